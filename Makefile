@@ -1,0 +1,54 @@
+# Every target sets up .venv by itself when it is missing or older than the files that define it.
+PYTHON ?= python3
+PY := .venv/bin/python
+READY := .venv/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint docs bench clean setup
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo        train on 5,000 real handwritten digits, test, predict, export (about 3 minutes with set-up)"
+	@echo "make test        every check: style, types, layers, docs, tests"
+	@echo "make lint        style, types and layers only"
+	@echo "make docs        build the documentation into site/"
+	@echo "make bench NAME  reproduce one table; make bench lists them"
+	@echo "make clean       remove .venv and everything that can be made again (never runs/)"
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up .venv (once; about 2 minutes) ..."
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --upgrade "pip>=24"
+	@# torch first and by its exact version: where a CPU build is offered, pip takes it and the gigabytes of CUDA stay away.
+	@$(PY) -m pip install --quiet -c constraints.txt torch
+	@$(PY) -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $(READY)
+
+demo: $(READY)
+	@.venv/bin/capas train sample:mnist5k --seed 1 --out runs/demo --again
+	@.venv/bin/capas predict runs/demo sample:mnist5k --limit 5
+
+lint: $(READY)
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+
+docs: $(READY)
+	@.venv/bin/mkdocs build --strict --quiet
+
+test: lint docs
+	@$(PY) -m pytest
+
+# make bench NAME: the name is an extra goal, so it is declared as one that does nothing.
+ifeq (bench,$(firstword $(MAKECMDGOALS)))
+BENCH := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
+$(eval $(BENCH):;@:)
+endif
+bench: $(READY)
+	@$(PY) -m benchmarks $(BENCH)
+
+clean:
+	rm -rf .venv .venv-bench site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info

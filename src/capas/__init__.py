@@ -1,0 +1,30 @@
+"""Capas: from a folder of pictures to a network that is trained, honestly tested, and in use.
+
+The verbs of the command line as functions::
+
+    import capas
+
+    seen = capas.look("sample:shapes")
+    result = capas.train("sample:shapes", time_s=60)
+    model = capas.load(result.run.folder)
+    model.predict(["picture.png"])
+
+Importing this loads nothing heavy: each name is fetched when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from capas.core.errors import CapasError
+from capas.version import __version__
+
+if TYPE_CHECKING:
+    from capas.api import load, look, plan, resume, test, train
+
+__all__ = ["CapasError", "__version__", "load", "look", "plan", "resume", "test", "train"]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        return getattr(importlib.import_module("capas.api"), name)
+    raise AttributeError(f"module 'capas' has no attribute {name!r}")

@@ -1,0 +1,81 @@
+"""The verbs as functions. Each takes what its command takes and gives back values instead of printing them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from capas.data.look import Look
+from capas.engine.predict import Model, load_model
+from capas.engine.retest import test_on
+from capas.engine.run import find_run
+from capas.engine.train import Plan, Result, Watch, config_for, look_at, make_plan
+from capas.engine.train import resume as resume_run
+from capas.engine.train import train as train_run
+
+Settings = Mapping[str, object]
+
+
+def look(data: str | Path, *, settings: Settings | None = None) -> Look:
+    """What ``data`` holds, what would be learnt from it, and what is wrong with it.
+
+    ``settings`` are keys of the configuration, ``{"data.target": "species"}``. Raises CapasError.
+
+    >>> look("sample:shapes").per_class("test")
+    {'circle': 40, 'square': 40, 'triangle': 40}
+    """
+    return look_at(config_for(str(data), settings or {}))
+
+
+def plan(data: str | Path, *, settings: Settings | None = None) -> Plan:
+    """The complete configuration that ``train`` would use, and why; runs nothing. Raises CapasError.
+
+    >>> plan("sample:shapes").config.network.name
+    'compact'
+    """
+    return make_plan(config_for(str(data), settings or {}))
+
+
+def train(
+    data: str | Path,
+    *,
+    network: str | None = None,
+    time_s: float | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    settings: Settings | None = None,
+    watch: Watch | None = None,
+) -> Result | None:
+    """Train on ``data`` (a folder, a table, ``sample:NAME`` or a plan file), test once, write run and bundle.
+
+    ``time_s`` are seconds of training instead of epochs. None is returned when the user pressed Ctrl-C; ``resume``
+    then goes on. Raises CapasError.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp()) / "run"
+    >>> result = train("sample:shapes", out=folder, settings={"train.epochs": 1, "network.width": 8})
+    >>> sorted(path.name for path in folder.iterdir() if path.is_dir())
+    ['bundle', 'checkpoints']
+    >>> load(folder).classes
+    ['circle', 'square', 'triangle']
+    """
+    named = {"network.name": network, "train.time_s": time_s, "train.seed": seed}
+    changes = {key: value for key, value in named.items() if value is not None} | dict(settings or {})
+    return train_run(config_for(str(data), changes), out=out, watch=watch)
+
+
+def resume(run: str | Path, *, watch: Watch | None = None) -> Result | None:
+    """Go on with a run that was stopped or killed, exactly where it was. Raises CapasError."""
+    return resume_run(run, watch=watch)
+
+
+def test(run: str | Path, *, data: str | Path | None = None) -> dict[str, object]:
+    """The figures of ``run`` on its own test split (as read once, at the end), or on other ``data``. Raises CapasError."""
+    if data is not None:
+        return test_on(run, str(data))
+    found = find_run(run)
+    return cast(dict[str, object], found.read_json(found.metrics))
+
+
+def load(where: str | Path, *, device: str = "cpu") -> Model:
+    """The model of a run or bundle. Raises CapasError when there is none, or on a pickle."""
+    return load_model(where, device=device)

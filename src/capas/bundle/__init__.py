@@ -1,0 +1,1 @@
+"""The finished model: safetensors + a JSON card + how inputs are prepared; never a pickle."""

@@ -1,0 +1,126 @@
+"""The card: what a bundle says of itself, typed and checked when read."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from capas.core.errors import CapasError
+from capas.core.files import write_json
+from capas.core.messages import say
+
+FORMAT = "capas-bundle"
+VERSION = 1
+
+
+class Part(BaseModel):
+    """A part of the card: an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NetworkCard(Part):
+    """Which network, so that it can be built again."""
+
+    name: str
+    in_channels: int
+    num_classes: int
+    image_size: int
+    width: int | None
+    parameters: int
+    paper: str
+
+
+class WeightsCard(Part):
+    """Which weights: BLAKE2b-128 of the file, its size, and what they started from ("" for random numbers)."""
+
+    hash: str
+    bytes: int
+    started_from: str
+
+
+class SplitCard(Part):
+    """How many examples, and a hash of their contents and classes."""
+
+    count: int
+    hash: str
+
+
+class DataCard(Part):
+    """Which data."""
+
+    source: str
+    splits: dict[str, SplitCard]
+
+
+class ProvenanceCard(Part):
+    """Who made it, how and when."""
+
+    capas: str
+    torch: str
+    processor: str
+    created: str
+    seed: int
+    seconds: float
+    steps: int
+    device: str
+    precision: str
+    memory_format: str
+    threads: int
+
+
+class Card(Part):
+    """All of it. ``metrics``, ``baseline`` and ``per_class`` have the form of ``capas test --json``."""
+
+    format: str = FORMAT
+    version: int = VERSION
+    name: str
+    task: str
+    classes: list[str]
+    network: NetworkCard
+    weights: WeightsCard
+    data: DataCard
+    metrics: dict[str, object]
+    baseline: dict[str, object]
+    per_class: dict[str, object]
+    limits: list[str]
+    provenance: ProvenanceCard
+
+    @property
+    def accuracy(self) -> tuple[float, int, float, float]:
+        """Test accuracy 0..1, the count, and the interval's ends."""
+        rate = self.metrics["accuracy"]
+        assert isinstance(rate, dict)
+        return rate["value"], rate["n"], rate["interval"][0], rate["interval"][1]
+
+
+def write_card(path: Path, card: Card) -> None:
+    """``card`` as JSON."""
+    write_json(path, card.model_dump())
+
+
+def read_card(path: Path) -> Card:
+    """The card at ``path``. Raises CapasError ``card_unreadable`` that says which key is wrong."""
+    try:
+        card = Card.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"{path}: {'.'.join(map(str, first['loc']))}"
+        raise CapasError("card_unreadable", where=where, received=str(first["msg"])) from error
+    except OSError as error:
+        raise CapasError("card_unreadable", where=path, received=error.strerror or str(error)) from error
+    if card.format != FORMAT or card.version > VERSION:
+        raise CapasError("card_version", where=path, received=f"{card.format} {card.version}", known=VERSION)
+    return card
+
+
+def limits(card_data: DataCard, n_test: int, smallest: tuple[str, int], channels: int) -> list[str]:
+    """What the figures do not tell, in sentences for the card's reader."""
+    sentences = [say("card.limit_same_source"), say("card.limit_always_answers")]
+    if n_test < 200:
+        sentences.append(say("card.limit_small_test", n=n_test))
+    if smallest[1] < 50:
+        sentences.append(say("card.limit_small_class", name=smallest[0], n=smallest[1]))
+    if channels == 1:
+        sentences.append(say("card.limit_grey"))
+    sentences.append(say("card.limit_uncalibrated"))
+    return sentences

@@ -1,0 +1,104 @@
+"""Export to ONNX: the exported network takes pictures as bytes and gives probabilities, so that nothing is left to
+guess about scaling; it is compared with torch on real pictures before it is called done.
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from capas.bundle.read import Bundle
+from capas.core.errors import CapasError
+from capas.core.files import write_atomic, write_json
+
+TOLERANCE = 1e-4
+INPUT, OUTPUT = "pictures", "probabilities"
+
+
+class PicturesToProbabilities(nn.Module):
+    """uint8 N×C×H×W → N×K probabilities: normalisation, network and softmax in one."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__()
+        preparation = bundle.preparation
+        self.network = bundle.network
+        self.register_buffer("mean", torch.tensor(preparation.mean).view(1, -1, 1, 1) * 255)
+        self.register_buffer("scale", 1 / (torch.tensor(preparation.std).view(1, -1, 1, 1) * 255))
+
+    def forward(self, pictures_NCHW: Tensor) -> Tensor:
+        """Pictures of the preparation's size, values 0..255."""
+        mean, scale = self.get_buffer("mean"), self.get_buffer("scale")
+        logits: Tensor = self.network((pictures_NCHW.float() - mean) * scale)
+        return logits.softmax(1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exported:
+    """What was written, and the largest difference in probability to torch over ``compared`` pictures."""
+
+    path: Path
+    difference: float
+    compared: int
+
+
+def export_onnx(bundle: Bundle, path: Path, pictures: Tensor) -> Exported:
+    """Write ``bundle`` as ONNX (batch size free) with a JSON file beside it that says how to prepare pictures.
+
+    ``pictures`` (uint8 N×C×H×W, prepared) are run through onnxruntime and torch; a difference over 1e-4 is an error and
+    leaves no file. Raises CapasError where the extra is missing.
+    """
+    content = _onnx_bytes(bundle, pictures)
+    difference = _difference(bundle, content, pictures)
+    if not difference <= TOLERANCE:
+        raise CapasError("export_differs", where=path, received=f"{difference:.2g}", most=TOLERANCE)
+    write_atomic(path, content)
+    write_json(
+        path.with_suffix(".json"),
+        {
+            "input": {
+                "name": INPUT,
+                "type": "uint8",
+                "shape": ["batch", *bundle.preparation.shape],
+                "values": "0..255; normalisation is inside the network",
+                "preparation": bundle.preparation.as_json(),
+            },
+            "output": {"name": OUTPUT, "type": "float32", "shape": ["batch", len(bundle.card.classes)]},
+            "classes": bundle.card.classes,
+            "verified": {"pictures": len(pictures), "largest_difference": difference},
+        },
+    )
+    return Exported(path=path, difference=difference, compared=len(pictures))
+
+
+def _onnx_bytes(bundle: Bundle, pictures: Tensor) -> bytes:
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise CapasError("extra_missing", where="capas export", received=error.name or "", extra="export") from error
+    network = PicturesToProbabilities(bundle).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own internals
+        program = torch.onnx.export(
+            network,
+            (pictures[:2],),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    return program.model_proto.SerializeToString()
+
+
+def _difference(bundle: Bundle, content: bytes, pictures: Tensor) -> float:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    theirs = torch.from_numpy(session.run([OUTPUT], {INPUT: pictures.numpy()})[0])
+    with torch.no_grad():
+        ours = PicturesToProbabilities(bundle).eval()(pictures)
+    return float((theirs - ours).abs().max())

@@ -1,0 +1,83 @@
+"""Reading a bundle: nothing in it is ever run. A pickle is refused with the reason and the way out."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import nn
+
+from capas.bundle.card import Card, read_card
+from capas.bundle.write import CARD, MODEL, PREPARATION
+from capas.core.errors import CapasError
+from capas.core.files import content_hash
+from capas.data.preparation import Preparation
+from capas.networks.catalog import build
+
+PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".keras", ".npy", ".npz"}
+# A pickle of protocol 2 to 5 starts with 0x80 and the protocol; torch's own files are ZIP archives around one.
+PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bundle:
+    """A model as read: its card, its network in evaluation mode, and how inputs are prepared."""
+
+    card: Card
+    network: nn.Module
+    preparation: Preparation
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """The bundle in ``folder``. Raises CapasError: no bundle, a foreign pickle, an altered or incomplete one."""
+    if folder.is_file():
+        refuse_pickle(folder)
+    if not folder.is_dir():
+        raise CapasError("no_such_bundle", where=folder)
+    if not (folder / CARD).is_file():
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and path.suffix.lower() in PICKLE_SUFFIXES:
+                refuse_pickle(path)
+        raise CapasError("not_a_bundle", where=folder)
+    card = read_card(folder / CARD)
+    network = _network(card)
+    try:
+        weights = (folder / MODEL).read_bytes()
+    except OSError as error:
+        raise CapasError("bundle_incomplete", where=folder / MODEL, received=error.strerror or "") from error
+    if content_hash(weights) != card.weights.hash:
+        raise CapasError("bundle_altered", where=folder / MODEL, received=content_hash(weights)[:8])
+    try:
+        network.load_state_dict(load(weights))
+    except (SafetensorError, RuntimeError) as error:
+        raise CapasError("bundle_incomplete", where=folder / MODEL, received=str(error)[:200]) from error
+    return Bundle(card=card, network=network.eval(), preparation=_preparation(folder / PREPARATION))
+
+
+def refuse_pickle(path: Path) -> None:
+    """Raises CapasError: ``pickle_refused`` for a pickle (by its first bytes or its name), else ``not_a_bundle``."""
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if start.startswith(PICKLE_STARTS) or path.suffix.lower() in PICKLE_SUFFIXES:
+        raise CapasError("pickle_refused", where=path, received=path.suffix or "pickle")
+    raise CapasError("not_a_bundle", where=path)
+
+
+def _network(card: Card) -> nn.Module:
+    shape = card.network
+    return build(
+        shape.name,
+        in_channels=shape.in_channels,
+        num_classes=shape.num_classes,
+        image_size=shape.image_size,
+        width=shape.width,
+    )
+
+
+def _preparation(path: Path) -> Preparation:
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CapasError("bundle_incomplete", where=path, received=str(error)) from error
+    return Preparation.from_json(tree, where=str(path))

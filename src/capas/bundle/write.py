@@ -1,0 +1,37 @@
+"""Writing a bundle: five files, each whole or absent; the card last, because it is what makes a folder a bundle."""
+
+from pathlib import Path
+
+from safetensors.torch import save
+from torch import nn
+
+from capas.bundle.card import Card, WeightsCard, write_card
+from capas.bundle.readme import model_card
+from capas.core.files import content_hash, write_atomic, write_json
+from capas.data.preparation import Preparation
+
+MODEL, CARD, README = "model.safetensors", "card.json", "README.md"
+LABELS, PREPARATION = "labels.txt", "preparation.json"
+
+
+def write_bundle(folder: Path, network: nn.Module, preparation: Preparation, card: Card) -> Card:
+    """Write the bundle of ``network`` to ``folder``; returns ``card`` with the weights' hash filled in.
+
+    ``labels.txt`` has one class a line, in the order of the outputs (line breaks in a name become spaces; the card
+    has the exact names). Raises CapasError ``disk_full`` or ``cannot_write``.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    weights = save(tensors, metadata={"format": "pt"})
+    card = card.model_copy(
+        update={
+            "weights": WeightsCard(
+                hash=content_hash(weights), bytes=len(weights), started_from=card.weights.started_from
+            )
+        }
+    )
+    write_atomic(folder / MODEL, weights)
+    write_json(folder / PREPARATION, preparation.as_json())
+    write_atomic(folder / LABELS, "".join(" ".join(name.split()) + "\n" for name in card.classes))
+    write_atomic(folder / README, model_card(card))
+    write_card(folder / CARD, card)
+    return card

@@ -1,0 +1,212 @@
+"""The verbs and their options. Each verb's work is imported when it is called."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from typer import rich_utils
+
+from capas.core.messages import LANGUAGES, say
+from capas.version import __version__
+
+rich_utils.ARGUMENTS_PANEL_TITLE = say("cli.arguments")
+rich_utils.OPTIONS_PANEL_TITLE = say("cli.options")
+rich_utils.COMMANDS_PANEL_TITLE = say("cli.commands")
+
+app = typer.Typer(
+    help=say("cli.help"),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Language(StrEnum):
+    """The languages of ``--lang``."""
+
+    EN = "en"
+    ES = "es"
+
+
+assert [language.value for language in Language] == list(LANGUAGES)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"capas {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    lang: Annotated[Language | None, typer.Option(help=say("cli.lang"))] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help=say("cli.version"))
+    ] = False,
+) -> None:
+    """Options that stand before the verb; ``--lang`` was already read by ``main``."""
+
+
+def complete_data(incomplete: str) -> list[str]:
+    """Samples and files, for tab completion."""
+    from capas.cli.complete import data
+
+    return data(incomplete)
+
+
+def complete_networks(incomplete: str) -> list[str]:
+    """Names of networks, for tab completion."""
+    from capas.cli.complete import networks
+
+    return networks(incomplete)
+
+
+def complete_runs(incomplete: str) -> list[str]:
+    """Run folders, for tab completion."""
+    from capas.cli.complete import runs
+
+    return runs(incomplete)
+
+
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help=say("cli.data"), autocompletion=complete_data, show_default=False)
+]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help=say("cli.run"), autocompletion=complete_runs, show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
+Task = Annotated[str | None, typer.Option(help=say("cli.task"))]
+Target = Annotated[str | None, typer.Option(metavar="COLUMN", help=say("cli.target"))]
+Group = Annotated[str | None, typer.Option(metavar="COLUMN", help=say("cli.group"))]
+NetworkOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help=say("cli.network"), autocompletion=complete_networks)
+]
+Time = Annotated[str | None, typer.Option(metavar="10m", help=say("cli.time"))]
+Seed = Annotated[int | None, typer.Option(min=0, help=say("cli.seed"))]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help=say("cli.set"))]
+Out = Annotated[str | None, typer.Option("--out", "-o", metavar="PATH", help=say("cli.out"))]
+
+
+@app.command(help=say("cli.look"))
+def look(
+    data: Data,
+    task: Task = None,
+    target: Target = None,
+    group: Group = None,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import data_verbs
+
+    data_verbs.look(data, data_verbs.changes(task=task, target=target, group=group, settings=settings), as_json)
+
+
+@app.command(help=say("cli.plan"))
+def plan(
+    data: Data,
+    out: Out = None,
+    task: Task = None,
+    target: Target = None,
+    group: Group = None,
+    network: NetworkOption = None,
+    time: Time = None,
+    seed: Seed = None,
+    settings: Settings = None,
+) -> None:
+    from capas.cli import data_verbs
+
+    wanted = data_verbs.changes(
+        task=task, target=target, group=group, network=network, time=time, seed=seed, settings=settings
+    )
+    data_verbs.plan(data, wanted, out)
+
+
+@app.command(help=say("cli.train"))
+def train(
+    data: Data,
+    task: Task = None,
+    target: Target = None,
+    group: Group = None,
+    network: NetworkOption = None,
+    time: Time = None,
+    seed: Seed = None,
+    settings: Settings = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import data_verbs, train_verbs
+
+    wanted = data_verbs.changes(
+        task=task, target=target, group=group, network=network, time=time, seed=seed, settings=settings
+    )
+    train_verbs.train(data, wanted, out, as_json)
+
+
+@app.command(help=say("cli.resume"))
+def resume(run: RunArgument, as_json: Json = False) -> None:
+    from capas.cli import train_verbs
+
+    train_verbs.resume(run, as_json)
+
+
+@app.command(help=say("cli.test"))
+def test(
+    run: RunArgument,
+    data: Annotated[str | None, typer.Option(metavar="DATA", help=say("cli.test_data"))] = None,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import train_verbs
+
+    train_verbs.test(run, data, as_json)
+
+
+@app.command(help=say("cli.predict"))
+def predict(
+    run: RunArgument,
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT…", help=say("cli.inputs"))],
+    limit: Annotated[int | None, typer.Option(min=1, help=say("cli.limit"))] = None,
+    top: Annotated[int, typer.Option(min=1, help=say("cli.top"))] = 3,
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE.csv", help=say("cli.csv"))] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help=say("cli.batch_size"))] = 64,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import use_verbs
+
+    use_verbs.predict(run, inputs, limit=limit, top=top, out=out, batch_size=batch_size, as_json=as_json)
+
+
+@app.command(help=say("cli.export"))
+def export(
+    run: RunArgument,
+    to: Annotated[str, typer.Option(help=say("cli.to"))] = "onnx",
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help=say("cli.export_out"))] = None,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import use_verbs
+
+    use_verbs.export(run, to, out, as_json)
+
+
+@app.command(help=say("cli.networks"))
+def networks(as_json: Json = False) -> None:
+    from capas.cli import about_verbs
+
+    about_verbs.networks(as_json)
+
+
+@app.command(help=say("cli.samples"))
+def samples(
+    name: Annotated[str | None, typer.Argument(help=say("cli.sample_name"), show_default=False)] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FOLDER", help=say("cli.sample_out"))] = None,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import about_verbs
+
+    about_verbs.samples(name, out, as_json)
+
+
+@app.command(help=say("cli.check"))
+def check(as_json: Json = False) -> None:
+    from capas.cli import about_verbs
+
+    about_verbs.check(as_json)

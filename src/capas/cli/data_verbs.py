@@ -1,0 +1,172 @@
+"""``look`` and ``plan``: what the data holds, what would be learnt from it, and how; neither trains anything."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from capas.cli import show
+from capas.core.errors import CapasError
+from capas.core.files import write_atomic
+from capas.core.messages import say
+from capas.data.look import Look
+from capas.data.problems import Problem
+from capas.data.statistics import Spread
+from capas.engine.config import parse_settings, write_toml
+from capas.engine.estimate import estimate_seconds
+from capas.engine.train import config_for, look_at, make_plan
+
+MARKS = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "note": ("·", "dim")}
+CLASSES_SHOWN = 20
+
+
+def changes(
+    *,
+    task: str | None = None,
+    target: str | None = None,
+    group: str | None = None,
+    network: str | None = None,
+    time: str | None = None,
+    seed: int | None = None,
+    settings: Sequence[str] | None = None,
+) -> dict[str, object]:
+    """The options of the command line as changes of the configuration."""
+    named = {
+        "data.task": task,
+        "data.target": target,
+        "data.group": group,
+        "network.name": network,
+        "train.time_s": None if time is None else parse_time(time),
+        "train.seed": seed,
+    }
+    return {key: value for key, value in named.items() if value is not None} | parse_settings(settings or [])
+
+
+def parse_time(text: str) -> float:
+    """Seconds in "90", "90s", "10m", "1.5h" or "1h30m". Raises CapasError ``time_unclear``.
+
+    >>> parse_time("1h30m")
+    5400.0
+    """
+    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m(?:in)?)?(?:([\d.]+)s?)?", text.strip().lower())
+    try:
+        hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0.0, 0.0, 0.0)
+    except ValueError:
+        hours = minutes = seconds = 0.0
+    total = hours * 3600 + minutes * 60 + seconds
+    if not total > 0:
+        raise CapasError("time_unclear", where="--time", received=text)
+    return total
+
+
+def look(data: str, wanted: Mapping[str, object], as_json: bool) -> None:
+    """Print what ``data`` holds."""
+    config = config_for(data, wanted)
+    with show.stages(quiet=as_json) as stages:
+        seen = look_at(config, progress=stages)
+        seconds = None if _grave(seen) else estimate_seconds(config, seen)
+    if as_json:
+        show.print_json({**seen.as_json(), "training_seconds": None if seconds is None else round(seconds)})
+        return
+    _print_look(show.results(), seen, data, seconds)
+
+
+def plan(data: str, wanted: Mapping[str, object], out: str | None) -> None:
+    """Write the complete configuration to ``out``, or print it."""
+    with show.stages() as stages:
+        made = make_plan(config_for(data, wanted), progress=stages)
+    text = write_toml(made.config)
+    if out is None:
+        show.results().print(Text(text), end="", soft_wrap=True)
+        return
+    if Path(out).exists():
+        raise CapasError("file_exists", where=out)
+    write_atomic(Path(out), text)
+    for reason in made.settled.reasons:
+        show.notes().print(Text(f"· {reason}", "dim"))
+    show.notes().print(say("plan.written", path=out))
+
+
+def _grave(seen: Look) -> bool:
+    return any(problem.severity == "error" for problem in seen.problems)
+
+
+def _print_look(console: Console, seen: Look, data: str, seconds: float | None) -> None:
+    spec = seen.detection.spec
+    console.print(Text(say("look.title", data=data), "bold"))
+    console.print()
+    console.print(Text.assemble((say("look.task"), "dim"), "  ", (say(f"tasks.{spec.task}"), f"bold {show.ACCENT}")))
+    for sentence in seen.detection.evidence:
+        console.print(Padding(Text(f"· {sentence}"), (0, 0, 0, 2)))
+    for other in seen.detection.alternatives:
+        console.print(Padding(Text(say("look.alternative", task=other.task, target=other.target, reason=other.reason), "dim"), (0, 0, 0, 2)))
+    console.print()
+    _print_pictures(console, seen)
+    console.print(_classes_table(seen))
+    console.print()
+    if seen.problems:
+        console.print(Text(say("look.problems"), "bold"))
+        for problem in seen.problems:
+            _print_problem(console, problem)
+    else:
+        console.print(Text(f"✓ {say('look.no_problems')}", "green"))
+    console.print()
+    if seconds is not None:
+        console.print(say("look.time", time=show.duration(seconds)))
+        console.print(Text.assemble((say("next") + " ", "dim"), (f"capas train {data}", show.ACCENT)))
+
+
+def _print_pictures(console: Console, seen: Look) -> None:
+    pictures = seen.statistics
+    if pictures is None:
+        return
+    console.print(
+        say(
+            "look.pictures",
+            count=show.whole(pictures.count),
+            width=_sizes(pictures.width),
+            height=_sizes(pictures.height),
+            formats=", ".join(f"{name} {show.whole(n)}" for name, n in pictures.formats.items()),
+        )
+    )
+    console.print(
+        say("look.brightness", mean=show.decimal(pictures.mean, 2), std=show.decimal(pictures.std, 2))
+    )
+    console.print()
+
+
+def _sizes(spread: Spread) -> str:
+    if spread.least == spread.greatest:
+        return show.whole(spread.middle)
+    return f"{show.whole(spread.middle)} ({show.whole(spread.least)}–{show.whole(spread.greatest)})"
+
+
+def _classes_table(seen: Look) -> object:
+    counts = seen.per_class()
+    parts = [seen.per_class(side) for side in ("train", "validation", "test")]
+    largest = max(counts.values(), default=1)
+    ranked = sorted(counts, key=lambda name: -counts[name]) if len(counts) > CLASSES_SHOWN else list(counts)
+    rows = [
+        [" ".join(name.split()) or "?", show.whole(counts[name]), *(show.whole(part[name]) for part in parts),
+         Text(show.bar(counts[name] / largest), show.ACCENT)]
+        for name in ranked[:CLASSES_SHOWN]
+    ]  # fmt: skip
+    if len(ranked) > CLASSES_SHOWN:
+        rest = ranked[CLASSES_SHOWN:]
+        rows.append([say("look.more_classes", n=len(rest)), show.whole(sum(counts[n] for n in rest)), "", "", "", ""])
+    totals = [sum(part.values()) for part in (counts, *parts)]
+    rows.append([Text(say("look.all"), "bold"), *(Text(show.whole(n), "bold") for n in totals), ""])
+    heads = [say(f"look.column_{name}") for name in ("class", "examples", "train", "validation", "test")]
+    return show.table("", [*heads, ""], rows, right=(1, 2, 3, 4))
+
+
+def _print_problem(console: Console, problem: Problem) -> None:
+    mark, style = MARKS[problem.severity]
+    console.print(Text.assemble((f" {mark} ", style), problem.sentence()))
+    if problem.examples:
+        console.print(Padding(Text(", ".join(problem.examples), "dim"), (0, 0, 0, 3)))
+    console.print(Padding(Text(problem.advice(), "italic"), (0, 0, 0, 3)))
+

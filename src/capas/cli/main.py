@@ -1,0 +1,57 @@
+"""The entry point: language first, then the verbs; a user's mistake ends in one message and exit code 2."""
+
+import json
+import sys
+
+
+def main() -> None:
+    """Run the command line on ``sys.argv``."""
+    from capas.core.errors import CapasError
+    from capas.core.messages import LANGUAGES, choose_language
+
+    # Help texts are made when the verbs are defined, so the language must be known before that.
+    wanted = _option(sys.argv[1:], "--lang")
+    if wanted in LANGUAGES:
+        choose_language(wanted)
+
+    from capas.cli.app import app
+
+    try:
+        app(prog_name="capas")
+    except CapasError as error:
+        _complain(error, as_json="--json" in sys.argv)
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _option(arguments: list[str], name: str) -> str | None:
+    for i, argument in enumerate(arguments):
+        if argument == name and i + 1 < len(arguments):
+            return arguments[i + 1]
+        if argument.startswith(f"{name}="):
+            return argument.partition("=")[2]
+    return None
+
+
+def _complain(error: Exception, *, as_json: bool) -> None:
+    from capas.core.errors import CapasError
+
+    assert isinstance(error, CapasError)
+    if as_json:
+        print(json.dumps(error.as_json(), ensure_ascii=False))  # noqa: T201
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    first, *rest = str(error).split("\n")
+    console = Console(stderr=True)
+    console.print(Text("✗ ", "bold red") + Text(first, "bold"), soft_wrap=True)
+    for line in rest:
+        console.print(Text(line), soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

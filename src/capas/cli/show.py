@@ -1,0 +1,120 @@
+"""How things look in the terminal: one console, one way to write a rate, a bar of progress."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from capas.core.messages import language, say
+
+ACCENT = "cyan"
+
+
+def results() -> Console:
+    """Standard output: what the user asked for."""
+    return Console(highlight=False)
+
+
+def notes() -> Console:
+    """Standard error: progress and remarks, so that a pipe gets results alone."""
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """``value`` as JSON on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share as people write it: "98.5 %", "98,5 %"."""
+    return decimal(100 * value, digits) + " %"
+
+
+def decimal(value: float, digits: int) -> str:
+    """A number with the decimal sign of the language."""
+    text = f"{value:,.{digits}f}"
+    return text.translate(str.maketrans(",.", ".,")) if language() == "es" else text
+
+
+def whole(value: int) -> str:
+    """A count with separators of thousands."""
+    return decimal(value, 0)
+
+
+def rate(figures: Mapping[str, object], digits: int = 1) -> str:
+    """A rate of ``--json`` with its interval: "98.5 % (97.5–99.1)"."""
+    value, interval = figures["value"], figures["interval"]
+    assert isinstance(value, float | int) and isinstance(interval, list | tuple)
+    low, high = (decimal(100 * end, digits) for end in interval)
+    return f"{percent(value, digits)} ({low}–{high})"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "8 s", "2 min 05 s", "1 h 20 min"."""
+    total = max(0, round(seconds))
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60:02d} s"
+    return f"{total // 3600} h {total % 3600 // 60:02d} min"
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, right: Sequence[int] = ()) -> Table:
+    """A plain table with a title; the columns numbered in ``right`` are flush right."""
+    drawn = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        drawn.add_column(Text(column, "dim"), justify="right" if number in right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*[Text(cell) if isinstance(cell, str) else cell for cell in row])
+    return drawn
+
+
+def bar(share: float, width: int = 24) -> str:
+    """A share of 0..1 as a bar of eighths."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
+
+
+class Stages:
+    """Progress of the stages before and after training, each shown while it lasts."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(say(f"progress.{stage}"), total=total)
+        self._progress.update(self._tasks[stage], completed=done, total=total, visible=done < total)
+
+
+@contextmanager
+def stages(*, quiet: bool = False) -> Iterator[Stages]:
+    """A progress bar on standard error for as long as the context lasts; none where nobody watches."""
+    console = notes()
+    progress = Progress(
+        SpinnerColumn(style=ACCENT),
+        TextColumn("{task.description}"),
+        BarColumn(complete_style=ACCENT),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+    )
+    with progress:
+        yield Stages(progress)

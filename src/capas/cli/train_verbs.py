@@ -1,0 +1,209 @@
+"""``train``, ``resume`` and ``test``: progress while it lasts, then the figures and where everything lies."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import cast
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.text import Text
+
+from capas.cli import show
+from capas.core.messages import say
+from capas.engine.choose import Execution
+from capas.engine.config import Config
+from capas.engine.events import Evaluated, Event, Started, Stepped, Stopped
+from capas.engine.retest import test_on
+from capas.engine.run import Run, find_run
+from capas.engine.settle import Settled
+from capas.engine.train import Result, Watch, config_for
+from capas.engine.train import resume as resume_run
+from capas.engine.train import train as train_run
+
+STOPPED = 130
+
+
+def train(data: str, wanted: Mapping[str, object], out: str | None, as_json: bool) -> None:
+    """Train on ``data`` and print the result."""
+    config = config_for(data, wanted)
+    with watching(quiet=as_json) as screen:
+        result = train_run(config, out=out, watch=screen.watch)
+    _conclude(result, screen, out or "latest", as_json)
+
+
+def resume(run: str, as_json: bool) -> None:
+    """Go on with a run and print the result."""
+    with watching(quiet=as_json) as screen:
+        result = resume_run(run, watch=screen.watch)
+    _conclude(result, screen, run, as_json)
+
+
+def test(run: str, data: str | None, as_json: bool) -> None:
+    """Print the figures of a run: those of its own test split, or of other data."""
+    if data is None:
+        found = find_run(run)
+        figures = found.read_json(found.metrics)
+        title = say("test.title", run=found.folder)
+    else:
+        with show.stages(quiet=as_json) as stages:
+            figures = test_on(run, data, progress=stages)
+        title = say("test.title_other", run=run, data=data)
+    if as_json:
+        show.print_json({key: figures[key] for key in ("metrics", "baseline", "per_class")})
+        return
+    console = show.results()
+    console.print(Text(title, "bold"))
+    print_figures(console, figures)
+    print_classes(console, figures)
+
+
+def _conclude(result: Result | None, screen: "Screen", run: str, as_json: bool) -> None:
+    if result is None:
+        if screen.stopped is not None:
+            show.notes().print(say("train.stopped", step=screen.stopped.step, total=screen.stopped.total_steps))
+            show.notes().print(Text(f"capas resume {run}", show.ACCENT))
+            sys.exit(STOPPED)
+        return
+    if as_json:
+        show.print_json(result.as_json())
+        return
+    console = show.results()
+    figures = result.tested.as_json()
+    console.print(Text(say("train.tested", n=show.whole(len(result.tested.positions))), "bold"))
+    print_figures(console, figures)
+    _print_hardest(console, figures)
+    console.print()
+    _print_places(console, result.run)
+
+
+def print_figures(console: Console, figures: Mapping[str, object]) -> None:
+    """Accuracy with its interval, and the baselines below it."""
+    metrics = cast(dict[str, object], figures["metrics"])
+    baseline = cast(dict[str, dict[str, dict[str, object]]], figures["baseline"])
+    rows = [(say("train.this_model"), metrics["accuracy"], f"bold {show.ACCENT}")]
+    if "top5_accuracy" in metrics:
+        rows.append((say("train.top5"), metrics["top5_accuracy"], show.ACCENT))
+    for name in ("logistic_regression", "majority"):
+        if name in baseline:
+            rows.append((say(f"train.{name}"), baseline[name]["accuracy"], "dim"))
+    drawn = [
+        [Text(name), Text(show.rate(cast(dict[str, object], value)), style), Text(show.bar(_value(value)), style)]
+        for name, value, style in rows
+    ]
+    console.print(Padding(show.table("", ["", say("train.accuracy"), ""], drawn), (0, 0, 0, 2)))
+    if "expected_calibration_error" in metrics:
+        error = cast(float, metrics["expected_calibration_error"])
+        console.print(Padding(Text(say("train.calibration", error=show.percent(error)), "dim"), (0, 0, 0, 2)))
+
+
+def _value(rate: object) -> float:
+    return cast(float, cast(dict[str, object], rate)["value"])
+
+
+def print_classes(console: Console, figures: Mapping[str, object]) -> None:
+    """Every class: how many of its own are found, how many so called are right."""
+    per_class = cast(dict[str, dict[str, dict[str, object]]], figures["per_class"])
+    rows = [
+        [" ".join(name.split()), show.rate(parts["recall"]), show.rate(parts["precision"]), str(parts["recall"]["n"])]
+        for name, parts in sorted(per_class.items(), key=lambda pair: _value(pair[1]["recall"]))
+    ]
+    heads = [say(f"test.{name}") for name in ("class", "recall", "precision", "n")]
+    console.print()
+    console.print(Padding(show.table("", heads, rows, right=(3,)), (0, 0, 0, 2)))
+
+
+def _print_hardest(console: Console, figures: Mapping[str, object]) -> None:
+    """The two classes that are most often taken for each other."""
+    confusion = cast(list[list[int]], figures["confusion"])
+    names = list(cast(dict[str, object], figures["per_class"]))
+    worst = max(
+        ((confusion[i][j], i, j) for i in range(len(names)) for j in range(len(names)) if i != j), default=(0, 0, 0)
+    )
+    if worst[0]:
+        n = sum(confusion[worst[1]])
+        sentence = say("train.hardest", actual=names[worst[1]], called=names[worst[2]], count=worst[0], n=n)
+        console.print(Padding(Text(sentence, "dim"), (0, 0, 0, 2)))
+
+
+def _print_places(console: Console, run: Run) -> None:
+    folder = str(run.folder)
+    rows = [[Text(say(f"train.place_{name}"), "dim"), f"{folder}/{path}"] for name, path in (
+        ("model", "bundle/"), ("predictions", "predictions.csv"), ("everything", "config.toml, data.json, events.jsonl")
+    )]  # fmt: skip
+    console.print(show.table("", ["", ""], rows))
+    console.print()
+    for verb, arguments in (("predict", "PICTURE…"), ("test", ""), ("export", "--to onnx")):
+        line = f"capas {verb} {folder} {arguments}".rstrip()
+        console.print(Text.assemble((say("next") + " ", "dim"), (line, show.ACCENT), f"   {say(f'train.next_{verb}')}"))
+
+
+class Screen:
+    """What is shown while a run lasts: a bar with what matters beside it, and a line for each look at validation."""
+
+    def __init__(self, console: Console, progress: Progress, stages: show.Stages) -> None:
+        self._console = console
+        self._progress = progress
+        self._bar = progress.add_task(say("progress.train"), visible=False, detail="")
+        self._validation = ""
+        self.stopped: Stopped | None = None
+        self.watch = Watch(event=self._on_event, progress=stages, decided=self._on_decided)
+
+    def _on_decided(self, settled: Settled, execution: Execution) -> None:
+        for line in decision_lines(settled.config, settled.reasons, execution):
+            self._console.print(line)
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._progress.update(self._bar, total=event.total_steps, completed=event.step, visible=True)
+            self._console.print(Text(say("train.started", examples=show.whole(event.examples), batch=event.batch_size,
+                                         epochs=show.decimal(event.epochs, 1)), "dim"))  # fmt: skip
+        elif isinstance(event, Stepped):
+            detail = say("train.detail", loss=show.decimal(event.loss, 3), speed=show.whole(round(event.examples_per_s)),
+                         left=show.duration(event.seconds_left))  # fmt: skip
+            self._progress.update(
+                self._bar, completed=event.step, total=event.total_steps, detail=f"{self._validation}{detail}"
+            )
+        elif isinstance(event, Evaluated):
+            self._validation = say("train.validation", value=show.percent(event.value)) + " · "
+            if not self._console.is_terminal:
+                self._console.print(say("train.evaluated", step=event.step, value=show.percent(event.value),
+                                        n=event.n, time=show.duration(event.seconds)))  # fmt: skip
+        elif isinstance(event, Stopped):
+            self.stopped = event
+
+
+def decision_lines(config: Config, reasons: tuple[str, ...], execution: Execution) -> Iterator[Text]:
+    """What Capas decided and why, a line each."""
+    yield Text.assemble(
+        (say("train.network"), "dim"), "  ", (config.network.name, f"bold {show.ACCENT}"),
+        f"  {config.data.image_size}×{config.data.image_size}",
+    )  # fmt: skip
+    for reason in reasons:
+        yield Text(f"  · {reason}", "dim")
+    how = say("train.execution", device=execution.device, precision=execution.precision,
+              layout=execution.memory_format, threads=execution.threads)  # fmt: skip
+    yield Text(f"  · {how} {execution.reason}", "dim")
+
+
+@contextmanager
+def watching(*, quiet: bool) -> Iterator[Screen]:
+    """A screen on standard error; without a terminal it prints lines, and with ``quiet`` nothing."""
+    console = Console(stderr=True, highlight=False, quiet=quiet)
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(complete_style=show.ACCENT, finished_style=show.ACCENT),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[detail]}", style="dim"),
+        console=console,
+    )
+    before = Progress(TextColumn("{task.description}"), BarColumn(complete_style=show.ACCENT), TaskProgressColumn(),
+                      console=console)  # fmt: skip
+    screen = Screen(console, progress, show.Stages(before))
+    if quiet or not console.is_terminal:
+        yield screen
+        return
+    with Live(Group(before, progress), console=console, refresh_per_second=8, transient=True):
+        yield screen

@@ -1,0 +1,87 @@
+"""Files that are whole or absent: written beside, synced, then renamed; and one writer per folder."""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from capas.core.errors import CapasError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write ``path`` so that a reader, a kill or a full disk sees the old content or the new, never a part.
+
+    Raises CapasError ``disk_full`` or ``cannot_write``; the former content then still stands.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise write_error(path, error) from error
+
+
+def write_error(path: Path, error: OSError) -> CapasError:
+    """The CapasError for a failed write, telling a full disk from a forbidden place."""
+    key = "disk_full" if error.errno in _FULL else "cannot_write"
+    return CapasError(key, where=path, received=error.strerror or str(error))
+
+
+def write_json(path: Path, value: object) -> None:
+    """``value`` as readable JSON (UTF-8, two spaces), written atomically."""
+    write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def content_hash(data: bytes | memoryview) -> str:
+    """32 hexadecimal digits (128 bits of BLAKE2b) that name this content."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` for this process; raises CapasError ``run_is_busy`` when another holds it.
+
+    The lock is the kernel's (flock), so a killed process never leaves it behind.
+    """
+    lock = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = open(lock, "a+", encoding="utf-8")
+    except OSError as error:
+        raise write_error(folder, error) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            stream.seek(0)
+            raise CapasError("run_is_busy", where=folder, received=stream.read().strip() or "?") from error
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield

@@ -1,0 +1,124 @@
+"""Which column of a table names pictures, and which file each of its cells means.
+
+A cell is looked for beside the table and in the folders beside it: as written, by its last part alone (paths
+from another computer), and without a suffix ("img_001" for img_001.jpg).
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from capas.data.folders import PICTURE_SUFFIXES, is_junk
+from capas.data.tables import Cell, Table
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PictureColumn:
+    """The column ``name``; its ``values`` as text, and for each the file meant, or None where there is
+    none."""
+
+    name: str
+    values: tuple[str, ...]
+    files: tuple[Path | None, ...]
+
+
+def find_picture_column(table: Table) -> PictureColumn | None:
+    """The column whose cells name most picture files, or None.
+
+    A column in which half of the cells end like a picture counts even when no file is found: the files are
+    then missing, which is another fault than a table without pictures.
+    """
+    places = _Places(table.path.parent)
+    best: PictureColumn | None = None
+    best_rank = (0, 0)
+    for name, cells in table.columns.items():
+        values = tuple(_as_name(cell) for cell in cells)
+        announced = 2 * sum(_looks_like_picture_path(value) for value in values) >= max(1, table.rows)
+        if not announced and not _could_be_stems(values, places):
+            continue
+        files = tuple(places.find(value) for value in values)
+        rank = (sum(file is not None for file in files), int(announced))
+        if (announced or 2 * rank[0] >= table.rows) and (best is None or rank > best_rank):
+            best, best_rank = PictureColumn(name=name, values=values, files=files), rank
+    return best
+
+
+def _as_name(cell: Cell) -> str:
+    """A cell as a file's name: numbers without decimals (the file 17.jpg is named by 17)."""
+    if cell is None:
+        return ""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _looks_like_picture_path(value: str) -> bool:
+    return (
+        value[-6:].rpartition(".")[2].casefold() in {suffix[1:] for suffix in PICTURE_SUFFIXES}
+        and "." in value
+    )
+
+
+def _could_be_stems(values: Sequence[str], places: "_Places") -> bool:
+    """Whether the cells are all different (as names of files are) and the first few name files."""
+    present = [value for value in values if value]
+    first = present[:20]
+    return len(set(present)) == len(present) > 0 and 2 * sum(
+        places.find(v) is not None for v in first
+    ) >= len(first)
+
+
+class _Places:
+    """The folder of a table and the folders in it, with the names of the pictures that each holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folders = [folder, *_folders_in(folder)]
+        self._names: dict[str, list[Path]] = {}
+        self._stems: dict[str, list[Path]] = {}
+        for place in self._folders:
+            for path in _pictures_in(place):
+                self._names.setdefault(_composed(path.name), []).append(path)
+                self._stems.setdefault(_composed(path.stem), []).append(path)
+
+    def find(self, value: str) -> Path | None:
+        """The file that ``value`` means, or None.
+
+        A bare name is taken from the nearest folder that has it; the last part of a path that is not there,
+        and a name without a suffix, only count where they leave no choice.
+        """
+        name = value.strip().replace("\\", "/")
+        if not name or "\0" in name:
+            return None
+        named = self._names.get(_composed(name.rpartition("/")[2]), [])
+        if "/" not in name and named:
+            return named[0]
+        for place in self._folders if "/" in name else ():
+            for spelling in (name, _composed(name), unicodedata.normalize("NFD", name)):
+                if _is_file(place / spelling):
+                    return place / spelling
+        alone = named or self._stems.get(_composed(name.rpartition("/")[2]), [])
+        return alone[0] if len(alone) == 1 else None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not is_junk(path.name))
+    except OSError:
+        return []
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix.casefold() in PICTURE_SUFFIXES)
+    except OSError:
+        return []

@@ -1,0 +1,97 @@
+"""What is wrong, or merely worth knowing, about the data: found before any training, told in the user's
+words.
+
+The texts live in the catalogues under ``problems.KIND``: ``what`` and ``advice``, and ``one`` where a count
+of one needs a sentence of its own.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal
+
+from capas.core.messages import Value, has, say
+
+Severity = Literal["note", "warning", "error"]
+MAX_EXAMPLES: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One kind of finding: how often (``count``), up to five ``examples``, and how grave it is.
+
+    An "error" stops training, a "warning" harms it or its test, a "note" is only good to know. ``values``
+    fill further placeholders of the sentence.
+    """
+
+    kind: str
+    count: int
+    examples: tuple[str, ...]
+    severity: Severity
+    values: MappingProxyType[str, Value] = field(default_factory=lambda: MappingProxyType({}))
+
+    def sentence(self) -> str:
+        """What was found, as a sentence in the language in force."""
+        single = f"problems.{self.kind}.one"
+        key = single if self.count == 1 and has(single) else f"problems.{self.kind}.what"
+        return say(key, count=self.count, **self.values)
+
+    def advice(self) -> str:
+        """What to do about it, as a sentence in the language in force."""
+        return say(f"problems.{self.kind}.advice", count=self.count, **self.values)
+
+    def as_json(self) -> dict[str, str | int | list[str]]:
+        """The same facts for ``--json``."""
+        return {
+            "kind": self.kind,
+            "severity": self.severity,
+            "count": self.count,
+            "examples": list(self.examples),
+            "what": self.sentence(),
+            "advice": self.advice(),
+        }
+
+
+def problem(
+    kind: str,
+    examples: Iterable[str],
+    *,
+    severity: Severity = "warning",
+    count: int | None = None,
+    values: dict[str, Value] | None = None,
+) -> Problem:
+    """A Problem whose ``count`` is the number of ``examples`` unless given; only the first five are kept."""
+    shown = [printable(text) for text in examples]
+    return Problem(
+        kind=kind,
+        count=len(shown) if count is None else count,
+        examples=tuple(shown[:MAX_EXAMPLES]),
+        severity=severity,
+        values=MappingProxyType(dict(values or {})),
+    )
+
+
+def found(
+    kind: str,
+    examples: Iterable[str],
+    *,
+    severity: Severity = "warning",
+    count: int | None = None,
+    values: dict[str, Value] | None = None,
+) -> tuple[Problem, ...]:
+    """The Problem in a tuple, or () where there are no ``examples``: for adding up what was found."""
+    listed = list(examples)
+    return (problem(kind, listed, severity=severity, count=count, values=values),) if listed else ()
+
+
+def printable(text: str) -> str:
+    """``text`` with what no terminal or JSON can show (undecodable bytes, line ends, control signs) escaped.
+
+    >>> printable("año\\n1")
+    'año\\\\n1'
+    """
+    safe = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(
+        sign if sign.isprintable() or sign == "\u200d" else sign.encode("unicode_escape").decode()
+        for sign in safe
+    )

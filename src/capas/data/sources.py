@@ -1,0 +1,258 @@
+"""What the user points at, as examples: class folders, a folder with a table, a table, or a sample.
+
+The layout alone decides: split folders (train/ test/) above class folders, class folders, pictures beside a
+table that names them, or pictures without labels. Whatever cannot be used is skipped and reported as a
+Problem.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from capas.core.errors import CapasError
+from capas.core.messages import say
+from capas.data.class_folders import ClassFolders, find_class_folders
+from capas.data.folders import (
+    FOREIGN_PICTURES,
+    TABLE_SUFFIXES,
+    Listing,
+    SplitName,
+    list_folder,
+    looks_like_picture,
+    natural_key,
+    plain,
+    split_called,
+)
+from capas.data.paths import PictureColumn, find_picture_column
+from capas.data.pictures import FilePictures, Pictures
+from capas.data.problems import Problem, found, printable
+from capas.data.samples import open_sample
+from capas.data.tables import Cell, Table, read_table
+
+Layout = Literal["class_folders", "split_folders", "table", "flat_folder", "sample"]
+
+CLASS_COLUMN: Final = "class"
+SPLIT_COLUMNS: Final = frozenset({
+    "split", "subset", "partition", "set", "conjunto", "particion", "division",
+})  # fmt: skip
+_MODEL_SUFFIXES: Final = frozenset({
+    ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".h5", ".keras", ".onnx", ".safetensors", ".joblib",
+    ".gguf", ".tflite", ".npy", ".npz",
+})  # fmt: skip
+_ARCHIVE_SUFFIXES: Final = frozenset({
+    ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".zst",
+})  # fmt: skip
+_SHEET_SUFFIXES: Final = frozenset({
+    ".xlsx", ".xls", ".ods", ".numbers",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """Examples as they were found. Every column and ``fixed_split`` is as long as ``pictures``.
+
+    ``columns`` is {"class": …} for folders and samples, the table's columns (without those that name pictures
+    or splits) otherwise. ``picture_field`` is how the user calls the picture column, "image" where there is
+    no table.
+    """
+
+    root: str
+    layout: Layout
+    pictures: Pictures | None
+    columns: Mapping[str, tuple[Cell, ...]]
+    fixed_split: tuple[SplitName | None, ...]
+    problems: tuple[Problem, ...]
+    evidence: tuple[str, ...]
+    picture_field: str = "image"
+
+    def __len__(self) -> int:
+        return len(self.fixed_split)
+
+
+def open_source(data: str | Path, *, target: str | None = None) -> Source:
+    """List the examples at ``data``: a folder, a table file or "sample:NAME".
+
+    ``target`` is a column that the caller wants: a folder that holds both class folders and a table with this
+    column is then read through the table. Raises CapasError ``no_such_path``, ``no_pictures``,
+    ``empty_folder``, ``foreign_model_file``, ``archive_not_unpacked``, ``spreadsheet``, ``single_picture``,
+    ``not_data``, ``unreadable``, ``all_files_missing``, ``hub_not_available``, and those of ``read_table``
+    and ``open_sample``.
+    """
+    text = str(data)
+    if isinstance(data, str) and text.startswith("sample:"):
+        return _from_sample(text)
+    if isinstance(data, str) and text.startswith("hf:"):
+        raise CapasError("hub_not_available", where=text)
+    path = Path(text).expanduser()
+    try:
+        if path.is_dir():
+            return _from_folder(text, path, target)
+        if not path.exists():
+            raise CapasError("no_such_path", where=text)
+    except (OSError, ValueError) as error:  # a name that is too long, a loop of links, a NUL
+        raise CapasError("no_such_path", where=text) from error
+    if path.suffix.casefold() in TABLE_SUFFIXES:
+        return _from_table(text, read_table(path), "table", ())
+    raise _not_data(path)
+
+
+def _not_data(path: Path) -> CapasError:
+    """Why this one file is no data set."""
+    suffix = path.suffix.casefold()
+    for key, suffixes in (
+        ("foreign_model_file", _MODEL_SUFFIXES),
+        ("archive_not_unpacked", _ARCHIVE_SUFFIXES),
+        ("spreadsheet", _SHEET_SUFFIXES),
+    ):
+        if suffix in suffixes:
+            return CapasError(key, where=path, received=suffix)
+    if suffix in FOREIGN_PICTURES or looks_like_picture(path):
+        return CapasError("single_picture", where=path)
+    return CapasError("not_data", where=path, received=suffix or path.name)
+
+
+def _from_sample(text: str) -> Source:
+    name = text.removeprefix("sample:")
+    sample = open_sample(name)
+    fixed = tuple(split_called(split) if split else None for split in sample.fixed_split)
+    return Source(
+        root=text, layout="sample", pictures=sample.pictures, columns={CLASS_COLUMN: tuple(sample.labels)},
+        fixed_split=fixed, problems=(), evidence=(say("detect.sample", name=name, count=len(fixed)),),
+    )  # fmt: skip
+
+
+def _from_folder(text: str, root: Path, target: str | None) -> Source:
+    listing = list_folder(root)
+    if not listing.pictures and not listing.tables:
+        raise _nothing_inside(root, listing)
+    classes = find_class_folders(listing)
+    if listing.tables and (classes is None or target not in (None, CLASS_COLUMN)):
+        table = _best_table(listing)
+        if table is not None:
+            return _from_table(
+                text, table, "flat_folder" if listing.pictures else "table", listing.problems(), listing
+            )
+    if classes is not None:
+        return _from_classes(text, listing, classes)
+    return _unlabelled(text, listing)
+
+
+def _nothing_inside(root: Path, listing: Listing) -> CapasError:
+    skipped = [name for names in listing.skipped.values() for name in names]
+    if "unreadable" in listing.skipped and len(listing.skipped) == 1:
+        return CapasError("unreadable", where=root, received=listing.skipped["unreadable"][0])
+    if not skipped:
+        return CapasError("empty_folder", where=root)
+    return CapasError("no_pictures", where=root, received=", ".join(sorted(skipped)[:3]), count=len(skipped))
+
+
+def _from_classes(text: str, listing: Listing, found_classes: ClassFolders) -> Source:
+    return Source(
+        root=text, layout="split_folders" if found_classes.split else "class_folders",
+        pictures=FilePictures(found_classes.paths, listing.root),
+        columns={CLASS_COLUMN: found_classes.labels},
+        fixed_split=found_classes.sides,
+        problems=(
+            *listing.problems(),
+            *found("empty_class", found_classes.empty),
+            *found("outside_classes", found_classes.outside),
+        ),
+        evidence=_folder_evidence(listing, found_classes),
+    )  # fmt: skip
+
+
+def _folder_evidence(listing: Listing, classes: ClassFolders) -> tuple[str, ...]:
+    names = sorted({label for label in classes.labels if label}, key=natural_key)
+    shown = printable(", ".join(names[:5])) + (", …" if len(names) > 5 else "")
+    lines = [say("detect.class_folders", count=len(names), names=shown)]
+    if classes.base != listing.root:
+        lines.insert(0, say("detect.wrapper", name=printable(listing.shown(classes.base))))
+    if classes.split:
+        counts = [
+            say("detect.split_count", split=say(f"splits.{name}"), count=classes.sides.count(name))
+            for name in ("train", "validation", "test")
+            if name in classes.sides
+        ]
+        lines.append(say("detect.split_folders", splits=", ".join(counts)))
+    return tuple(lines)
+
+
+def _unlabelled(text: str, listing: Listing) -> Source:
+    """Pictures without class folders or table: listed all the same, so that ``detect`` can say what is
+    missing."""
+    tops = [path.relative_to(listing.root).parts[0] for path in listing.pictures]
+    return Source(
+        root=text, layout="flat_folder", pictures=FilePictures(listing.pictures, listing.root), columns={},
+        fixed_split=tuple(split_called(top) for top in tops), problems=listing.problems(),
+        evidence=(say("detect.unlabelled", count=len(listing.pictures)),),
+    )  # fmt: skip
+
+
+def _best_table(listing: Listing) -> Table | None:
+    """The table that names most of the folder's pictures; without pictures, the first that can be read."""
+    best: tuple[int, Table] | None = None
+    failed: CapasError | None = None
+    for path in sorted(listing.tables, key=lambda path: (len(path.parts), natural_key(path.name))):
+        try:
+            table = read_table(path)
+            column = find_picture_column(table)
+        except CapasError as error:
+            failed = failed or error
+            continue
+        named = sum(file is not None for file in column.files) if column else 0
+        if (named or not listing.pictures) and (best is None or named > best[0]):
+            best = (named, table)
+    if best is None and failed is not None:
+        raise failed
+    return best[1] if best else None
+
+
+def _from_table(
+    text: str, table: Table, layout: Layout, problems: tuple[Problem, ...], listing: Listing | None = None
+) -> Source:
+    column = find_picture_column(table)
+    kept = [i for i in range(table.rows) if column is None or column.files[i] is not None]
+    if column is not None and not kept:
+        raise CapasError("all_files_missing", where=table.path, received=column.values[0], column=column.name)
+    split_column = _split_column(table)
+    sides = [split_called(str(cell)) if cell else None for cell in table.columns.get(split_column or "", ())]
+    fixed = tuple(sides[i] if sides else None for i in kept)
+    left = {name for name in (column.name if column else None, split_column) if name}
+    source = Source(
+        root=text, layout=layout, pictures=None,
+        columns={n: tuple(cells[i] for i in kept) for n, cells in table.columns.items() if n not in left},
+        fixed_split=fixed, problems=(*problems, *table.problems),
+        evidence=_table_evidence(table, column, split_column),
+    )  # fmt: skip
+    return source if column is None else _with_pictures(source, table, column, listing)
+
+
+def _split_column(table: Table) -> str | None:
+    """The column that says which split a row belongs to, by its name and by what it holds."""
+    for name, cells in table.columns.items():
+        if plain(name) in SPLIT_COLUMNS and all(cell is None or split_called(str(cell)) for cell in cells):
+            return name
+    return None
+
+
+def _with_pictures(source: Source, table: Table, column: PictureColumn, listing: Listing | None) -> Source:
+    files = [file for file in column.files if file is not None]
+    missing = [value for value, file in zip(column.values, column.files, strict=True) if file is None]
+    problems = (*source.problems, *found("missing_file", missing))
+    if listing is not None:
+        named = {file.resolve() for file in files}
+        extra = [listing.shown(path) for path in listing.pictures if path.resolve() not in named]
+        problems = (*problems, *found("not_in_table", extra, severity="note"))
+    root = listing.root if listing else table.path.parent
+    return replace(source, pictures=FilePictures(files, root), problems=problems, picture_field=column.name)
+
+
+def _table_evidence(table: Table, column: PictureColumn | None, split_column: str | None) -> tuple[str, ...]:
+    lines = [say("detect.table", name=table.path.name, rows=table.rows, columns=len(table.columns))]
+    if column is not None:
+        present = sum(file is not None for file in column.files)
+        lines.append(say("detect.picture_column", column=column.name, count=present))
+    if split_column:
+        lines.append(say("detect.split_column", column=split_column))
+    return tuple(lines)

@@ -1,0 +1,157 @@
+"""Which examples train, which choose, which test: decided by what an example is, not by where it stands in a
+list.
+
+The key of an example (its content, or its group) is hashed to a number u in 0..1:
+
+    u < test                       → test
+    test ≤ u < test + validation   → validation
+    otherwise                      → train
+
+so the same content always falls on the same side, and adding or renaming files moves none of the others.
+There is one exception: a class that would be missing from a split gets one there, by moving the key whose u
+is nearest to that split's interval. Files added later may bring the class into that split by themselves; the
+moved key then goes back.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from capas.core.errors import CapasError
+from capas.data.folders import SplitName
+
+# A class with one key trains; with two it also tests; from three on it is in every split.
+_ORDER: Final[tuple[SplitName, ...]] = ("train", "test", "validation")
+
+
+def split(
+    keys: Sequence[str],
+    labels: Sequence[str],
+    *,
+    fixed: Sequence[SplitName | None] | None = None,
+    groups: Sequence[str] | None = None,
+    validation: float = 0.15,
+    test: float = 0.15,
+    seed_salt: str = "capas-1",
+) -> tuple[SplitName, ...]:
+    """The split of each example.
+
+    ``keys`` name contents, ``groups`` what must stay together (a patient, near duplicates) and replace the
+    keys; ``fixed`` is what the user laid down: it is respected, and what it leaves open is filled by the rule
+    above; a split that it lacks is carved out of its training part. ``validation`` and ``test`` are shares in
+    0..1. Raises CapasError ``split_shares`` or ``no_train_split``; ValueError where lengths differ.
+    """
+    if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
+        raise CapasError("split_shares", where="validation, test", received=f"{validation:g} + {test:g}")
+    units = list(groups if groups is not None else keys)
+    laid_down: Sequence[SplitName | None] = fixed if fixed is not None else [None] * len(keys)
+    if not len(keys) == len(labels) == len(units) == len(laid_down):
+        raise ValueError("keys, labels, groups and fixed differ in length")
+    given = {side for side in laid_down if side}
+    if given and "train" not in given and None not in laid_down:
+        raise CapasError("no_train_split", received=", ".join(sorted(given)))
+    drawn = _draw(units, laid_down, given, _intervals(validation, test), seed_salt)
+    return _complete(units, labels, drawn, _intervals(validation, test), seed_salt, given)
+
+
+def position(key: str, seed_salt: str) -> float:
+    """The number in 0..1 to which a key is hashed (BLAKE2b, 53 bits)."""
+    digest = hashlib.blake2b(f"{seed_salt}/{key}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return float((int.from_bytes(digest, "big") >> 11) / 2**53)
+
+
+def _intervals(validation: float, test: float) -> dict[SplitName, tuple[float, float]]:
+    return {"test": (0.0, test), "validation": (test, test + validation), "train": (test + validation, 1.0)}
+
+
+def _draw(
+    units: Sequence[str],
+    fixed: Sequence[SplitName | None],
+    given: set[SplitName],
+    intervals: Mapping[SplitName, tuple[float, float]],
+    seed_salt: str,
+) -> list[tuple[SplitName, bool]]:
+    """Each example's split by the rule, and whether it may still be moved."""
+    drawn: list[tuple[SplitName, bool]] = []
+    for unit, side in zip(units, fixed, strict=True):
+        u = position(unit, seed_salt)
+        by_hash: SplitName = next((n for n, (low, high) in intervals.items() if low <= u < high), "train")
+        if side is None or side == "train":
+            drawn.append((by_hash if by_hash == "train" or by_hash not in given else "train", True))
+        else:
+            drawn.append((side, False))
+    return drawn
+
+
+def _complete(
+    units: Sequence[str],
+    labels: Sequence[str],
+    drawn: Sequence[tuple[SplitName, bool]],
+    intervals: Mapping[SplitName, tuple[float, float]],
+    seed_salt: str,
+    given: set[SplitName],
+) -> tuple[SplitName, ...]:
+    """Bring each class into each split that it would miss, one key at a time."""
+    sides: dict[int, SplitName] = {i: side for i, (side, _) in enumerate(drawn)}
+    movable = _movable(units, drawn)
+    members: dict[str, list[int]] = defaultdict(list)
+    by_class: dict[str, list[int]] = defaultdict(list)
+    for i, unit in enumerate(units):
+        members[unit].append(i)
+        by_class[labels[i]].append(i)
+    held = _Held(units, labels, sides)
+    for label in sorted(by_class):
+        own = sorted({units[i] for i in by_class[label]})
+        wanted = [name for name in _ORDER if _length(intervals[name]) > 0][: len(own)]
+        for name in wanted:
+            if (name in given and name != "train") or held.count(label, name):
+                continue
+            free = [unit for unit in own if unit in movable and held.can_leave(members[unit], label, wanted)]
+            if free:
+                unit = min(free, key=lambda u: (_distance(position(u, seed_salt), intervals[name]), u))
+                held.move(members[unit], name)
+    return tuple(sides[i] for i in range(len(units)))
+
+
+def _movable(units: Sequence[str], drawn: Sequence[tuple[SplitName, bool]]) -> set[str]:
+    """The keys of which no example was laid down elsewhere."""
+    bound = {unit for unit, (_, free) in zip(units, drawn, strict=True) if not free}
+    return set(units) - bound
+
+
+class _Held:
+    """How many keys of each class each split holds, while keys move."""
+
+    def __init__(self, units: Sequence[str], labels: Sequence[str], sides: dict[int, SplitName]) -> None:
+        self._units, self._labels, self._sides = units, labels, sides
+        self._keys: dict[tuple[str, SplitName], set[str]] = defaultdict(set)
+        for i, side in sides.items():
+            self._keys[labels[i], side].add(units[i])
+
+    def count(self, label: str, side: SplitName) -> int:
+        return len(self._keys[label, side])
+
+    def can_leave(self, members: Sequence[int], label: str, wanted: Sequence[SplitName]) -> bool:
+        """Whether every class keeps another key where these are now; ``label`` only where it is
+        ``wanted``."""
+        return all(
+            self.count(self._labels[i], self._sides[i]) > 1
+            or (self._labels[i] == label and self._sides[i] not in wanted)
+            for i in members
+        )
+
+    def move(self, members: Sequence[int], side: SplitName) -> None:
+        for i in members:
+            self._keys[self._labels[i], self._sides[i]].discard(self._units[i])
+            self._sides[i] = side
+            self._keys[self._labels[i], side].add(self._units[i])
+
+
+def _length(interval: tuple[float, float]) -> float:
+    return interval[1] - interval[0]
+
+
+def _distance(u: float, interval: tuple[float, float]) -> float:
+    low, high = interval
+    return max(low - u, u - high, 0.0)

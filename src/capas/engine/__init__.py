@@ -1,0 +1,1 @@
+"""Where data, network and task meet: built, trained, tested once and put to use."""

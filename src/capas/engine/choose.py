@@ -1,0 +1,192 @@
+"""Memory format, precision and threads, chosen by measuring a few real steps on this machine.
+
+Speed alone does not decide: bfloat16 keeps eight bits of a number, so it is taken only where its gradient on a real
+batch points the same way as float32's (cosine ≥ 0.97, measured here) and the processor multiplies it in hardware.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from capas.core.device import choose_device, cpu_has_bfloat16, physical_cores
+from capas.core.messages import say
+from capas.engine.config import ExecutionConfig
+
+Precision = Literal["float32", "bfloat16"]
+MemoryFormat = Literal["contiguous", "channels_last"]
+LEAST_COSINE = 0.97
+FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Execution:
+    """How a run computes; kept with the run, so that it goes on the same way when resumed."""
+
+    device: str
+    precision: Precision
+    memory_format: MemoryFormat
+    threads: int
+    reason: str
+    measured: tuple["Measured", ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values."""
+        return asdict(self)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which forward passes run."""
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """``network`` on the device and in the memory format, changed in place."""
+        network.to(torch.device(self.device))
+        for parameter in network.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=FORMATS[self.memory_format])
+        return network
+
+    def place_images(self, images: Tensor) -> Tensor:
+        """N×C×H×W on the device and in the memory format."""
+        return images.to(
+            torch.device(self.device), memory_format=FORMATS[self.memory_format], non_blocking=True
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """The speed of one way to compute, in training examples per second."""
+
+    precision: Precision
+    memory_format: MemoryFormat
+    threads: int
+    examples_per_s: float
+
+
+Loss = Callable[[nn.Module, Tensor], Tensor]
+
+
+def choose_execution(
+    wanted: ExecutionConfig, network: nn.Module, images: Tensor, loss: Loss, *, budget_s: float = 6.0
+) -> Execution:
+    """The fastest way to train ``network`` on ``images`` (N×C×H×W) among those that ``wanted`` leaves open.
+
+    ``loss(network, images)`` gives the scalar to descend. The network is copied: its weights stay as they are. Every
+    candidate takes one step to warm up and then at least two, ``budget_s`` seconds in all at about.
+    """
+    device = choose_device(wanted.device)
+    cores = physical_cores()
+    threads = [cores] if wanted.threads == "auto" else [int(wanted.threads)]
+    formats: list[MemoryFormat] = (
+        ["contiguous", "channels_last"] if wanted.memory_format == "auto" else [wanted.memory_format]
+    )
+    precisions, why_not = _precisions(wanted, device)
+    candidates = [
+        Execution(
+            device=str(device), precision=precision, memory_format=layout, threads=count, reason=""
+        )
+        for precision, layout, count in product(precisions, formats, threads)
+    ]
+    if len(candidates) == 1:
+        return _decided(candidates[0], [], say("choose.set_by_user") if not why_not else why_not)
+    if "bfloat16" in precisions and "float32" in precisions:
+        cosine = gradient_agreement(network, images, loss, candidates)
+        if cosine < LEAST_COSINE:
+            why_not = say("choose.bfloat16_inexact", cosine=f"{cosine:.3f}")
+            candidates = [c for c in candidates if c.precision == "float32"]
+    measured = measure(candidates, network, images, loss, budget_s=budget_s)
+    best = max(range(len(candidates)), key=lambda i: measured[i].examples_per_s)
+    slowest = min(m.examples_per_s for m in measured)
+    reason = say(
+        "choose.measured", count=len(candidates), ratio=f"{measured[best].examples_per_s / slowest:.1f}"
+    )
+    return _decided(candidates[best], measured, f"{reason} {why_not}".strip())
+
+
+def _precisions(wanted: ExecutionConfig, device: torch.device) -> tuple[list[Precision], str]:
+    if wanted.precision != "auto":
+        return [wanted.precision], ""
+    if device.type == "mps" or (device.type == "cpu" and not cpu_has_bfloat16()):
+        return ["float32"], say("choose.no_bfloat16")
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        return ["float32"], say("choose.no_bfloat16")
+    return ["float32", "bfloat16"], ""
+
+
+def _decided(chosen: Execution, measured: Sequence[Measured], reason: str) -> Execution:
+    torch.set_num_threads(chosen.threads)
+    return Execution(
+        device=chosen.device,
+        precision=chosen.precision,
+        memory_format=chosen.memory_format,
+        threads=chosen.threads,
+        reason=reason,
+        measured=tuple(measured),
+    )
+
+
+def measure(
+    candidates: Sequence[Execution], network: nn.Module, images: Tensor, loss: Loss, *, budget_s: float
+) -> list[Measured]:
+    """Training speed of each candidate, in rounds A B C … A B C …, so that a passing disturbance hits all alike; the
+    best round of each counts.
+    """
+    trials = []
+    for candidate in candidates:
+        copied = candidate.place(copy.deepcopy(network)).train()
+        trials.append((candidate, copied, candidate.place_images(images), [_step_seconds(candidate, copied, images, loss)]))
+    started = time.perf_counter()
+    rounds = 0
+    while rounds < 2 or (rounds < 8 and time.perf_counter() - started < budget_s):
+        for candidate, copied, placed, seconds in trials:
+            taken = _step_seconds(candidate, copied, placed, loss)
+            seconds[:] = [taken] if rounds == 0 else [*seconds, taken]
+        rounds += 1
+    return [
+        Measured(
+            precision=candidate.precision,
+            memory_format=candidate.memory_format,
+            threads=candidate.threads,
+            examples_per_s=len(images) / min(seconds),
+        )
+        for candidate, _, _, seconds in trials
+    ]
+
+
+def _step_seconds(execution: Execution, network: nn.Module, images: Tensor, loss: Loss) -> float:
+    torch.set_num_threads(execution.threads)
+    _synchronise(execution.device)
+    started = time.perf_counter()
+    network.zero_grad(set_to_none=True)
+    with execution.autocast():
+        value = loss(network, execution.place_images(images))
+    torch.autograd.backward(value)
+    _synchronise(execution.device)
+    return time.perf_counter() - started
+
+
+def _synchronise(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def gradient_agreement(
+    network: nn.Module, images: Tensor, loss: Loss, candidates: Sequence[Execution]
+) -> float:
+    """The cosine (-1..1) between the gradients of float32 and of bfloat16 on these images."""
+    gradients = []
+    for precision in ("float32", "bfloat16"):
+        execution = next(c for c in candidates if c.precision == precision)
+        copied = execution.place(copy.deepcopy(network)).train()
+        torch.manual_seed(0)
+        _step_seconds(execution, copied, images, loss)
+        gradients.append(torch.cat([p.grad.flatten().float() for p in copied.parameters() if p.grad is not None]))
+    return float(torch.nn.functional.cosine_similarity(gradients[0], gradients[1], dim=0))

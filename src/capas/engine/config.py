@@ -1,0 +1,200 @@
+"""The complete configuration of a run: typed, validated, frozen; ``plan.toml`` and ``config.toml`` hold exactly this.
+
+A value of "auto" (or 0 where the comment says so) is decided by Capas when the run is built and is then written out, so
+that ``config.toml`` in a run never says "auto". What the user set is never changed.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from capas.core.errors import CapasError
+
+Auto = Literal["auto"]
+
+
+class Section(BaseModel):
+    """A table of the configuration: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataConfig(Section):
+    """Which examples, and how they are prepared."""
+
+    source: str = ""
+    target: str | None = None
+    task: Literal["classify"] | None = None
+    group: str | None = Field(None, description="column whose values must not be divided between splits")
+    validation: float = Field(0.15, ge=0, lt=1, description="share of the examples; 0 for none")
+    test: float = Field(0.15, gt=0, lt=1, description="share of the examples, where the folder does not fix it")
+    image_size: Auto | int = Field("auto", description="side in pixels of what the network sees")
+    fit: Auto | Literal["crop", "squash", "pad"] = Field("auto", description="how other shapes become square")
+    max_pixels: int = Field(50_000_000, gt=0, description="larger pictures are refused")
+    memory_mb: int = Field(0, ge=0, description="beyond this the cache lies on disk; 0: 40 % of what is free")
+
+
+class NetworkConfig(Section):
+    """Which network."""
+
+    name: str = Field("auto", description="a name from `capas networks`")
+    width: Auto | int = Field("auto", description="channels of the first layer, where the network has that dial")
+    pretrained: Auto | bool = Field("auto", description="start from ImageNet weights, where the network has them")
+
+
+class AugmentConfig(Section):
+    """How training pictures are varied; 0 or false switches one off."""
+
+    crop: Auto | float = Field("auto", description="shift by up to this share of the side, 0..0.5")
+    flip: Auto | bool = Field("auto", description="mirror half of the pictures, left to right")
+    rotate: float = Field(0.0, ge=0, le=180, description="degrees, either way")
+    colour: Auto | float = Field("auto", description="strength of brightness, contrast and saturation, 0..1")
+    cutout: Auto | float = Field("auto", description="side of an erased square as a share of the picture's, 0..1")
+    mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution")
+
+
+class ObjectiveConfig(Section):
+    """What is minimised."""
+
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    class_weights: Literal["none", "balanced"] = "none"
+
+
+class OptimConfig(Section):
+    """How it is minimised."""
+
+    optimizer: Auto | Literal["sgd", "adamw"] = "auto"
+    learning_rate: Auto | float = Field("auto", description="the peak of the one-cycle schedule")
+    backbone_rate: float = Field(0.1, ge=0, le=1, description="share of it for pretrained layers; 0 freezes them")
+    weight_decay: Auto | float = "auto"
+    warmup: float = Field(0.2, ge=0, lt=1, description="share of the steps in which the rate rises")
+    schedule: Literal["one-cycle", "constant"] = "one-cycle"
+    ema: float = Field(0.98, ge=0, lt=1, description="decay of the averaged weights per step; 0 for none")
+    clip: float = Field(0.0, ge=0, description="largest gradient norm; 0 for no limit")
+
+
+class TrainConfig(Section):
+    """For how long, and how often to look."""
+
+    epochs: Auto | float = Field("auto", description="passes over the training examples")
+    time_s: float = Field(0.0, ge=0, description="seconds of training instead of epochs; 0: by epochs")
+    batch_size: Auto | int = "auto"
+    seed: int = Field(1, ge=0)
+    patience: int = Field(0, ge=0, description="stop after so many evaluations without gain; 0: never")
+    evaluations: int = Field(10, ge=1, description="at most so many during training, evenly spread")
+    checkpoint_s: float = Field(30.0, ge=0, description="seconds between checkpoints")
+    checkpoint_steps: int = Field(0, ge=0, description="steps between checkpoints; 0: by time")
+
+
+class ExecutionConfig(Section):
+    """Where and how; "auto" is measured in a few steps at the start."""
+
+    device: str = "auto"
+    precision: Auto | Literal["float32", "bfloat16"] = "auto"
+    memory_format: Auto | Literal["contiguous", "channels_last"] = "auto"
+    threads: Auto | int = "auto"
+
+
+class Config(Section):
+    """Everything that decides a run."""
+
+    data: DataConfig = DataConfig()
+    network: NetworkConfig = NetworkConfig()
+    augment: AugmentConfig = AugmentConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optim: OptimConfig = OptimConfig()
+    train: TrainConfig = TrainConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+
+    def merged(self, changes: Mapping[str, object], *, where: str = "--set") -> "Config":
+        """This configuration with ``{"section.key": value}`` changed. Raises CapasError on unknown keys and bad values."""
+        tree = self.model_dump()
+        for dotted, value in changes.items():
+            section, _, key = dotted.partition(".")
+            if not isinstance(tree.get(section), dict) or key not in tree[section]:
+                raise _unknown_key(dotted, where)
+            tree[section][key] = value
+        return validated(tree, where=where)
+
+
+def validated(tree: Mapping[str, object], *, where: str) -> Config:
+    """``tree`` as a Config. Raises CapasError that names the key, what it held and what it may hold."""
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        names = [str(part) for part in first["loc"]]
+        dotted = ".".join(names[:2])
+        if first["type"] == "extra_forbidden":
+            raise _unknown_key(dotted, where) from error
+        raise CapasError(
+            "plan_value", where=f"{where}: {dotted}", received=str(first["input"]), reason=str(first["msg"])
+        ) from error
+
+
+def known_keys() -> list[str]:
+    """All keys, "section.key"."""
+    return [f"{section}.{key}" for section, values in Config().model_dump().items() for key in values]
+
+
+def _unknown_key(key: str, where: str) -> CapasError:
+    known = known_keys()
+    by_name = {name.partition(".")[2]: name for name in known}
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    last = difflib.get_close_matches(key.rpartition(".")[2], by_name, n=1, cutoff=0.6)
+    nearest = close[0] if close else by_name[last[0]] if last else "train.epochs"
+    return CapasError("plan_key", where=where, received=key, nearest=nearest)
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, object]:
+    """``["train.epochs=3", …]`` as a mapping; values are read as TOML, and as plain text where that fails.
+
+    >>> parse_settings(["train.epochs=3", "network.name=lenet-5", "augment.flip=false"])
+    {'train.epochs': 3, 'network.name': 'lenet-5', 'augment.flip': False}
+    """
+    parsed: dict[str, object] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise CapasError("plan_setting", where="--set", received=setting)
+        try:
+            parsed[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            parsed[key.strip()] = text.strip()
+    return parsed
+
+
+def read_config(path: Path) -> Config:
+    """The configuration in a TOML file. Raises CapasError with line or key."""
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CapasError("plan_unreadable", where=path, received=str(error)) from error
+    return validated(tree, where=str(path))
+
+
+def write_toml(config: Config) -> str:
+    """``config`` as TOML with what each key means beside it; keys that are unset are left out."""
+    lines = []
+    for section, model in config:
+        lines.append(f"[{section}]")
+        for key, info in type(model).model_fields.items():
+            value = getattr(model, key)
+            if value is not None:
+                comment = f"  # {info.description}" if info.description else ""
+                lines.append(f"{key} = {_toml_value(value)}{comment}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in text) + '"'

@@ -1,0 +1,138 @@
+"""What happens in a run, in order: the command line, the log file and the studio all read the same events.
+
+``events.jsonl`` is append-only: after a kill, a ``resumed`` line says from which step the lines before it are void.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import ClassVar
+
+from capas.core.errors import CapasError
+from capas.core.files import write_error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """Training begins at ``step`` (0, or where it had stopped) and will take ``total_steps``."""
+
+    kind: ClassVar[str] = "started"
+    step: int
+    total_steps: int
+    epochs: float
+    batch_size: int
+    examples: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resumed:
+    """The run goes on after ``step``; lines of later steps before this one are void."""
+
+    kind: ClassVar[str] = "resumed"
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stepped:
+    """``step`` corrections are done: mean loss in nats since the last such event, rate, speed, time left."""
+
+    kind: ClassVar[str] = "stepped"
+    step: int
+    total_steps: int
+    loss: float
+    learning_rate: float
+    examples_per_s: float
+    seconds: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluated:
+    """The validation split after ``step``: ``value`` of ``metric`` (higher is better) over ``n`` examples."""
+
+    kind: ClassVar[str] = "evaluated"
+    step: int
+    metric: str
+    value: float
+    loss: float
+    n: int
+    best: bool
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saved:
+    """A checkpoint of ``step`` lies at ``path``, from which the run can go on."""
+
+    kind: ClassVar[str] = "saved"
+    step: int
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stopped:
+    """The user stopped the run after ``step``; it is saved."""
+
+    kind: ClassVar[str] = "stopped"
+    step: int
+    total_steps: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failed:
+    """The run cannot go on: ``key`` names the error, ``message`` says it."""
+
+    kind: ClassVar[str] = "failed"
+    step: int
+    key: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """All corrections are done, or early stopping ended them (``early``)."""
+
+    kind: ClassVar[str] = "finished"
+    step: int
+    seconds: float
+    early: bool
+
+
+Event = Started | Resumed | Stepped | Evaluated | Saved | Stopped | Failed | Finished
+KINDS: dict[str, type[Event]] = {
+    kind.kind: kind
+    for kind in (Started, Resumed, Stepped, Evaluated, Saved, Stopped, Failed, Finished)
+}
+
+
+def append_event(path: Path, event: Event) -> None:
+    """Add ``event`` as one line. Raises CapasError ``disk_full`` or ``cannot_write``."""
+    line = json.dumps({"event": event.kind, **asdict(event)}, ensure_ascii=False) + "\n"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """The events of a run without the void ones; a last line cut short by a kill is left out."""
+    events: list[Event] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        kind = KINDS.get(values.pop("event", ""))
+        if kind is None or set(values) != {f.name for f in fields(kind)}:
+            raise CapasError("events_unknown", where=path, received=line[:80])
+        event = kind(**values)
+        if isinstance(event, Resumed):
+            events = [earlier for earlier in events if earlier.step <= event.step]
+        events.append(event)
+    yield from events

@@ -1,0 +1,341 @@
+"""The loop: a generator that yields what happens, for any objective.
+
+A run's place is its ``Position``: the step, and how far along the schedule it is. With a time budget the remaining
+steps are planned anew at each evaluation, from the pace so far, so that the schedule always reaches its end in time.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Generic, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from capas.core.errors import CapasError
+from capas.core.objective import BatchT
+from capas.engine.checkpoint import (
+    Position,
+    forget_best_after,
+    newest_checkpoint,
+    optimizer_tensors,
+    read_best,
+    restore_optimizers,
+    save_best,
+    save_checkpoint,
+)
+from capas.engine.config import OptimConfig, TrainConfig
+from capas.engine.events import Event, Evaluated, Failed, Finished, Resumed, Saved, Started, Stepped, Stopped
+from capas.engine.optim import MovingAverage, named_state, rate_at
+from capas.engine.step import Stepper, check_finite, set_mode
+
+REPORT_EVERY_S = 0.5
+
+
+class Batches(Protocol[BatchT]):  # type: ignore[misc]
+    """Where batches come from: the same batch for the same step, always."""
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """Steps in one pass over the examples."""
+
+    def iterate(self, start: int) -> Iterator[BatchT]:
+        """Batches from step ``start`` on, without end."""
+
+    def names(self, step: int) -> list[str]:
+        """The names of the examples in the batch of ``step``, to be told when something is wrong with it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """How the networks do on the validation split; ``value`` is better when higher."""
+
+    metric: str
+    value: float
+    loss: float
+    n: int
+
+
+class StopRequest:
+    """Set when the user presses Ctrl-C; the loop then saves and ends. A second Ctrl-C ends at once."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    @contextmanager
+    def listening(self) -> Iterator["StopRequest"]:
+        """Take SIGINT and SIGTERM for as long as the context lasts (in the main thread; elsewhere nothing happens)."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        former = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+class Clock:
+    """Seconds of training, those before an interruption included."""
+
+    def __init__(self, already: float) -> None:
+        self._start = time.perf_counter() - already
+
+    def seconds(self) -> float:
+        """Seconds so far."""
+        return time.perf_counter() - self._start
+
+
+class Pending:
+    """Losses since the last report. They stay on their device until then: asking for each would stall it."""
+
+    def __init__(self) -> None:
+        self.losses: list[Tensor] = []
+
+    def take(self, step: int, rate: float, names: Callable[[int], list[str]]) -> float:
+        """The mean loss of the steps before ``step``, and begin anew. Raises CapasError at the first that is not finite."""
+        values = torch.stack([loss.float() for loss in self.losses]).cpu() if self.losses else torch.zeros(1)
+        if not values.isfinite().all():
+            first = int((~values.isfinite()).nonzero()[0])
+            bad = step - len(self.losses) + first
+            check_finite(float(values[first]), bad, names(bad), rate)
+        self.losses.clear()
+        return float(values.mean())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loop(Generic[BatchT]):
+    """One run of training. ``evaluate`` is asked for the validation score of the networks as they then are; it is None
+    when there is no validation split. Checkpoints go to the folder ``checkpoints``; ``total_steps`` is the plan at the
+    outset, and ``learning_rate`` the peak, which is only reported.
+    """
+
+    stepper: Stepper[BatchT]
+    batches: Batches[BatchT]
+    train: TrainConfig
+    optim: OptimConfig
+    checkpoints: Path
+    batch_size: int
+    examples: int
+    total_steps: int
+    learning_rate: float
+    evaluate: Callable[[], Score] | None
+    stop: StopRequest
+
+    def run(self) -> Iterator[Event]:
+        """Train to the end, yielding events; goes on from the newest checkpoint where there is one. At the end the
+        networks hold the weights that did best on validation, or the last averaged ones without validation.
+        """
+        average = MovingAverage(self.networks, self.optim.ema) if self.optim.ema else None
+        position = self._restore(average)
+        if position.step:
+            yield Resumed(step=position.step)
+        total = position.step + position.steps_left
+        yield Started(
+            step=position.step,
+            total_steps=total,
+            epochs=total / self.batches.steps_per_epoch,
+            batch_size=self.batch_size,
+            examples=self.examples,
+        )
+        try:
+            yield from self._train(position, average)
+        except CapasError as error:
+            yield Failed(step=position.step, key=error.key, message=str(error))
+            raise
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The networks that are trained."""
+        return self.stepper.objective.networks
+
+    def _train(self, position: Position, average: MovingAverage | None) -> Iterator[Event]:
+        clock = Clock(already=position.seconds)
+        pace = Pace(clock=clock, step=position.step)
+        pending = Pending()
+        stream = self.batches.iterate(position.step)
+        saved_at, saved_step = clock.seconds(), position.step
+        finished = position.steps_left == 0
+        while not finished:
+            rate = rate_at(position.progress, warmup=self.optim.warmup, schedule=self.optim.schedule)
+            pending.losses.append(self.stepper.step(next(stream), position.step, rate)[self._reported_loss()])
+            position = advanced(position, clock)
+            if average:
+                average.update(self.networks, position.step)
+            stopping = self.stepper.ranks.agree(self.stop.requested)
+            last = position.steps_left == 0
+            evaluating = self.evaluate is not None and (last or self._evaluation_due(position))
+            saving = last or stopping or self._save_due(position, clock.seconds() - saved_at, saved_step)
+            if evaluating or saving or pace.due():
+                loss = pending.take(position.step, rate * self.learning_rate, self.batches.names)
+                position = self._replanned(position, pace)
+                yield pace.report(position, loss, rate * self.learning_rate, self.batch_size)
+            if evaluating:
+                event, position = self._evaluate(position, average, clock)
+                saving |= event.best
+                yield event
+            early = bool(self.train.patience) and position.since_best >= self.train.patience
+            if (saving or early) and self.stepper.ranks.leads:
+                path = self._save(replace(position, seconds=clock.seconds()), average)
+                saved_at, saved_step = clock.seconds(), position.step
+                yield Saved(step=position.step, path=path.name)
+            finished = early or position.steps_left == 0
+            if stopping and not finished:
+                yield Stopped(step=position.step, total_steps=position.step + position.steps_left)
+                return
+        self._take_final_weights(position, average)
+        yield Finished(step=position.step, seconds=clock.seconds(), early=position.steps_left > 0)
+
+    def _reported_loss(self) -> str:
+        return self.stepper.objective.phases[0].loss
+
+    def _evaluation_due(self, position: Position) -> bool:
+        total = position.step + position.steps_left
+        return position.step - position.evaluated_step >= -(-total // self.train.evaluations)
+
+    def _save_due(self, position: Position, seconds: float, saved_step: int) -> bool:
+        if self.train.checkpoint_steps:
+            return position.step - saved_step >= self.train.checkpoint_steps
+        return seconds >= self.train.checkpoint_s
+
+    def _replanned(self, position: Position, pace: "Pace") -> Position:
+        """With a time budget, as many steps are left as fit into the time left at the pace so far."""
+        if not self.train.time_s or not pace.known(position):
+            return position
+        left = int((self.train.time_s - pace.clock.seconds()) / pace.seconds_per_step(position))
+        return replace(position, steps_left=int(self.stepper.ranks.agree(max(0, left))))
+
+    def _evaluate(
+        self, position: Position, average: MovingAverage | None, clock: Clock
+    ) -> tuple[Evaluated, Position]:
+        assert self.evaluate is not None
+        with averaged_weights(self.networks, average):
+            score = self.evaluate()
+            best = score.value >= position.best
+            if best and self.stepper.ranks.leads:
+                save_best(self.checkpoints, named_state(self.networks), position.step)
+        event = Evaluated(
+            step=position.step,
+            metric=score.metric,
+            value=score.value,
+            loss=score.loss,
+            n=score.n,
+            best=best,
+            seconds=clock.seconds(),
+        )
+        position = replace(position, evaluated_step=position.step, since_best=position.since_best + 1)
+        if best:
+            position = replace(position, best=score.value, best_step=position.step, since_best=0)
+        return event, position
+
+    # --- keeping and taking up again -----------------------------------------------------------------------------
+
+    def _save(self, position: Position, average: MovingAverage | None) -> Path:
+        tensors = named_state(self.networks) | optimizer_tensors(self.stepper.optimizers)
+        if average:
+            tensors |= {f"average.{name}": tensor for name, tensor in average.tensors.items()}
+        return save_checkpoint(self.checkpoints, tensors, position)
+
+    def _restore(self, average: MovingAverage | None) -> Position:
+        found = newest_checkpoint(self.checkpoints)
+        if found is None:
+            return Position(steps_left=self.total_steps)
+        tensors, position = found
+        forget_best_after(self.checkpoints, position.step)
+        load_state(self.networks, tensors)
+        restore_optimizers(self.stepper.optimizers, tensors)
+        if average:
+            for name, tensor in average.tensors.items():
+                tensor.copy_(tensors[f"average.{name}"])
+        return position
+
+    def _take_final_weights(self, position: Position, average: MovingAverage | None) -> None:
+        if position.best_step >= 0:
+            load_state(self.networks, read_best(self.checkpoints, position.best_step))
+        elif average:
+            load_state(self.networks, average.tensors)
+
+
+@dataclass(kw_only=True)
+class Pace:
+    """How fast it goes, and when to say so."""
+
+    clock: Clock
+    step: int
+    reported_step: int = -1
+    reported_at: float = 0.0
+    started_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.reported_step = self.step
+        self.started_at = self.reported_at = self.clock.seconds()
+
+    def due(self) -> bool:
+        """Whether the last report is old."""
+        return self.clock.seconds() - self.reported_at >= REPORT_EVERY_S
+
+    def known(self, position: Position) -> bool:
+        """Whether enough steps were made to tell the pace."""
+        return position.step - self.step >= 5
+
+    def seconds_per_step(self, position: Position) -> float:
+        """Mean seconds of a step since this process began training, evaluations and checkpoints included."""
+        return (self.clock.seconds() - self.started_at) / max(1, position.step - self.step)
+
+    def report(self, position: Position, loss: float, learning_rate: float, batch_size: int) -> Stepped:
+        """What to say now."""
+        now = self.clock.seconds()
+        speed = batch_size * (position.step - self.reported_step) / max(1e-9, now - self.reported_at)
+        self.reported_step, self.reported_at = position.step, now
+        return Stepped(
+            step=position.step,
+            total_steps=position.step + position.steps_left,
+            loss=loss,
+            learning_rate=learning_rate,
+            examples_per_s=speed,
+            seconds=now,
+            seconds_left=position.steps_left * self.seconds_per_step(position),
+        )
+
+
+def advanced(position: Position, clock: Clock) -> Position:
+    """One step further: the way that is left on the schedule is divided evenly among the steps that are left."""
+    return replace(
+        position,
+        step=position.step + 1,
+        progress=position.progress + (1 - position.progress) / position.steps_left,
+        steps_left=position.steps_left - 1,
+        seconds=clock.seconds(),
+    )
+
+
+@contextmanager
+def averaged_weights(networks: Mapping[str, nn.Module], average: MovingAverage | None) -> Iterator[None]:
+    """The networks with their averaged weights, in evaluation mode; afterwards as before, in training mode."""
+    former = {name: tensor.clone() for name, tensor in named_state(networks).items()} if average else {}
+    if average:
+        load_state(networks, average.tensors)
+    set_mode(networks, training=False)
+    try:
+        yield
+    finally:
+        if average:
+            load_state(networks, former)
+        set_mode(networks, training=True)
+
+
+@torch.no_grad()
+def load_state(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> None:
+    """Copy ``tensors`` into the networks, in place, so that optimisers and memory layouts stay valid."""
+    for name, tensor in named_state(networks).items():
+        tensor.copy_(tensors[name])

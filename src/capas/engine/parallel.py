@@ -1,0 +1,68 @@
+"""Several processes that train one network: each takes its share of every batch, and gradients are averaged.
+
+The engine reads the variables that ``torchrun`` and Ray Train set (RANK, WORLD_SIZE); alone it is rank 0 of 1.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranks:
+    """This process is number ``rank`` of ``world_size``; only rank 0 writes files and evaluates."""
+
+    rank: int = 0
+    world_size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes."""
+        return self.rank == 0
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace every gradient by its mean over the ranks, in one exchange."""
+        if self.world_size == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat)
+        flat /= self.world_size
+        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def agree(self, value: float) -> float:
+        """Rank 0's value, on every rank."""
+        if self.world_size == 1:
+            return value
+        tensor = torch.tensor([value], dtype=torch.float64)
+        dist.broadcast(tensor, 0)
+        return float(tensor)
+
+    def share(self, tensors: Iterable[Tensor]) -> None:
+        """Overwrite the tensors with rank 0's."""
+        if self.world_size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
+
+@contextmanager
+def joined_ranks() -> Iterator[Ranks]:
+    """The group this process was started in, joined for as long as the context lasts."""
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1:
+        yield Ranks()
+        return
+    already = dist.is_initialized()
+    if not already:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield Ranks(rank=dist.get_rank(), world_size=world_size)
+    finally:
+        if not already:
+            dist.destroy_process_group()

@@ -1,0 +1,151 @@
+"""Every "auto" of a configuration decided from the data, with the reason for each decision that matters.
+
+The rules are few and stated here. What the user set is kept.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from capas.core.messages import say
+from capas.data.flips import flip_advice
+from capas.engine.config import AugmentConfig, Config, DataConfig, NetworkConfig, OptimConfig, TrainConfig
+from capas.networks.catalog import entry
+from capas.networks.efficientnet_weights import weights_installed
+
+PRETRAINED = "efficientnet-lite0"
+FEW_EXAMPLES = 3000
+SMALL_SIDE = 64
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What the rules look at: ``examples`` for training, median picture sides in pixels, whether all are grey."""
+
+    examples: int
+    classes: tuple[str, ...]
+    median_width: int
+    median_height: int
+    grey: bool
+
+    @property
+    def side(self) -> int:
+        """The longer median side."""
+        return max(self.median_width, self.median_height)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """A configuration without "auto", and why it is so, in sentences."""
+
+    config: Config
+    channels: int
+    reasons: tuple[str, ...]
+
+
+def settle(config: Config, facts: Facts) -> Settled:
+    """Decide what ``config`` leaves open. Raises CapasError on an unknown network or pictures too small for it."""
+    reasons: list[str] = []
+    network = _network(config.network, facts, reasons)
+    data = _data(config.data, network, facts, reasons)
+    train = _train(config.train, network, facts, reasons)
+    return Settled(
+        config=config.model_copy(
+            update={
+                "data": data,
+                "network": network,
+                "augment": _augment(config.augment, network, facts, reasons),
+                "optim": _optim(config.optim, network, int(train.batch_size)),
+                "train": train,
+            }
+        ),
+        channels=3 if network.pretrained or not facts.grey else 1,
+        reasons=tuple(reasons),
+    )
+
+
+def chosen(value: T | str, otherwise: T) -> T:
+    """``value`` where the user set it, ``otherwise`` where it is "auto"."""
+    return otherwise if value == "auto" else value  # type: ignore[return-value]
+
+
+def _network(wanted: NetworkConfig, facts: Facts, reasons: list[str]) -> NetworkConfig:
+    photographs = not facts.grey and facts.side >= 48 and facts.examples <= FEW_EXAMPLES
+    name, pretrained = wanted.name, wanted.pretrained
+    if name == "auto":
+        transfer = pretrained is True or (pretrained == "auto" and photographs and weights_installed())
+        name = PRETRAINED if transfer else "compact"
+        if transfer:
+            reasons.append(say("settle.transfer", n=facts.examples, network=name))
+        elif photographs and pretrained == "auto":
+            reasons.append(say("settle.no_weights"))
+        else:
+            reasons.append(say("settle.compact", network=name))
+    row = entry(name)
+    return wanted.model_copy(
+        update={
+            "name": name,
+            "pretrained": chosen(pretrained, name == PRETRAINED and not facts.grey and weights_installed()),
+            "width": chosen(wanted.width, row.width or 0),
+        }
+    )
+
+
+def _data(wanted: DataConfig, network: NetworkConfig, facts: Facts, reasons: list[str]) -> DataConfig:
+    row = entry(network.name)
+    if network.pretrained:
+        side = 224 if facts.side >= 160 else 128
+    elif row.image_size >= 128:
+        side = min(row.image_size, max(row.minimum_size, facts.side))
+    else:
+        side = max(row.minimum_size, min(SMALL_SIDE, facts.side))
+    size = chosen(wanted.image_size, side)
+    if facts.side > size:
+        reasons.append(say("settle.smaller", size=size, side=facts.side))
+    square = abs(facts.median_width - facts.median_height) <= 0.25 * facts.side
+    return wanted.model_copy(update={"image_size": size, "fit": chosen(wanted.fit, "squash" if square else "crop")})
+
+
+def _augment(
+    wanted: AugmentConfig, network: NetworkConfig, facts: Facts, reasons: list[str]
+) -> AugmentConfig:
+    flip = flip_advice(facts.classes)
+    if wanted.flip == "auto":
+        reasons.append(flip.reason)
+    return wanted.model_copy(
+        update={
+            "crop": chosen(wanted.crop, 0.08),
+            "flip": chosen(wanted.flip, flip.allowed),
+            "colour": chosen(wanted.colour, 0.0 if facts.grey else 0.2),
+            "cutout": chosen(wanted.cutout, 0.0 if facts.side < 16 else 0.25),
+        }
+    )
+
+
+def _train(wanted: TrainConfig, network: NetworkConfig, facts: Facts, reasons: list[str]) -> TrainConfig:
+    n = max(1, facts.examples)
+    batch = max(8, min(64 if network.pretrained else 256, 1 << max(0, (n // 40).bit_length() - 1)))
+    low, high = (8, 30) if network.pretrained else (10, 60)
+    epochs = float(max(low, min(high, round((20_000 if network.pretrained else 60_000) / n))))
+    if wanted.epochs == "auto" and not wanted.time_s:
+        reasons.append(say("settle.epochs", epochs=int(epochs), n=n))
+    return wanted.model_copy(
+        update={"batch_size": chosen(wanted.batch_size, batch), "epochs": chosen(wanted.epochs, epochs)}
+    )
+
+
+def _optim(wanted: OptimConfig, network: NetworkConfig, batch_size: int) -> OptimConfig:
+    # Residual networks from scratch learn best by SGD with a rate in proportion to the batch (Goyal et al. 2017);
+    # pretrained ones and those without normalisation are safer with AdamW.
+    normalised: Sequence[str] = ("compact", "resnet", "plain", "googlenet", "efficientnet")
+    sgd = network.name.startswith(tuple(normalised)) and not network.pretrained
+    optimizer = chosen(wanted.optimizer, "sgd" if sgd else "adamw")
+    rate = 0.4 * batch_size / 256 if optimizer == "sgd" else 2e-3
+    return wanted.model_copy(
+        update={
+            "optimizer": optimizer,
+            "learning_rate": chosen(wanted.learning_rate, rate),
+            "weight_decay": chosen(wanted.weight_decay, 5e-4 if optimizer == "sgd" else 1e-2),
+        }
+    )

@@ -1,0 +1,74 @@
+"""One step of learning: every phase of the objective that is due, forward, backward, corrected."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic
+
+import torch
+from torch import nn
+
+from capas.core.errors import CapasError
+from capas.core.objective import BatchT, Objective, Phase
+from capas.core.random import derive_seed, stream
+from capas.engine.choose import Execution
+from capas.engine.optim import clip_gradients
+from capas.engine.parallel import Ranks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stepper(Generic[BatchT]):
+    """What a step needs besides the batch: one optimiser per phase, by the phase's name."""
+
+    objective: Objective[BatchT]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    execution: Execution
+    ranks: Ranks
+    seed: int
+    clip: float = 0.0
+
+    def step(self, batch: BatchT, number: int, rate: float) -> dict[str, torch.Tensor]:
+        """Correct the networks once with ``batch``; ``rate`` (0..1) is the share of the peak learning rate.
+
+        Chance is a function of the seed and ``number``: the global generator, which dropout uses, is set anew each
+        step. Returns the losses, detached.
+        """
+        torch.manual_seed(derive_seed(self.seed, "dropout", number, self.ranks.rank))
+        reported: dict[str, torch.Tensor] = {}
+        for phase in self.objective.phases:
+            if number % phase.every == 0:
+                reported |= self._correct(batch, phase, number, rate)
+        return reported
+
+    def _correct(self, batch: BatchT, phase: Phase, number: int, rate: float) -> dict[str, torch.Tensor]:
+        optimizer = self.optimizers[phase.name]
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * rate
+        with self.execution.autocast():
+            losses = self.objective.losses(batch, phase, stream(self.seed, "loss", phase.name, number))
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(losses[phase.loss])
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.ranks.average_gradients(parameters)
+        clip_gradients(parameters, self.clip)
+        optimizer.step()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+
+def check_finite(loss: float, step: int, names: list[str], learning_rate: float) -> None:
+    """Raises CapasError ``loss_not_finite`` with the step, the batch and a remedy."""
+    if loss == loss and abs(loss) != float("inf"):
+        return
+    raise CapasError(
+        "loss_not_finite",
+        where=f"step {step}",
+        received=str(loss),
+        examples=", ".join(names[:5]),
+        rate=f"{learning_rate:.2g}",
+        lower=f"{learning_rate / 10:.2g}",
+    )
+
+
+def set_mode(networks: Mapping[str, nn.Module], *, training: bool) -> None:
+    """Training or evaluation mode for all of them; normalisation of frozen layers is left as it was learnt."""
+    for network in networks.values():
+        network.train(training)

@@ -1,0 +1,1 @@
+"""One paper, one file: plain modules that know no task, file or device; ``catalog`` is their table."""

@@ -1,0 +1,176 @@
+"""The networks by name: a literal table, and how to build one. Reading it does not import torch."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from capas.core.errors import CapasError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkEntry:
+    """One network: what it is, where it is built, and its default setting.
+
+    ``factory`` is a function of ``module`` called as ``(*, in_channels, num_classes, image_size, width)``.
+    ``parameters`` counts the trainable ones with ``channels``, ``classes``, ``image_size`` (pixels a side)
+    and ``width``; None where that depends on more. ``head`` is the dotted name of the last layer, which
+    transfer learning replaces. ``width`` is the default of the width dial, None where there is no such dial.
+    """
+
+    name: str
+    module: str
+    factory: str
+    paper: str
+    year: int
+    parameters: int | None
+    channels: int
+    classes: int
+    image_size: int
+    minimum_size: int
+    head: str
+    note: str
+    width: int | None = None
+
+
+_LENET = "LeCun, Bottou, Bengio & Haffner, Gradient-Based Learning Applied to Document Recognition, 1998"
+_ALEXNET = "Krizhevsky, Sutskever & Hinton, ImageNet Classification with Deep CNNs, NIPS 2012"
+_ONE_TOWER = "Krizhevsky, One weird trick for parallelizing convolutional neural networks, arXiv:1404.5997"
+_GOOGLENET = "Szegedy et al., Going Deeper with Convolutions, CVPR 2015, arXiv:1409.4842"
+_RESNET = "He, Zhang, Ren & Sun, Deep Residual Learning for Image Recognition, CVPR 2016, arXiv:1512.03385"
+_EFFICIENTNET = "Tan & Le, EfficientNet: Rethinking Model Scaling for CNNs, ICML 2019, arXiv:1905.11946"
+_LITE = "Google, EfficientNet-Lite, 2020, github.com/tensorflow/tpu, after arXiv:1905.11946"
+_COMPACT = "after Page, How to Train Your ResNet, Myrtle.ai 2018"
+
+
+def _imagenet(depth: int, parameters: int) -> NetworkEntry:
+    return NetworkEntry(
+        name=f"resnet-{depth}", module="capas.networks.resnet", factory=f"resnet_{depth}", paper=_RESNET,
+        year=2015, parameters=parameters, channels=3, classes=1000, image_size=224, minimum_size=32,
+        head="fc", note=f"{depth} layers, for photographs",
+    )  # fmt: skip
+
+
+def _cifar(kind: str, depth: int, parameters: int) -> NetworkEntry:
+    name = f"resnet-cifar-{depth}" if kind == "resnet" else f"plain-{depth}"
+    note = "for small pictures" if kind == "resnet" else "without shortcuts, to show what they are for"
+    return NetworkEntry(
+        name=name, module="capas.networks.resnet", factory=name.replace("-", "_"), paper=_RESNET, year=2015,
+        parameters=parameters, channels=3, classes=10, image_size=32, minimum_size=8, head="fc",
+        note=f"{depth} layers, {note}",
+    )  # fmt: skip
+
+
+NETWORKS: tuple[NetworkEntry, ...] = (
+    NetworkEntry(
+        name="compact", module="capas.networks.compact", factory="compact", paper=_COMPACT, year=2018,
+        parameters=1_941_546, channels=3, classes=10, image_size=32, minimum_size=8, head="classifier",
+        width=32, note="our default for small pictures",
+    ),
+    NetworkEntry(
+        name="two-conv", module="capas.networks.two_conv", factory="two_conv", paper="textbook", year=2015,
+        parameters=421_642, channels=1, classes=10, image_size=28, minimum_size=4, head="classifier.2",
+        note="the network of speed benchmarks",
+    ),
+    NetworkEntry(
+        name="lenet-5", module="capas.networks.lenet", factory="lenet_5", paper=_LENET, year=1998,
+        parameters=61_706, channels=1, classes=10, image_size=28, minimum_size=12, head="classifier.4",
+        note="the form of today's textbooks",
+    ),
+    NetworkEntry(
+        name="lenet-5-1998", module="capas.networks.lenet", factory="lenet_5_1998", paper=_LENET, year=1998,
+        parameters=60_000, channels=1, classes=10, image_size=28, minimum_size=12, head="output",
+        note="as published: scores are negative distances to a fixed code per class",
+    ),
+    NetworkEntry(
+        name="alexnet", module="capas.networks.alexnet", factory="alexnet", paper=_ONE_TOWER, year=2014,
+        parameters=61_100_840, channels=3, classes=1000, image_size=224, minimum_size=63, head="classifier.6",
+        note="one tower",
+    ),
+    NetworkEntry(
+        name="alexnet-2012", module="capas.networks.alexnet", factory="alexnet_2012", paper=_ALEXNET,
+        year=2012, parameters=60_965_224, channels=3, classes=1000, image_size=224, minimum_size=63,
+        head="classifier.6", note="two towers, as published",
+    ),
+    NetworkEntry(
+        name="googlenet", module="capas.networks.googlenet", factory="googlenet", paper=_GOOGLENET, year=2014,
+        parameters=6_624_904, channels=3, classes=1000, image_size=224, minimum_size=32, head="fc",
+        note="with batch normalisation, without auxiliary heads",
+    ),
+    NetworkEntry(
+        name="googlenet-auxiliary", module="capas.networks.googlenet", factory="googlenet_auxiliary",
+        paper=_GOOGLENET, year=2014, parameters=13_004_888, channels=3, classes=1000, image_size=224,
+        minimum_size=32, head="fc", note="with the auxiliary heads: three outputs while training",
+    ),
+    _imagenet(18, 11_689_512),
+    _imagenet(34, 21_797_672),
+    _imagenet(50, 25_557_032),
+    _imagenet(101, 44_549_160),
+    _imagenet(152, 60_192_808),
+    _cifar("resnet", 20, 269_722),
+    _cifar("resnet", 32, 464_154),
+    _cifar("resnet", 44, 658_586),
+    _cifar("resnet", 56, 853_018),
+    _cifar("resnet", 110, 1_727_962),
+    _cifar("resnet", 1202, 19_421_274),
+    _cifar("plain", 20, 269_722),
+    _cifar("plain", 56, 853_018),
+    NetworkEntry(
+        name="efficientnet-b0", module="capas.networks.efficientnet", factory="efficientnet_b0",
+        paper=_EFFICIENTNET, year=2019, parameters=5_288_548, channels=3, classes=1000, image_size=224,
+        minimum_size=32, head="classifier.1", note="for photographs",
+    ),
+    NetworkEntry(
+        name="efficientnet-lite0", module="capas.networks.efficientnet", factory="efficientnet_lite0",
+        paper=_LITE, year=2020, parameters=4_652_008, channels=3, classes=1000, image_size=224,
+        minimum_size=32, head="classifier.1",
+        note="for photographs; ImageNet weights in a pip package (extra: samples)",
+    ),
+)  # fmt: skip
+
+
+def entry(name: str) -> NetworkEntry:
+    """The table's row for ``name``. Raises CapasError, with the nearest valid name, where there is none.
+
+    >>> entry("resnet-18").parameters
+    11689512
+    """
+    for row in NETWORKS:
+        if row.name == name:
+            return row
+    names = [row.name for row in NETWORKS]
+    nearest = difflib.get_close_matches(name.lower().replace("_", "-"), names, n=1, cutoff=0.0)[0]
+    raise CapasError("network_unknown", where="network.name", received=name, nearest=nearest)
+
+
+def build(
+    name: str, *, in_channels: int, num_classes: int, image_size: int, width: int | None = None
+) -> nn.Module:
+    """The network ``name`` with fresh weights, for square pictures of ``image_size`` pixels a side.
+
+    Raises CapasError on an unknown name, on pictures too small for it, and on a width that it does not have.
+    """
+    row = entry(name)
+    if width is not None and row.width is None:
+        dials = ", ".join(other.name for other in NETWORKS if other.width is not None)
+        raise CapasError(
+            "network_without_width", where="network.width", received=width, network=name, names=dials
+        )
+    if width is not None and width < 1:
+        raise CapasError("network_width_too_small", where="network.width", received=width)
+    if image_size < row.minimum_size:
+        raise CapasError(
+            "network_image_too_small",
+            where="network.name",
+            received=image_size,
+            network=name,
+            minimum=row.minimum_size,
+        )
+    factory = cast("Callable[..., nn.Module]", vars(importlib.import_module(row.module))[row.factory])
+    return factory(in_channels=in_channels, num_classes=num_classes, image_size=image_size, width=width)

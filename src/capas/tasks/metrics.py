@@ -1,0 +1,141 @@
+"""Figures with their count and 95 % interval, from predicted probabilities and true classes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rate:
+    """A share of ``n`` cases in 0..1 with its 95 % interval."""
+
+    value: float
+    n: int
+    interval: tuple[float, float]
+
+    def as_json(self) -> dict[str, object]:
+        """The form that every ``--json`` uses for a rate."""
+        low, high = self.interval
+        return {"value": round(self.value, 6), "n": self.n, "interval": [round(low, 6), round(high, 6)]}
+
+
+def rate(successes: int, n: int) -> Rate:
+    """``successes`` of ``n`` with Wilson's score interval (Wilson 1927), which stays within 0..1 and is honest for small n.
+
+    >>> rate(985, 1000).interval
+    (0.9754298744570937, 0.9908780667290674)
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes is {successes}; expected between 0 and n = {n}")
+    if n == 0:
+        return Rate(value=0.0, n=0, interval=(0.0, 1.0))
+    p, z2 = successes / n, Z95**2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return Rate(value=p, n=n, interval=(max(0.0, centre - half), min(1.0, centre + half)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassFigures:
+    """How one class fares: of its own examples, how many are found; of those called so, how many are."""
+
+    name: str
+    recall: Rate
+    precision: Rate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassificationFigures:
+    """All figures of a classifier on one set of examples."""
+
+    accuracy: Rate
+    top5: Rate | None
+    balanced_accuracy: float
+    macro_f1: float
+    log_loss: float
+    calibration_error: float
+    per_class: tuple[ClassFigures, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def metrics_json(self) -> dict[str, object]:
+        """The figures of the whole set."""
+        figures: dict[str, object] = {"accuracy": self.accuracy.as_json()}
+        if self.top5:
+            figures["top5_accuracy"] = self.top5.as_json()
+        figures |= {
+            "balanced_accuracy": round(self.balanced_accuracy, 6),
+            "macro_f1": round(self.macro_f1, 6),
+            "log_loss_nats": round(self.log_loss, 6),
+            "expected_calibration_error": round(self.calibration_error, 6),
+        }
+        return figures
+
+    def per_class_json(self) -> dict[str, object]:
+        """Recall and precision by class."""
+        return {
+            figures.name: {"recall": figures.recall.as_json(), "precision": figures.precision.as_json()}
+            for figures in self.per_class
+        }
+
+
+def classification_figures(
+    probabilities: Tensor, targets: Tensor, classes: Sequence[str]
+) -> ClassificationFigures:
+    """Figures of ``probabilities`` (N×K, rows sum to one) against ``targets`` (N, class indices in 0..K-1).
+
+    Raises ValueError when the shapes disagree or there is no example.
+    """
+    n, k = probabilities.shape
+    if n == 0 or targets.shape != (n,) or k != len(classes):
+        raise ValueError(
+            f"probabilities {tuple(probabilities.shape)}, targets {tuple(targets.shape)}, {len(classes)} classes"
+        )
+    predicted = probabilities.argmax(1)
+    confusion = torch.zeros(k, k, dtype=torch.long)
+    confusion.index_put_((targets, predicted), torch.ones(n, dtype=torch.long), accumulate=True)
+    hits, actual, called = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+    per_class = tuple(
+        ClassFigures(
+            name=name, recall=rate(int(hits[i]), int(actual[i])), precision=rate(int(hits[i]), int(called[i]))
+        )
+        for i, name in enumerate(classes)
+    )
+    present = actual > 0
+    recall = hits[present] / actual[present]
+    f1 = 2 * hits / (actual + called).clamp(min=1)
+    chosen = probabilities.double().gather(1, targets[:, None])
+    return ClassificationFigures(
+        accuracy=rate(int(hits.sum()), n),
+        top5=rate(top_k_hits(probabilities, targets, 5), n) if k > 10 else None,
+        balanced_accuracy=float(recall.double().mean()),
+        macro_f1=float(f1[present].double().mean()),
+        log_loss=float(-chosen.clamp(min=1e-12).log().mean()),
+        calibration_error=calibration_error(probabilities, targets),
+        per_class=per_class,
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+    )
+
+
+def top_k_hits(probabilities: Tensor, targets: Tensor, k: int) -> int:
+    """How many of the true classes are among the ``k`` most probable."""
+    return int((probabilities.topk(k, dim=1).indices == targets[:, None]).any(1).sum())
+
+
+def calibration_error(probabilities: Tensor, targets: Tensor, bins: int = 15) -> float:
+    """Expected calibration error of the top class, 0..1: over ``bins`` bins of equal count, the mean gap between the
+    stated probability and the share that was right, weighted by count (Nguyen & O'Connor 2015).
+    """
+    confidence, predicted = probabilities.double().max(1)
+    order = confidence.argsort()
+    right = (predicted == targets).double()[order]
+    gaps = [
+        (part.mean() - stated.mean()).abs() * len(part)
+        for part, stated in zip(right.tensor_split(bins), confidence[order].tensor_split(bins), strict=True)
+        if len(part)
+    ]
+    return float(torch.stack(gaps).sum() / len(targets))

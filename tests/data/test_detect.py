@@ -1,0 +1,128 @@
+"""What is to be learned, and why."""
+
+from pathlib import Path
+
+import pytest
+
+from capas.core.errors import CapasError
+from capas.data.columns import class_names, describe
+from capas.data.detect import Detection, detect
+from capas.data.sources import open_source
+from tests.data.drawing import class_folders, save
+
+
+def table(tmp_path: Path, **columns: list[object]) -> Path:
+    path = tmp_path / "t.csv"
+    rows = zip(*columns.values(), strict=True)
+    path.write_text(
+        "\n".join([";".join(columns), *(";".join(map(str, row)) for row in rows)]), encoding="utf-8"
+    )
+    return path
+
+
+def found(path: Path, target: str | None = None, task: str | None = None) -> Detection:
+    return detect(open_source(path, target=target), target=target, task=task)
+
+
+def refused(path: Path, target: str | None = None, task: str | None = None) -> CapasError:
+    with pytest.raises(CapasError) as caught:
+        found(path, target, task)
+    assert "{" not in str(caught.value)
+    return caught.value
+
+
+def test_folders_are_classified_in_natural_order(tmp_path: Path) -> None:
+    class_folders(tmp_path, p10=1, p9=1, P1=1)
+    detection = found(tmp_path)
+    assert detection.spec.task == "classify"
+    assert detection.spec.classes == ("P1", "p9", "p10")
+    assert [field.kind for field in detection.spec.inputs] == ["image"]
+    assert detection.evidence
+    assert detection.alternatives == ()
+
+
+GRADE = ["low", "high"] * 5
+SIZE = [0.5 + i * 1.25 for i in range(10)]
+
+
+@pytest.mark.parametrize("name", ["label", "Clase", "ETIQUETA", "categoría", "target"])
+def test_a_telling_name_wins_over_the_last_column(tmp_path: Path, name: str) -> None:
+    path = table(tmp_path, **{"id": list(range(10)), name: ["a", "b"] * 5, "size": SIZE, "grade": GRADE})
+    detection = found(path)
+    assert detection.spec.target.name == name
+    assert any(name in sentence for sentence in detection.evidence)
+    assert [(other.task, other.target) for other in detection.alternatives] == [
+        ("regress", "size"),
+        ("classify", "grade"),
+    ]
+    assert [(field.name, field.kind) for field in detection.spec.inputs] == [
+        ("size", "number"),
+        ("grade", "category"),
+    ]
+
+
+def test_else_the_last_category(tmp_path: Path) -> None:
+    detection = found(table(tmp_path, first=["a", "b"] * 5, grade=GRADE, size=SIZE, code=list(range(10))))
+    assert detection.spec.target.name == "grade"
+
+
+def test_few_whole_numbers_are_classes_without_decimals(tmp_path: Path) -> None:
+    detection = found(table(tmp_path, size=SIZE, digit=[10, 2] * 5))
+    assert detection.spec.classes == ("2", "10")
+
+
+def test_a_label_of_a_hundred_numbers_is_a_class_but_an_age_is_not() -> None:
+    cells = [float(i % 100) for i in range(1000)]
+    assert describe("label", cells).kind == "few_numbers"
+    assert describe("age", cells).kind == "number"
+
+
+def test_only_numbers_means_a_task_of_a_later_version(tmp_path: Path) -> None:
+    path = table(tmp_path, id=list(range(10)), size=SIZE)
+    assert refused(path).key == "task_not_available"
+    assert refused(path, target="size").values["received"] == "regress"
+    assert refused(path, target="size", task="classify").key == "target_is_number"
+
+
+def test_identifiers_are_never_the_target(tmp_path: Path) -> None:
+    names = [f"n{i}" for i in range(10)]
+    path = table(tmp_path, name=names, patient_id=list(range(10)), grade=GRADE)
+    assert found(path).spec.target.name == "grade"
+    assert refused(path, target="name").key == "target_is_identifier"
+    assert refused(path, target="patient_id").key == "target_is_identifier"
+    assert refused(table(tmp_path, name=names, other=names[::-1])).key == "no_target"
+
+
+def test_a_misspelt_target_or_task_gets_the_nearest(tmp_path: Path) -> None:
+    path = table(tmp_path, size=SIZE, grade=GRADE)
+    assert refused(path, target="grad").values["nearest"] == "grade"
+    assert refused(path, task="clasify").values["nearest"] == "classify"
+    assert refused(path, task="generate").key == "task_not_available"
+    assert found(path, target="GRADE").spec.target.name == "grade"
+
+
+def test_free_text_and_empty_targets(tmp_path: Path) -> None:
+    notes = [f"a long note about case number {i}" for i in range(10)]
+    path = table(tmp_path, note=notes, blank=[""] * 10, grade=GRADE)
+    assert refused(path, target="note").key == "target_is_text"
+    assert refused(path, target="blank").key == "target_empty"
+
+
+def test_unlabelled_pictures_say_which_layout_is_expected(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", 1)
+    save(tmp_path / "b.png", 2)
+    error = refused(tmp_path)
+    assert error.key == "no_labels"
+    assert "cats/ dogs/" in str(error) or "gatos/ perros/" in str(error)
+
+
+def test_columns_beside_pictures_are_announced_as_unused(tmp_path: Path) -> None:
+    for i in range(10):
+        save(tmp_path / f"{i}.png", i)
+    detection = found(table(tmp_path, file=[f"{i}.png" for i in range(10)], size=SIZE, grade=GRADE))
+    assert [(field.name, field.kind) for field in detection.spec.inputs] == [("file", "image")]
+    assert "size" in detection.evidence[-1]
+
+
+def test_numbers_are_ordered_by_value() -> None:
+    assert class_names([10.0, -1.0, 2.5, None]) == ("-1", "2.5", "10")
