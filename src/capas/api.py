@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
 from capas.data.look import Look
 from capas.engine.predict import Model, load_model
@@ -69,11 +68,11 @@ def resume(run: str | Path, *, watch: Watch | None = None) -> Result | None:
 
 
 def test(run: str | Path, *, data: str | Path | None = None) -> dict[str, object]:
-    """The figures of ``run`` on its own test split (as read once, at the end), or on other ``data``. Raises CapasError."""
+    """The figures of ``run`` on its own test split (read once, at the end), or on other ``data``. Raises CapasError."""
     if data is not None:
         return test_on(run, str(data))
     found = find_run(run)
-    return cast(dict[str, object], found.read_json(found.metrics))
+    return found.read_json(found.metrics)
 
 
 def load(where: str | Path, *, device: str = "cpu") -> Model:

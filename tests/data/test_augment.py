@@ -168,9 +168,7 @@ def test_cutout_hides_one_square_of_the_stated_size() -> None:
     heights, widths = covered.any(2).sum(1), covered.any(1).sum(1)
     assert torch.equal(covered.sum((1, 2)), heights * widths)  # a full rectangle
     assert heights.max() == widths.max() == 8 and heights.min() >= 4
-    assert (
-        0.7 * 64 / 600 < covered.float().mean() < 64 / 600
-    )  # less than the square only where cut at the border
+    assert 0.7 * 64 / 600 < covered.float().mean() < 64 / 600  # less than the square only where cut at the border
 
 
 def test_mixup_is_convex_and_says_what_it_mixed() -> None:

@@ -1,5 +1,6 @@
 """What is to be learned, and why."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,10 @@ from capas.data.sources import open_source
 from tests.data.drawing import class_folders, save
 
 
-def table(tmp_path: Path, **columns: list[object]) -> Path:
+def table(tmp_path: Path, **columns: Sequence[object]) -> Path:
     path = tmp_path / "t.csv"
     rows = zip(*columns.values(), strict=True)
-    path.write_text(
-        "\n".join([";".join(columns), *(";".join(map(str, row)) for row in rows)]), encoding="utf-8"
-    )
+    path.write_text("\n".join([";".join(columns), *(";".join(map(str, row)) for row in rows)]), encoding="utf-8")
     return path
 
 
@@ -47,8 +46,13 @@ SIZE = [0.5 + i * 1.25 for i in range(10)]
 
 @pytest.mark.parametrize("name", ["label", "Clase", "ETIQUETA", "categoría", "target"])
 def test_a_telling_name_wins_over_the_last_column(tmp_path: Path, name: str) -> None:
-    path = table(tmp_path, **{"id": list(range(10)), name: ["a", "b"] * 5, "size": SIZE, "grade": GRADE})
-    detection = found(path)
+    columns: dict[str, Sequence[object]] = {
+        "id": list(range(10)),
+        name: ["a", "b"] * 5,
+        "size": SIZE,
+        "grade": GRADE,
+    }
+    detection = found(table(tmp_path, **columns))
     assert detection.spec.target.name == name
     assert any(name in sentence for sentence in detection.evidence)
     assert [(other.task, other.target) for other in detection.alternatives] == [
@@ -122,6 +126,12 @@ def test_columns_beside_pictures_are_announced_as_unused(tmp_path: Path) -> None
     detection = found(table(tmp_path, file=[f"{i}.png" for i in range(10)], size=SIZE, grade=GRADE))
     assert [(field.name, field.kind) for field in detection.spec.inputs] == [("file", "image")]
     assert "size" in detection.evidence[-1]
+
+
+def test_an_identifier_is_known_by_its_name_or_by_counting_the_rows() -> None:
+    assert describe("patient_id", [5.0, 90.0, 33.0]).kind == "identifier"
+    assert describe("row", [3.0, 1.0, 2.0]).kind == "identifier"
+    assert describe("weight", [5.0, 90.0, 33.0]).kind == "number"
 
 
 def test_numbers_are_ordered_by_value() -> None:

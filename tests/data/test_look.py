@@ -24,9 +24,7 @@ def kinds(seen: Look) -> dict[str, Problem]:
 
 def test_a_clean_folder_has_no_problems_and_json_has_the_designed_keys(tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
-    seen = look(
-        class_folders(tmp_path, cats=8, dogs=9), progress=lambda done, total: steps.append((done, total))
-    )
+    seen = look(class_folders(tmp_path, cats=8, dogs=9), progress=lambda done, total: steps.append((done, total)))
     assert seen.problems == ()
     assert steps[-1] == (17, 17)
     facts = json.loads(json.dumps(seen.as_json()))
@@ -41,10 +39,7 @@ def test_a_clean_folder_has_no_problems_and_json_has_the_designed_keys(tmp_path:
 
 def test_grey_statistics_are_those_of_the_pixels(tmp_path: Path) -> None:
     seen = look(class_folders(tmp_path, cats=4, dogs=4))
-    pixels = (
-        np.stack([np.asarray(Image.open(path).convert("L")) for path in sorted(tmp_path.rglob("*.png"))])
-        / 255
-    )
+    pixels = np.stack([np.asarray(Image.open(path).convert("L")) for path in sorted(tmp_path.rglob("*.png"))]) / 255
     assert seen.statistics is not None
     assert seen.statistics.mean == pytest.approx(pixels.mean())
     assert seen.statistics.std == pytest.approx(pixels.std())
@@ -94,6 +89,17 @@ def test_every_planted_problem_is_found(tmp_path: Path) -> None:
     where = {name: side for i, side in enumerate(seen.split) for name in [seen.source.pictures.name(i)]}  # type: ignore[union-attr]
     assert where["cats/scaled.png"] == where["cats/4.png"]
     assert where["cats/3.png"] == where["dogs/cat.png"]
+
+
+def test_near_duplicates_fall_on_the_same_side(tmp_path: Path) -> None:
+    root = class_folders(tmp_path, cats=20, dogs=20)
+    for i in range(20):
+        drawn(i + 1).resize((60, 60)).save(root / "cats" / f"{i}-scaled.png")
+    seen = look(root)
+    assert kinds(seen)["near_duplicates"].count == 20
+    assert seen.source.pictures is not None
+    sides = {seen.source.pictures.name(i): side for i, side in enumerate(seen.split)}
+    assert all(sides[f"cats/{i}.png"] == sides[f"cats/{i}-scaled.png"] for i in range(20))
 
 
 def test_leaks_between_fixed_splits(tmp_path: Path) -> None:
@@ -173,9 +179,7 @@ def test_rows_without_a_class_take_no_part(tmp_path: Path) -> None:
     assert (seen.usable[-1], seen.labels[-1], seen.split[-1]) == (False, -1, None)
 
 
-def test_many_pictures_skip_the_search_for_near_duplicates(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_pictures_skip_the_search_for_near_duplicates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = class_folders(tmp_path, cats=5, dogs=5)
     drawn(1).resize((64, 64)).save(root / "cats" / "scaled.png")
     monkeypatch.setattr("capas.data.findings.MAX_NEAR", 10)

@@ -150,9 +150,7 @@ def test_arrays_are_pictures_too() -> None:
     assert pictures.content_hash(0) != pictures.content_hash(1)
 
 
-@pytest.mark.parametrize(
-    "array", [np.zeros((2, 3, 4)), np.zeros((2, 3, 4, 2), np.uint8), np.zeros(9, np.uint8)]
-)
+@pytest.mark.parametrize("array", [np.zeros((2, 3, 4)), np.zeros((2, 3, 4, 2), np.uint8), np.zeros(9, np.uint8)])
 def test_other_arrays_are_refused(array: np.ndarray) -> None:
     with refused("array_not_pictures"):
         ArrayPictures(array, "x")

@@ -48,9 +48,7 @@ def test_grey_and_colour_become_each_other() -> None:
     red = np.full((4, 4, 3), (255, 0, 0), dtype=np.uint8)
     assert (Preparation(height=4, width=4, channels=1).fit_picture(red) == 76).all()  # 0.299 × 255
     grey = np.arange(16, dtype=np.uint8).reshape(4, 4, 1)
-    assert np.array_equal(
-        Preparation(height=4, width=4, channels=3).fit_picture(grey), grey.repeat(3, axis=2)
-    )
+    assert np.array_equal(Preparation(height=4, width=4, channels=3).fit_picture(grey), grey.repeat(3, axis=2))
 
 
 @pytest.mark.parametrize("shape", [(1, 3000, 1), (3000, 1, 3)])

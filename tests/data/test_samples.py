@@ -41,9 +41,7 @@ def test_each_sample_is_what_its_row_says(name: str) -> None:
 
 def test_mnist5k_tests_on_100_of_each_digit() -> None:
     sample = open_sample("mnist5k")
-    tested = Counter(
-        label for label, part in zip(sample.labels, sample.fixed_split, strict=True) if part == "test"
-    )
+    tested = Counter(label for label, part in zip(sample.labels, sample.fixed_split, strict=True) if part == "test")
     assert tested == {str(digit): 100 for digit in range(10)}
     assert sample.fixed_split[399:401] == ("train", "test") and sample.fixed_split[499:501] == (
         "test",

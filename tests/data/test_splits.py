@@ -86,7 +86,7 @@ def test_fixed_splits_are_respected_and_validation_is_carved_out_of_train() -> N
 
 def test_only_train_given_carves_both_and_open_rows_never_join_the_given_test() -> None:
     assert set(split(KEYS, LABELS, fixed=["train"] * 3000)) == {"train", "validation", "test"}
-    sides = split(KEYS, LABELS, fixed=["test"] + [None] * 2999)
+    sides = split(KEYS, LABELS, fixed=("test", *[None] * 2999))
     assert sides.count("test") == 1
 
 

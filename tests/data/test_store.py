@@ -36,9 +36,7 @@ def test_the_order_is_the_one_asked_for() -> None:
     pictures = arrays()
     indices = list(reversed(range(300)))
     store = PictureStore.build(pictures, indices, SMALL)
-    expected = np.stack([SMALL.fit_picture(pictures.decode(index)) for index in indices]).transpose(
-        0, 3, 1, 2
-    )
+    expected = np.stack([SMALL.fit_picture(pictures.decode(index)) for index in indices]).transpose(0, 3, 1, 2)
     assert store.in_memory and len(store) == 300
     assert np.array_equal(store.images, expected)
     positions = torch.tensor([5, 5, 299, 0])

@@ -14,11 +14,7 @@ ROWS = pytest.mark.parametrize("row", catalog.NETWORKS, ids=lambda row: row.name
 # Built small here: what takes long is their size, which the counts on the meta device cover.
 QUICK = pytest.mark.parametrize(
     "row",
-    [
-        row
-        for row in catalog.NETWORKS
-        if "1202" not in row.name and row.name not in ("resnet-101", "resnet-152")
-    ],
+    [row for row in catalog.NETWORKS if "1202" not in row.name and row.name not in ("resnet-101", "resnet-152")],
     ids=lambda row: row.name,
 )
 
@@ -31,13 +27,8 @@ def _small_size(row: catalog.NetworkEntry) -> int:
 @ROWS
 def test_parameters_are_counted_to_the_unit(row: catalog.NetworkEntry) -> None:
     with torch.device("meta"):
-        network = catalog.build(
-            row.name, in_channels=row.channels, num_classes=row.classes, image_size=row.image_size
-        )
-    assert (
-        sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-        == row.parameters
-    )
+        network = catalog.build(row.name, in_channels=row.channels, num_classes=row.classes, image_size=row.image_size)
+    assert sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad) == row.parameters
 
 
 @ROWS

@@ -93,16 +93,12 @@ def test_stochastic_depth_rises_with_depth_and_keeps_the_mean() -> None:
 
 
 def test_switched_off_chance_makes_training_deterministic() -> None:
-    network = EfficientNet(
-        EfficientNetConfig(variant="lite0", num_classes=2, dropout=0.0, stochastic_depth=0.0)
-    )
+    network = EfficientNet(EfficientNetConfig(variant="lite0", num_classes=2, dropout=0.0, stochastic_depth=0.0))
     images = torch.randn(2, 3, 32, 32)
     assert torch.equal(network.train()(images), network(images))
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("dropout", 1.0), ("stochastic_depth", -0.1), ("num_classes", 0)]
-)
+@pytest.mark.parametrize(("field", "value"), [("dropout", 1.0), ("stochastic_depth", -0.1), ("num_classes", 0)])
 def test_efficientnet_config_refuses_what_cannot_be(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=field):
         EfficientNetConfig(variant="b0", **{field: value})

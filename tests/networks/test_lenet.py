@@ -20,8 +20,7 @@ from capas.networks.lenet import (
 def test_each_layer_has_the_papers_count() -> None:
     network = LeNet5_1998(LeNetConfig())
     counts = {
-        name: sum(parameter.numel() for parameter in layer.parameters())
-        for name, layer in network.named_children()
+        name: sum(parameter.numel() for parameter in layer.parameters()) for name, layer in network.named_children()
     }
     assert counts == {
         "c1": 156, "s2": 12, "c3": 1516, "s4": 32, "c5": 48_120, "f6": 10_164, "squash": 0, "output": 0,

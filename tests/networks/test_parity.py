@@ -16,14 +16,10 @@ from capas.networks.resnet import ResNet, ResNetConfig
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "alexnet": lambda: AlexNet(AlexNetConfig(dropout=0.0)),
-    "googlenet-auxiliary": lambda: GoogLeNet(
-        GoogLeNetConfig(auxiliary_heads=True, dropout=0.0, auxiliary_dropout=0.0)
-    ),
+    "googlenet-auxiliary": lambda: GoogLeNet(GoogLeNetConfig(auxiliary_heads=True, dropout=0.0, auxiliary_dropout=0.0)),
     "resnet-18": lambda: ResNet(ResNetConfig(depth=18)),
     "resnet-50": lambda: ResNet(ResNetConfig(depth=50)),
-    "efficientnet-b0": lambda: EfficientNet(
-        EfficientNetConfig(variant="b0", dropout=0.0, stochastic_depth=0.0)
-    ),
+    "efficientnet-b0": lambda: EfficientNet(EfficientNetConfig(variant="b0", dropout=0.0, stochastic_depth=0.0)),
 }
 
 
@@ -43,9 +39,7 @@ def test_outputs_and_gradients_equal_torchvision(name: str, fixtures: Path) -> N
         assert difference <= tolerance, f"{key} differs by {difference:.1e}"
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NETWORKS if name != "alexnet"]
-)  # its weights take long to fill
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "alexnet"])  # its weights take long to fill
 def test_the_fixture_would_notice_two_exchanged_weights(name: str, fixtures: Path) -> None:
     """The comparison is sharp: exchanging the first two output maps of one early layer shows."""
     dtype, shape = SETTINGS[name]

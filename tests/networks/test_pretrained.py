@@ -15,9 +15,7 @@ from capas.core.errors import CapasError
 from capas.networks import efficientnet_weights
 from capas.networks.efficientnet_weights import LITE0_MEAN, LITE0_SCALE, PACKAGE, lite0_file, pretrained_lite0
 
-needs_weights = pytest.mark.skipif(
-    importlib.util.find_spec(PACKAGE) is None, reason="needs the extra: samples"
-)
+needs_weights = pytest.mark.skipif(importlib.util.find_spec(PACKAGE) is None, reason="needs the extra: samples")
 
 
 @needs_weights

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from capas.networks.compact import CompactResNet, CompactResNetConfig
+from capas.networks.compact import CompactResNet, CompactResNetConfig, ResidualPair
 from capas.networks.resnet import CifarResNet, CifarResNetConfig, Residual, ResNetConfig, SubsampleAndPad
 
 
@@ -74,6 +74,14 @@ def test_no_pixel_is_skipped_by_the_stem(stride: int) -> None:
     images = torch.randn(1, 1, 32, 32, requires_grad=True)
     (gradient,) = torch.autograd.grad(network.stem[0](images).square().sum(), images)
     assert (gradient != 0).all()
+
+
+def test_residual_pair_adds_to_its_input() -> None:
+    pair = ResidualPair(3).eval()
+    images = torch.randn(1, 3, 8, 8)
+    torch.testing.assert_close(pair(images) - images, pair.branch(images))
+    nn.init.zeros_(pair.branch[1][1].weight)
+    assert torch.equal(pair(images), images)
 
 
 def test_residual_blocks_can_be_left_out() -> None:

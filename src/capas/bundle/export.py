@@ -91,7 +91,8 @@ def _onnx_bytes(bundle: Bundle, pictures: Tensor) -> bytes:
             verbose=False,
         )
     assert program is not None
-    return program.model_proto.SerializeToString()
+    content: bytes = program.model_proto.SerializeToString()
+    return content
 
 
 def _difference(bundle: Bundle, content: bytes, pictures: Tensor) -> float:

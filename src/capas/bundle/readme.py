@@ -32,7 +32,7 @@ def model_card(card: Card) -> str:
         f"## {say('card.limits')}",
         "\n".join(f"- {sentence}" for sentence in card.limits),
         f"## {say('card.use')}",
-        "```python\nimport capas\n\nmodel = capas.load(\".\")\nprint(model.predict([\"picture.jpg\"]))\n```",
+        '```python\nimport capas\n\nmodel = capas.load(".")\nprint(model.predict(["picture.jpg"]))\n```',
         f"## {say('card.origin')}",
         _table((say("card.what"), say("card.value")), _origin_rows(card)),
     ]
@@ -78,14 +78,12 @@ def _baseline(baseline: Mapping[str, object]) -> tuple[float, float]:
 
 
 def _class_rows(per_class: Mapping[str, object]) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, figures in per_class.items():
         assert isinstance(figures, dict)
         recall = figures["recall"]
         low, high = recall["interval"]
-        rows.append(
-            (name, f"{_percent(recall['value'])} ({100 * low:.0f}–{100 * high:.0f})", str(recall["n"]))
-        )
+        rows.append((name, f"{_percent(recall['value'])} ({100 * low:.0f}–{100 * high:.0f})", str(recall["n"])))
     shown = sorted(rows, key=lambda row: float(row[1].split()[0]))[:CLASSES_SHOWN]
     if len(rows) > CLASSES_SHOWN:
         shown.append((say("card.more_classes", n=len(rows) - CLASSES_SHOWN), "", ""))

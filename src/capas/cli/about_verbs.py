@@ -42,15 +42,21 @@ def samples(name: str | None, out: str | None, as_json: bool) -> None:
     if name is not None:
         if out is None:
             raise CapasError("sample_without_folder", where=f"capas samples {name}", name=name)
-        written = write_sample(name.removeprefix("sample:"), Path(out))
-        show.results().print(say("samples.written", n=written, path=out))
+        write_sample(name.removeprefix("sample:"), Path(out))
+        show.results().print(say("samples.written", path=out))
         return
     if as_json:
         show.print_json([{"name": key, "count": row.count, "classes": row.classes, "licence": row.licence,
                           "what": say(row.what)} for key, row in SAMPLES.items()])  # fmt: skip
         return
     rows = [
-        [Text(f"sample:{key}", f"bold {show.ACCENT}"), show.whole(row.count), str(row.classes), row.licence, say(row.what)]
+        [
+            Text(f"sample:{key}", f"bold {show.ACCENT}"),
+            show.whole(row.count),
+            str(row.classes),
+            row.licence,
+            say(row.what),
+        ]
         for key, row in SAMPLES.items()
     ]
     heads = [say(f"samples.{key}") for key in ("name", "count", "classes", "licence", "what")]

@@ -102,7 +102,8 @@ def _print_look(console: Console, seen: Look, data: str, seconds: float | None) 
     for sentence in seen.detection.evidence:
         console.print(Padding(Text(f"· {sentence}"), (0, 0, 0, 2)))
     for other in seen.detection.alternatives:
-        console.print(Padding(Text(say("look.alternative", task=other.task, target=other.target, reason=other.reason), "dim"), (0, 0, 0, 2)))
+        line = say("look.alternative", task=other.task, target=other.target, reason=other.reason)
+        console.print(Padding(Text(line, "dim"), (0, 0, 0, 2)))
     console.print()
     _print_pictures(console, seen)
     console.print(_classes_table(seen))
@@ -132,9 +133,7 @@ def _print_pictures(console: Console, seen: Look) -> None:
             formats=", ".join(f"{name} {show.whole(n)}" for name, n in pictures.formats.items()),
         )
     )
-    console.print(
-        say("look.brightness", mean=show.decimal(pictures.mean, 2), std=show.decimal(pictures.std, 2))
-    )
+    console.print(say("look.brightness", mean=show.decimal(pictures.mean, 2), std=show.decimal(pictures.std, 2)))
     console.print()
 
 
@@ -169,4 +168,3 @@ def _print_problem(console: Console, problem: Problem) -> None:
     if problem.examples:
         console.print(Padding(Text(", ".join(problem.examples), "dim"), (0, 0, 0, 3)))
     console.print(Padding(Text(problem.advice(), "italic"), (0, 0, 0, 3)))
-

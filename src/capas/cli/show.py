@@ -72,13 +72,13 @@ def duration(seconds: float) -> str:
     return f"{total // 3600} h {total % 3600 // 60:02d} min"
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, right: Sequence[int] = ()) -> Table:
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[int] = ()) -> Table:
     """A plain table with a title; the columns numbered in ``right`` are flush right."""
     drawn = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for number, column in enumerate(columns):
         drawn.add_column(Text(column, "dim"), justify="right" if number in right else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*[Text(cell) if isinstance(cell, str) else cell for cell in row])
+        drawn.add_row(*[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row])
     return drawn
 
 

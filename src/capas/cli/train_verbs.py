@@ -161,8 +161,8 @@ class Screen:
             self._console.print(Text(say("train.started", examples=show.whole(event.examples), batch=event.batch_size,
                                          epochs=show.decimal(event.epochs, 1)), "dim"))  # fmt: skip
         elif isinstance(event, Stepped):
-            detail = say("train.detail", loss=show.decimal(event.loss, 3), speed=show.whole(round(event.examples_per_s)),
-                         left=show.duration(event.seconds_left))  # fmt: skip
+            speed, left = show.whole(round(event.examples_per_s)), show.duration(event.seconds_left)
+            detail = say("train.detail", loss=show.decimal(event.loss, 3), speed=speed, left=left)
             self._progress.update(
                 self._bar, completed=event.step, total=event.total_steps, detail=f"{self._validation}{detail}"
             )

@@ -72,7 +72,7 @@ def only_writer(folder: Path) -> Iterator[None]:
     lock = folder / ".lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stream = open(lock, "a+", encoding="utf-8")
+        stream = open(lock, "a+", encoding="utf-8")  # noqa: SIM115 (closed below)
     except OSError as error:
         raise write_error(folder, error) from error
     with stream:

@@ -6,7 +6,7 @@ phases in order and never asks which kind of objective it is running.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ class Phase:
     every: int = 1
 
 
+@runtime_checkable
 class Objective(Protocol[BatchT]):
     """What the engine trains."""
 

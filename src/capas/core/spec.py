@@ -4,9 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 FieldKind = Literal["image", "number", "category", "text", "audio"]
-TaskName = Literal[
-    "classify", "tag", "label", "regress", "transform", "transcribe", "translate", "embed", "generate"
-]
+TaskName = Literal["classify", "tag", "label", "regress", "transform", "transcribe", "translate", "embed", "generate"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -61,9 +61,7 @@ class Mix:
     weight: Tensor
 
 
-def augment(
-    images: Tensor, preparation: Preparation, augmentation: Augmentation, generator: torch.Generator
-) -> Tensor:
+def augment(images: Tensor, preparation: Preparation, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
     """uint8 B×C×H×W → varied and normalised, float32 B×C×H×W, channels last. Mixup is apart: it concerns
     labels."""
     images = _moved(images, augmentation, generator)
@@ -77,9 +75,7 @@ def augment(
     return normalised
 
 
-def random_crop(
-    images: Tensor, fraction: float, generator: torch.Generator, *, border: Border = "reflect"
-) -> Tensor:
+def random_crop(images: Tensor, fraction: float, generator: torch.Generator, *, border: Border = "reflect") -> Tensor:
     """Shift each picture by up to ± ``fraction`` of its sides; what comes in is reflected, or black
     ("constant")."""
     rows, columns = _shifts(images, fraction, generator)

@@ -95,9 +95,7 @@ def _is_split(parts: Collection[tuple[str, ...]]) -> bool | None:
     return None if splits == tops else False
 
 
-def _empty_classes(
-    listing: Listing, base: Path, split: bool, filled: Collection[str | None]
-) -> tuple[str, ...]:
+def _empty_classes(listing: Listing, base: Path, split: bool, filled: Collection[str | None]) -> tuple[str, ...]:
     """Class folders without a single picture, in any split."""
     names: set[str] = set()
     for folder in listing.folders:

@@ -79,14 +79,10 @@ def _known_task(task: str) -> TaskName:
     for name in names:
         if name == task:
             if name not in AVAILABLE:
-                raise CapasError(
-                    "task_not_available", where="--task", received=task, available=", ".join(AVAILABLE)
-                )
+                raise CapasError("task_not_available", where="--task", received=task, available=", ".join(AVAILABLE))
             return name
     near = difflib.get_close_matches(task, names, n=1, cutoff=0.0)[0]
-    raise CapasError(
-        "unknown_task", where="--task", received=task, nearest=near, available=", ".join(AVAILABLE)
-    )
+    raise CapasError("unknown_task", where="--task", received=task, nearest=near, available=", ".join(AVAILABLE))
 
 
 def _choose(source: Source, columns: dict[str, Column], target: str | None) -> tuple[Column, str]:
@@ -117,9 +113,7 @@ def _named(source: Source, columns: dict[str, Column], target: str) -> Column:
         return column
     names = [printable(name) for name in columns]
     near = difflib.get_close_matches(target, names, n=1, cutoff=0.0)[0]
-    raise CapasError(
-        "no_such_target", where=source.root, received=target, nearest=near, available=", ".join(names)
-    )
+    raise CapasError("no_such_target", where=source.root, received=target, nearest=near, available=", ".join(names))
 
 
 def _check_target(source: Source, column: Column, task: TaskName | None) -> None:
@@ -131,9 +125,7 @@ def _check_target(source: Source, column: Column, task: TaskName | None) -> None
         return
     if column.kind == "identifier" or (column.kind == "text" and column.distinct == column.filled):
         key = "target_is_identifier" if column.kind == "identifier" else "target_is_text"
-        raise CapasError(
-            key, where=source.root, received=shown, distinct=column.distinct, count=column.filled
-        )
+        raise CapasError(key, where=source.root, received=shown, distinct=column.distinct, count=column.filled)
     if column.kind == "number" and task == "classify" and 2 * column.distinct > column.filled:
         raise CapasError(
             "target_is_number",
@@ -143,9 +135,7 @@ def _check_target(source: Source, column: Column, task: TaskName | None) -> None
             count=column.filled,
         )
     if column.kind == "number" and task is None:
-        raise CapasError(
-            "task_not_available", where=shown, received="regress", available=", ".join(AVAILABLE)
-        )
+        raise CapasError("task_not_available", where=shown, received="regress", available=", ".join(AVAILABLE))
 
 
 def _inputs(source: Source, columns: dict[str, Column], target: str) -> tuple[Field, ...]:

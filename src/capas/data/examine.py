@@ -56,9 +56,7 @@ def _sight(pictures: Pictures, index: int) -> Sight | CapasError:
         info = pictures.info(index)
         grey = grey_image(pictures.decode(index))
         mean, square = _brightness(grey)
-        return Sight(
-            hash=pictures.content_hash(index), info=info, thumbnail=thumbnail(grey), mean=mean, square=square
-        )
+        return Sight(hash=pictures.content_hash(index), info=info, thumbnail=thumbnail(grey), mean=mean, square=square)
     except CapasError as error:
         return error
 

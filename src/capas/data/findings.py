@@ -34,24 +34,16 @@ class Repeats:
 def find_repeats(hashes: Sequence[str], thumbnails: NDArray[np.uint8] | None) -> Repeats:
     """Exact duplicates by hash; near ones among different contents, unless there are more than 60,000."""
     exact = exact_groups(hashes)
-    first = np.array(
-        sorted({hash_: i for i, hash_ in reversed(list(enumerate(hashes)))}.values()), dtype=np.int64
-    )
+    first = np.array(sorted({hash_: i for i, hash_ in reversed(list(enumerate(hashes)))}.values()), dtype=np.int64)
     if thumbnails is None or len(first) > MAX_NEAR:
         return Repeats(exact=exact, near=np.empty((0, 2), dtype=np.int64), searched=thumbnails is None)
     return Repeats(exact=exact, near=first[near_pairs(thumbnails[first])], searched=True)
 
 
-def picture_problems(
-    sights: Sequence[Sight | CapasError], names: Callable[[int], str]
-) -> tuple[Problem, ...]:
+def picture_problems(sights: Sequence[Sight | CapasError], names: Callable[[int], str]) -> tuple[Problem, ...]:
     """Corrupt and gigantic files, wrong extensions, animations, rotations, mixed sizes and modes."""
-    huge = [
-        names(i) for i, s in enumerate(sights) if isinstance(s, CapasError) and s.key == "picture_too_large"
-    ]
-    corrupt = [
-        names(i) for i, s in enumerate(sights) if isinstance(s, CapasError) and s.key != "picture_too_large"
-    ]
+    huge = [names(i) for i, s in enumerate(sights) if isinstance(s, CapasError) and s.key == "picture_too_large"]
+    corrupt = [names(i) for i, s in enumerate(sights) if isinstance(s, CapasError) and s.key != "picture_too_large"]
     seen = [(i, s.info) for i, s in enumerate(sights) if isinstance(s, Sight)]
     return (
         *found("corrupt", corrupt),
@@ -103,14 +95,8 @@ def repeat_problems(
     seconds = {int(second): int(first) for first, second in reversed(repeats.near.tolist())}
     alike = [f"{names[first]} ≈ {names[second]}" for second, first in sorted(seconds.items())]
     torn = [group for group in repeats.exact if len({labels[i] for i in group}) > 1]
-    contradictions = [
-        " / ".join(f"{names[i]} ({labels[i]})" for i in _one_of_each(group, labels)) for group in torn
-    ]
-    skipped = (
-        ()
-        if repeats.searched
-        else (problem("near_duplicates_skipped", (), severity="note", count=len(names)),)
-    )
+    contradictions = [" / ".join(f"{names[i]} ({labels[i]})" for i in _one_of_each(group, labels)) for group in torn]
+    skipped = () if repeats.searched else (problem("near_duplicates_skipped", (), severity="note", count=len(names)),)
     return (
         *found("leak", _leaks(repeats.exact, fixed, names)),
         *found("near_leak", _leaks([(a, b) for a, b in repeats.near.tolist()], fixed, names)),
@@ -125,9 +111,7 @@ def _one_of_each(group: Sequence[int], labels: Sequence[str]) -> list[int]:
     return sorted({labels[i]: i for i in reversed(group)}.values())
 
 
-def _leaks(
-    alike: Sequence[Sequence[int]], fixed: Sequence[SplitName | None], names: Sequence[str]
-) -> list[str]:
+def _leaks(alike: Sequence[Sequence[int]], fixed: Sequence[SplitName | None], names: Sequence[str]) -> list[str]:
     """Each example outside the training part that is alike to one inside it, or in the test to a validation
     one."""
     rank: dict[SplitName | None, int] = {"train": 0, "validation": 1, "test": 2}
@@ -140,16 +124,19 @@ def _leaks(
     return list(leaks.values())
 
 
+def leaked(exact: Sequence[Sequence[int]], sides: Sequence[SplitName]) -> set[int]:
+    """The examples that must not be learnt from: an identical picture is kept apart for the test, or for validation."""
+    rank: dict[SplitName, int] = {"train": 0, "validation": 1, "test": 2}
+    last = [(group, max(rank[sides[i]] for i in group)) for group in exact]
+    return {i for group, highest in last for i in group if rank[sides[i]] < highest}
+
+
 def class_problems(counts: Mapping[str, int]) -> tuple[Problem, ...]:
     """No picture left, one class, tiny classes, imbalance; ``counts`` are the usable examples per class."""
     filled = {name: count for name, count in counts.items() if count}
     empty = [name for name, count in counts.items() if not count]
     tiny = [f"{printable(name)} ({count})" for name, count in filled.items() if count < SMALL_CLASS]
-    lone = (
-        found("one_class", sorted(filled) or ["–"], severity="error", count=len(filled))
-        if len(filled) < 2
-        else ()
-    )
+    lone = found("one_class", sorted(filled) or ["–"], severity="error", count=len(filled)) if len(filled) < 2 else ()
     return (
         *found("empty_class", sorted(empty, key=natural_key)),
         *lone,
@@ -172,9 +159,7 @@ def _imbalance(counts: Mapping[str, int]) -> tuple[Problem, ...]:
     return found("imbalance", shown, severity=severity, count=len(counts), values={"ratio": f"{ratio:.0f}"})
 
 
-def split_problems(
-    split: Sequence[SplitName], labels: Sequence[str], classes: Sequence[str]
-) -> tuple[Problem, ...]:
+def split_problems(split: Sequence[SplitName], labels: Sequence[str], classes: Sequence[str]) -> tuple[Problem, ...]:
     """Splits without an example, and classes that training or the test never sees."""
     missing: list[Problem] = []
     for name in ("train", "validation", "test"):

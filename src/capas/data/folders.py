@@ -26,9 +26,7 @@ FOREIGN_PICTURES: Final = frozenset({
     ".heic", ".heif", ".avif", ".svg", ".pdf", ".dcm", ".psd", ".raw", ".cr2", ".cr3", ".nef", ".arw",
     ".dng", ".jp2", ".jxl", ".exr", ".nii",
 })  # fmt: skip
-JUNK: Final = frozenset(
-    {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "@eadir", "icon\r"}
-)
+JUNK: Final = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "@eadir", "icon\r"})
 _MAGIC: Final = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II\*\0|MM\0\*|RIFF.{4}WEBP|P[1-6]\s", re.DOTALL
 )

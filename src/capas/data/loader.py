@@ -106,9 +106,7 @@ class Loader:
         epoch, within = divmod(step, self.steps_per_epoch)
         cached, order = self._order
         if cached != epoch:
-            order = self.positions[
-                torch.randperm(len(self.positions), generator=stream(self.seed, "order", epoch))
-            ]
+            order = self.positions[torch.randperm(len(self.positions), generator=stream(self.seed, "order", epoch))]
             self._order = (epoch, order)
         whole = order[within * self.batch_size : (within + 1) * self.batch_size]
         each = len(whole) // self.world_size

@@ -25,11 +25,13 @@ from capas.data.findings import (
     Repeats,
     class_problems,
     find_repeats,
+    leaked,
     picture_problems,
     repeat_problems,
     split_problems,
 )
 from capas.data.folders import SplitName
+from capas.data.pictures import MAX_PIXELS
 from capas.data.problems import Problem, found, printable
 from capas.data.sources import Source, open_source
 from capas.data.splits import split
@@ -75,9 +77,7 @@ class Look:
             "classes": list(spec.classes),
         }
         sides: tuple[SplitName, ...] = ("train", "validation", "test")
-        pictures = (
-            None if self.statistics is None else {**self.statistics.as_json(), "per_class": self.per_class()}
-        )
+        pictures = None if self.statistics is None else {**self.statistics.as_json(), "per_class": self.per_class()}
         return {
             "task": spec.task,
             "evidence": list(self.detection.evidence),
@@ -86,9 +86,7 @@ class Look:
                 for other in self.detection.alternatives
             ],
             "fields": [*({"name": f.name, "kind": f.kind, "role": "input"} for f in spec.inputs), target],
-            "splits": {
-                side: {"count": self.split.count(side), "per_class": self.per_class(side)} for side in sides
-            },
+            "splits": {side: {"count": self.split.count(side), "per_class": self.per_class(side)} for side in sides},
             "problems": [problem.as_json() for problem in self.problems],
             "pictures": pictures,
         }
@@ -100,6 +98,9 @@ def look(
     target: str | None = None,
     task: str | None = None,
     group: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    validation: float = 0.15,
+    test: float = 0.15,
     progress: Progress | None = None,
 ) -> Look:
     """Look at ``data`` (see ``open_source``); ``group`` names a column whose equal values must not be split
@@ -108,16 +109,14 @@ def look(
     ``progress(done, total)`` counts pictures. Raises CapasError ``too_many_unreadable`` when more than half
     of the pictures cannot be used, ``no_such_group``, and those of ``open_source`` and ``detect``.
     """
-    source = open_source(data, target=target)
+    source = open_source(data, target=target, max_pixels=max_pixels)
     detection = detect(source, target=target, task=task)
     sights = examine(source.pictures, progress) if source.pictures is not None else None
     if sights is not None:
         _refuse_unreadable(source, sights)
     names = _names(source)
     cells = [as_class(cell) for cell in source.columns[detection.spec.target.name]]
-    usable = [
-        cell is not None and (sights is None or isinstance(sights[i], Sight)) for i, cell in enumerate(cells)
-    ]
+    usable = [cell is not None and (sights is None or isinstance(sights[i], Sight)) for i, cell in enumerate(cells)]
     chosen = [i for i, good in enumerate(usable) if good]
     labels = [str(cells[i]) for i in chosen]
     tally = Counter(labels)
@@ -128,7 +127,14 @@ def look(
     keys = _keys(source, detection, sights, chosen)
     repeats = find_repeats(keys, _thumbnails(sights, chosen)) if sights is not None else None
     fixed = [source.fixed_split[i] for i in chosen]
-    sides = split(keys, labels, fixed=fixed, groups=_groups(source, group, chosen, keys, repeats))
+    sides = split(
+        keys,
+        labels,
+        fixed=fixed,
+        groups=_groups(source, group, chosen, keys, repeats),
+        validation=validation,
+        test=test,
+    )
     problems = (
         *source.problems,
         *found("unlabelled", [names[i] for i, cell in enumerate(cells) if cell is None]),
@@ -138,7 +144,11 @@ def look(
         *split_problems(sides, labels, kept),
     )
     index = {name: i for i, name in enumerate(kept)}
-    by_example = dict(zip(chosen, zip(sides, keys, strict=True), strict=True))
+    left_out = leaked(repeats.exact, sides) if repeats is not None else set()
+    by_example = {
+        i: (side, key) for n, (i, side, key) in enumerate(zip(chosen, sides, keys, strict=True)) if n not in left_out
+    }
+    usable = [i in by_example for i in range(len(cells))]
     return Look(
         source=source, detection=detection, usable=tuple(usable),
         labels=tuple(index.get(cell, -1) if cell is not None else -1 for cell in cells),
@@ -181,10 +191,7 @@ def _keys(
     if sights is not None:
         return [sight.hash for i in chosen if isinstance(sight := sights[i], Sight)]
     columns = [source.columns[field.name] for field in detection.spec.inputs]
-    return [
-        content_hash(repr([cells[i] for cells in columns]).encode("utf-8", "backslashreplace"))
-        for i in chosen
-    ]
+    return [content_hash(repr([cells[i] for cells in columns]).encode("utf-8", "backslashreplace")) for i in chosen]
 
 
 def _thumbnails(sights: Sequence[Sight | CapasError], chosen: Sequence[int]) -> NDArray[np.uint8]:
@@ -206,11 +213,7 @@ def _groups(
             "no_such_group", where=source.root, received=group, nearest=closest, available=", ".join(names)
         )
     cells = source.columns[group]
-    same = [
-        pair
-        for exact in (repeats.exact if repeats is not None else ())
-        for pair in pairwise(exact)
-    ]
+    same = [pair for exact in (repeats.exact if repeats is not None else ()) for pair in pairwise(exact)]
     linked = np.concatenate([near, np.array(same, dtype=np.int64).reshape(-1, 2)])
     return joined_groups([as_class(cells[i]) or key for i, key in zip(chosen, keys, strict=True)], linked)
 

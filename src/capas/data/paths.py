@@ -52,19 +52,14 @@ def _as_name(cell: Cell) -> str:
 
 
 def _looks_like_picture_path(value: str) -> bool:
-    return (
-        value[-6:].rpartition(".")[2].casefold() in {suffix[1:] for suffix in PICTURE_SUFFIXES}
-        and "." in value
-    )
+    return value[-6:].rpartition(".")[2].casefold() in {suffix[1:] for suffix in PICTURE_SUFFIXES} and "." in value
 
 
 def _could_be_stems(values: Sequence[str], places: "_Places") -> bool:
     """Whether the cells are all different (as names of files are) and the first few name files."""
     present = [value for value in values if value]
     first = present[:20]
-    return len(set(present)) == len(present) > 0 and 2 * sum(
-        places.find(v) is not None for v in first
-    ) >= len(first)
+    return len(set(present)) == len(present) > 0 and 2 * sum(places.find(v) is not None for v in first) >= len(first)
 
 
 class _Places:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
 
-Number = TypeVar("Number", np.int64, np.float64)
+Values = TypeVar("Values", NDArray[np.int64], NDArray[np.float64])
 MAX_PIXELS: Final = 50_000_000
 FORMATS: Final = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 SUFFIXES: Final = {
@@ -59,6 +59,7 @@ class PictureInfo:
     rotated: bool
 
 
+@runtime_checkable
 class Pictures(Protocol):
     """A numbered collection of pictures."""
 
@@ -222,12 +223,10 @@ def _on_white(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
     return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def _within(values: NDArray[Number], top: int, source: Path | bytes) -> NDArray[Number]:
+def _within(values: Values, top: int, source: Path | bytes) -> Values:
     """The same values, all in 0..``top``. Raises CapasError ``picture_range`` on others and on NaN."""
     if not bool(((values >= 0) & (values <= top)).all()):
-        raise CapasError(
-            "picture_range", where=_where(source), received=f"{values.min():g} … {values.max():g}"
-        )
+        raise CapasError("picture_range", where=_where(source), received=f"{values.min():g} … {values.max():g}")
     return values
 
 

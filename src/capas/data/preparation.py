@@ -7,7 +7,7 @@ Shapes: B = batch, H×W = the prepared size, C = 1 (grey) or 3 (RGB).
 import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Final, Literal, Protocol, get_args
+from typing import Final, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ _CHUNK: Final = 1024
 _LEAST_STD: Final = 1 / 255  # a set of constant pictures must not divide by zero
 
 
+@runtime_checkable
 class PreparedPictures(Protocol):
     """What a preparation can be measured on: prepared pictures, uint8 C×H×W each."""
 
@@ -98,9 +99,7 @@ class Preparation:
         counts = torch.zeros(self.channels, 256, dtype=torch.int64)
         for start in range(0, len(wanted), _CHUNK):
             images = pictures.take(wanted[start : start + _CHUNK])
-            counts += torch.stack(
-                [images[:, c].flatten().bincount(minlength=256) for c in range(self.channels)]
-            )
+            counts += torch.stack([images[:, c].flatten().bincount(minlength=256) for c in range(self.channels)])
         shares = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
         levels = torch.arange(256, dtype=torch.float64) / 255
         mean = shares @ levels

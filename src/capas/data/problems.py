@@ -92,6 +92,5 @@ def printable(text: str) -> str:
     """
     safe = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(
-        sign if sign.isprintable() or sign == "\u200d" else sign.encode("unicode_escape").decode()
-        for sign in safe
+        sign if sign.isprintable() or sign == "\u200d" else sign.encode("unicode_escape").decode() for sign in safe
     )

@@ -61,9 +61,7 @@ SAMPLES: Final = {
     "digits": SampleRow(
         what="samples.digits.what", get="samples.digits.get", licence="CC BY 4.0", count=1797, classes=10
     ),
-    "shapes": SampleRow(
-        what="samples.shapes.what", get="samples.shapes.get", licence="CC0 1.0", count=600, classes=3
-    ),
+    "shapes": SampleRow(what="samples.shapes.what", get="samples.shapes.get", licence="CC0 1.0", count=600, classes=3),
 }
 
 
@@ -153,9 +151,7 @@ def _fashion_mnist() -> Sample:
         labels.append(read_idx(folder / f"{part}-labels-idx1-ubyte.gz", 1))
         if len(pictures[-1]) != len(labels[-1]) or labels[-1].max(initial=0) >= len(FASHION_CLASSES):
             received = f"{len(pictures[-1])} / {len(labels[-1])}"
-            raise CapasError(
-                "sample_damaged", where=folder, received=received, rule=say("samples.rules.pairs")
-            )
+            raise CapasError("sample_damaged", where=folder, received=received, rule=say("samples.rules.pairs"))
     return Sample(
         pictures=ArrayPictures(np.concatenate(pictures), "fashion-mnist"),
         labels=tuple(FASHION_CLASSES[label] for label in np.concatenate(labels)),
@@ -167,9 +163,7 @@ def _shapes() -> Sample:
     dice = random.Random(derive_seed(1, "shapes"))
     pictures = np.stack([_drawn(SHAPES[index % 3], dice) for index in range(600)])
     labels = tuple(SHAPES[index % 3] for index in range(600))
-    return Sample(
-        pictures=ArrayPictures(pictures, "shapes"), labels=labels, fixed_split=_last_of_each(labels, 40)
-    )
+    return Sample(pictures=ArrayPictures(pictures, "shapes"), labels=labels, fixed_split=_last_of_each(labels, 40))
 
 
 def _drawn(shape: str, dice: random.Random) -> NDArray[np.uint8]:
@@ -216,9 +210,7 @@ def _table(sample: str, package: str, file: Path, *, rows: int, columns: int) ->
         raise CapasError("sample_needs_package", received=sample, package=package, file=file)
     rule = say("samples.rules.table", rows=rows, columns=columns)
     try:
-        table = np.loadtxt(
-            _unzipped(path, rule).decode().splitlines(), delimiter=",", dtype=np.uint8, ndmin=2
-        )
+        table = np.loadtxt(_unzipped(path, rule).decode().splitlines(), delimiter=",", dtype=np.uint8, ndmin=2)
     except ValueError as error:
         raise CapasError("sample_damaged", where=path, received=str(error), rule=rule) from error
     if table.shape != (rows, columns):

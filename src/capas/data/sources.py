@@ -25,7 +25,7 @@ from capas.data.folders import (
     split_called,
 )
 from capas.data.paths import PictureColumn, find_picture_column
-from capas.data.pictures import FilePictures, Pictures
+from capas.data.pictures import MAX_PIXELS, FilePictures, Pictures
 from capas.data.problems import Problem, found, printable
 from capas.data.samples import open_sample
 from capas.data.tables import Cell, Table, read_table
@@ -70,15 +70,23 @@ class Source:
         return len(self.fixed_split)
 
 
-def open_source(data: str | Path, *, target: str | None = None) -> Source:
+def open_source(data: str | Path, *, target: str | None = None, max_pixels: int = MAX_PIXELS) -> Source:
     """List the examples at ``data``: a folder, a table file or "sample:NAME".
 
     ``target`` is a column that the caller wants: a folder that holds both class folders and a table with this
-    column is then read through the table. Raises CapasError ``no_such_path``, ``no_pictures``,
-    ``empty_folder``, ``foreign_model_file``, ``archive_not_unpacked``, ``spreadsheet``, ``single_picture``,
+    column is then read through the table. ``max_pixels`` caps every picture. Raises CapasError ``no_such_path``,
+    ``no_pictures``, ``empty_folder``, ``foreign_model_file``, ``archive_not_unpacked``, ``spreadsheet``, ``single_picture``,
     ``not_data``, ``unreadable``, ``all_files_missing``, ``hub_not_available``, and those of ``read_table``
     and ``open_sample``.
     """
+    source = _open(data, target)
+    if isinstance(source.pictures, FilePictures):
+        files = source.pictures
+        return replace(source, pictures=FilePictures(files.paths, files.root, max_pixels))
+    return source
+
+
+def _open(data: str | Path, target: str | None) -> Source:
     text = str(data)
     if isinstance(data, str) and text.startswith("sample:"):
         return _from_sample(text)
@@ -130,9 +138,7 @@ def _from_folder(text: str, root: Path, target: str | None) -> Source:
     if listing.tables and (classes is None or target not in (None, CLASS_COLUMN)):
         table = _best_table(listing)
         if table is not None:
-            return _from_table(
-                text, table, "flat_folder" if listing.pictures else "table", listing.problems(), listing
-            )
+            return _from_table(text, table, "flat_folder" if listing.pictures else "table", listing.problems(), listing)
     if classes is not None:
         return _from_classes(text, listing, classes)
     return _unlabelled(text, listing)

@@ -40,9 +40,7 @@ class PictureStore:
     """Prepared pictures, uint8 N×C×H×W. ``build`` makes one; ``failed`` maps positions to what was wrong
     there."""
 
-    def __init__(
-        self, images: NDArray[np.uint8], failed: Mapping[int, CapasError], *, in_memory: bool = True
-    ) -> None:
+    def __init__(self, images: NDArray[np.uint8], failed: Mapping[int, CapasError], *, in_memory: bool = True) -> None:
         self.images = images
         self.failed = dict(failed)
         self.in_memory = in_memory

@@ -47,9 +47,7 @@ def read_table(path: Path) -> Table:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise CapasError(
-                "table_too_large", where=path, received=f"{size / 1e9:.1f}", limit=f"{MAX_BYTES / 1e9:g}"
-            )
+            raise CapasError("table_too_large", where=path, received=f"{size / 1e9:.1f}", limit=f"{MAX_BYTES / 1e9:g}")
         suffix = path.suffix.casefold()
         if suffix == ".parquet":
             table = _read_parquet(path)
@@ -131,9 +129,7 @@ def sniff_delimiter(text: str) -> str:
     best, best_score = ",", 0.0
     for delimiter in _DELIMITERS:
         try:
-            widths = [
-                len(row) for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter) if row
-            ]
+            widths = [len(row) for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter) if row]
         except csv.Error:
             continue
         score = widths.count(widths[0]) / len(widths) if widths and widths[0] > 1 else 0.0
@@ -155,9 +151,7 @@ def _checked_header(path: Path, header: Sequence[str]) -> list[str]:
 def _read_jsonl(path: Path, text: str) -> Table:
     records: list[dict[str, object]] = []
     broken: list[str] = []
-    for number, line in enumerate(
-        text.split("\n"), start=1
-    ):  # not splitlines: JSON may hold U+2028 in a text
+    for number, line in enumerate(text.split("\n"), start=1):  # not splitlines: JSON may hold U+2028 in a text
         if not line.strip():
             continue
         try:
@@ -169,9 +163,7 @@ def _read_jsonl(path: Path, text: str) -> Table:
         else:
             broken.append(f"{path.name}:{number}")
     if len(broken) > len(records):
-        raise CapasError(
-            "table_broken", where=broken[0], received=f"{len(broken)} / {len(broken) + len(records)}"
-        )
+        raise CapasError("table_broken", where=broken[0], received=f"{len(broken)} / {len(broken) + len(records)}")
     names = list(dict.fromkeys(name for record in records for name in record))
     raw = {name: [record.get(name) for record in records] for name in names}
     return _from_objects(path, raw, len(records), found("ragged_rows", broken))
@@ -191,9 +183,7 @@ def _read_parquet(path: Path) -> Table:
     return _from_objects(path, raw, int(table.num_rows), ())
 
 
-def _from_objects(
-    path: Path, raw: Mapping[str, list[object]], rows: int, problems: tuple[Problem, ...]
-) -> Table:
+def _from_objects(path: Path, raw: Mapping[str, list[object]], rows: int, problems: tuple[Problem, ...]) -> Table:
     """Columns of numbers or texts; a column that holds lists, objects or bytes is left out and named."""
     columns: dict[str, tuple[Cell, ...]] = {}
     left_out: list[str] = []
@@ -211,9 +201,7 @@ def _from_objects(
 
 
 def _column_of_objects(values: Sequence[object]) -> tuple[Cell, ...]:
-    numeric = all(
-        value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values
-    )
+    numeric = all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
     if numeric and all(value is None or abs(float(str(value))) < 2**53 or value != value for value in values):
         return tuple(_finite(value) if isinstance(value, int | float) else None for value in values)
     return tuple(_as_text(value) for value in values)

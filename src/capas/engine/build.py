@@ -50,9 +50,7 @@ def build_network(config: Config, *, channels: int, num_classes: int, fresh: boo
             "pictures_too_small", where="data.image_size", received=size, network=name, least=entry(name).minimum_size
         )
     width = int(config.network.width) or None
-    return build_from_catalog(
-        name, in_channels=channels, num_classes=num_classes, image_size=size, width=width
-    ).train()
+    return build_from_catalog(name, in_channels=channels, num_classes=num_classes, image_size=size, width=width).train()
 
 
 def prepare_store(
@@ -78,9 +76,7 @@ def prepare_store(
     )
     if store.failed:
         position, error = next(iter(store.failed.items()))
-        raise CapasError(
-            "data_changed", where=record.names[position], received=error.key, first=record.names[position]
-        )
+        raise CapasError("data_changed", where=record.names[position], received=error.key, first=record.names[position])
     if not config.network.pretrained:
         preparation = preparation.measure(store, record.positions("train"))
     return store, preparation
@@ -105,9 +101,7 @@ class TrainingBatches:
     def placed(self, batch: Batch) -> Batch:
         """The batch on the device that trains."""
         device = self.execution.device
-        mix = batch.mix and replace(
-            batch.mix, partner=batch.mix.partner.to(device), weight=batch.mix.weight.to(device)
-        )
+        mix = batch.mix and replace(batch.mix, partner=batch.mix.partner.to(device), weight=batch.mix.weight.to(device))
         images = self.execution.place_images(batch.images)
         return replace(batch, images=images, labels=batch.labels.to(device), mix=mix)
 
@@ -146,9 +140,7 @@ def build(
     weights = None
     if config.objective.class_weights == "balanced":
         weights = balanced_weights(labels[positions], len(spec.classes))
-    objective = Classification(
-        network, label_smoothing=config.objective.label_smoothing, class_weights=weights
-    )
+    objective = Classification(network, label_smoothing=config.objective.label_smoothing, class_weights=weights)
     if execution is None:
         execution = _choose(config, objective, loader)
     torch.set_num_threads(execution.threads)
@@ -250,8 +242,6 @@ def _validation(
     def evaluate() -> Score:
         probabilities = class_probabilities(network, store, positions, preparation, execution)
         figures = classification_figures(probabilities, labels[positions], classes)
-        return Score(
-            metric="accuracy", value=figures.accuracy.value, loss=figures.log_loss, n=len(positions)
-        )
+        return Score(metric="accuracy", value=figures.accuracy.value, loss=figures.log_loss, n=len(positions))
 
     return evaluate

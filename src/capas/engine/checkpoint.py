@@ -110,9 +110,7 @@ def optimizer_tensors(optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[s
     }
 
 
-def restore_optimizers(
-    optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mapping[str, Tensor]
-) -> None:
+def restore_optimizers(optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
     """Put the state that ``optimizer_tensors`` gave back in place.
 
     Each tensor takes the memory layout of its parameter: fused optimisers walk both in memory order.

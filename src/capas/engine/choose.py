@@ -5,6 +5,7 @@ batch points the same way as float32's (cosine ≥ 0.97, measured here) and the 
 """
 
 import copy
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -56,9 +57,7 @@ class Execution:
 
     def place_images(self, images: Tensor) -> Tensor:
         """N×C×H×W on the device and in the memory format."""
-        return images.to(
-            torch.device(self.device), memory_format=FORMATS[self.memory_format], non_blocking=True
-        )
+        return images.to(torch.device(self.device), memory_format=FORMATS[self.memory_format], non_blocking=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,20 +82,17 @@ def choose_execution(
     candidate takes one step to warm up and then at least two, ``budget_s`` seconds in all at about.
     """
     device = choose_device(wanted.device)
-    cores = physical_cores()
-    threads = [cores] if wanted.threads == "auto" else [int(wanted.threads)]
+    threads = thread_counts() if wanted.threads == "auto" else [int(wanted.threads)]
     formats: list[MemoryFormat] = (
         ["contiguous", "channels_last"] if wanted.memory_format == "auto" else [wanted.memory_format]
     )
     precisions, why_not = _precisions(wanted, device)
     candidates = [
-        Execution(
-            device=str(device), precision=precision, memory_format=layout, threads=count, reason=""
-        )
+        Execution(device=str(device), precision=precision, memory_format=layout, threads=count, reason="")
         for precision, layout, count in product(precisions, formats, threads)
     ]
     if len(candidates) == 1:
-        return _decided(candidates[0], [], say("choose.set_by_user") if not why_not else why_not)
+        return _decided(candidates[0], [], why_not or say("choose.set_by_user"))
     if "bfloat16" in precisions and "float32" in precisions:
         cosine = gradient_agreement(network, images, loss, candidates)
         if cosine < LEAST_COSINE:
@@ -105,10 +101,17 @@ def choose_execution(
     measured = measure(candidates, network, images, loss, budget_s=budget_s)
     best = max(range(len(candidates)), key=lambda i: measured[i].examples_per_s)
     slowest = min(m.examples_per_s for m in measured)
-    reason = say(
-        "choose.measured", count=len(candidates), ratio=f"{measured[best].examples_per_s / slowest:.1f}"
-    )
+    reason = say("choose.measured", count=len(candidates), ratio=f"{measured[best].examples_per_s / slowest:.1f}")
     return _decided(candidates[best], measured, f"{reason} {why_not}".strip())
+
+
+def thread_counts() -> list[int]:
+    """How many threads to try: one per physical core, and when others keep the machine busy also as many as they leave
+    free. Threads wait for each other at every layer, so one that has to share its core holds up all of them.
+    """
+    cores = physical_cores()
+    free = max(1, cores - round(os.getloadavg()[0]))
+    return sorted({cores, free}, reverse=True)
 
 
 def _precisions(wanted: ExecutionConfig, device: torch.device) -> tuple[list[Precision], str]:
@@ -142,7 +145,9 @@ def measure(
     trials = []
     for candidate in candidates:
         copied = candidate.place(copy.deepcopy(network)).train()
-        trials.append((candidate, copied, candidate.place_images(images), [_step_seconds(candidate, copied, images, loss)]))
+        trials.append(
+            (candidate, copied, candidate.place_images(images), [_step_seconds(candidate, copied, images, loss)])
+        )
     started = time.perf_counter()
     rounds = 0
     while rounds < 2 or (rounds < 8 and time.perf_counter() - started < budget_s):
@@ -178,9 +183,7 @@ def _synchronise(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def gradient_agreement(
-    network: nn.Module, images: Tensor, loss: Loss, candidates: Sequence[Execution]
-) -> float:
+def gradient_agreement(network: nn.Module, images: Tensor, loss: Loss, candidates: Sequence[Execution]) -> float:
     """The cosine (-1..1) between the gradients of float32 and of bfloat16 on these images."""
     gradients = []
     for precision in ("float32", "bfloat16"):

@@ -111,7 +111,7 @@ class Config(Section):
     execution: ExecutionConfig = ExecutionConfig()
 
     def merged(self, changes: Mapping[str, object], *, where: str = "--set") -> "Config":
-        """This configuration with ``{"section.key": value}`` changed. Raises CapasError on unknown keys and bad values."""
+        """This configuration with ``{"section.key": value}`` changed. Raises CapasError on unknown keys, bad values."""
         tree = self.model_dump()
         for dotted, value in changes.items():
             section, _, key = dotted.partition(".")

@@ -23,7 +23,7 @@ def class_probabilities(
     """N×K probabilities (float32, on the CPU) for the pictures at ``positions``; the network is in evaluation mode."""
     network.eval()
     parts = []
-    for batch in positions.split(BATCH):
+    for batch in torch.split(positions, BATCH):
         images = execution.place_images(preparation.normalise(store.take(batch)))
         with execution.autocast():
             logits = network(images)
@@ -80,6 +80,6 @@ def baselines(store: PictureStore, record: Record, labels: Tensor) -> tuple[Rate
     majority = Majority.fit(labels[train], k).predict(len(test))
     few = train[:: max(1, len(train) // BASELINE_EXAMPLES)][:BASELINE_EXAMPLES]
     model = LogisticRegression.fit(pixel_features(store.take(few)), labels[few], k)
-    linear = torch.cat([model.predict(pixel_features(store.take(part))) for part in test.split(2000)])
+    linear = torch.cat([model.predict(pixel_features(store.take(part))) for part in torch.split(test, 2000)])
     figures = [classification_figures(p, labels[test], record.classes).accuracy for p in (majority, linear)]
     return figures[0], figures[1]

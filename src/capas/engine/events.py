@@ -102,8 +102,7 @@ class Finished:
 
 Event = Started | Resumed | Stepped | Evaluated | Saved | Stopped | Failed | Finished
 KINDS: dict[str, type[Event]] = {
-    kind.kind: kind
-    for kind in (Started, Resumed, Stepped, Evaluated, Saved, Stopped, Failed, Finished)
+    kind.kind: kind for kind in (Started, Resumed, Stepped, Evaluated, Saved, Stopped, Failed, Finished)
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, Protocol
+from typing import Generic, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -29,13 +29,14 @@ from capas.engine.checkpoint import (
     save_checkpoint,
 )
 from capas.engine.config import OptimConfig, TrainConfig
-from capas.engine.events import Event, Evaluated, Failed, Finished, Resumed, Saved, Started, Stepped, Stopped
+from capas.engine.events import Evaluated, Event, Failed, Finished, Resumed, Saved, Started, Stepped, Stopped
 from capas.engine.optim import MovingAverage, named_state, rate_at
 from capas.engine.step import Stepper, check_finite, set_mode
 
 REPORT_EVERY_S = 0.5
 
 
+@runtime_checkable
 class Batches(Protocol[BatchT]):  # type: ignore[misc]
     """Where batches come from: the same batch for the same step, always."""
 
@@ -103,7 +104,7 @@ class Pending:
         self.losses: list[Tensor] = []
 
     def take(self, step: int, rate: float, names: Callable[[int], list[str]]) -> float:
-        """The mean loss of the steps before ``step``, and begin anew. Raises CapasError at the first that is not finite."""
+        """The mean loss of the steps before ``step``; begins anew. Raises CapasError at the first that is not finite."""
         values = torch.stack([loss.float() for loss in self.losses]).cpu() if self.losses else torch.zeros(1)
         if not values.isfinite().all():
             first = int((~values.isfinite()).nonzero()[0])
@@ -172,7 +173,7 @@ class Loop(Generic[BatchT]):
             position = advanced(position, clock)
             if average:
                 average.update(self.networks, position.step)
-            stopping = self.stepper.ranks.agree(self.stop.requested)
+            stopping = self.stepper.ranks.agree_on(self.stop.requested)
             last = position.steps_left == 0
             evaluating = self.evaluate is not None and (last or self._evaluation_due(position))
             saving = last or stopping or self._save_due(position, clock.seconds() - saved_at, saved_step)
@@ -215,9 +216,7 @@ class Loop(Generic[BatchT]):
         left = int((self.train.time_s - pace.clock.seconds()) / pace.seconds_per_step(position))
         return replace(position, steps_left=int(self.stepper.ranks.agree(max(0, left))))
 
-    def _evaluate(
-        self, position: Position, average: MovingAverage | None, clock: Clock
-    ) -> tuple[Evaluated, Position]:
+    def _evaluate(self, position: Position, average: MovingAverage | None, clock: Clock) -> tuple[Evaluated, Position]:
         assert self.evaluate is not None
         with averaged_weights(self.networks, average):
             score = self.evaluate()

@@ -33,7 +33,7 @@ class Ranks:
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)
         flat /= self.world_size
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        for gradient, part in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
 
     def agree(self, value: float) -> float:
@@ -43,6 +43,10 @@ class Ranks:
         tensor = torch.tensor([value], dtype=torch.float64)
         dist.broadcast(tensor, 0)
         return float(tensor)
+
+    def agree_on(self, decision: bool) -> bool:
+        """Rank 0's decision, on every rank."""
+        return bool(self.agree(float(decision)))
 
     def share(self, tensors: Iterable[Tensor]) -> None:
         """Overwrite the tensors with rank 0's."""

@@ -14,9 +14,9 @@ from capas.bundle.export import Exported, export_onnx
 from capas.bundle.read import Bundle, read_bundle
 from capas.core.device import choose_device
 from capas.core.errors import CapasError
+from capas.data.folders import list_folder
 from capas.data.pictures import MAX_PIXELS, decode_file
 from capas.data.samples import open_sample
-from capas.data.folders import list_folder
 from capas.engine.run import find_run
 
 Picture = str | Path | NDArray[np.uint8]
@@ -50,7 +50,7 @@ class Model:
     def __init__(self, bundle: Bundle, *, device: str = "cpu") -> None:
         self.bundle = bundle
         self.device = choose_device(device)
-        bundle.network.to(self.device, memory_format=torch.channels_last)
+        bundle.network.to(self.device)
 
     @property
     def card(self) -> Card:
@@ -83,7 +83,7 @@ class Model:
 
     def prepared(self, picture: Picture) -> torch.Tensor:
         """One picture as the network sees it, uint8 C×H×W. Raises CapasError when it cannot be read."""
-        array = decode_file(picture, max_pixels=MAX_PIXELS) if isinstance(picture, str | Path) else picture
+        array = decode_file(Path(picture), max_pixels=MAX_PIXELS) if isinstance(picture, str | Path) else picture
         array = array[..., None] if array.ndim == 2 else array
         return torch.from_numpy(self.bundle.preparation.fit_picture(array).copy()).permute(2, 0, 1)
 
@@ -117,12 +117,10 @@ class Model:
             )
 
     def export(self, path: str | Path, pictures: Iterable[Picture] = ()) -> Exported:
-        """Write the model as ONNX, compared with torch on ``pictures``, or on 16 pictures of noise when none are given."""
+        """Write the model as ONNX, compared with torch on ``pictures``, or on 16 of noise when none are given."""
         shape = self.bundle.preparation.shape
         given = [self.prepared(picture) for picture in pictures]
-        noise = torch.randint(
-            0, 256, (16, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-        )
+        noise = torch.randint(0, 256, (16, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
         return export_onnx(self.bundle, Path(path), torch.stack(given) if given else noise)
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
+from capas.data.folders import SplitName
 from capas.data.pictures import Pictures
 from capas.data.sources import open_source
-from capas.data.folders import SplitName
 from capas.engine.run import Run
 
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
@@ -50,12 +50,8 @@ class Record:
             "source": self.source,
             "target": self.target,
             "classes": list(self.classes),
-            "splits": {
-                split: {"count": self.splits.count(split), "hash": self.digest(split)} for split in SPLITS
-            },
-            "examples": [
-                list(row) for row in zip(self.names, self.hashes, self.labels, self.splits, strict=True)
-            ],
+            "splits": {split: {"count": self.splits.count(split), "hash": self.digest(split)} for split in SPLITS},
+            "examples": [list(row) for row in zip(self.names, self.hashes, self.labels, self.splits, strict=True)],
         }
 
 
@@ -78,11 +74,11 @@ def read_record(run: Run) -> Record:
         raise CapasError("run_damaged", where=run.data, received=str(error)) from error
 
 
-def find_pictures(record: Record) -> tuple[Pictures, list[int]]:
+def find_pictures(record: Record, max_pixels: int) -> tuple[Pictures, list[int]]:
     """The source's pictures, and for each example of the record its index among them. Raises CapasError when an
     example is missing or its content is another than when the run began.
     """
-    pictures = open_source(record.source, target=record.target).pictures
+    pictures = open_source(record.source, target=record.target, max_pixels=max_pixels).pictures
     if pictures is None:
         raise CapasError("data_changed", where=record.source, received="0", missing=len(record.names), first="")
     index = {pictures.name(i): i for i in range(len(pictures))}

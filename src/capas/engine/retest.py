@@ -24,16 +24,12 @@ def test_on(run: str | Path, data: str, *, progress: Progress | None = None) -> 
     classes = seen.detection.spec.classes
     unknown = [name for name in classes if name not in model.classes]
     if unknown:
-        raise CapasError(
-            "class_unknown", where=data, received=unknown[0], known=", ".join(model.classes[:20])
-        )
+        raise CapasError("class_unknown", where=data, received=unknown[0], known=", ".join(model.classes[:20]))
     pictures = seen.source.pictures
     if pictures is None:
         raise CapasError("no_pictures_to_learn", where=data)
     fixed = "test" in seen.source.fixed_split
-    used = [
-        i for i, usable in enumerate(seen.usable) if usable and (not fixed or seen.source.fixed_split[i] == "test")
-    ]
+    used = [i for i, usable in enumerate(seen.usable) if usable and (not fixed or seen.source.fixed_split[i] == "test")]
     parts = []
     for start in range(0, len(used), BATCH):
         batch = [model.prepared(pictures.decode(i)) for i in used[start : start + BATCH]]

@@ -107,9 +107,7 @@ def _data(wanted: DataConfig, network: NetworkConfig, facts: Facts, reasons: lis
     return wanted.model_copy(update={"image_size": size, "fit": chosen(wanted.fit, "squash" if square else "crop")})
 
 
-def _augment(
-    wanted: AugmentConfig, network: NetworkConfig, facts: Facts, reasons: list[str]
-) -> AugmentConfig:
+def _augment(wanted: AugmentConfig, network: NetworkConfig, facts: Facts, reasons: list[str]) -> AugmentConfig:
     flip = flip_advice(facts.classes)
     if wanted.flip == "auto":
         reasons.append(flip.reason)
@@ -125,7 +123,7 @@ def _augment(
 
 def _train(wanted: TrainConfig, network: NetworkConfig, facts: Facts, reasons: list[str]) -> TrainConfig:
     n = max(1, facts.examples)
-    batch = max(8, min(64 if network.pretrained else 256, 1 << max(0, (n // 40).bit_length() - 1)))
+    batch = max(8, min(64 if network.pretrained else 128, 1 << max(0, (n // 40).bit_length() - 1)))
     low, high = (8, 30) if network.pretrained else (10, 60)
     epochs = float(max(low, min(high, round((20_000 if network.pretrained else 60_000) / n))))
     if wanted.epochs == "auto" and not wanted.time_s:
@@ -141,7 +139,7 @@ def _optim(wanted: OptimConfig, network: NetworkConfig, batch_size: int) -> Opti
     normalised: Sequence[str] = ("compact", "resnet", "plain", "googlenet", "efficientnet")
     sgd = network.name.startswith(tuple(normalised)) and not network.pretrained
     optimizer = chosen(wanted.optimizer, "sgd" if sgd else "adamw")
-    rate = 0.4 * batch_size / 256 if optimizer == "sgd" else 2e-3
+    rate = 0.3 * batch_size / 256 if optimizer == "sgd" else 2e-3
     return wanted.model_copy(
         update={
             "optimizer": optimizer,

@@ -4,9 +4,8 @@ import csv
 import datetime
 import io
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -23,7 +22,7 @@ from capas.engine.build import Built, build, prepare_store
 from capas.engine.choose import Execution, Measured
 from capas.engine.config import Config, read_config, write_toml
 from capas.engine.evaluate import Tested, test_once
-from capas.engine.events import Event, Finished, Stopped, append_event, read_events
+from capas.engine.events import Event, Finished, append_event
 from capas.engine.loop import StopRequest
 from capas.engine.parallel import Ranks, joined_ranks
 from capas.engine.record import SPLITS, Record, find_pictures, read_record
@@ -100,6 +99,9 @@ def look_at(config: Config, *, progress: Progress | None = None) -> Look:
         target=config.data.target,
         task=config.data.task,
         group=config.data.group,
+        max_pixels=config.data.max_pixels,
+        validation=config.data.validation,
+        test=config.data.test,
         progress=None if progress is None else lambda done, total: progress("look", done, total),
     )
 
@@ -151,7 +153,7 @@ def resume(where: str | Path, *, watch: Watch | None = None) -> Result | None:
         record = read_record(run)
         decision = run.read_json(run.decision)
         settled = Settled(config=config, channels=cast(int, decision["channels"]), reasons=())
-        pictures, indices = find_pictures(record)
+        pictures, indices = find_pictures(record, config.data.max_pixels)
         return _carry_out(run, settled, _spec(record), record, pictures, indices, ranks, watch)
 
 
@@ -256,9 +258,7 @@ def _absolute(source: str) -> str:
 
 def _spec(record: Record) -> Spec:
     target = Field(name=record.target or "class", kind="category")
-    return Spec(
-        inputs=(Field(name="image", kind="image"),), target=target, task="classify", classes=record.classes
-    )
+    return Spec(inputs=(Field(name="image", kind="image"),), target=target, task="classify", classes=record.classes)
 
 
 def _keep_execution(run: Run, built: Built, ranks: Ranks) -> None:
@@ -299,9 +299,7 @@ def _write_predictions(run: Run, record: Record, tested: Tested) -> None:
     write_atomic(run.predictions, text.getvalue())
 
 
-def _card(
-    run: Run, config: Config, spec: Spec, record: Record, built: Built, tested: Tested, end: Finished
-) -> Card:
+def _card(run: Run, config: Config, spec: Spec, record: Record, built: Built, tested: Tested, end: Finished) -> Card:
     row, execution = entry(config.network.name), built.execution
     data = DataCard(
         source=record.source if record.source.startswith("sample:") else Path(record.source).name,
@@ -327,9 +325,7 @@ def _card(
         metrics=cast(dict[str, object], figures["metrics"]),
         baseline=cast(dict[str, object], figures["baseline"]),
         per_class=cast(dict[str, object], figures["per_class"]),
-        limits=limits(
-            data, len(tested.positions), min(counts, key=lambda pair: pair[1]), built.preparation.channels
-        ),
+        limits=limits(data, len(tested.positions), min(counts, key=lambda pair: pair[1]), built.preparation.channels),
         provenance=ProvenanceCard(
             capas=__version__,
             torch=torch.__version__,

@@ -149,9 +149,7 @@ def entry(name: str) -> NetworkEntry:
     raise CapasError("network_unknown", where="network.name", received=name, nearest=nearest)
 
 
-def build(
-    name: str, *, in_channels: int, num_classes: int, image_size: int, width: int | None = None
-) -> nn.Module:
+def build(name: str, *, in_channels: int, num_classes: int, image_size: int, width: int | None = None) -> nn.Module:
     """The network ``name`` with fresh weights, for square pictures of ``image_size`` pixels a side.
 
     Raises CapasError on an unknown name, on pictures too small for it, and on a width that it does not have.
@@ -159,9 +157,7 @@ def build(
     row = entry(name)
     if width is not None and row.width is None:
         dials = ", ".join(other.name for other in NETWORKS if other.width is not None)
-        raise CapasError(
-            "network_without_width", where="network.width", received=width, network=name, names=dials
-        )
+        raise CapasError("network_without_width", where="network.width", received=width, network=name, names=dials)
     if width is not None and width < 1:
         raise CapasError("network_width_too_small", where="network.width", received=width)
     if image_size < row.minimum_size:

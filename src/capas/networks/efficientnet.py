@@ -163,9 +163,7 @@ def _blocks(config: EfficientNetConfig) -> list[nn.Module]:
         for repeat in range(stage.repeats):
             stride = stage.stride if repeat == 0 else 1
             drop = config.stochastic_depth * len(blocks) / total
-            blocks.append(
-                InvertedBottleneck(arriving, stage, stride=stride, variant=config.variant, drop=drop)
-            )
+            blocks.append(InvertedBottleneck(arriving, stage, stride=stride, variant=config.variant, drop=drop))
             arriving = stage.maps
     return blocks
 
@@ -189,9 +187,7 @@ def _conv(
             in_channels, out_channels, kernel, stride, padding=kernel // 2, groups=groups, bias=False
         )
     norm = nn.BatchNorm2d(out_channels, eps=1e-3, momentum=0.01) if lite else nn.BatchNorm2d(out_channels)
-    activations: list[nn.Module] = (
-        [nn.ReLU6(inplace=True) if lite else nn.SiLU(inplace=True)] if activation else []
-    )
+    activations: list[nn.Module] = [nn.ReLU6(inplace=True) if lite else nn.SiLU(inplace=True)] if activation else []
     return nn.Sequential(convolution, norm, *activations)
 
 
@@ -204,9 +200,7 @@ def _drop_pictures(x_BCHW: Tensor, share: float) -> Tensor:
 
 def _factory(variant: Variant) -> Callable[..., nn.Module]:
     def factory(*, in_channels: int, num_classes: int, image_size: int, width: int | None) -> nn.Module:
-        return EfficientNet(
-            EfficientNetConfig(variant=variant, in_channels=in_channels, num_classes=num_classes)
-        )
+        return EfficientNet(EfficientNetConfig(variant=variant, in_channels=in_channels, num_classes=num_classes))
 
     return factory
 

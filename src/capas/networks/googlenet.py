@@ -62,9 +62,7 @@ class InceptionSize:
 
 
 def _size(one: int, three_reduce: int, three: int, five_reduce: int, five: int, pool: int) -> InceptionSize:
-    return InceptionSize(
-        one=one, three_reduce=three_reduce, three=three, five_reduce=five_reduce, five=five, pool=pool
-    )
+    return InceptionSize(one=one, three_reduce=three_reduce, three=three, five_reduce=five_reduce, five=five, pool=pool)
 
 
 # Table 1, from 3a to 5b.
@@ -85,12 +83,8 @@ class Inception(nn.Module):
     def __init__(self, in_channels: int, size: InceptionSize) -> None:
         super().__init__()
         self.one = _conv(in_channels, size.one, 1)
-        self.three = nn.Sequential(
-            _conv(in_channels, size.three_reduce, 1), _conv(size.three_reduce, size.three, 3)
-        )
-        self.five = nn.Sequential(
-            _conv(in_channels, size.five_reduce, 1), _conv(size.five_reduce, size.five, 3)
-        )
+        self.three = nn.Sequential(_conv(in_channels, size.three_reduce, 1), _conv(size.three_reduce, size.three, 3))
+        self.five = nn.Sequential(_conv(in_channels, size.five_reduce, 1), _conv(size.five_reduce, size.five, 3))
         self.pool = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), _conv(in_channels, size.pool, 1))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -172,8 +166,6 @@ def googlenet(*, in_channels: int, num_classes: int, image_size: int, width: int
     return GoogLeNet(GoogLeNetConfig(in_channels=in_channels, num_classes=num_classes))
 
 
-def googlenet_auxiliary(
-    *, in_channels: int, num_classes: int, image_size: int, width: int | None
-) -> nn.Module:
+def googlenet_auxiliary(*, in_channels: int, num_classes: int, image_size: int, width: int | None) -> nn.Module:
     """GoogLeNet with its auxiliary heads for the catalogue; it has no width."""
     return GoogLeNet(GoogLeNetConfig(in_channels=in_channels, num_classes=num_classes, auxiliary_heads=True))

@@ -71,9 +71,7 @@ class Residual(nn.Module):
     ``maps`` counts those of the 3×3 convolutions; a bottleneck puts out four times as many.
     """
 
-    def __init__(
-        self, in_channels: int, maps: int, *, stride: int, bottleneck: bool, shortcut: Shortcut
-    ) -> None:
+    def __init__(self, in_channels: int, maps: int, *, stride: int, bottleneck: bool, shortcut: Shortcut) -> None:
         super().__init__()
         out_channels = maps * 4 if bottleneck else maps
         changes = stride != 1 or in_channels != out_channels
@@ -166,9 +164,7 @@ def _stage(
 ) -> nn.Sequential:
     arriving = maps * 4 if bottleneck else maps
     first = Residual(in_channels, maps, stride=stride, bottleneck=bottleneck, shortcut=shortcut)
-    others = (
-        Residual(arriving, maps, stride=1, bottleneck=bottleneck, shortcut=shortcut) for _ in range(count - 1)
-    )
+    others = (Residual(arriving, maps, stride=1, bottleneck=bottleneck, shortcut=shortcut) for _ in range(count - 1))
     return nn.Sequential(first, *others)
 
 
@@ -195,9 +191,7 @@ def _imagenet(depth: int) -> Callable[..., nn.Module]:
 def _cifar(depth: int, *, shortcuts: bool = True) -> Callable[..., nn.Module]:
     def factory(*, in_channels: int, num_classes: int, image_size: int, width: int | None) -> nn.Module:
         return CifarResNet(
-            CifarResNetConfig(
-                depth=depth, in_channels=in_channels, num_classes=num_classes, shortcuts=shortcuts
-            )
+            CifarResNetConfig(depth=depth, in_channels=in_channels, num_classes=num_classes, shortcuts=shortcuts)
         )
 
     return factory

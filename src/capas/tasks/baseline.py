@@ -1,7 +1,6 @@
 """What a network must beat to be worth its trouble: always answering the commonest class, and a linear model."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +14,7 @@ class Majority:
     frequencies: Tensor
 
     @classmethod
-    def fit(cls, labels: Tensor, num_classes: int) -> Self:
+    def fit(cls, labels: Tensor, num_classes: int) -> "Majority":
         """``labels``: N class indices."""
         return cls(frequencies=torch.bincount(labels, minlength=num_classes).float() / max(1, len(labels)))
 
@@ -37,7 +36,9 @@ class LogisticRegression:
     scale: Tensor
 
     @classmethod
-    def fit(cls, features: Tensor, labels: Tensor, num_classes: int, *, c: float = 0.01, steps: int = 100) -> Self:
+    def fit(
+        cls, features: Tensor, labels: Tensor, num_classes: int, *, c: float = 0.01, steps: int = 100
+    ) -> "LogisticRegression":
         """``features``: N×D; they are standardised by one common scale, so that constant pixels stay harmless."""
         centre = features.mean(0)
         scale = (features - centre).std().clamp(min=1e-6)
@@ -52,7 +53,7 @@ class LogisticRegression:
             torch.autograd.backward(loss)
             return loss
 
-        optimiser.step(closure)
+        optimiser.step(closure)  # type: ignore[no-untyped-call]
         return cls(weight=weight.detach(), bias=bias.detach(), centre=centre, scale=scale)
 
     def predict(self, features: Tensor) -> Tensor:

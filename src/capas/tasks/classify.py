@@ -1,11 +1,11 @@
 """One concept per example: cross-entropy with label smoothing and class weights.
 
-Label smoothing after Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7. Auxiliary outputs (a
-network that returns a tuple while training, such as GoogLeNet) are weighted by 0.3 as in Szegedy et al. 2014, section 5.
+Label smoothing after Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7. Auxiliary outputs (of a
+network that returns a tuple while training, such as GoogLeNet) weigh 0.3 as in Szegedy et al. 2014, section 5.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from capas.core.objective import Phase
 AUXILIARY_WEIGHT = 0.3
 
 
+@runtime_checkable
 class Mixed(Protocol):
     """What was mixed into a batch: ``partner`` (N, rows of the same batch) and the ``weight`` (N, 0..1) of the own."""
 
@@ -28,6 +29,7 @@ class Mixed(Protocol):
         """N weights."""
 
 
+@runtime_checkable
 class LabelledBatch(Protocol):
     """What this task needs of a batch."""
 

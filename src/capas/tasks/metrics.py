@@ -25,7 +25,7 @@ class Rate:
 
 
 def rate(successes: int, n: int) -> Rate:
-    """``successes`` of ``n`` with Wilson's score interval (Wilson 1927), which stays within 0..1 and is honest for small n.
+    """``successes`` of ``n`` with Wilson's score interval (Wilson 1927): within 0..1, and honest for small n.
 
     >>> rate(985, 1000).interval
     (0.9754298744570937, 0.9908780667290674)
@@ -83,9 +83,7 @@ class ClassificationFigures:
         }
 
 
-def classification_figures(
-    probabilities: Tensor, targets: Tensor, classes: Sequence[str]
-) -> ClassificationFigures:
+def classification_figures(probabilities: Tensor, targets: Tensor, classes: Sequence[str]) -> ClassificationFigures:
     """Figures of ``probabilities`` (N×K, rows sum to one) against ``targets`` (N, class indices in 0..K-1).
 
     Raises ValueError when the shapes disagree or there is no example.
@@ -100,9 +98,7 @@ def classification_figures(
     confusion.index_put_((targets, predicted), torch.ones(n, dtype=torch.long), accumulate=True)
     hits, actual, called = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
     per_class = tuple(
-        ClassFigures(
-            name=name, recall=rate(int(hits[i]), int(actual[i])), precision=rate(int(hits[i]), int(called[i]))
-        )
+        ClassFigures(name=name, recall=rate(int(hits[i]), int(actual[i])), precision=rate(int(hits[i]), int(called[i])))
         for i, name in enumerate(classes)
     )
     present = actual > 0

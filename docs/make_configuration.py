@@ -1,0 +1,106 @@
+"""Writes ``configuration.md`` from the models of ``capas.engine.config``: ``python docs/make_configuration.py``."""
+
+from pathlib import Path
+from typing import Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+
+from capas.engine.config import Config, Section
+
+PAGE = Path(__file__).parent / "configuration.md"
+HEAD = """# Configuration
+
+Everything that decides a training stands in one file. `capas plan DATA -o plan.toml` writes it complete, with the value
+that Capas would choose for every key; `capas train plan.toml` runs it; every run keeps its own as `config.toml`. On the
+command line `--set section.key=value` changes any key, as often as you like:
+
+```
+capas train my-folder --set train.epochs=20 --set augment.flip=false
+```
+
+A value of `auto` is decided from your data and your machine, and the decision is told with its reason. What you set
+yourself is never changed. A key that does not exist is an error that names the nearest one that does, and so is a value
+out of range.
+
+Several keys have an option of their own: `--task`, `--target` and `--group` (section `data`), `--network` (`network.name`),
+`--time` (`train.time_s`) and `--seed` (`train.seed`).
+
+*This page is made from the program's own definitions by `docs/make_configuration.py`; a test compares the two.*
+"""
+
+# What the definitions leave unsaid; a key that is explained in neither place makes this script fail.
+MEANINGS = {
+    "data.source": "a folder, a table, or `sample:NAME`",
+    "data.target": "the column to predict; not set: Capas finds it",
+    "data.task": "what to predict; not set: Capas finds it",
+    "objective.label_smoothing": "share of the wanted probability that is spread over the other classes",
+    "objective.class_weights": "`balanced`: a rare class counts more, in inverse proportion to how common it is",
+    "optim.optimizer": "stochastic gradient descent with momentum, or AdamW",
+    "optim.weight_decay": "how strongly weights are drawn towards zero",
+    "optim.schedule": "one-cycle: the rate rises, then falls to nearly nothing",
+    "train.batch_size": "examples per step",
+    "train.seed": "seed of all chance",
+    "execution.device": "`cpu`, `cuda`, `mps`; `capas check` lists those of this machine",
+    "execution.precision": "of the numbers that the network computes with",
+    "execution.memory_format": "how pictures lie in memory",
+    "execution.threads": "processor threads",
+}
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([HEAD, *(_section(name, model) for name, model in Config()), ""]).rstrip() + "\n"
+
+
+def _section(name: str, model: Section) -> str:
+    rows = [_row(name, key, info) for key, info in type(model).model_fields.items()]
+    head = ["| key | values | default | meaning |", "|---|---|---|---|"]
+    return "\n".join([f"## {name}", "", (type(model).__doc__ or "").strip(), "", *head, *rows, ""])
+
+
+def _row(section: str, key: str, info: FieldInfo) -> str:
+    cells = [f"`{key}`", _values(info), _shown(info.default), info.description or MEANINGS[f"{section}.{key}"]]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not set"
+    if value == "":
+        return "the data you name"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _values(info: FieldInfo) -> str:
+    kinds = " or ".join(dict.fromkeys(_kinds(info.annotation)))
+    limits = [_limit(limit) for limit in info.metadata]
+    return ", ".join([kinds, *(limit for limit in limits if limit)])
+
+
+def _kinds(annotation: object) -> list[str]:
+    if annotation is type(None):
+        return []
+    if get_origin(annotation) is Literal:
+        return [f"`{value}`" for value in get_args(annotation)]
+    if get_args(annotation) or get_origin(annotation) is Union:
+        return [kind for part in get_args(annotation) for kind in _kinds(part)]
+    names: dict[object, str] = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
+    return [names[annotation]]
+
+
+def _limit(limit: object) -> str:
+    match limit:
+        case Ge(ge=bound):
+            return f"≥ {bound}"
+        case Gt(gt=bound):
+            return f"> {bound:,}" if isinstance(bound, int) else f"> {bound}"
+        case Le(le=bound):
+            return f"≤ {bound}"
+        case Lt(lt=bound):
+            return f"< {bound}"
+    return ""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,48 @@
+"""What all tests share: shapes and types are checked while they run, nothing outside a temporary folder is touched,
+and one tiny model is trained once for all who only read it.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before anything of Capas or torch is loaded, and inherited by every process that a test starts.
+os.environ["CAPAS_LANG"] = "en"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="capas-tests-cache-")
+os.environ["COLUMNS"] = "100"  # how wide help and tables are drawn
+for variable in ("FORCE_COLOR", "NO_COLOR", "TERMINAL_WIDTH", "RANK", "WORLD_SIZE"):
+    os.environ.pop(variable, None)
+
+assert not any(name == "capas" or name.startswith("capas.") for name in sys.modules), "capas came before the checks"
+from jaxtyping import install_import_hook  # noqa: E402
+
+install_import_hook("capas", "tests.checked.checked")
+
+import torch  # noqa: E402
+
+from capas.core.messages import choose_language  # noqa: E402
+from tests.harness import FIXED, train_here  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test in a folder of its own, in English, with one thread, leaving no global changed."""
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+    choose_language(None)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run on sample:shapes (compact, width 8). Copy it before changing anything in it."""
+    return train_here("sample:shapes", tmp_path_factory.mktemp("runs") / "shapes", {**FIXED, "train.epochs": 2})
