@@ -15,7 +15,8 @@ from pathlib import Path
 from benchmarks.record import conditions, keep, spread, table
 
 SEEDS = (1, 2, 3)
-SHORT, LONG = "5m", "20m"
+SHORT, LONG = "5m", "16m"
+WIDTHS = {SHORT: 16, LONG: 24}
 SETTINGS: tuple[str, ...] = ("data.validation=0.05",)
 
 
@@ -24,7 +25,7 @@ def train(budget: str, seed: int, folder: Path) -> dict[str, object]:
     out = folder / f"{budget}-{seed}"
     command = [sys.executable, "-m", "capas.cli.main", "train", "sample:fashion-mnist", "--json"]
     command += ["--time", budget, "--seed", str(seed), "--out", str(out)]
-    for setting in SETTINGS:
+    for setting in (*SETTINGS, f"network.width={WIDTHS[budget]}"):
         command += ["--set", setting]
     started = time.perf_counter()
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -59,8 +60,8 @@ def main() -> None:
     facts = conditions("fashion-mnist")
     runs = []
     with tempfile.TemporaryDirectory() as folder:
-        for budget in (LONG, SHORT):
-            for seed in SEEDS:
+        for seed in SEEDS:
+            for budget in (LONG, SHORT):
                 runs.append(train(budget, seed, Path(folder)))
                 print(json.dumps(runs[-1]), flush=True)
     rows: list[list[object]] = []

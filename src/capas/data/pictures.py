@@ -115,12 +115,12 @@ class ArrayPictures:
     """Pictures in one uint8 array, N×H×W or N×H×W×C with C = 1 or 3. Raises CapasError
     ``array_not_pictures``."""
 
-    def __init__(self, arrays: NDArray[np.uint8], prefix: str) -> None:
+    def __init__(self, arrays: NDArray[np.generic], prefix: str) -> None:
         shaped = arrays[..., np.newaxis] if arrays.ndim == 3 else arrays
         if shaped.dtype != np.uint8 or shaped.ndim != 4 or shaped.shape[3] not in (1, 3):
             received = f"{arrays.dtype} {'×'.join(map(str, arrays.shape))}"
             raise CapasError("array_not_pictures", where=prefix, received=received)
-        self.arrays: NDArray[np.uint8] = shaped
+        self.arrays = shaped.astype(np.uint8, copy=False)
         self.prefix = prefix
 
     def __len__(self) -> int:

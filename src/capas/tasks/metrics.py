@@ -27,8 +27,8 @@ class Rate:
 def rate(successes: int, n: int) -> Rate:
     """``successes`` of ``n`` with Wilson's score interval (Wilson 1927): within 0..1, and honest for small n.
 
-    >>> rate(985, 1000).interval
-    (0.9754298744570937, 0.9908780667290674)
+    >>> [round(end, 4) for end in rate(985, 1000).interval]
+    [0.9754, 0.9909]
     """
     if not 0 <= successes <= n:
         raise ValueError(f"successes is {successes}; expected between 0 and n = {n}")

@@ -1,0 +1,75 @@
+"""Capas: the same network through its own engine, batches from uint8, execution chosen by measuring."""
+
+import json
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.peers.common import task
+from capas.engine.build import build, prepare_store
+from capas.engine.config import Config
+from capas.engine.evaluate import class_probabilities
+from capas.engine.events import Stepped
+from capas.engine.loop import Score, StopRequest
+from capas.engine.parallel import Ranks
+from capas.engine.record import Record
+from capas.engine.train import _record, make_plan
+
+SETTINGS = {
+    "data.source": "sample:mnist5k", "data.validation": 0.0, "network.name": "two-conv", "augment.crop": 0.0,
+    "augment.cutout": 0.0, "augment.flip": False, "optim.ema": 0.0,
+}  # fmt: skip
+wanted = task()
+evaluations = wanted["epochs"] if wanted.get("target") else 1
+changes = {
+    "train.evaluations": evaluations,
+    "train.seed": wanted["seed"],
+    "train.batch_size": wanted["batch"],
+    "train.epochs": wanted["epochs"],
+}
+extra = wanted.get("settings", {})
+assert isinstance(extra, Mapping)
+plan = make_plan(Config().merged({**SETTINGS, **changes, **extra}))
+record: Record = _record(plan)
+pictures = plan.look.source.pictures
+assert pictures is not None
+with tempfile.TemporaryDirectory() as folder:
+    indices = [i for i, usable in enumerate(plan.look.usable) if usable]
+    store, preparation = prepare_store(
+        plan.config, record, pictures, indices, plan.settled.channels, cache=Path(folder) / "cache"
+    )
+    built = build(
+        plan.config, plan.look.detection.spec, record, store, preparation,
+        checkpoints=Path(folder), ranks=Ranks(), stop=StopRequest(), execution=None,
+    )  # fmt: skip
+    test = record.positions("test")
+    labels = [record.labels[i] for i in test.tolist()]
+
+    def right() -> int:
+        """Test pictures answered right."""
+        answers = class_probabilities(built.network, store, test, preparation, built.execution).argmax(1).tolist()
+        built.network.train()
+        return sum(a == b for a, b in zip(answers, labels, strict=True))
+
+    looking = 0.0
+    reached = None
+
+    def evaluate() -> Score:
+        """A look at the test pictures after an epoch, only to time the way to the target; its seconds do not count."""
+        global looking, reached
+        started = time.perf_counter()
+        hits = right()
+        if reached is None and hits >= float(str(wanted["target"])) * len(labels):
+            reached = clock - looking
+        looking += time.perf_counter() - started
+        return Score(metric="accuracy", value=hits / len(labels), loss=0.0, n=len(labels))
+
+    loop = replace(built.loop, evaluate=evaluate if wanted.get("target") else None)
+    clock, step = 0.0, 0
+    for event in loop.run():
+        if isinstance(event, Stepped):
+            clock, step = event.seconds, event.step
+    speed = step * loop.batch_size / (clock - looking)
+    print(json.dumps({"images_per_s": speed, "hits": right(), "n": len(labels), "seconds_to_target": reached}))
