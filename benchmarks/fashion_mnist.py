@@ -2,7 +2,8 @@
 
 Expected: ≥ 94.5 % in ≤ 40 minutes on 2 cores, aiming at 95.3 (others' published results on the same data: two-layer
 CNN 91.6–93, ResNet-18 94.9, Wide ResNet 95.9). Validation is carved out of the training part (5 %); the test part is
-read once per run, at its end. The recipe was chosen on the validation split alone.
+read once per run, at its end. The recipe was chosen on the validation split alone. Every run computes on one thread, and as
+many run side by side as there are cores.
 """
 
 import json
@@ -10,14 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.record import conditions, keep, spread, table
+from capas.core.device import physical_cores
 
 SEEDS = (1, 2, 3)
-SHORT, LONG = "5m", "16m"
+SHORT, LONG = "5m", "25m"
 WIDTHS = {SHORT: 16, LONG: 24}
-SETTINGS: tuple[str, ...] = ("data.validation=0.05",)
+SETTINGS = ("data.validation=0.05", "execution.threads=1")
 
 
 def train(budget: str, seed: int, folder: Path) -> dict[str, object]:
@@ -33,7 +36,7 @@ def train(budget: str, seed: int, folder: Path) -> dict[str, object]:
     card = json.loads((out / "bundle" / "card.json").read_text())
     events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
     validations = [event["value"] for event in events if event["event"] == "evaluated"]
-    return {
+    measured = {
         "budget": budget,
         "seed": seed,
         "accuracy": result["metrics"]["accuracy"],  # type: ignore[index]
@@ -44,6 +47,8 @@ def train(budget: str, seed: int, folder: Path) -> dict[str, object]:
         "execution": {k: card["provenance"][k] for k in ("precision", "memory_format", "threads", "steps")},
         "parameters": card["network"]["parameters"],
     }
+    print(json.dumps(measured), flush=True)
+    return measured
 
 
 def _row(run: dict[str, object]) -> list[object]:
@@ -58,12 +63,9 @@ def _row(run: dict[str, object]) -> list[object]:
 def main() -> None:
     """Three seeds of both budgets, the long runs first."""
     facts = conditions("fashion-mnist")
-    runs = []
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in SEEDS:
-            for budget in (LONG, SHORT):
-                runs.append(train(budget, seed, Path(folder)))
-                print(json.dumps(runs[-1]), flush=True)
+    tasks = [(LONG, seed) for seed in SEEDS] + [(SHORT, seed) for seed in SEEDS]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(physical_cores()) as pool:
+        runs = list(pool.map(lambda task: train(*task, Path(folder)), tasks))
     rows: list[list[object]] = []
     for budget in (SHORT, LONG):
         chosen = [run for run in runs if run["budget"] == budget]
