@@ -27,8 +27,9 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 demo: $(READY)
-	@.venv/bin/capas train sample:mnist5k --seed 1 --out runs/demo --again
-	@.venv/bin/capas predict runs/demo sample:mnist5k --limit 5
+	@.venv/bin/capas look sample:mnist5k
+	@.venv/bin/capas train sample:mnist5k
+	@.venv/bin/capas predict latest sample:mnist5k --limit 5
 
 lint: $(READY)
 	@.venv/bin/ruff format --check .

@@ -2,8 +2,8 @@
 
 Expected: ≥ 94.5 % in ≤ 40 minutes on 2 cores, aiming at 95.3 (others' published results on the same data: two-layer
 CNN 91.6–93, ResNet-18 94.9, Wide ResNet 95.9). Validation is carved out of the training part (5 %); the test part is
-read once per run, at its end. The recipe was chosen on the validation split alone. Every run computes on one thread, and as
-many run side by side as there are cores.
+read once per run, at its end. The recipe was chosen on the validation split alone. Every run computes on one thread,
+and as many run side by side as there are cores.
 """
 
 import json

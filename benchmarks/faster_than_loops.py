@@ -1,13 +1,14 @@
 """Training speed on MNIST-5k against what people use: a plain loop, Lightning, Keras, fastai.
 
-The same two-convolution network (catalogue: ``two-conv``), batch 64, 5 epochs, the same 4,000 pictures in the same order of
-magnitude of learning rate (Adam at 1e-3, as their tutorials have it; Capas with its own one-cycle AdamW at the same peak
-of 2e-3 that it would choose). Each contestant runs in a process of its own; rounds go A B C D E A B C D E …, so that a slow
-moment of the machine hits all alike. Reading the data and importing are not counted; augmentation is off everywhere.
+The same two-convolution network (catalogue: ``two-conv``), batch 64, 5 epochs, the same 4,000 pictures in the same
+order of magnitude of learning rate (Adam at 1e-3, as their tutorials have it; Capas with its own one-cycle AdamW at
+the same peak of 2e-3 that it would choose). Each contestant runs in a process of its own; rounds go A B C D E A B C D
+E …, so that a slow moment of the machine hits all alike. Reading the data and importing are not counted; augmentation
+is off everywhere.
 
-Expected: Capas ≥ 2 × the images/s of the fastest of them at equal test accuracy (within intervals).
-Also: which of Capas' choices gives how much (one left out at a time), and the time to 97.5 % test accuracy, which for
-this purpose alone is looked at after each epoch of a run apart.
+Expected: Capas ≥ 2 × the images/s of the fastest of them at equal test accuracy (within intervals). Also: which of
+Capas' choices gives how much (one left out at a time), and the time to 97.5 % test accuracy, which for this purpose
+alone is looked at after each epoch of a run apart.
 """
 
 import json
@@ -115,7 +116,7 @@ def _row(name: str, results: dict[str, list[dict[str, float]]], base: float) -> 
     reached = [run["seconds_to_target"] for run in results[f"{name} to 97.5 %"] if run.get("seconds_to_target")]
     speed = [run["images_per_s"] for run in runs]
     return [name, spread(speed, 0), f"{statistics.median(speed) / base:.2f}", accuracy,
-            spread(reached, 1) if len(reached) == len(runs) else f"reached in {len(reached)} of {len(runs)}"]  # fmt: skip
+            spread(reached, 1) if len(reached) == len(runs) else f"in {len(reached)} of {len(runs)} runs"]  # fmt: skip
 
 
 if __name__ == "__main__":

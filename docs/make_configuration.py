@@ -23,8 +23,8 @@ A value of `auto` is decided from your data and your machine, and the decision i
 yourself is never changed. A key that does not exist is an error that names the nearest one that does, and so is a value
 out of range.
 
-Several keys have an option of their own: `--task`, `--target` and `--group` (section `data`), `--network` (`network.name`),
-`--time` (`train.time_s`) and `--seed` (`train.seed`).
+Several keys have an option of their own: `--task`, `--target` and `--group` (section `data`), `--network`
+(`network.name`), `--time` (`train.time_s`) and `--seed` (`train.seed`).
 
 *This page is made from the program's own definitions by `docs/make_configuration.py`; a test compares the two.*
 """

@@ -1,4 +1,6 @@
-"""Runs the examples of the documentation and writes what they print into the pages: ``python docs/run_examples.py [PAGE…]``.
+"""Runs the examples of the documentation and writes what they print into the pages.
+
+``python docs/run_examples.py [PAGE…]``
 
 In every block marked ``console`` each line that begins with ``$`` is run, in a terminal of its own, in one scratch
 folder for all pages; the lines below it are replaced by what then stands on its screen. Pages that need what an earlier

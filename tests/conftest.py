@@ -22,7 +22,8 @@ for variable in ("FORCE_COLOR", "NO_COLOR", "TERMINAL_WIDTH", "RANK", "WORLD_SIZ
 assert not any(name == "capas" or name.startswith("capas.") for name in sys.modules), "capas came before the checks"
 from jaxtyping import install_import_hook  # noqa: E402
 
-install_import_hook("capas", "tests.checked.checked")
+# As mypy reads annotations: an int will do where a float is asked for.
+install_import_hook("capas", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 import torch  # noqa: E402
 

@@ -1,5 +1,6 @@
 """fastai.basics: DataLoaders, a Learner, fit_one_cycle at its default rate."""
 
+import fastai.callback.schedule  # noqa: F401 (adds fit_one_cycle to Learner)
 from fastai.basics import Callback, CrossEntropyLossFlat, DataLoader, DataLoaders, Learner, set_seed
 from torch.utils.data import TensorDataset
 

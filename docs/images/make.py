@@ -1,9 +1,10 @@
 """Draws the pictures of the README from what the commands really print: ``python docs/images/make.py``.
 
-It trains for one minute on a folder of drawn shapes, in a scratch folder.
+It looks at a folder of handwritten digits in which something is wrong, and trains for one minute, in a scratch folder.
 """
 
 import io
+import os
 import re
 import sys
 import tempfile
@@ -24,14 +25,19 @@ THEME = TerminalTheme(
      (120, 125, 130)],
 )  # fmt: skip
 PICTURES = {
-    "look": "capas look shapes",
-    "train": "capas train shapes --time 1m --out runs/shapes",
+    "look": "capas look my-folder",
+    "train": "capas train my-folder --time 1m",
 }
+
+
+def environment() -> dict[str, str]:
+    """English, and the Capas of the Python that runs this."""
+    return {"CAPAS_LANG": "en", "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
 
 
 def draw(name: str, command: str, folder: Path) -> Path:
     """Run ``command`` and draw its screen as ``name``.svg."""
-    screen = run(command, folder, {"CAPAS_LANG": "en", "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
+    screen = run(command, folder, environment())
     lines = Text.from_ansi(screen)
     console = Console(record=True, file=io.StringIO(), width=WIDTH, force_terminal=True, color_system="truecolor")
     console.print(Text.assemble(("$ ", "dim"), (command, "bold")))
@@ -50,10 +56,17 @@ def _without_web(svg: str) -> str:
 
 def main() -> None:
     """Draw every picture."""
-    with tempfile.TemporaryDirectory() as folder:
-        run("capas samples shapes --out shapes", Path(folder), {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
-        for name, command in PICTURES.items():
-            print(draw(name, command, Path(folder)))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run("capas samples digits --out my-folder", folder, environment())
+        for number in (0, 10, 20):
+            copied = folder / "my-folder" / "0" / f"{number:05d}.png"
+            (folder / "my-folder" / "8" / f"copy-of-{number}.png").write_bytes(copied.read_bytes())
+        (folder / "my-folder" / "3" / "cut-off.png").write_bytes(copied.read_bytes()[:60])
+        print(draw("look", PICTURES["look"], folder))
+        for spoilt in [*(folder / "my-folder").glob("8/copy-*"), folder / "my-folder" / "3" / "cut-off.png"]:
+            spoilt.unlink()
+        print(draw("train", PICTURES["train"], folder))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 from capas.data.look import Look
 from capas.engine.predict import Model, load_model
 from capas.engine.retest import test_on
-from capas.engine.run import find_run
+from capas.engine.run import find_run, read_metrics
 from capas.engine.train import Plan, Result, Watch, config_for, look_at, make_plan
 from capas.engine.train import resume as resume_run
 from capas.engine.train import train as train_run
@@ -72,7 +72,7 @@ def test(run: str | Path, *, data: str | Path | None = None) -> dict[str, object
     if data is not None:
         return test_on(run, str(data))
     found = find_run(run)
-    return found.read_json(found.metrics)
+    return read_metrics(found)
 
 
 def load(where: str | Path, *, device: str = "cpu") -> Model:

@@ -117,7 +117,9 @@ def _print_look(console: Console, seen: Look, data: str, seconds: float | None) 
     console.print()
     if seconds is not None:
         console.print(say("look.time", time=show.duration(seconds)))
-        console.print(Text.assemble((say("next") + " ", "dim"), (f"capas train {data}", show.ACCENT)))
+        console.print(
+            Text.assemble((say("next") + " ", "dim"), (show.command("train", data), show.ACCENT)), soft_wrap=True
+        )
 
 
 def _print_pictures(console: Console, seen: Look) -> None:

@@ -1,6 +1,7 @@
 """How things look in the terminal: one console, one way to write a rate, a bar of progress."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,12 +26,22 @@ ACCENT = "cyan"
 
 def results() -> Console:
     """Standard output: what the user asked for."""
-    return Console(highlight=False)
+    return console()
 
 
 def notes() -> Console:
     """Standard error: progress and remarks, so that a pipe gets results alone."""
-    return Console(stderr=True, highlight=False)
+    return console(stderr=True)
+
+
+def console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """A console that prints words as they are: names of files may hold what rich takes for markup."""
+    return Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
+
+
+def command(*words: str) -> str:
+    """A command line to be copied: what holds spaces or the like is quoted for the shell."""
+    return shlex.join(["capas", *words])
 
 
 def print_json(value: object) -> None:
@@ -105,16 +116,16 @@ class Stages:
 @contextmanager
 def stages(*, quiet: bool = False) -> Iterator[Stages]:
     """A progress bar on standard error for as long as the context lasts; none where nobody watches."""
-    console = notes()
+    screen = notes()
     progress = Progress(
         SpinnerColumn(style=ACCENT),
         TextColumn("{task.description}"),
         BarColumn(complete_style=ACCENT),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=screen,
         transient=True,
-        disable=quiet or not console.is_terminal,
+        disable=quiet or not screen.is_terminal,
     )
     with progress:
         yield Stages(progress)

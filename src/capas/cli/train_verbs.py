@@ -17,7 +17,7 @@ from capas.engine.choose import Execution
 from capas.engine.config import Config
 from capas.engine.events import Evaluated, Event, Started, Stepped, Stopped
 from capas.engine.retest import test_on
-from capas.engine.run import Run, find_run
+from capas.engine.run import Run, find_run, read_metrics
 from capas.engine.settle import Settled
 from capas.engine.train import Result, Watch, config_for
 from capas.engine.train import resume as resume_run
@@ -45,7 +45,7 @@ def test(run: str, data: str | None, as_json: bool) -> None:
     """Print the figures of a run: those of its own test split, or of other data."""
     if data is None:
         found = find_run(run)
-        figures = found.read_json(found.metrics)
+        figures = read_metrics(found)
         title = say("test.title", run=found.folder)
     else:
         with show.stages(quiet=as_json) as stages:
@@ -64,7 +64,7 @@ def _conclude(result: Result | None, screen: "Screen", run: str, as_json: bool) 
     if result is None:
         if screen.stopped is not None:
             show.notes().print(say("train.stopped", step=screen.stopped.step, total=screen.stopped.total_steps))
-            show.notes().print(Text(f"capas resume {run}", show.ACCENT))
+            show.notes().print(Text(show.command("resume", run), show.ACCENT), soft_wrap=True)
             sys.exit(STOPPED)
         return
     if as_json:
@@ -135,9 +135,10 @@ def _print_places(console: Console, run: Run) -> None:
     )]  # fmt: skip
     console.print(show.table("", ["", ""], rows))
     console.print()
-    for verb, arguments in (("predict", "PICTURE…"), ("test", ""), ("export", "--to onnx")):
-        line = f"capas {verb} {folder} {arguments}".rstrip()
-        console.print(Text.assemble((say("next") + " ", "dim"), (line, show.ACCENT), f"   {say(f'train.next_{verb}')}"))
+    for verb, arguments in (("predict", " PICTURE…"), ("test", ""), ("export", " --to onnx")):
+        line = show.command(verb, folder) + arguments
+        note = f"   {say(f'train.next_{verb}')}"
+        console.print(Text.assemble((say("next") + " ", "dim"), (line, show.ACCENT), note), soft_wrap=True)
 
 
 class Screen:
@@ -191,7 +192,7 @@ def decision_lines(config: Config, reasons: tuple[str, ...], execution: Executio
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Screen]:
     """A screen on standard error; without a terminal it prints lines, and with ``quiet`` nothing."""
-    console = Console(stderr=True, highlight=False, quiet=quiet)
+    console = show.console(stderr=True, quiet=quiet)
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(complete_style=show.ACCENT, finished_style=show.ACCENT),

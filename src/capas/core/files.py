@@ -13,6 +13,7 @@ from pathlib import Path
 from capas.core.errors import CapasError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+LOCK = ".lock"
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -20,7 +21,8 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
     Raises CapasError ``disk_full`` or ``cannot_write``; the former content then still stands.
     """
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    # The undecodable bytes of a file's name: backslashes are how JSON writes them too, and reads them back.
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +71,7 @@ def only_writer(folder: Path) -> Iterator[None]:
 
     The lock is the kernel's (flock), so a killed process never leaves it behind.
     """
-    lock = folder / ".lock"
+    lock = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stream = open(lock, "a+", encoding="utf-8")  # noqa: SIM115 (closed below)

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float, Num
 from torch import Tensor
 from torch.nn import functional
 
@@ -61,7 +62,12 @@ class Mix:
     weight: Tensor
 
 
-def augment(images: Tensor, preparation: Preparation, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Num[Tensor, "B C H W"],
+    preparation: Preparation,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+) -> Float[Tensor, "B C H W"]:
     """uint8 B×C×H×W → varied and normalised, float32 B×C×H×W, channels last. Mixup is apart: it concerns
     labels."""
     images = _moved(images, augmentation, generator)

@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Float, Num
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -77,7 +78,7 @@ class Preparation:
         fitted = np.array(self._fit(image), dtype=np.uint8)
         return fitted[..., np.newaxis] if self.channels == 1 else fitted
 
-    def normalise(self, images: Tensor) -> Tensor:
+    def normalise(self, images: Num[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """B×C×H×W in 0..255, uint8 or float → float32 (x/255 − mean) / std, channels last, on the same
         device."""
         scale = [1 / (255 * std) for std in self.std]

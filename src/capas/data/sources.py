@@ -75,7 +75,8 @@ def open_source(data: str | Path, *, target: str | None = None, max_pixels: int 
 
     ``target`` is a column that the caller wants: a folder that holds both class folders and a table with this
     column is then read through the table. ``max_pixels`` caps every picture. Raises CapasError ``no_such_path``,
-    ``no_pictures``, ``empty_folder``, ``foreign_model_file``, ``archive_not_unpacked``, ``spreadsheet``, ``single_picture``,
+    ``no_pictures``, ``empty_folder``, ``foreign_model_file``, ``archive_not_unpacked``, ``spreadsheet``,
+    ``single_picture``,
     ``not_data``, ``unreadable``, ``all_files_missing``, ``hub_not_available``, and those of ``read_table``
     and ``open_sample``.
     """

@@ -1,5 +1,6 @@
 """Where networks, data and tasks meet: from a settled configuration and the data record to a loop that can run."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,13 +45,24 @@ def build_network(config: Config, *, channels: int, num_classes: int, fresh: boo
     if config.network.pretrained and fresh:
         if name != "efficientnet-lite0":
             raise CapasError("no_pretrained", where="network.pretrained", received=name)
-        return pretrained_lite0(num_classes=num_classes).train()
+        return _pretrained(num_classes).train()
     if size < entry(name).minimum_size:
         raise CapasError(
             "pictures_too_small", where="data.image_size", received=size, network=name, least=entry(name).minimum_size
         )
     width = int(config.network.width) or None
     return build_from_catalog(name, in_channels=channels, num_classes=num_classes, image_size=size, width=width).train()
+
+
+def _pretrained(num_classes: int) -> nn.Module:
+    """The pretrained network with a new head that starts from zero: every class equally likely, so that the first steps
+    do not wash over what was learnt. Whole layers are not dropped: with few pictures there is little time to make up.
+    """
+    network = pretrained_lite0(num_classes=num_classes, stochastic_depth=0.0)
+    head = network.get_submodule(entry("efficientnet-lite0").head)
+    for parameter in head.parameters():
+        nn.init.zeros_(parameter)
+    return network
 
 
 def prepare_store(
@@ -142,7 +154,8 @@ def build(
         weights = balanced_weights(labels[positions], len(spec.classes))
     objective = Classification(network, label_smoothing=config.objective.label_smoothing, class_weights=weights)
     if execution is None:
-        execution = _choose(config, objective, loader)
+        measured = json.dumps(_choose(config, objective, loader).as_json()) if ranks.leads else ""
+        execution = Execution.from_json(json.loads(ranks.agree_text(measured)))
     torch.set_num_threads(execution.threads)
     execution.place(network)
     ranks.share(network.state_dict().values())

@@ -56,8 +56,12 @@ def save_best(folder: Path, tensors: Mapping[str, Tensor], step: int) -> None:
         old.unlink(missing_ok=True)
 
 
-def forget_best_after(folder: Path, step: int) -> None:
-    """Remove best weights that a killed process kept after the checkpoint of ``step``: they will be found again."""
+def forget_what_came_after(folder: Path, step: int) -> None:
+    """Remove best weights that a killed process kept after the checkpoint of ``step`` (they will be found again), and
+    pieces of files that it was writing.
+    """
+    for path in folder.glob(".*.safetensors.*"):
+        path.unlink(missing_ok=True)
     for path in folder.glob("best-*.safetensors"):
         if int(path.stem.removeprefix("best-")) > step:
             path.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from itertools import product
 from typing import Literal
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from capas.core.device import choose_device, cpu_has_bfloat16, physical_cores
@@ -40,6 +41,11 @@ class Execution:
     def as_json(self) -> dict[str, object]:
         """Plain values."""
         return asdict(self)
+
+    @staticmethod
+    def from_json(tree: object) -> "Execution":
+        """What ``as_json`` gave. Raises ValueError on anything else."""
+        return TypeAdapter(Execution).validate_python(tree)
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which forward passes run."""
@@ -109,7 +115,7 @@ def thread_counts() -> list[int]:
     """How many threads to try: one per physical core, and when others keep the machine busy also as many as they leave
     free. Threads wait for each other at every layer, so one that has to share its core holds up all of them.
     """
-    cores = physical_cores()
+    cores = max(1, physical_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # as torchrun sets it
     free = max(1, cores - round(os.getloadavg()[0]))
     return sorted({cores, free}, reverse=True)
 
@@ -184,12 +190,15 @@ def _synchronise(device: str) -> None:
 
 
 def gradient_agreement(network: nn.Module, images: Tensor, loss: Loss, candidates: Sequence[Execution]) -> float:
-    """The cosine (-1..1) between the gradients of float32 and of bfloat16 on these images."""
+    """The cosine (-1..1) between the gradients of float32 and of bfloat16 on these images, with dropout and its like
+    switched off: chance would differ between the two.
+    """
     gradients = []
     for precision in ("float32", "bfloat16"):
         execution = next(c for c in candidates if c.precision == precision)
-        copied = execution.place(copy.deepcopy(network)).train()
-        torch.manual_seed(0)
+        copied = execution.place(copy.deepcopy(network))
+        for module in copied.modules():
+            module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
         _step_seconds(execution, copied, images, loss)
         gradients.append(torch.cat([p.grad.flatten().float() for p in copied.parameters() if p.grad is not None]))
     return float(torch.nn.functional.cosine_similarity(gradients[0], gradients[1], dim=0))

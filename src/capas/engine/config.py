@@ -8,13 +8,17 @@ import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from capas.core.errors import CapasError
 
 Auto = Literal["auto"]
+Pixels = Annotated[int, Field(ge=1, le=8192)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Section(BaseModel):
@@ -32,7 +36,7 @@ class DataConfig(Section):
     group: str | None = Field(None, description="column whose values must not be divided between splits")
     validation: float = Field(0.15, ge=0, lt=1, description="share of the examples; 0 for none")
     test: float = Field(0.15, gt=0, lt=1, description="share of the examples, where the folder does not fix it")
-    image_size: Auto | int = Field("auto", description="side in pixels of what the network sees")
+    image_size: Auto | Pixels = Field("auto", description="side in pixels of what the network sees")
     fit: Auto | Literal["crop", "squash", "pad"] = Field("auto", description="how other shapes become square")
     max_pixels: int = Field(50_000_000, gt=0, description="larger pictures are refused")
     memory_mb: int = Field(0, ge=0, description="beyond this the cache lies on disk; 0: 40 % of what is free")
@@ -42,18 +46,22 @@ class NetworkConfig(Section):
     """Which network."""
 
     name: str = Field("auto", description="a name from `capas networks`")
-    width: Auto | int = Field("auto", description="channels of the first layer, where the network has that dial")
+    width: Auto | Annotated[int, Field(ge=0)] = Field(
+        "auto", description="channels of the first layer, where the network has that dial"
+    )
     pretrained: Auto | bool = Field("auto", description="start from ImageNet weights, where the network has them")
 
 
 class AugmentConfig(Section):
     """How training pictures are varied; 0 or false switches one off."""
 
-    crop: Auto | float = Field("auto", description="shift by up to this share of the side, 0..0.5")
+    crop: Auto | Share = Field("auto", description="shift by up to this share of the side, 0..0.5")
     flip: Auto | bool = Field("auto", description="mirror half of the pictures, left to right")
     rotate: float = Field(0.0, ge=0, le=180, description="degrees, either way")
-    colour: Auto | float = Field("auto", description="strength of brightness, contrast and saturation, 0..1")
-    cutout: Auto | float = Field("auto", description="side of an erased square as a share of the picture's, 0..1")
+    colour: Auto | Annotated[float, Field(ge=0, le=1)] = Field(
+        "auto", description="strength of brightness, contrast and saturation, 0..1"
+    )
+    cutout: Auto | Share = Field("auto", description="side of an erased square as a share of the picture's, 0..1")
     mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution")
 
 
@@ -68,9 +76,9 @@ class OptimConfig(Section):
     """How it is minimised."""
 
     optimizer: Auto | Literal["sgd", "adamw"] = "auto"
-    learning_rate: Auto | float = Field("auto", description="the peak of the one-cycle schedule")
+    learning_rate: Auto | Positive = Field("auto", description="the peak of the one-cycle schedule")
     backbone_rate: float = Field(0.1, ge=0, le=1, description="share of it for pretrained layers; 0 freezes them")
-    weight_decay: Auto | float = "auto"
+    weight_decay: Auto | Annotated[float, Field(ge=0)] = "auto"
     warmup: float = Field(0.2, ge=0, lt=1, description="share of the steps in which the rate rises")
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     ema: float = Field(0.98, ge=0, lt=1, description="decay of the averaged weights per step; 0 for none")
@@ -80,9 +88,9 @@ class OptimConfig(Section):
 class TrainConfig(Section):
     """For how long, and how often to look."""
 
-    epochs: Auto | float = Field("auto", description="passes over the training examples")
+    epochs: Auto | Positive = Field("auto", description="passes over the training examples")
     time_s: float = Field(0.0, ge=0, description="seconds of training instead of epochs; 0: by epochs")
-    batch_size: Auto | int = "auto"
+    batch_size: Auto | Count = "auto"
     seed: int = Field(1, ge=0)
     patience: int = Field(0, ge=0, description="stop after so many evaluations without gain; 0: never")
     evaluations: int = Field(10, ge=1, description="at most so many during training, evenly spread")
@@ -96,7 +104,7 @@ class ExecutionConfig(Section):
     device: str = "auto"
     precision: Auto | Literal["float32", "bfloat16"] = "auto"
     memory_format: Auto | Literal["contiguous", "channels_last"] = "auto"
-    threads: Auto | int = "auto"
+    threads: Auto | Count = "auto"
 
 
 class Config(Section):
@@ -131,8 +139,9 @@ def validated(tree: Mapping[str, object], *, where: str) -> Config:
         dotted = ".".join(names[:2])
         if first["type"] == "extra_forbidden":
             raise _unknown_key(dotted, where) from error
+        reasons = dict.fromkeys(str(e["msg"]) for e in error.errors() if e["loc"][:2] == first["loc"][:2])
         raise CapasError(
-            "plan_value", where=f"{where}: {dotted}", received=str(first["input"]), reason=str(first["msg"])
+            "plan_value", where=f"{where}: {dotted}", received=str(first["input"]), reason="; ".join(reasons)
         ) from error
 
 

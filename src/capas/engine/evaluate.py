@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from capas.data.preparation import Preparation
@@ -18,8 +19,12 @@ BASELINE_EXAMPLES = 20_000
 
 @torch.no_grad()
 def class_probabilities(
-    network: nn.Module, store: PictureStore, positions: Tensor, preparation: Preparation, execution: Execution
-) -> Tensor:
+    network: nn.Module,
+    store: PictureStore,
+    positions: Int[Tensor, " N"],
+    preparation: Preparation,
+    execution: Execution,
+) -> Float[Tensor, "N K"]:
     """N×K probabilities (float32, on the CPU) for the pictures at ``positions``; the network is in evaluation mode."""
     network.eval()
     parts = []

@@ -108,21 +108,22 @@ KINDS: dict[str, type[Event]] = {
 
 def append_event(path: Path, event: Event) -> None:
     """Add ``event`` as one line. Raises CapasError ``disk_full`` or ``cannot_write``."""
-    line = json.dumps({"event": event.kind, **asdict(event)}, ensure_ascii=False) + "\n"
+    line = json.dumps({"event": event.kind, **asdict(event)}, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(descriptor, line.encode())
-        finally:
-            os.close(descriptor)
+        with open(path, "ab+", buffering=0) as stream:
+            # What a kill cut short must not swallow this line: it ends here, and is left out when read.
+            if stream.seek(0, os.SEEK_END) and os.pread(stream.fileno(), 1, stream.tell() - 1) != b"\n":
+                line = b"\n" + line
+            while line:
+                line = line[stream.write(line) :]
     except OSError as error:
         raise write_error(path, error) from error
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """The events of a run without the void ones; a last line cut short by a kill is left out."""
+    """The events of a run without the void ones; a line cut short by a kill is left out."""
     events: list[Event] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             values = json.loads(line)
         except json.JSONDecodeError:

@@ -4,6 +4,7 @@ A run's place is its ``Position``: the step, and how far along the schedule it i
 steps are planned anew at each evaluation, from the pace so far, so that the schedule always reaches its end in time.
 """
 
+import math
 import signal
 import threading
 import time
@@ -20,7 +21,7 @@ from capas.core.errors import CapasError
 from capas.core.objective import BatchT
 from capas.engine.checkpoint import (
     Position,
-    forget_best_after,
+    forget_what_came_after,
     newest_checkpoint,
     optimizer_tensors,
     read_best,
@@ -100,18 +101,30 @@ class Clock:
 class Pending:
     """Losses since the last report. They stay on their device until then: asking for each would stall it."""
 
-    def __init__(self) -> None:
-        self.losses: list[Tensor] = []
+    def __init__(self, reported: str) -> None:
+        self._reported = reported
+        self._losses: list[Tensor] = []
+        self._sums: list[tuple[int, Tensor]] = []
 
-    def take(self, step: int, rate: float, names: Callable[[int], list[str]]) -> float:
-        """The mean loss of the steps before ``step``; begins anew. Raises CapasError at the first that is not finite."""
-        values = torch.stack([loss.float() for loss in self.losses]).cpu() if self.losses else torch.zeros(1)
-        if not values.isfinite().all():
-            first = int((~values.isfinite()).nonzero()[0])
-            bad = step - len(self.losses) + first
-            check_finite(float(values[first]), bad, names(bad), rate)
-        self.losses.clear()
-        return float(values.mean())
+    def add(self, step: int, losses: Mapping[str, Tensor]) -> None:
+        """The losses of the phases that were due at ``step``."""
+        if self._reported in losses:
+            self._losses.append(losses[self._reported].float())
+        if losses:  # their sum is finite only when each of them is
+            self._sums.append((step, torch.stack([loss.float() for loss in losses.values()]).sum()))
+
+    def take(self, rate: float, names: Callable[[int], list[str]]) -> float:
+        """The mean of the reported loss, 0 where there was none; begins anew. Raises CapasError at the first step at
+        which a loss was not finite.
+        """
+        sums = torch.stack([total for _, total in self._sums]).cpu() if self._sums else torch.zeros(1)
+        for (step, _), total in zip(self._sums, sums.tolist(), strict=False):
+            if not math.isfinite(total):
+                check_finite(total, step, names(step), rate)
+        mean = float(torch.stack(self._losses).mean()) if self._losses else 0.0
+        self._losses.clear()
+        self._sums.clear()
+        return mean
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,6 +150,7 @@ class Loop(Generic[BatchT]):
         """Train to the end, yielding events; goes on from the newest checkpoint where there is one. At the end the
         networks hold the weights that did best on validation, or the last averaged ones without validation.
         """
+        set_mode(self.networks, training=True)
         average = MovingAverage(self.networks, self.optim.ema) if self.optim.ema else None
         position = self._restore(average)
         if position.step:
@@ -149,10 +163,13 @@ class Loop(Generic[BatchT]):
             batch_size=self.batch_size,
             examples=self.examples,
         )
+        reached = position.step
         try:
-            yield from self._train(position, average)
+            for event in self._train(position, average):
+                reached = event.step
+                yield event
         except CapasError as error:
-            yield Failed(step=position.step, key=error.key, message=str(error))
+            yield Failed(step=reached, key=error.key, message=str(error))
             raise
 
     @property
@@ -163,22 +180,26 @@ class Loop(Generic[BatchT]):
     def _train(self, position: Position, average: MovingAverage | None) -> Iterator[Event]:
         clock = Clock(already=position.seconds)
         pace = Pace(clock=clock, step=position.step)
-        pending = Pending()
+        pending = Pending(self.stepper.objective.phases[0].loss)
         stream = self.batches.iterate(position.step)
         saved_at, saved_step = clock.seconds(), position.step
         finished = position.steps_left == 0
         while not finished:
             rate = rate_at(position.progress, warmup=self.optim.warmup, schedule=self.optim.schedule)
-            pending.losses.append(self.stepper.step(next(stream), position.step, rate)[self._reported_loss()])
+            pending.add(position.step, self.stepper.step(next(stream), position.step, rate))
             position = advanced(position, clock)
             if average:
                 average.update(self.networks, position.step)
-            stopping = self.stepper.ranks.agree_on(self.stop.requested)
+            stopping, save_due, report_due = self.stepper.ranks.agree_on(
+                self.stop.requested,
+                self._save_due(position, clock.seconds() - saved_at, saved_step),
+                pace.due(),
+            )
             last = position.steps_left == 0
             evaluating = self.evaluate is not None and (last or self._evaluation_due(position))
-            saving = last or stopping or self._save_due(position, clock.seconds() - saved_at, saved_step)
-            if evaluating or saving or pace.due():
-                loss = pending.take(position.step, rate * self.learning_rate, self.batches.names)
+            saving = last or stopping or save_due
+            if evaluating or saving or report_due:
+                loss = pending.take(rate * self.learning_rate, self.batches.names)
                 position = self._replanned(position, pace)
                 yield pace.report(position, loss, rate * self.learning_rate, self.batch_size)
             if evaluating:
@@ -194,11 +215,9 @@ class Loop(Generic[BatchT]):
             if stopping and not finished:
                 yield Stopped(step=position.step, total_steps=position.step + position.steps_left)
                 return
-        self._take_final_weights(position, average)
+        if self.stepper.ranks.leads:
+            self._take_final_weights(position, average)
         yield Finished(step=position.step, seconds=clock.seconds(), early=position.steps_left > 0)
-
-    def _reported_loss(self) -> str:
-        return self.stepper.objective.phases[0].loss
 
     def _evaluation_due(self, position: Position) -> bool:
         total = position.step + position.steps_left
@@ -220,7 +239,8 @@ class Loop(Generic[BatchT]):
         assert self.evaluate is not None
         with averaged_weights(self.networks, average):
             score = self.evaluate()
-            best = score.value >= position.best
+            check_finite(score.loss, position.step, [], self.learning_rate)
+            (best,) = self.stepper.ranks.agree_on(score.value >= position.best)
             if best and self.stepper.ranks.leads:
                 save_best(self.checkpoints, named_state(self.networks), position.step)
         event = Evaluated(
@@ -247,10 +267,11 @@ class Loop(Generic[BatchT]):
 
     def _restore(self, average: MovingAverage | None) -> Position:
         found = newest_checkpoint(self.checkpoints)
+        if self.stepper.ranks.leads:
+            forget_what_came_after(self.checkpoints, found[1].step if found else 0)
         if found is None:
             return Position(steps_left=self.total_steps)
         tensors, position = found
-        forget_best_after(self.checkpoints, position.step)
         load_state(self.networks, tensors)
         restore_optimizers(self.stepper.optimizers, tensors)
         if average:

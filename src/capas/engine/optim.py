@@ -31,9 +31,12 @@ def parameter_groups(
 ) -> list[dict[str, object]]:
     """Groups for an optimiser: matrices with decay, vectors without; below ``head`` at ``backbone_rate`` of the rate.
 
-    ``head`` is the name of the classification layer of a pretrained network, None for a network from scratch. Each
-    group carries its own peak as "peak".
+    ``head`` is the name of the classification layer of a pretrained network, None for a network from scratch. What is
+    frozen: everything below ``head`` when ``backbone_rate`` is 0, and its normalisation in any case, because batches of
+    a few pictures tell worse statistics than ImageNet did. Each group carries its own peak as "peak".
     """
+    if head is not None:
+        freeze_normalisation(network)
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         is_head = head is None or name.startswith(f"{head}.")
@@ -50,6 +53,13 @@ def parameter_groups(
         }
         for (is_head, decays), parameters in sorted(groups.items(), reverse=True)
     ]
+
+
+def freeze_normalisation(network: nn.Module) -> None:
+    """Take every batch normalisation out of learning; ``step.set_mode`` then leaves its statistics alone too."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.requires_grad_(False)
 
 
 def make_optimizer(name: Literal["sgd", "adamw"], groups: Sequence[dict[str, object]]) -> torch.optim.Optimizer:

@@ -44,15 +44,32 @@ class Ranks:
         dist.broadcast(tensor, 0)
         return float(tensor)
 
-    def agree_on(self, decision: bool) -> bool:
-        """Rank 0's decision, on every rank."""
-        return bool(self.agree(float(decision)))
+    def agree_on(self, *decisions: bool) -> tuple[bool, ...]:
+        """Rank 0's decisions, on every rank, in one exchange."""
+        if self.world_size == 1:
+            return decisions
+        tensor = torch.tensor(decisions, dtype=torch.uint8)
+        dist.broadcast(tensor, 0)
+        return tuple(map(bool, tensor.tolist()))
 
+    def agree_text(self, text: str) -> str:
+        """Rank 0's text, on every rank."""
+        if self.world_size == 1:
+            return text
+        tensor = torch.zeros(int(self.agree(len(text.encode("utf-8", "surrogateescape")))), dtype=torch.uint8)
+        if self.leads:
+            tensor.copy_(torch.frombuffer(bytearray(text, "utf-8", "surrogateescape"), dtype=torch.uint8))
+        dist.broadcast(tensor, 0)
+        return bytes(tensor.tolist()).decode("utf-8", "surrogateescape")
+
+    @torch.no_grad()
     def share(self, tensors: Iterable[Tensor]) -> None:
         """Overwrite the tensors with rank 0's."""
         if self.world_size > 1:
             for tensor in tensors:
-                dist.broadcast(tensor, 0)
+                dense = tensor.contiguous()  # gloo takes no channels-last
+                dist.broadcast(dense, 0)
+                tensor.copy_(dense)
 
 
 @contextmanager

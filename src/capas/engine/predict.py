@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
+from torch import Tensor
 
 from capas.bundle.card import Card
 from capas.bundle.export import Exported, export_onnx
@@ -75,13 +77,13 @@ class Model:
             number += len(batch)
 
     @torch.no_grad()
-    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+    def probabilities(self, images: UInt8[Tensor, "N C H W"]) -> Float[Tensor, "N K"]:
         """Prepared pictures, uint8 N×C×H×W → N×K float32."""
         normalised = self.bundle.preparation.normalise(images).to(self.device)
         logits: torch.Tensor = self.bundle.network(normalised)
         return logits.float().softmax(1).cpu()
 
-    def prepared(self, picture: Picture) -> torch.Tensor:
+    def prepared(self, picture: Picture) -> UInt8[Tensor, "C H W"]:
         """One picture as the network sees it, uint8 C×H×W. Raises CapasError when it cannot be read."""
         array = decode_file(Path(picture), max_pixels=MAX_PIXELS) if isinstance(picture, str | Path) else picture
         array = array[..., None] if array.ndim == 2 else array

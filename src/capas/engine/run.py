@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from capas.core.errors import CapasError
-from capas.core.files import write_json
+from capas.core.files import LOCK, only_writer, write_json
 from capas.version import __version__
 
 LATEST = "latest"
@@ -83,7 +83,10 @@ def new_run(out: str | Path | None, source: str) -> Run:
     """A new, empty run folder: ``out``, or ``runs/DATE-TIME-NAME``. Raises CapasError when ``out`` holds something."""
     if out is not None:
         folder = Path(out)
-        if folder.exists() and (not folder.is_dir() or any(p.name != ".lock" for p in folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or any(p.name != LOCK for p in folder.iterdir())):
+            if (folder / LOCK).is_file():
+                with only_writer(folder):  # says so when another trains in it
+                    pass
             raise CapasError("run_exists", where=folder)
         return Run(folder=folder)
     stem = re.sub(r"[^\w.-]+", "-", source.removeprefix("sample:").rstrip("/").rsplit("/", 1)[-1]).strip("-.")
@@ -109,6 +112,13 @@ def find_run(where: str | Path) -> Run:
     if not run.config.is_file():
         raise CapasError("not_a_run", where=folder)
     return run
+
+
+def read_metrics(run: Run) -> dict[str, object]:
+    """The figures of the one reading of the test split. Raises CapasError ``run_unfinished`` or ``run_damaged``."""
+    if not run.metrics.exists():
+        raise CapasError("run_unfinished", where=run.folder)
+    return run.read_json(run.metrics)
 
 
 def write_environment(run: Run, command: str) -> None:

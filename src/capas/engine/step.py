@@ -69,6 +69,9 @@ def check_finite(loss: float, step: int, names: list[str], learning_rate: float)
 
 
 def set_mode(networks: Mapping[str, nn.Module], *, training: bool) -> None:
-    """Training or evaluation mode for all of them; normalisation of frozen layers is left as it was learnt."""
+    """Training or evaluation mode for all of them; batch normalisation that is frozen stays in evaluation mode."""
     for network in networks.values():
         network.train(training)
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and not module.weight.requires_grad:
+                module.eval()

@@ -5,6 +5,7 @@ import datetime
 import io
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -14,12 +15,12 @@ import torch
 from capas.bundle.card import Card, DataCard, NetworkCard, ProvenanceCard, SplitCard, WeightsCard, limits
 from capas.bundle.write import write_bundle
 from capas.core.errors import CapasError
-from capas.core.files import only_writer, write_atomic, write_json
+from capas.core.files import content_hash, only_writer, write_atomic, write_json
 from capas.core.spec import Field, Spec
 from capas.data.look import Look, look, refuse_if_unlearnable
 from capas.data.pictures import Pictures
 from capas.engine.build import Built, build, prepare_store
-from capas.engine.choose import Execution, Measured
+from capas.engine.choose import Execution
 from capas.engine.config import Config, read_config, write_toml
 from capas.engine.evaluate import Tested, test_once
 from capas.engine.events import Event, Finished, append_event
@@ -129,32 +130,40 @@ def facts_of(seen: Look) -> Facts:
 
 def train(config: Config, *, out: str | Path | None = None, watch: Watch | None = None) -> Result | None:
     """Train, test once, write the bundle. Returns None when the user stopped it; ``resume`` then goes on."""
-    watch = watch or Watch()
-    run = new_run(out, config.data.source)
-    plan = make_plan(config, progress=watch.progress)
-    with only_writer(run.folder), joined_ranks() as ranks:
-        if ranks.leads:
-            _write_plan(run, plan)
-        record = _record(plan)
-        pictures = plan.look.source.pictures
-        assert pictures is not None
-        indices = [i for i, usable in enumerate(plan.look.usable) if usable]
-        return _carry_out(run, plan.settled, plan.look.detection.spec, record, pictures, indices, ranks, watch)
+    with joined_ranks() as ranks:
+        watch = watch if watch and ranks.leads else Watch()
+        run = Run(folder=Path(ranks.agree_text(str(new_run(out, config.data.source).folder) if ranks.leads else "")))
+        plan = make_plan(config, progress=watch.progress)
+        with _held(run, ranks):
+            if ranks.leads:
+                new_run(run.folder, config.data.source)  # another may have taken it while we looked
+                _write_plan(run, plan)
+            record = _record(plan)
+            pictures = plan.look.source.pictures
+            assert pictures is not None
+            indices = [i for i, usable in enumerate(plan.look.usable) if usable]
+            spec = plan.look.detection.spec
+            return _carry_out(run, plan.settled, spec, record, pictures, indices, ranks, watch, execution=None)
 
 
 def resume(where: str | Path, *, watch: Watch | None = None) -> Result | None:
-    """Go on with a run that was stopped or killed, exactly where it was; a finished one only gives its figures."""
-    watch = watch or Watch()
+    """Go on with a run that was stopped or killed, exactly where it was. Raises CapasError on a finished one."""
     run = find_run(where)
-    with only_writer(run.folder), joined_ranks() as ranks:
+    with joined_ranks() as ranks, _held(run, ranks):
+        watch = watch if watch and ranks.leads else Watch()
         if run.metrics.is_file() and (run.bundle / "card.json").is_file():
             raise CapasError("run_finished", where=run.folder)
-        config = read_config(run.config)
+        config = _unchanged_config(run)
         record = read_record(run)
-        decision = run.read_json(run.decision)
-        settled = Settled(config=config, channels=cast(int, decision["channels"]), reasons=())
+        settled = Settled(config=config, channels=_channels(run), reasons=())
         pictures, indices = find_pictures(record, config.data.max_pixels)
-        return _carry_out(run, settled, _spec(record), record, pictures, indices, ranks, watch)
+        execution = _read_execution(run)
+        return _carry_out(run, settled, _spec(record), record, pictures, indices, ranks, watch, execution=execution)
+
+
+def _held(run: Run, ranks: Ranks) -> AbstractContextManager[None]:
+    """The run's folder for this process alone; of several that train together, for the one that writes."""
+    return only_writer(run.folder) if ranks.leads else nullcontext()
 
 
 def _carry_out(
@@ -166,6 +175,8 @@ def _carry_out(
     indices: list[int],
     ranks: Ranks,
     watch: Watch,
+    *,
+    execution: Execution | None,
 ) -> Result | None:
     config = settled.config
     store, preparation = prepare_store(
@@ -188,7 +199,7 @@ def _carry_out(
             checkpoints=run.checkpoints,
             ranks=ranks,
             stop=stop,
-            execution=_read_execution(run),
+            execution=execution,
         )
         _keep_execution(run, built, ranks)
         watch.decided(settled, built.execution)
@@ -230,6 +241,7 @@ def _decision(plan: Plan) -> dict[str, object]:
     kept = ("task", "evidence", "alternatives", "problems")
     return {
         **{key: seen[key] for key in kept},
+        "config_hash": _config_hash(plan.config),
         "channels": plan.settled.channels,
         "reasons": list(plan.settled.reasons),
     }
@@ -261,9 +273,29 @@ def _spec(record: Record) -> Spec:
     return Spec(inputs=(Field(name="image", kind="image"),), target=target, task="classify", classes=record.classes)
 
 
+def _unchanged_config(run: Run) -> Config:
+    config = read_config(run.config)
+    if run.read_json(run.decision).get("config_hash") != _config_hash(config):
+        raise CapasError("config_changed", where=run.config)
+    return config
+
+
+def _config_hash(config: Config) -> str:
+    return content_hash(write_toml(config).encode())
+
+
+def _channels(run: Run) -> int:
+    channels = run.read_json(run.decision).get("channels")
+    if channels not in (1, 3):
+        raise CapasError("run_damaged", where=run.decision, received=f"channels = {channels}")
+    return channels
+
+
 def _keep_execution(run: Run, built: Built, ranks: Ranks) -> None:
+    if not ranks.leads:
+        return
     decision = run.read_json(run.decision)
-    if ranks.leads and "execution" not in decision:
+    if "execution" not in decision:
         write_json(run.decision, {**decision, "execution": built.execution.as_json()})
 
 
@@ -273,10 +305,8 @@ def _read_execution(run: Run) -> Execution | None:
     if tree is None:
         return None
     try:
-        values = dict(cast(dict[str, object], tree))
-        measured = tuple(Measured(**m) for m in cast(list[dict[str, object]], values.pop("measured")))  # type: ignore[arg-type]
-        return Execution(**values, measured=measured)  # type: ignore[arg-type]
-    except (TypeError, KeyError) as error:
+        return Execution.from_json(tree)
+    except ValueError as error:
         raise CapasError("run_damaged", where=run.decision, received=str(error)) from error
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 
@@ -37,7 +38,13 @@ class LogisticRegression:
 
     @classmethod
     def fit(
-        cls, features: Tensor, labels: Tensor, num_classes: int, *, c: float = 0.01, steps: int = 100
+        cls,
+        features: Float[Tensor, "N D"],
+        labels: Int[Tensor, " N"],
+        num_classes: int,
+        *,
+        c: float = 0.01,
+        steps: int = 100,
     ) -> "LogisticRegression":
         """``features``: N×D; they are standardised by one common scale, so that constant pixels stay harmless."""
         centre = features.mean(0)
@@ -56,12 +63,12 @@ class LogisticRegression:
         optimiser.step(closure)  # type: ignore[no-untyped-call]
         return cls(weight=weight.detach(), bias=bias.detach(), centre=centre, scale=scale)
 
-    def predict(self, features: Tensor) -> Tensor:
+    def predict(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
         """N×K probabilities."""
         return ((features - self.centre) / self.scale @ self.weight.T + self.bias).softmax(1)
 
 
-def pixel_features(images: Tensor, side: int = 16) -> Tensor:
+def pixel_features(images: UInt8[Tensor, "N C H W"], side: int = 16) -> Float[Tensor, "N D"]:
     """uint8 N×C×H×W as N×D floats in 0..1: the pictures themselves, averaged down to ``side`` pixels at most."""
     small = images.float() / 255
     if max(images.shape[2:]) > side:

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from capas.core.objective import Phase
@@ -74,7 +75,7 @@ class Classification:
         loss = self.loss(main, batch)
         return {"loss": loss + AUXILIARY_WEIGHT * sum(self.loss(logits, batch) for logits in auxiliary)}
 
-    def loss(self, logits: Tensor, batch: LabelledBatch) -> Tensor:
+    def loss(self, logits: Float[Tensor, "N K"], batch: LabelledBatch) -> Float[Tensor, ""]:
         """Mean cross-entropy in nats of N×K ``logits``."""
         if batch.mix is None:
             return self.cross_entropy(logits, batch.labels).mean()
@@ -82,14 +83,14 @@ class Classification:
         other = self.cross_entropy(logits, batch.labels[batch.mix.partner]) * (1 - batch.mix.weight)
         return (own + other).mean()
 
-    def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def cross_entropy(self, logits: Float[Tensor, "N K"], labels: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
         weights = None if self.class_weights is None else self.class_weights.to(logits.device)
         return F.cross_entropy(
             logits.float(), labels, weight=weights, label_smoothing=self.label_smoothing, reduction="none"
         )
 
 
-def balanced_weights(labels: Tensor, num_classes: int) -> Tensor:
+def balanced_weights(labels: Int[Tensor, " N"], num_classes: int) -> Float[Tensor, " K"]:
     """A weight per class, inverse to its frequency in ``labels``, so that the mean weight over the examples is one."""
     counts = torch.bincount(labels, minlength=num_classes).clamp(min=1).float()
     return len(labels) / (num_classes * counts)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 Z95 = 1.959963984540054
@@ -117,7 +118,7 @@ def classification_figures(probabilities: Tensor, targets: Tensor, classes: Sequ
     )
 
 
-def top_k_hits(probabilities: Tensor, targets: Tensor, k: int) -> int:
+def top_k_hits(probabilities: Float[Tensor, "N K"], targets: Int[Tensor, " N"], k: int) -> int:
     """How many of the true classes are among the ``k`` most probable."""
     return int((probabilities.topk(k, dim=1).indices == targets[:, None]).any(1).sum())
 

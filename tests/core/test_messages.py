@@ -1,0 +1,201 @@
+"""Every word on screen is in both catalogues, with its placeholders; no word is there for nothing."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import capas
+from capas.core.errors import CapasError
+from capas.core.messages import LANGUAGES, catalogue, choose_language, language, say
+
+SOURCES = sorted(Path(capas.__file__).parent.rglob("*.py"))
+PARTS = ("what", "expected", "next")
+# Keys that the sources put together: the pattern as it stands there, and what may take the place of {}.
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "check.{}": ("versions", "processor", "devices", "bfloat16", "writable", "free"),
+    "errors.{}_line": ("where", "expected", "next"),
+    "look.column_{}": ("class", "examples", "train", "validation", "test"),
+    "networks.{}": ("name", "parameters", "pixels", "year", "what"),
+    "progress.{}": ("look", "prepare", "train", "test"),
+    "samples.{}": ("name", "count", "classes", "licence", "what"),
+    "splits.{}": ("train", "validation", "test"),
+    "tasks.{}": ("classify",),
+    "test.{}": ("class", "recall", "precision", "n"),
+    "train.{}": ("logistic_regression", "majority"),
+    "train.next_{}": ("predict", "test", "export"),
+    "train.place_{}": ("model", "predictions", "everything"),
+}
+# What a Problem says is looked up by its kind; these kinds are put together.
+PROBLEM_SAYS = "problems.{}.advice"
+COMPOSED_KINDS: Mapping[str, tuple[str, ...]] = {
+    "class_not_in_{}": ("train", "test"),
+    "empty_{}": ("train", "validation", "test"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """A call of ``say`` or ``CapasError``: its first argument, a pattern where that is an f-string, and its keywords."""
+
+    where: str
+    function: str
+    key: str
+    is_pattern: bool
+    keywords: frozenset[str]
+    open_ended: bool
+
+
+def calls() -> Iterator[Call]:
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+                if node.func.id in ("say", "CapasError"):
+                    yield from _call(node, node.func.id, f"{path.name}:{node.lineno}")
+
+
+def _call(node: ast.Call, function: str, where: str) -> Iterator[Call]:
+    first, named = node.args[0], frozenset(keyword.arg or "" for keyword in node.keywords)
+    if isinstance(first, ast.Constant | ast.JoinedStr):
+        is_pattern, open_ended = isinstance(first, ast.JoinedStr), "" in named
+        yield Call(
+            where=where, function=function, key=_text(first), is_pattern=is_pattern, keywords=named,
+            open_ended=open_ended,
+        )  # fmt: skip
+
+
+def _text(node: ast.Constant | ast.JoinedStr) -> str:
+    """A string constant; an f-string as a pattern."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+
+
+def strings() -> set[str]:
+    """Every string constant and pattern of the sources."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES)
+    return {_text(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.JoinedStr)}
+
+
+def expanded(families: Mapping[str, tuple[str, ...]]) -> set[str]:
+    return {pattern.format(value) for pattern, values in families.items() for value in values}
+
+
+def placeholders(text: str) -> set[str]:
+    return set(re.findall(r"{(\w+)", text))
+
+
+CALLS = list(calls())
+
+
+def test_the_walk_sees_the_sources() -> None:
+    assert len(CALLS) > 200 and {call.function for call in CALLS} == {"say", "CapasError"}
+
+
+@pytest.mark.parametrize("tongue", LANGUAGES)
+def test_what_the_sources_say_is_in_the_catalogue_and_gets_its_values(tongue: str) -> None:
+    texts, wrong = catalogue(tongue), []
+    for call in CALLS:
+        if call.is_pattern:
+            continue
+        keys = [call.key] if call.function == "say" else [f"errors.{call.key}.{part}" for part in PARTS]
+        given = call.keywords | ({"where", "received"} if call.function == "CapasError" else set())
+        for key in keys:
+            if key not in texts:
+                wrong.append(f"{call.where}: no {key}")
+            elif not call.open_ended and (missing := placeholders(texts[key]) - given):
+                wrong.append(f"{call.where}: {key} lacks {missing}")
+    assert not wrong
+
+
+def test_composed_keys_are_those_listed_here() -> None:
+    patterns = {call.key for call in CALLS if call.is_pattern and call.function == "say"}
+    assert patterns == {*FAMILIES, PROBLEM_SAYS} and COMPOSED_KINDS.keys() <= strings()
+    for tongue in LANGUAGES:
+        assert expanded(FAMILIES) <= catalogue(tongue).keys()
+        assert {PROBLEM_SAYS.format(kind) for kind in expanded(COMPOSED_KINDS)} <= catalogue(tongue).keys()
+
+
+def test_the_languages_have_the_same_keys_and_placeholders() -> None:
+    english = catalogue("en")
+    for tongue in LANGUAGES:
+        texts = catalogue(tongue)
+        assert texts.keys() == english.keys()
+        assert {key: placeholders(text) for key, text in texts.items()} == {
+            key: placeholders(text) for key, text in english.items()
+        }
+
+
+def test_no_text_is_unused() -> None:
+    named = strings() | expanded(FAMILIES) | expanded(COMPOSED_KINDS)
+
+    def used(key: str) -> bool:
+        area, _, rest = key.partition(".")
+        return key in named or (area in ("errors", "problems") and rest.rpartition(".")[0] in named)
+
+    assert [key for key in catalogue("en") if not used(key)] == []
+
+
+def test_errors_have_all_three_parts() -> None:
+    kinds = {key.split(".")[1] for key in catalogue("en") if key.startswith("errors.") and key.count(".") == 2}
+    assert len(kinds) > 50
+    assert all(f"errors.{kind}.{part}" in catalogue("en") for kind in kinds for part in PARTS)
+
+
+def test_texts_are_clean() -> None:
+    for tongue in LANGUAGES:
+        for key, text in catalogue(tongue).items():
+            assert text == text.rstrip(), (tongue, key)
+            text.format(**dict.fromkeys(placeholders(text), "x"))  # every brace belongs to a placeholder
+    assert not [key for key, text in catalogue("es").items() if "“" in text or "”" in text], "«comillas» in Spanish"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "environment", "expected"),
+    [
+        (None, {}, "en"),
+        (None, {"LANG": "es_ES.UTF-8"}, "es"),
+        (None, {"LANG": "es_ES.UTF-8", "LC_ALL": "C"}, "en"),
+        (None, {"LANG": "en_GB", "LC_MESSAGES": "es_MX"}, "es"),
+        (None, {"LANG": "en_GB", "CAPAS_LANG": "ES"}, "es"),
+        ("en", {"CAPAS_LANG": "es"}, "en"),
+        (None, {"CAPAS_LANG": "", "LANG": "es"}, "es"),
+    ],
+)
+def test_the_language_is_the_option_else_the_variable_else_the_locale(
+    chosen: str | None, environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("CAPAS_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    choose_language(chosen)
+    assert language() == expected
+
+
+def test_an_unknown_language_or_key_is_our_mistake() -> None:
+    with pytest.raises(ValueError, match="en, es"):
+        choose_language("fr")
+    with pytest.raises(KeyError):
+        say("look.no_such_text")
+
+
+def test_an_error_says_what_where_expected_and_next_in_the_language_in_force() -> None:
+    error = CapasError("device_unknown", where="execution.device", received="tpu", available="auto, cpu")
+    assert str(error).split("\n") == [
+        "There is no device called “tpu” here",
+        "  where: execution.device",
+        "  expected: one of: auto, cpu",
+        "  next: Leave it at auto and Capas chooses the fastest",
+    ]
+    assert set(error.as_json()) == {"error", "what", "where", "received", "expected", "next"}
+    choose_language("es")
+    assert "«tpu»" in error.as_json()["what"] and "«tpu»" in str(error)
+
+
+def test_an_error_keeps_braces_and_percent_signs_of_what_it_received() -> None:
+    error = CapasError("plan_setting", where="{x}", received="{0} 100% {received}")
+    assert "“{0} 100% {received}” is not a setting" in str(error) and "where: {x}" in str(error)
