@@ -1,6 +1,6 @@
 """Depth: plain networks of 20 and 56 layers against their residual twins, and a residual one of 110; three seeds.
 
-He et al. 2015 (arXiv:1512.03385), figure 6, on small pictures: MNIST-5k brought to 16×16, 4,000 to learn from, no
+He et al. 2015 (arXiv:1512.03385), figure 6, on small pictures: MNIST-5k brought to 12×12, 4,000 to learn from, no
 augmentation, no averaging of weights, the paper's own SGD (momentum 0.9, weight decay 1e-4) with a peak rate of 0.1.
 
 Expected: plain-56 has a higher *training* error than plain-20; with shortcuts the deeper one is no worse; 110 layers
@@ -22,7 +22,7 @@ from capas.engine.predict import load_model
 SEEDS = (1, 2, 3)
 NETWORKS = ("plain-20", "plain-56", "resnet-cifar-20", "resnet-cifar-56", "resnet-cifar-110")
 SETTINGS = (
-    "data.image_size=16", "data.validation=0", "train.epochs=6", "train.batch_size=64", "optim.learning_rate=0.1",
+    "data.image_size=12", "data.validation=0", "train.epochs=4", "train.batch_size=64", "optim.learning_rate=0.1",
     "optim.weight_decay=1e-4", "optim.ema=0", "objective.label_smoothing=0", "augment.crop=0", "augment.cutout=0",
 )  # fmt: skip
 

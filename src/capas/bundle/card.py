@@ -26,6 +26,7 @@ class NetworkCard(Part):
     num_classes: int
     image_size: int
     width: int | None
+    mirrored: bool
     parameters: int
     paper: str
 

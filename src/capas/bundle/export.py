@@ -2,6 +2,7 @@
 guess about scaling; it is compared with torch on real pictures before it is called done.
 """
 
+import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +80,10 @@ def _onnx_bytes(bundle: Bundle, pictures: Tensor) -> bytes:
     except ImportError as error:
         raise CapasError("extra_missing", where="capas export", received=error.name or "", extra="export") from error
     network = PicturesToProbabilities(bundle).eval()
+    # The exporter warns and logs of its own internals, such as that torchvision is not there.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own internals
+        warnings.simplefilter("ignore")
         program = torch.onnx.export(
             network,
             (pictures[:2],),

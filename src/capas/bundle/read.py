@@ -14,6 +14,7 @@ from capas.core.errors import CapasError
 from capas.core.files import content_hash
 from capas.data.preparation import Preparation
 from capas.networks.catalog import build
+from capas.networks.mirrored import Mirrored
 
 PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".keras", ".npy", ".npz"}
 # A pickle of protocol 2 to 5 starts with 0x80 and the protocol; torch's own files are ZIP archives around one.
@@ -52,7 +53,8 @@ def read_bundle(folder: Path) -> Bundle:
         network.load_state_dict(load(weights))
     except (SafetensorError, RuntimeError) as error:
         raise CapasError("bundle_incomplete", where=folder / MODEL, received=str(error)[:200]) from error
-    return Bundle(card=card, network=network.eval(), preparation=_preparation(folder / PREPARATION))
+    whole = Mirrored(network) if card.network.mirrored else network
+    return Bundle(card=card, network=whole.eval(), preparation=_preparation(folder / PREPARATION))
 
 
 def refuse_pickle(path: Path) -> None:

@@ -9,6 +9,7 @@ from capas.bundle.card import Card, WeightsCard, write_card
 from capas.bundle.readme import model_card
 from capas.core.files import content_hash, write_atomic, write_json
 from capas.data.preparation import Preparation
+from capas.networks.mirrored import Mirrored
 
 MODEL, CARD, README = "model.safetensors", "card.json", "README.md"
 LABELS, PREPARATION = "labels.txt", "preparation.json"
@@ -20,7 +21,8 @@ def write_bundle(folder: Path, network: nn.Module, preparation: Preparation, car
     ``labels.txt`` has one class a line, in the order of the outputs (line breaks in a name become spaces; the card
     has the exact names). Raises CapasError ``disk_full`` or ``cannot_write``.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    single = network.network if isinstance(network, Mirrored) else network
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in single.state_dict().items()}
     weights = save(tensors, metadata={"format": "pt"})
     card = card.model_copy(
         update={

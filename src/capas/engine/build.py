@@ -28,6 +28,7 @@ from capas.engine.step import Stepper
 from capas.networks.catalog import build as build_from_catalog
 from capas.networks.catalog import entry
 from capas.networks.efficientnet_weights import pretrained_lite0
+from capas.networks.mirrored import Mirrored
 from capas.tasks.classify import Classification, balanced_weights
 from capas.tasks.metrics import classification_figures
 
@@ -41,17 +42,22 @@ def build_network(config: Config, *, channels: int, num_classes: int, fresh: boo
     With ``fresh`` False the pretrained weights are left out, because others will be loaded over them.
     """
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
+    network = _single_network(config, channels=channels, num_classes=num_classes, fresh=fresh)
+    return (Mirrored(network) if config.network.mirrored is True else network).train()
+
+
+def _single_network(config: Config, *, channels: int, num_classes: int, fresh: bool) -> nn.Module:
     name, size = config.network.name, int(config.data.image_size)
     if config.network.pretrained and fresh:
         if name != "efficientnet-lite0":
             raise CapasError("no_pretrained", where="network.pretrained", received=name)
-        return _pretrained(num_classes).train()
+        return _pretrained(num_classes)
     if size < entry(name).minimum_size:
         raise CapasError(
             "pictures_too_small", where="data.image_size", received=size, network=name, least=entry(name).minimum_size
         )
     width = int(config.network.width) or None
-    return build_from_catalog(name, in_channels=channels, num_classes=num_classes, image_size=size, width=width).train()
+    return build_from_catalog(name, in_channels=channels, num_classes=num_classes, image_size=size, width=width)
 
 
 def _pretrained(num_classes: int) -> nn.Module:
@@ -225,11 +231,16 @@ def _optimizer(config: Config, network: nn.Module) -> torch.optim.Optimizer:
         network,
         learning_rate=float(config.optim.learning_rate),
         weight_decay=float(config.optim.weight_decay),
-        head=entry(config.network.name).head if config.network.pretrained else None,
+        head=_head(config) if config.network.pretrained else None,
         backbone_rate=config.optim.backbone_rate,
     )
     assert config.optim.optimizer != "auto"
     return make_optimizer(config.optim.optimizer, groups)
+
+
+def _head(config: Config) -> str:
+    head = entry(config.network.name).head
+    return f"network.{head}" if config.network.mirrored is True else head
 
 
 def _total_steps(config: Config, loader: Loader, execution: Execution) -> int:

@@ -50,6 +50,7 @@ class NetworkConfig(Section):
         "auto", description="channels of the first layer, where the network has that dial"
     )
     pretrained: Auto | bool = Field("auto", description="start from ImageNet weights, where the network has them")
+    mirrored: Auto | bool = Field("auto", description="answer for a picture and its mirror image together")
 
 
 class AugmentConfig(Section):

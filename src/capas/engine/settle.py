@@ -51,12 +51,14 @@ def settle(config: Config, facts: Facts) -> Settled:
     network = _network(config.network, facts, reasons)
     data = _data(config.data, network, facts, reasons)
     train = _train(config.train, network, facts, reasons)
+    augment = _augment(config.augment, facts, reasons)
+    network = network.model_copy(update={"mirrored": chosen(network.mirrored, bool(augment.flip))})
     return Settled(
         config=config.model_copy(
             update={
                 "data": data,
                 "network": network,
-                "augment": _augment(config.augment, network, facts, reasons),
+                "augment": augment,
                 "optim": _optim(config.optim, network, int(train.batch_size)),
                 "train": train,
             }
@@ -115,7 +117,7 @@ def _data(wanted: DataConfig, network: NetworkConfig, facts: Facts, reasons: lis
     return wanted.model_copy(update={"image_size": size, "fit": chosen(wanted.fit, "squash" if square else "crop")})
 
 
-def _augment(wanted: AugmentConfig, network: NetworkConfig, facts: Facts, reasons: list[str]) -> AugmentConfig:
+def _augment(wanted: AugmentConfig, facts: Facts, reasons: list[str]) -> AugmentConfig:
     flip = flip_advice(facts.classes)
     if wanted.flip == "auto":
         reasons.append(flip.reason)

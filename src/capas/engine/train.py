@@ -347,6 +347,7 @@ def _card(run: Run, config: Config, spec: Spec, record: Record, built: Built, te
             num_classes=len(spec.classes),
             image_size=int(config.data.image_size),
             width=int(config.network.width) or None,
+            mirrored=config.network.mirrored is True,
             parameters=sum(p.numel() for p in built.network.parameters()),
             paper=row.paper,
         ),
