@@ -38,7 +38,7 @@ lint: $(READY)
 	@.venv/bin/lint-imports --no-cache
 
 docs: $(READY)
-	@.venv/bin/mkdocs build --strict --quiet
+	@.venv/bin/mkdocs build --strict
 
 test: lint docs
 	@$(PY) -m pytest

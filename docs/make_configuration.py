@@ -1,7 +1,8 @@
 """Writes ``configuration.md`` from the models of ``capas.engine.config``: ``python docs/make_configuration.py``."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
@@ -73,9 +74,7 @@ def _shown(value: object) -> str:
 
 
 def _values(info: FieldInfo) -> str:
-    kinds = " or ".join(dict.fromkeys(_kinds(info.annotation)))
-    limits = [_limit(limit) for limit in info.metadata]
-    return ", ".join([kinds, *(limit for limit in limits if limit)])
+    return ", ".join([" or ".join(dict.fromkeys(_kinds(info.annotation))), *_limits(info.metadata)])
 
 
 def _kinds(annotation: object) -> list[str]:
@@ -83,23 +82,29 @@ def _kinds(annotation: object) -> list[str]:
         return []
     if get_origin(annotation) is Literal:
         return [f"`{value}`" for value in get_args(annotation)]
-    if get_args(annotation) or get_origin(annotation) is Union:
+    if get_origin(annotation) is Annotated:
+        kind, *further = get_args(annotation)
+        limits = [limit for part in further for limit in _limits(getattr(part, "metadata", [part]))]
+        return [" ".join([*_kinds(kind), *limits])]
+    if get_args(annotation):
         return [kind for part in get_args(annotation) for kind in _kinds(part)]
     names: dict[object, str] = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
     return [names[annotation]]
 
 
-def _limit(limit: object) -> str:
-    match limit:
-        case Ge(ge=bound):
-            return f"≥ {bound}"
-        case Gt(gt=bound):
-            return f"> {bound:,}" if isinstance(bound, int) else f"> {bound}"
-        case Le(le=bound):
-            return f"≤ {bound}"
-        case Lt(lt=bound):
-            return f"< {bound}"
-    return ""
+def _limits(metadata: Iterable[object]) -> list[str]:
+    limits = []
+    for limit in metadata:
+        match limit:
+            case Ge(ge=bound):
+                limits.append(f"≥ {bound}")
+            case Gt(gt=bound):
+                limits.append(f"> {bound}")
+            case Le(le=bound):
+                limits.append(f"≤ {bound}")
+            case Lt(lt=bound):
+                limits.append(f"< {bound}")
+    return limits
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def run(command: str, folder: Path, environment: Mapping[str, str] | None = None
     """What stands on the screen after ``command`` (for bash) in ``folder``, with its colours as ANSI sequences."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
-    variables = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "OMP_WAIT_POLICY": "PASSIVE"}
+    variables = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     variables |= {"COLUMNS": str(WIDTH), "LINES": str(HEIGHT), **(environment or {})}
     process = subprocess.Popen(
         ["bash", "-c", command], cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs

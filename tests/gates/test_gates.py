@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.core import test_messages as messages
+
 ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "pyproject.toml"
 CLEAN = '"""A module."""\n\nONE = 1\n'
@@ -94,3 +96,16 @@ def test_mkdocs_finds_a_broken_link() -> None:
         stream.write("\n[nowhere](no-such-page.md)\n")
     code, said = gate(sys.executable, "-m", "mkdocs", "build", "--strict")
     assert code == 1 and "no-such-page.md" in said
+
+
+def test_the_test_of_messages_finds_a_missing_one_and_a_wrong_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {tongue: messages.catalogue(tongue) for tongue in messages.LANGUAGES}
+    without = {key: text for key, text in whole["es"].items() if key != "look.title"}
+    monkeypatch.setattr(messages, "catalogue", lambda tongue: without)
+    with pytest.raises(AssertionError, match=r"look\.title"):
+        messages.test_what_the_sources_say_is_in_the_catalogue_and_gets_its_values("es")
+    for spoilt in (without, {**whole["es"], "look.title": "{folder}"}):
+        both = {**whole, "es": spoilt}
+        monkeypatch.setattr(messages, "catalogue", both.__getitem__)
+        with pytest.raises(AssertionError):
+            messages.test_the_languages_have_the_same_keys_and_placeholders()
