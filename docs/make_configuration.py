@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from capas.engine.config import Config, Section
+from capas.engine.settle import FEW_EXAMPLES, MANY_EXAMPLES, SMALL_SIDE
 
 PAGE = Path(__file__).parent / "configuration.md"
 HEAD = """# Configuration
@@ -29,6 +30,25 @@ Several keys have an option of their own: `--task`, `--target` and `--group` (se
 
 *This page is made from the program's own definitions by `docs/make_configuration.py`; a test compares the two.*
 """
+RULES = f"""## How `auto` is decided
+
+The rules are few and stand in `engine/settle.py`; *n* are the training examples. `capas plan` shows what comes of them.
+
+| key | rule |
+|---|---|
+| `network.name` | `efficientnet-lite0` for colour photographs (median side of 48 pixels or more) when *n* is at most {FEW_EXAMPLES} and its weights are installed; else `compact` |
+| `network.width` | the network's own; half of it when *n* is below {MANY_EXAMPLES} |
+| `network.mirrored` | where training pictures are mirrored |
+| `data.image_size` | the median side, within what suits the network; at most {SMALL_SIDE} for networks of small pictures |
+| `data.fit` | `squash` where pictures are nearly square, else `crop` |
+| `augment.flip` | not where the name of a class is a sign (a digit, a letter) or speaks of a side |
+| `augment.colour` | not for grey pictures |
+| `augment.cutout` | not below 16 pixels |
+| `train.batch_size` | the power of two at or below *n*/40, within limits |
+| `train.epochs` | the more, the fewer examples there are |
+| `optim.*` | SGD with a rate in proportion to the batch for networks with normalisation that start from scratch; else AdamW |
+| `execution.*` | the fastest of all ways, measured; bfloat16 only where the processor has it and its gradient agrees with float32's |
+"""  # noqa: E501
 
 # What the definitions leave unsaid; a key that is explained in neither place makes this script fail.
 MEANINGS = {
@@ -51,7 +71,7 @@ MEANINGS = {
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(_section(name, model) for name, model in Config()), ""]).rstrip() + "\n"
+    return "\n".join([HEAD, *(_section(name, model) for name, model in Config()), RULES]).rstrip() + "\n"
 
 
 def _section(name: str, model: Section) -> str:
@@ -85,7 +105,7 @@ def _kinds(annotation: object) -> list[str]:
     if get_origin(annotation) is Annotated:
         kind, *further = get_args(annotation)
         limits = [limit for part in further for limit in _limits(getattr(part, "metadata", [part]))]
-        return [" ".join([*_kinds(kind), *limits])]
+        return [" ".join([*_kinds(kind), " and ".join(limits)])]
     if get_args(annotation):
         return [kind for part in get_args(annotation) for kind in _kinds(part)]
     names: dict[object, str] = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}

@@ -14,8 +14,8 @@ from capas.engine.evaluate import class_probabilities
 from capas.engine.events import Stepped
 from capas.engine.loop import Score, StopRequest
 from capas.engine.parallel import Ranks
+from capas.engine.plan import make_plan, record_of
 from capas.engine.record import Record
-from capas.engine.train import _record, make_plan
 
 SETTINGS = {
     "data.source": "sample:mnist5k", "data.validation": 0.0, "network.name": "two-conv", "augment.crop": 0.0,
@@ -32,7 +32,7 @@ changes = {
 extra = wanted.get("settings", {})
 assert isinstance(extra, Mapping)
 plan = make_plan(Config().merged({**SETTINGS, **changes, **extra}))
-record: Record = _record(plan)
+record: Record = record_of(plan)
 pictures = plan.look.source.pictures
 assert pictures is not None
 with tempfile.TemporaryDirectory() as folder:

@@ -54,18 +54,24 @@ def _without_web(svg: str) -> str:
     return svg.replace("Fira Code, monospace", "Fira Code, DejaVu Sans Mono, Menlo, Consolas, monospace")
 
 
+def spoil(folder: Path) -> list[Path]:
+    """Put copies of three zeros among the eights, and a file that is cut off among the threes; what was put there."""
+    zeros = sorted((folder / "0").iterdir())[:3]
+    added = [folder / "8" / f"copy-of-{zero.name}" for zero in zeros] + [folder / "3" / "cut-off.png"]
+    for path, content in zip(added, [*(zero.read_bytes() for zero in zeros), zeros[0].read_bytes()[:60]], strict=True):
+        path.write_bytes(content)
+    return added
+
+
 def main() -> None:
     """Draw every picture."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run("capas samples digits --out my-folder", folder, environment())
-        for number in (0, 10, 20):
-            copied = folder / "my-folder" / "0" / f"{number:05d}.png"
-            (folder / "my-folder" / "8" / f"copy-of-{number}.png").write_bytes(copied.read_bytes())
-        (folder / "my-folder" / "3" / "cut-off.png").write_bytes(copied.read_bytes()[:60])
+        added = spoil(folder / "my-folder")
         print(draw("look", PICTURES["look"], folder))
-        for spoilt in [*(folder / "my-folder").glob("8/copy-*"), folder / "my-folder" / "3" / "cut-off.png"]:
-            spoilt.unlink()
+        for path in added:
+            path.unlink()
         print(draw("train", PICTURES["train"], folder))
 
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from capas.data.look import Look
+from capas.engine.plan import Plan, config_for, look_at, make_plan
 from capas.engine.predict import Model, load_model
 from capas.engine.retest import test_on
 from capas.engine.run import find_run, read_metrics
-from capas.engine.train import Plan, Result, Watch, config_for, look_at, make_plan
+from capas.engine.train import Result, Watch
 from capas.engine.train import resume as resume_run
 from capas.engine.train import train as train_run
 

@@ -139,6 +139,14 @@ def test_no_text_is_unused() -> None:
     assert [key for key in catalogue("en") if not used(key)] == []
 
 
+def test_no_text_is_written_twice() -> None:
+    for tongue in LANGUAGES:
+        folder = Path(capas.__file__).parent / "core" / "messages" / tongue
+        lines = [line for path in folder.glob("*.toml") for line in path.read_text(encoding="utf-8").split("\n")]
+        tables = [line for line in lines if line.startswith("[errors.") or line.startswith("[problems.")]
+        assert len(tables) > 50 and len(tables) == len(set(tables)), tongue
+
+
 def test_errors_have_all_three_parts() -> None:
     kinds = {key.split(".")[1] for key in catalogue("en") if key.startswith("errors.") and key.count(".") == 2}
     assert len(kinds) > 50

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from capas.core.messages import LANGUAGES, catalogue
 from tests.core import test_messages as messages
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +100,7 @@ def test_mkdocs_finds_a_broken_link() -> None:
 
 
 def test_the_test_of_messages_finds_a_missing_one_and_a_wrong_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = {tongue: messages.catalogue(tongue) for tongue in messages.LANGUAGES}
+    whole = {tongue: catalogue(tongue) for tongue in LANGUAGES}
     without = {key: text for key, text in whole["es"].items() if key != "look.title"}
     monkeypatch.setattr(messages, "catalogue", lambda tongue: without)
     with pytest.raises(AssertionError, match=r"look\.title"):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from capas.core.errors import CapasError
 from capas.core.files import write_json
@@ -22,10 +22,10 @@ class NetworkCard(Part):
     """Which network, so that it can be built again."""
 
     name: str
-    in_channels: int
-    num_classes: int
-    image_size: int
-    width: int | None
+    in_channels: int = Field(ge=1)
+    num_classes: int = Field(ge=1)
+    image_size: int = Field(ge=1, le=8192)
+    width: int | None = Field(ge=1)
     mirrored: bool
     parameters: int
     paper: str
@@ -44,6 +44,14 @@ class SplitCard(Part):
 
     count: int
     hash: str
+
+
+class RateCard(Part):
+    """A rate as every ``--json`` gives it."""
+
+    value: float
+    n: int
+    interval: tuple[float, float]
 
 
 class DataCard(Part):
@@ -86,12 +94,18 @@ class Card(Part):
     limits: list[str]
     provenance: ProvenanceCard
 
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "Card":
+        if len(self.classes) != self.network.num_classes:
+            raise ValueError(f"{len(self.classes)} classes, but num_classes is {self.network.num_classes}")
+        RateCard.model_validate(self.metrics.get("accuracy"))
+        return self
+
     @property
     def accuracy(self) -> tuple[float, int, float, float]:
         """Test accuracy 0..1, the count, and the interval's ends."""
-        rate = self.metrics["accuracy"]
-        assert isinstance(rate, dict)
-        return rate["value"], rate["n"], rate["interval"][0], rate["interval"][1]
+        rate = RateCard.model_validate(self.metrics["accuracy"])
+        return rate.value, rate.n, *rate.interval
 
 
 def write_card(path: Path, card: Card) -> None:
@@ -105,7 +119,7 @@ def read_card(path: Path) -> Card:
         card = Card.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        where = f"{path}: {'.'.join(map(str, first['loc']))}"
+        where = ": ".join(filter(None, [str(path), ".".join(map(str, first["loc"]))]))
         raise CapasError("card_unreadable", where=where, received=str(first["msg"])) from error
     except OSError as error:
         raise CapasError("card_unreadable", where=path, received=error.strerror or str(error)) from error

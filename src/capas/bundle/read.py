@@ -54,7 +54,7 @@ def read_bundle(folder: Path) -> Bundle:
     except (SafetensorError, RuntimeError) as error:
         raise CapasError("bundle_incomplete", where=folder / MODEL, received=str(error)[:200]) from error
     whole = Mirrored(network) if card.network.mirrored else network
-    return Bundle(card=card, network=whole.eval(), preparation=_preparation(folder / PREPARATION))
+    return Bundle(card=card, network=whole.eval(), preparation=_preparation(folder / PREPARATION, card))
 
 
 def refuse_pickle(path: Path) -> None:
@@ -77,9 +77,14 @@ def _network(card: Card) -> nn.Module:
     )
 
 
-def _preparation(path: Path) -> Preparation:
+def _preparation(path: Path, card: Card) -> Preparation:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CapasError("bundle_incomplete", where=path, received=str(error)) from error
-    return Preparation.from_json(tree, where=str(path))
+    if not isinstance(tree, dict):
+        raise CapasError("bundle_incomplete", where=path, received=type(tree).__name__)
+    preparation, shape = Preparation.from_json(tree, where=str(path)), card.network
+    if preparation.shape != (shape.in_channels, shape.image_size, shape.image_size):
+        raise CapasError("bundle_incomplete", where=path, received="×".join(map(str, preparation.shape)))
+    return preparation

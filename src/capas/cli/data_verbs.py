@@ -17,7 +17,7 @@ from capas.data.problems import Problem
 from capas.data.statistics import Spread
 from capas.engine.config import parse_settings, write_toml
 from capas.engine.estimate import estimate_seconds
-from capas.engine.train import config_for, look_at, make_plan
+from capas.engine.plan import config_for, look_at, make_plan
 
 MARKS = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "note": ("·", "dim")}
 CLASSES_SHOWN = 20

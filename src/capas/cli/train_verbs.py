@@ -16,10 +16,11 @@ from capas.core.messages import say
 from capas.engine.choose import Execution
 from capas.engine.config import Config
 from capas.engine.events import Evaluated, Event, Started, Stepped, Stopped
+from capas.engine.plan import config_for
 from capas.engine.retest import test_on
 from capas.engine.run import Run, find_run, read_metrics
 from capas.engine.settle import Settled
-from capas.engine.train import Result, Watch, config_for
+from capas.engine.train import Result, Watch
 from capas.engine.train import resume as resume_run
 from capas.engine.train import train as train_run
 

@@ -6,8 +6,8 @@ from capas.data.look import Look
 from capas.engine.build import build_network
 from capas.engine.choose import choose_execution
 from capas.engine.config import Config
+from capas.engine.plan import facts_of
 from capas.engine.settle import settle
-from capas.engine.train import facts_of
 
 
 def estimate_seconds(config: Config, seen: Look) -> float | None:

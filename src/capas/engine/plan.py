@@ -1,0 +1,93 @@
+"""The verb ``plan``: look at the data, settle every open choice; nothing is trained."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from capas.core.errors import CapasError
+from capas.data.look import Look, look, refuse_if_unlearnable
+from capas.engine.config import Config, read_config
+from capas.engine.record import Record
+from capas.engine.settle import Facts, Settled, settle
+
+Progress = Callable[[str, int, int], None]
+GREY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """All that is decided before anything runs."""
+
+    look: Look
+    settled: Settled
+
+    @property
+    def config(self) -> Config:
+        """The complete configuration."""
+        return self.settled.config
+
+
+def config_for(data: str, changes: Mapping[str, object]) -> Config:
+    """The configuration for ``data``, a plan file (``*.toml``) or data itself, with ``changes`` made."""
+    if data.endswith(".toml"):
+        if not Path(data).is_file():
+            raise CapasError("no_such_path", where=data)
+        return read_config(Path(data)).merged(changes)
+    return Config().merged({"data.source": data, **changes})
+
+
+def look_at(config: Config, *, progress: Progress | None = None) -> Look:
+    """Look at the data of ``config``; ``progress`` is called with ("look", done, total)."""
+    return look(
+        config.data.source,
+        target=config.data.target,
+        task=config.data.task,
+        group=config.data.group,
+        max_pixels=config.data.max_pixels,
+        validation=config.data.validation,
+        test=config.data.test,
+        progress=None if progress is None else lambda done, total: progress("look", done, total),
+    )
+
+
+def make_plan(config: Config, *, progress: Progress | None = None) -> Plan:
+    """Look at the data and settle everything. Raises CapasError when nothing can be learnt from it."""
+    seen = look_at(config, progress=progress)
+    refuse_if_unlearnable(seen)
+    return Plan(look=seen, settled=settle(config, facts_of(seen)))
+
+
+def facts_of(seen: Look) -> Facts:
+    """What the rules for automatic choices need to know. Raises CapasError when there are no pictures."""
+    pictures = seen.statistics
+    if pictures is None:
+        raise CapasError("no_pictures_to_learn", where=seen.source.root)
+    return Facts(
+        examples=sum(part == "train" for part in seen.split),
+        classes=seen.detection.spec.classes,
+        median_width=pictures.width.middle,
+        median_height=pictures.height.middle,
+        grey=set(pictures.modes) <= GREY_MODES,
+    )
+
+
+def record_of(plan: Plan) -> Record:
+    """The usable examples of ``plan``, each with its content, class and split."""
+    seen, config = plan.look, plan.config
+    pictures = seen.source.pictures
+    assert pictures is not None
+    used = [i for i, usable in enumerate(seen.usable) if usable]
+    return Record(
+        source=_absolute(config.data.source),
+        target=config.data.target,
+        classes=seen.detection.spec.classes,
+        names=tuple(pictures.name(i) for i in used),
+        hashes=tuple(seen.keys[i] for i in used),
+        labels=tuple(seen.labels[i] for i in used),
+        splits=tuple(part for i in used if (part := seen.split[i]) is not None),
+    )
+
+
+def _absolute(source: str) -> str:
+    """A path that still holds when the run is resumed from another folder; other sources as they are."""
+    return source if source.startswith("sample:") else str(Path(source).expanduser().absolute())

@@ -1,0 +1,109 @@
+"""An exported model answers as torch does, for any number of pictures; one that does not is not written."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from capas.bundle import export
+from capas.bundle.card import read_card
+from capas.bundle.export import export_onnx
+from capas.bundle.read import Bundle
+from capas.core.errors import CapasError
+from capas.data.preparation import Preparation
+from capas.engine.predict import Model, load_model
+from capas.networks.catalog import build
+
+
+@pytest.fixture(scope="module")
+def model(finished_run: Path) -> Model:
+    return load_model(finished_run)
+
+
+def answers(path: Path, pictures: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (found,) = session.run(["probabilities"], {"pictures": pictures})
+    return np.asarray(found)
+
+
+def noise(n: int, shape: tuple[int, ...]) -> torch.Tensor:
+    return torch.randint(0, 256, (n, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(n))
+
+
+def test_the_default_network_answers_the_same_for_any_batch(model: Model, tmp_path: Path) -> None:
+    done = model.export(tmp_path / "shapes.onnx")
+    assert done.path == tmp_path / "shapes.onnx" and done.compared == 16 and 0 <= done.difference <= 1e-4
+    onnx.checker.check_model(onnx.load(done.path), full_check=True)
+    for n in (1, 2, 7):
+        pictures = noise(n, model.bundle.preparation.shape)
+        assert np.abs(answers(done.path, pictures.numpy()) - model.probabilities(pictures).numpy()).max() <= 1e-4
+
+
+def test_the_file_beside_it_says_how_to_prepare_pictures(model: Model, tmp_path: Path) -> None:
+    model.export(tmp_path / "m.onnx", [np.zeros((9, 9, 3), np.uint8)] * 3)
+    facts = json.loads((tmp_path / "m.json").read_text())
+    assert facts["classes"] == model.classes and facts["verified"]["pictures"] == 3
+    assert facts["input"]["shape"] == ["batch", 3, 32, 32] and facts["output"]["shape"] == ["batch", 3]
+    assert Preparation.from_json(facts["input"]["preparation"]) == model.bundle.preparation
+    inputs = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"]).get_inputs()
+    assert [(i.name, i.type) for i in inputs] == [("pictures", "tensor(uint8)")]
+    assert inputs[0].shape[1:] == [3, 32, 32] and isinstance(inputs[0].shape[0], str)
+
+
+@pytest.mark.slow
+def test_efficientnet_lite0_answers_the_same(finished_run: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build("efficientnet-lite0", in_channels=3, num_classes=3, image_size=32).eval()
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d) and layer.running_mean is not None:
+            layer.running_mean.normal_(0, 0.1)
+    preparation = Preparation(height=32, width=32, channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+    card = read_card(finished_run / "bundle" / "card.json")
+    bundle = Bundle(card=card, network=network, preparation=preparation)
+    pictures = noise(5, preparation.shape)
+    done = export_onnx(bundle, tmp_path / "lite0.onnx", pictures)
+    assert done.difference <= 1e-4
+    with torch.no_grad():
+        expected = network(preparation.normalise(pictures[:3])).softmax(1)
+    assert np.abs(answers(done.path, pictures[:3].numpy()) - expected.numpy()).max() <= 1e-4
+
+
+@pytest.mark.parametrize("difference", [2e-4, float("nan")])
+def test_an_export_that_answers_otherwise_is_not_written(
+    difference: float, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = onnxruntime.InferenceSession.run
+
+    def run(session: object, *arguments: object) -> list[np.ndarray]:
+        (found,) = real(session, *arguments)
+        return [found + np.float32(difference)]
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", run)
+    with pytest.raises(CapasError) as caught:
+        model.export(tmp_path / "wrong.onnx")
+    assert caught.value.key == "export_differs" and not list(tmp_path.iterdir())
+
+
+def test_a_missing_extra_is_named(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(CapasError) as caught:
+        model.export(tmp_path / "m.onnx")
+    assert caught.value.key == "extra_missing" and 'pip install "capas[export]"' in str(caught.value)
+
+
+def test_the_difference_is_taken_over_the_pictures_given(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def difference(bundle: Bundle, content: bytes, pictures: torch.Tensor) -> float:
+        seen.append(len(pictures))
+        return 0.0
+
+    monkeypatch.setattr(export, "_difference", difference)
+    assert model.export(tmp_path / "m.onnx", [np.zeros((3, 3, 3), np.uint8)] * 4).compared == 4 and seen == [4]

@@ -1,0 +1,143 @@
+"""A model in use: the same answer alone or in a batch, before or after saving, from a file or an array."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import capas
+from capas.core.errors import CapasError
+from capas.core.files import content_hash
+from capas.data.samples import open_sample
+from capas.engine.predict import Model, expand_inputs, load_model
+from capas.engine.record import read_record
+from capas.engine.run import find_run
+
+
+@pytest.fixture(scope="module")
+def model(finished_run: Path) -> Model:
+    return load_model(finished_run)
+
+
+def pictures(n: int) -> list[np.ndarray]:
+    sample = open_sample("shapes")
+    return [sample.pictures.decode(i) for i in range(0, 600, 600 // n)]
+
+
+def test_a_batch_answers_as_its_pictures_alone(model: Model) -> None:
+    shown = pictures(12)
+    together = model.predict(shown)
+    for size in (1, 5):
+        for one, other in zip(together, model.predict(shown, batch_size=size), strict=True):
+            assert (one.input, one.prediction) == (other.input, other.prediction)
+            assert max(abs(one.probabilities[c] - other.probabilities[c]) for c in model.classes) <= 1e-5
+
+
+def test_the_saved_model_answers_what_was_written_when_it_was_tested(model: Model, finished_run: Path) -> None:
+    """predictions.csv was made by the network in memory, these answers by the one that was read back."""
+    record, sample = read_record(find_run(finished_run)), open_sample("shapes")
+    names = {sample.pictures.name(i): i for i in range(len(sample.pictures))}
+    with (finished_run / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["example"] for row in rows] == [record.names[i] for i in record.positions("test")]
+    answers = model.predict([sample.pictures.decode(names[row["example"]]) for row in rows])
+    for row, answer in zip(rows, answers, strict=True):
+        assert row["prediction"] == answer.prediction and row["class"] == sample.labels[names[row["example"]]]
+        for name in model.classes:
+            assert abs(float(row[f"p({name})"]) - answer.probabilities[name]) <= 1e-5
+    right = sum(row["prediction"] == row["class"] for row in rows)
+    metrics = json.loads((finished_run / "metrics.json").read_text())
+    assert metrics["metrics"]["accuracy"]["value"] == round(right / len(rows), 6)
+
+
+def test_weights_are_those_that_the_card_names(model: Model, finished_run: Path) -> None:
+    content = (finished_run / "bundle" / "model.safetensors").read_bytes()
+    assert model.card.weights.hash == content_hash(content) and model.card.weights.bytes == len(content)
+    assert not model.bundle.network.training
+    assert sum(p.numel() for p in model.bundle.network.parameters()) == model.card.network.parameters
+
+
+def test_a_file_answers_as_its_pixels(model: Model, tmp_path: Path) -> None:
+    shown = pictures(3)[1]
+    Image.fromarray(shown).save(tmp_path / "ñ 1.png")
+    from_file, from_array = model.predict([tmp_path / "ñ 1.png", shown])
+    assert from_file.probabilities == from_array.probabilities
+    assert from_file.input == str(tmp_path / "ñ 1.png") and from_array.input == "array 1"
+    assert from_file.probability == max(from_file.probabilities.values())
+    assert sum(from_file.probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_grey_pictures_and_other_sizes_are_answered(model: Model) -> None:
+    answers = model.predict([np.zeros((20, 50), np.uint8), np.zeros((300, 10, 1), np.uint8), np.zeros((1, 1, 3), np.uint8)])
+    assert all(answer.prediction for answer in answers)
+
+
+def test_a_bad_picture_costs_one_refusal(model: Model, tmp_path: Path) -> None:
+    Image.fromarray(pictures(1)[0]).save(tmp_path / "good.png")
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("not a picture")
+    names = ["good.png", "empty.png", "text.png", "missing.png", "good.png"]
+    answers = model.predict([tmp_path / name for name in names], batch_size=2)
+    assert [answer.refused is None for answer in answers] == [True, False, False, False, True]
+    assert answers[0].probabilities == pytest.approx(answers[4].probabilities, abs=1e-6)
+    for answer in answers[1:4]:
+        assert (answer.prediction, answer.probability, answer.probabilities) == (None, None, {}) and answer.refused
+    assert model.predict([tmp_path / "empty.png"])[0].refused == "This file is empty (0 bytes)"
+    assert model.predict([]) == []
+
+
+def test_answers_stream_without_reading_ahead(model: Model) -> None:
+    asked: list[int] = []
+
+    def source() -> object:
+        for number, picture in enumerate(pictures(10)):
+            asked.append(number)
+            yield picture
+
+    stream = model.stream(source(), batch_size=3)  # type: ignore[arg-type]
+    next(stream)
+    assert asked == [0, 1, 2]
+
+
+def test_json_has_the_most_probable_first(model: Model) -> None:
+    shown = model.predict(pictures(1))[0].as_json(top=2)
+    assert list(shown) == ["input", "prediction", "probability", "probabilities", "refused"]
+    probabilities = shown["probabilities"]
+    assert isinstance(probabilities, dict) and len(probabilities) == 2
+    assert list(probabilities.values()) == sorted(probabilities.values(), reverse=True)
+    assert next(iter(probabilities)) == shown["prediction"]
+
+
+def test_inputs_are_files_folders_lists_and_samples(tmp_path: Path) -> None:
+    for name in ("b/2.png", "b/10.png", "a.png", "b/notes.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        if name.endswith("png"):
+            Image.new("L", (4, 4)).save(path)
+        else:
+            path.write_text("")
+    folder = list(expand_inputs([str(tmp_path)]))
+    assert sorted(map(str, folder)) == sorted(str(tmp_path / n) for n in ("a.png", "b/2.png", "b/10.png"))
+    assert list(expand_inputs(["-"], ["x.png\n", "\n", "  ", "y z.png\r\n"])) == [Path("x.png"), Path("y z.png")]
+    assert len(list(expand_inputs(["sample:shapes"]))) == 120
+    with pytest.raises(CapasError) as caught:
+        list(expand_inputs([str(tmp_path / "a.png"), str(tmp_path / "none.png")]))
+    assert caught.value.key == "no_such_picture" and "none.png" in caught.value.where
+
+
+def test_a_model_is_found_by_run_bundle_or_latest(finished_run: Path, tmp_path: Path) -> None:
+    shown = pictures(1)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "one").symlink_to(finished_run)
+    answers = [capas.load(where).predict(shown) for where in (finished_run, finished_run / "bundle", "latest")]
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_probabilities_come_in_float32_from_uint8(model: Model) -> None:
+    images = torch.randint(0, 256, (2, *model.bundle.preparation.shape), dtype=torch.uint8)
+    found = model.probabilities(images)
+    assert found.dtype == torch.float32 and found.shape == (2, 3) and not found.requires_grad
