@@ -105,7 +105,8 @@ def test_a_card_of_a_newer_capas_says_so(bundle: Path) -> None:
     ("change", "key"),
     [
         (lambda tree: tree["network"].update(name="compct"), "network_unknown"),
-        (lambda tree: tree["network"].update(num_classes=4), "bundle_incomplete"),
+        (lambda tree: tree["network"].update(num_classes=4), "card_unreadable"),
+        (lambda tree: [tree["network"].update(num_classes=4), tree["classes"].append("x")], "bundle_incomplete"),
         (lambda tree: tree["network"].update(num_classes=0), "card_unreadable"),
         (lambda tree: tree["network"].update(width=16), "bundle_incomplete"),
         (lambda tree: tree["classes"].pop(), "card_unreadable"),

@@ -25,6 +25,17 @@ def model(finished_run: Path) -> Model:
     return load_model(finished_run)
 
 
+@pytest.fixture(scope="module")
+def made(model: Model) -> bytes:
+    return export._onnx_bytes(model.bundle, noise(16, model.bundle.preparation.shape))
+
+
+@pytest.fixture
+def quick(made: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exporting takes seconds: once is enough where something else is tested."""
+    monkeypatch.setattr(export, "_onnx_bytes", lambda bundle, pictures: made)
+
+
 def answers(path: Path, pictures: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (found,) = session.run(["probabilities"], {"pictures": pictures})
@@ -44,6 +55,7 @@ def test_the_default_network_answers_the_same_for_any_batch(model: Model, tmp_pa
         assert np.abs(answers(done.path, pictures.numpy()) - model.probabilities(pictures).numpy()).max() <= 1e-4
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_file_beside_it_says_how_to_prepare_pictures(model: Model, tmp_path: Path) -> None:
     model.export(tmp_path / "m.onnx", [np.zeros((9, 9, 3), np.uint8)] * 3)
     facts = json.loads((tmp_path / "m.json").read_text())
@@ -73,6 +85,7 @@ def test_efficientnet_lite0_answers_the_same(finished_run: Path, tmp_path: Path)
     assert np.abs(answers(done.path, pictures[:3].numpy()) - expected.numpy()).max() <= 1e-4
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("difference", [2e-4, float("nan")])
 def test_an_export_that_answers_otherwise_is_not_written(
     difference: float, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -96,6 +109,7 @@ def test_a_missing_extra_is_named(model: Model, tmp_path: Path, monkeypatch: pyt
     assert caught.value.key == "extra_missing" and 'pip install "capas[export]"' in str(caught.value)
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_difference_is_taken_over_the_pictures_given(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
