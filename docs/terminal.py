@@ -72,6 +72,8 @@ def _screen(written: str) -> list[str]:
             row, column = row + 1, 0
             if row == len(lines):
                 lines.append([])
+        elif sign == "\t":
+            column += 8 - column % 8
         elif sign >= " ":
             lines[row] += [(" ", "")] * (column + 1 - len(lines[row]))
             lines[row][column] = (sign, style)

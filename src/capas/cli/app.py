@@ -31,10 +31,11 @@ class Language(StrEnum):
 assert [language.value for language in Language] == list(LANGUAGES)
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"capas {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

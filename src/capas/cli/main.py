@@ -1,5 +1,6 @@
 """The entry point: language first, then the verbs; a user's mistake ends in one message and exit code 2."""
 
+import io
 import json
 import sys
 
@@ -9,6 +10,9 @@ def main() -> None:
     from capas.core.errors import CapasError
     from capas.core.messages import LANGUAGES, choose_language
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # File names may hold bytes that are no UTF-8; JSON writes those with a backslash anyway.
+        sys.stdout.reconfigure(errors="backslashreplace")
     # Help texts are made when the verbs are defined, so the language must be known before that.
     wanted = _option(sys.argv[1:], "--lang")
     if wanted in LANGUAGES:

@@ -4,7 +4,7 @@ import torch
 
 from capas.data.look import Look
 from capas.engine.build import build_network
-from capas.engine.choose import choose_execution
+from capas.engine.choose import choose_execution, measure
 from capas.engine.config import Config
 from capas.engine.plan import facts_of
 from capas.engine.settle import settle
@@ -29,6 +29,7 @@ def estimate_seconds(config: Config, seen: Look) -> float | None:
         return logits.float().logsumexp(1).mean()
 
     execution = choose_execution(settled.config.execution, network, images, loss, budget_s=2.0)
-    speed = max((m.examples_per_s for m in execution.measured), default=0.0)
+    measured = execution.measured or measure([execution], network, images, loss, budget_s=2.0)
+    speed = max(m.examples_per_s for m in measured)
     # A quarter more for augmentation, validation and checkpoints, as measured on small pictures.
-    return 1.25 * float(settled.config.train.epochs) * facts.examples / speed if speed else None
+    return 1.25 * float(settled.config.train.epochs) * facts.examples / speed

@@ -239,7 +239,7 @@ class Loop(Generic[BatchT]):
         assert self.evaluate is not None
         with averaged_weights(self.networks, average):
             score = self.evaluate()
-            check_finite(score.loss, position.step, [], self.learning_rate)
+            check_finite(score.loss, position.step, self.batches.names(position.step - 1), self.learning_rate)
             (best,) = self.stepper.ranks.agree_on(score.value >= position.best)
             if best and self.stepper.ranks.leads:
                 save_best(self.checkpoints, named_state(self.networks), position.step)

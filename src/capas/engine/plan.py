@@ -29,6 +29,11 @@ class Plan:
 
 def config_for(data: str, changes: Mapping[str, object]) -> Config:
     """The configuration for ``data``, a plan file (``*.toml``) or data itself, with ``changes`` made."""
+    if not data.strip():
+        raise CapasError("no_such_path", where=repr(data))
+    shown = data.encode("utf-8", "backslashreplace").decode()
+    if shown != data:  # the configuration is a file in UTF-8 and could not name it
+        raise CapasError("path_not_utf8", where=shown)
     if data.endswith(".toml"):
         if not Path(data).is_file():
             raise CapasError("no_such_path", where=data)

@@ -83,11 +83,10 @@ def new_run(out: str | Path | None, source: str) -> Run:
     """A new, empty run folder: ``out``, or ``runs/DATE-TIME-NAME``. Raises CapasError when ``out`` holds something."""
     if out is not None:
         folder = Path(out)
-        if folder.exists() and (not folder.is_dir() or any(p.name != LOCK for p in folder.iterdir())):
-            if (folder / LOCK).is_file():
-                with only_writer(folder):  # says so when another trains in it
-                    pass
-            raise CapasError("run_exists", where=folder)
+        if folder.is_dir() and (folder / LOCK).is_file():
+            with only_writer(folder):  # says so when another trains in it
+                pass
+        refuse_used(folder)
         return Run(folder=folder)
     stem = re.sub(r"[^\w.-]+", "-", source.removeprefix("sample:").rstrip("/").rsplit("/", 1)[-1]).strip("-.")
     name = f"{datetime.datetime.now():%Y-%m-%d-%H%M}-{stem or 'run'}"
@@ -96,6 +95,12 @@ def new_run(out: str | Path | None, source: str) -> Run:
         if not folder.exists():
             return Run(folder=folder)
     raise CapasError("run_exists", where=folder)
+
+
+def refuse_used(folder: Path) -> None:
+    """Raises CapasError ``run_exists`` when there is something at ``folder``, were it not for a lock."""
+    if folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
+        raise CapasError("run_exists", where=folder)
 
 
 def find_run(where: str | Path) -> Run:

@@ -21,7 +21,7 @@ from capas.engine.outcome import card_of, write_predictions
 from capas.engine.parallel import Ranks, joined_ranks
 from capas.engine.plan import Progress, make_plan, record_of
 from capas.engine.record import Record, find_pictures, read_record
-from capas.engine.run import Run, find_run, new_run
+from capas.engine.run import Run, find_run, new_run, refuse_used
 from capas.engine.settle import Settled
 
 Listen = Callable[[Event], None]
@@ -84,7 +84,7 @@ def train(config: Config, *, out: str | Path | None = None, watch: Watch | None 
         plan = make_plan(config, progress=watch.progress)
         with _held(run, ranks):
             if ranks.leads:
-                new_run(run.folder, config.data.source)  # another may have taken it while we looked
+                refuse_used(run.folder)  # another may have taken it while we looked
                 write_plan(run, plan)
             pictures = plan.look.source.pictures
             assert pictures is not None

@@ -1,0 +1,108 @@
+"""The verbs and their options, in both languages, without the seconds that torch takes to load."""
+
+import subprocess
+import sys
+
+import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from capas.cli.app import app
+from capas.cli.complete import SAMPLES as OFFERED
+from capas.cli.complete import data, networks, runs
+from capas.data.samples import SAMPLES
+from capas.networks.catalog import NETWORKS
+from capas.version import __version__
+from tests.cli.snapshot import assert_snapshot
+from tests.harness import capas_apart, capas_here
+
+GROUP = typer.main.get_command(app)
+assert isinstance(GROUP, TyperGroup)
+VERBS = ["look", "plan", "train", "resume", "test", "predict", "export", "networks", "samples", "check"]
+
+
+def command_of(verb: str) -> TyperCommand:
+    assert isinstance(GROUP, TyperGroup)
+    command = GROUP.commands[verb]
+    assert isinstance(command, TyperCommand)
+    return command
+
+
+def described(command: TyperGroup | TyperCommand) -> str:
+    lines = [str(command.help)]
+    for parameter in command.params:
+        if isinstance(parameter, TyperOption):
+            repeatable = "repeatable " if parameter.multiple else ""
+            kind = "flag" if parameter.is_flag else f"{repeatable}{parameter.metavar or 'VALUE'}"
+            default = "" if parameter.is_flag or parameter.default is None else f" = {parameter.default}"
+            lines.append(f"{' '.join(parameter.opts)}  {kind}{default}  {parameter.help}")
+        else:
+            needed = "" if parameter.required else "optional "
+            lines.append(f"{needed}{parameter.metavar or parameter.name}  {getattr(parameter, 'help', '')}")
+    return "\n".join(lines)
+
+
+def test_the_verbs_are_these() -> None:
+    assert isinstance(GROUP, TyperGroup) and list(GROUP.commands) == VERBS
+    assert_snapshot("options-capas", described(GROUP))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_options_of_each_verb_are_these(verb: str) -> None:
+    assert_snapshot(f"options-{verb}", described(command_of(verb)))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_each_verb_is_shown(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--help", "-h"):
+        said = capas_here(capsys, verb, option)
+        assert said.code == 0 and f"capas {verb}" in said.out and "--help" in said.out
+
+
+def test_nothing_asked_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
+    said = capas_here(capsys)
+    assert "Usage: capas" in said.out + said.err and said.code in (0, 2)
+    assert capas_here(capsys, "--version").out == f"capas {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["--version"], ["networks"], ["networks", "--json"]])
+def test_help_and_lists_load_no_torch(words: list[str]) -> None:
+    code = (
+        "import sys; from capas.cli.main import main\n"
+        f"sys.argv = ['capas', *{words!r}]\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'torch', 'numpy', 'PIL', 'onnx', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_capas_loads_nothing_heavy() -> None:
+    code = "import sys, capas; assert not {'torch', 'numpy'} & set(sys.modules); capas.__version__, capas.CapasError"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_help_is_spanish_by_variable_and_by_option() -> None:
+    by_variable = capas_apart("train", "--help", env={"CAPAS_LANG": "es"})
+    by_option = capas_apart("--lang", "es", "train", "--help")
+    by_equals = capas_apart("--lang=es", "train", "--help")
+    assert by_variable.out == by_option.out == by_equals.out and by_variable.code == 0
+    assert "Opciones" in by_variable.out and "Entrenar" in by_variable.out and "Options" not in by_variable.out
+    assert "Options" in capas_apart("--lang", "en", "train", "--help", env={"CAPAS_LANG": "es"}).out
+
+
+@pytest.mark.parametrize(
+    "words", [["fly"], ["train"], ["train", "x", "--epochs", "3"], ["look", "x", "y"], ["--lang", "fr", "look", "x"],
+              ["train", "x", "--seed", "-1"], ["train", "x", "--seed", "one"], ["predict", "run"]],
+)  # fmt: skip
+def test_wrong_usage_is_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    said = capas_here(capsys, *words)
+    assert said.code == 2 and "Traceback" not in said.err and said.err
+
+
+def test_completion_offers_what_there_is(tmp_path: object) -> None:
+    assert set(OFFERED) == set(SAMPLES)
+    assert networks("lenet") == [row.name for row in NETWORKS if row.name.startswith("lenet")] and networks("x") == []
+    assert data("sample:s") == ["sample:shapes"] and runs("la") == ["latest"]
