@@ -65,7 +65,9 @@ def test_nothing_asked_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert capas_here(capsys, "--version").out == f"capas {__version__}\n"
 
 
-@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["--version"], ["networks"], ["networks", "--json"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["train", "--help"], ["--version"], ["networks"], ["networks", "--json"]]
+)
 def test_help_and_lists_load_no_torch(words: list[str]) -> None:
     code = (
         "import sys; from capas.cli.main import main\n"

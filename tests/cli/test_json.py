@@ -38,7 +38,9 @@ def test_train_and_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert_snapshot("json-test", shape_of(tested))
     assert isinstance(tested, dict) and isinstance(shown(trained), dict)
     assert tested["metrics"] == trained.json["metrics"]  # type: ignore[index]
-    other = shown(capas_here(capsys, "test", "run", "--data", class_folders(tmp_path / "other", cats=6, dogs=6), "--json"))
+    other = shown(
+        capas_here(capsys, "test", "run", "--data", class_folders(tmp_path / "other", cats=6, dogs=6), "--json")
+    )
     assert isinstance(other, dict) and other.keys() == tested.keys()
     assert other["metrics"]["accuracy"]["n"] == 12
 
@@ -59,7 +61,9 @@ def test_predict(finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     answer = capas_here(capsys, "predict", finished_run, good, tmp_path / "bad.png", "--json", "--top", "2")
     answers = shown(answer)
     assert isinstance(answers, list) and len(answers[0]["probabilities"]) == 2
-    assert_snapshot("json-predict", shape_of(answers[0]["probabilities"] and {**answers[0], "probabilities": {"CLASS": 0.5}}))
+    assert_snapshot(
+        "json-predict", shape_of(answers[0]["probabilities"] and {**answers[0], "probabilities": {"CLASS": 0.5}})
+    )
     assert_snapshot("json-predict-refused", shape_of(answers[1]))
     assert answers[0].keys() == answers[1].keys() and "1 of 2" in answer.err
 

@@ -39,7 +39,7 @@ COMPOSED_KINDS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """A call of ``say`` or ``CapasError``: its first argument, a pattern where that is an f-string, and its keywords."""
+    """A call of ``say`` or ``CapasError``: its first argument (a pattern where it is an f-string), and its keywords."""
 
     where: str
     function: str
@@ -52,9 +52,9 @@ class Call:
 def calls() -> Iterator[Call]:
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-                if node.func.id in ("say", "CapasError"):
-                    yield from _call(node, node.func.id, f"{path.name}:{node.lineno}")
+            named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and bool(node.args)
+            if named and node.func.id in ("say", "CapasError"):
+                yield from _call(node, node.func.id, f"{path.name}:{node.lineno}")
 
 
 def _call(node: ast.Call, function: str, where: str) -> Iterator[Call]:
@@ -143,7 +143,7 @@ def test_no_text_is_written_twice() -> None:
     for tongue in LANGUAGES:
         folder = Path(capas.__file__).parent / "core" / "messages" / tongue
         lines = [line for path in folder.glob("*.toml") for line in path.read_text(encoding="utf-8").split("\n")]
-        tables = [line for line in lines if line.startswith("[errors.") or line.startswith("[problems.")]
+        tables = [line for line in lines if line.startswith(("[errors.", "[problems."))]
         assert len(tables) > 50 and len(tables) == len(set(tables)), tongue
 
 

@@ -22,7 +22,9 @@ from capas.engine.checkpoint import (
 )
 from capas.engine.optim import make_optimizer
 
-AT_NINE = Position(step=9, progress=0.3, steps_left=21, seconds=4.5, best=0.75, best_step=6, evaluated_step=9, since_best=1)
+AT_NINE = Position(
+    step=9, progress=0.3, steps_left=21, seconds=4.5, best=0.75, best_step=6, evaluated_step=9, since_best=1
+)
 
 
 def test_position_and_tensors_read_back_to_the_bit(tmp_path: Path) -> None:

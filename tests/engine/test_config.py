@@ -7,7 +7,16 @@ import pytest
 from capas.core.errors import CapasError
 from capas.engine.config import Config, known_keys, parse_settings, read_config, validated, write_toml
 
-ODD = ['a "b" \\ c', "tab\tline\nend\r", "ñ “x” 你好 🦎", "\x00\x01\x1f\x7f\x80", "= # [x] '''", "", " ", "C:\\new\\u0041"]
+ODD = [
+    'a "b" \\ c',
+    "tab\tline\nend\r",
+    "ñ “x” 你好 🦎",
+    "\x00\x01\x1f\x7f\x80",
+    "= # [x] '''",
+    "",
+    " ",
+    "C:\\new\\u0041",
+]
 
 
 def refused(changes: dict[str, object]) -> CapasError:
@@ -59,7 +68,8 @@ def test_the_file_names_every_key_that_is_set_and_says_what_it_means() -> None:
 
 
 def test_settings_are_toml_values_or_plain_text() -> None:
-    assert parse_settings(["a.b=3", "a.c = 0.5", "x.y=true", 'q.r="3"', "n.m=lenet-5", "e.f=", "t.u=a=b", "l.o=auto"]) == {
+    given = ["a.b=3", "a.c = 0.5", "x.y=true", 'q.r="3"', "n.m=lenet-5", "e.f=", "t.u=a=b", "l.o=auto"]
+    assert parse_settings(given) == {
         "a.b": 3, "a.c": 0.5, "x.y": True, "q.r": "3", "n.m": "lenet-5", "e.f": "", "t.u": "a=b", "l.o": "auto",
     }  # fmt: skip
     for wrong in ("train.epochs", "3"):

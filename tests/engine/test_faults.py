@@ -15,9 +15,8 @@ from PIL import Image
 
 import capas
 from capas.core.errors import CapasError
-from capas.core.files import only_writer
 from capas.engine import train as train_module
-from capas.engine.events import Event, Failed, Finished, Resumed, Saved, Started, read_events
+from capas.engine.events import Event, Failed, Resumed, Saved, Started, read_events
 from capas.engine.train import Watch
 from tests.data.drawing import class_folders
 from tests.harness import FIXED, as_options, capas_here, train_here
@@ -57,7 +56,9 @@ def stopped(data: Path, tmp_path: Path) -> Path:
     return run
 
 
-def test_a_stopped_run_goes_on_from_another_folder(stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_goes_on_from_another_folder(
+    stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = train_here(tmp_path / "pictures", tmp_path / "whole", TINY)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -189,9 +190,9 @@ def test_nothing_is_trained_into_a_folder_that_holds_something(tmp_path: Path) -
 
 def test_a_folder_where_another_trains_is_refused_and_left_alone(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    code = "import sys, capas; capas.train(sys.argv[1], out=sys.argv[2], settings={'train.epochs': 500, **eval(sys.argv[3])})"
-    slow = {**FIXED, "train.checkpoint_steps": 1}
-    with subprocess.Popen([sys.executable, "-c", code, str(data), str(run), repr(slow)]) as first:
+    code = "import json, sys, capas; capas.train(sys.argv[1], out=sys.argv[2], settings=json.loads(sys.argv[3]))"
+    slow = {**FIXED, "train.epochs": 500, "train.checkpoint_steps": 1}
+    with subprocess.Popen([sys.executable, "-c", code, str(data), str(run), json.dumps(slow)]) as first:
         while not list(run.glob("checkpoints/step-*")):
             assert first.poll() is None
         for work in (
@@ -234,15 +235,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 3 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    if os.geteuid() != 0 or subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True, check=False
-    ).returncode:
+    if (
+        os.geteuid() != 0
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True, check=False
+        ).returncode
+    ):
         pytest.skip("only root may mount a small disk")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(data: Path, tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(
+    data: Path, tmp_path: Path, small_disk: Path
+) -> None:
     run = small_disk / "run"
     error = refused(lambda: capas.train(data, out=run, settings=TINY))
     assert error.key == "disk_full" and "No space left" in error.received

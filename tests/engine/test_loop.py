@@ -11,7 +11,8 @@ import torch
 from capas.core.errors import CapasError
 from capas.core.objective import Objective
 from capas.core.random import stream
-from capas.engine import checkpoint, loop as loop_module
+from capas.engine import checkpoint
+from capas.engine import loop as loop_module
 from capas.engine.checkpoint import newest_checkpoint
 from capas.engine.events import Evaluated, Event, Failed, Finished, Resumed, Saved, Started, Stepped, Stopped
 from capas.engine.loop import StopRequest
@@ -59,7 +60,9 @@ def test_steps_equal_those_made_by_hand() -> None:
 
 def test_events_come_in_order_and_the_schedule_reaches_its_end(tmp_path: Path) -> None:
     rates: list[float] = []
-    running = loop(Duel(), tmp_path, steps=12, train={"evaluations": 3, "checkpoint_steps": 5}, evaluate=Judges(1, 2, 3))
+    running = loop(
+        Duel(), tmp_path, steps=12, train={"evaluations": 3, "checkpoint_steps": 5}, evaluate=Judges(1, 2, 3)
+    )
     working = running.stepper
 
     class Listening:
@@ -85,7 +88,10 @@ def test_events_come_in_order_and_the_schedule_reaches_its_end(tmp_path: Path) -
 def test_checkpoints_come_every_so_many_steps_and_two_are_kept(tmp_path: Path) -> None:
     events = list(loop(Duel(), tmp_path, steps=11, train={"checkpoint_steps": 3}).run())
     assert [event.step for event in events if isinstance(event, Saved)] == [3, 6, 9, 11]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000009.safetensors", "step-00000011.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-00000009.safetensors",
+        "step-00000011.safetensors",
+    ]
 
 
 def test_the_reported_loss_is_the_mean_since_the_last_report(tmp_path: Path) -> None:
@@ -259,7 +265,7 @@ def test_a_full_disk_loses_no_earlier_checkpoint(tmp_path: Path, monkeypatch: py
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
-        written.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        written.append(Path(f"/proc/self/fd/{descriptor}").readlink())
         if sum(path.name.startswith(".step-") for path in written) > 2:
             raise OSError(28, "No space left on device")
         real(descriptor)

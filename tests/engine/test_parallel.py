@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from capas.engine.events import Evaluated, Stepped, read_events
 from capas.engine.parallel import Ranks, joined_ranks
-from tests.harness import as_options, command
+from tests.harness import as_options, capas_apart
 
 SETTINGS = {
     "network.name": "lenet-5", "optim.optimizer": "sgd", "optim.learning_rate": 0.05, "train.epochs": 0.5,
@@ -71,10 +71,8 @@ def test_two_processes_exchange_what_they_should(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     options = as_options(SETTINGS)
-    alone = subprocess.run(
-        command("train", "sample:digits", "--out", "alone", *options), cwd=tmp_path, capture_output=True, text=True, check=False
-    )  # fmt: skip
-    assert alone.returncode == 0, alone.stderr
+    alone = capas_apart("train", "sample:digits", "--out", "alone", *options)
+    assert alone.code == 0, alone.err
     done = together("-m", "capas.cli.main", "train", "sample:digits", "--out", "two", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("Network  lenet-5") == 1, "only one of them speaks"

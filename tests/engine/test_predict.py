@@ -72,7 +72,9 @@ def test_a_file_answers_as_its_pixels(model: Model, tmp_path: Path) -> None:
 
 
 def test_grey_pictures_and_other_sizes_are_answered(model: Model) -> None:
-    answers = model.predict([np.zeros((20, 50), np.uint8), np.zeros((300, 10, 1), np.uint8), np.zeros((1, 1, 3), np.uint8)])
+    answers = model.predict(
+        [np.zeros((20, 50), np.uint8), np.zeros((300, 10, 1), np.uint8), np.zeros((1, 1, 3), np.uint8)]
+    )
     assert all(answer.prediction for answer in answers)
 
 

@@ -5,7 +5,6 @@ measured on the way.
 import json
 import signal
 import subprocess
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 

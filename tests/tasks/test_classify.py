@@ -65,9 +65,7 @@ def test_smoothing_weights_and_mixing_equal_soft_targets(smoothing: float, weigh
     if mix is not None:
         targets = mix.weight[:, None] * targets + (1 - mix.weight[:, None]) * targets[mix.partner]
     expected = -(targets * weights * x.log_softmax(1)).sum(1).mean()
-    objective = Classification(
-        nn.Identity(), label_smoothing=smoothing, class_weights=weights if weighted else None
-    )
+    objective = Classification(nn.Identity(), label_smoothing=smoothing, class_weights=weights if weighted else None)
     found = loss_of(objective, Batch(images=x, labels=LABELS, mix=mix))
     torch.testing.assert_close(found, expected)
     (ours,) = torch.autograd.grad(found, x)

@@ -32,14 +32,14 @@ def train(data: str, wanted: Mapping[str, object], out: str | None, as_json: boo
     config = config_for(data, wanted)
     with watching(quiet=as_json) as screen:
         result = train_run(config, out=out, watch=screen.watch)
-    _conclude(result, screen, out or "latest", as_json)
+    _conclude(result, screen, as_json)
 
 
 def resume(run: str, as_json: bool) -> None:
     """Go on with a run and print the result."""
     with watching(quiet=as_json) as screen:
         result = resume_run(run, watch=screen.watch)
-    _conclude(result, screen, run, as_json)
+    _conclude(result, screen, as_json)
 
 
 def test(run: str, data: str | None, as_json: bool) -> None:
@@ -59,13 +59,15 @@ def test(run: str, data: str | None, as_json: bool) -> None:
     console.print(Text(title, "bold"))
     print_figures(console, figures)
     print_classes(console, figures)
+    if left_out := cast(int, figures.get("left_out", 0)):
+        show.notes().print(Text(say("test.left_out", n=left_out), "yellow"))
 
 
-def _conclude(result: Result | None, screen: "Screen", run: str, as_json: bool) -> None:
+def _conclude(result: Result | None, screen: "Screen", as_json: bool) -> None:
     if result is None:
-        if screen.stopped is not None:
+        if screen.stopped is not None and screen.run is not None:
             show.notes().print(say("train.stopped", step=screen.stopped.step, total=screen.stopped.total_steps))
-            show.notes().print(Text(show.command("resume", run), show.ACCENT), soft_wrap=True)
+            show.notes().print(Text(show.command("resume", str(screen.run.folder)), show.ACCENT), soft_wrap=True)
             sys.exit(STOPPED)
         return
     if as_json:
@@ -73,9 +75,12 @@ def _conclude(result: Result | None, screen: "Screen", run: str, as_json: bool) 
         return
     console = show.results()
     figures = result.tested.as_json()
+    console.print()
     console.print(Text(say("train.tested", n=show.whole(len(result.tested.positions))), "bold"))
     print_figures(console, figures)
     _print_hardest(console, figures)
+    if result.tested.figures.accuracy.interval[0] <= result.tested.linear.value:
+        console.print(Padding(Text(say("train.not_better"), "yellow"), (0, 0, 0, 2)))
     console.print()
     _print_places(console, result.run)
 
@@ -151,9 +156,11 @@ class Screen:
         self._bar = progress.add_task(say("progress.train"), visible=False, detail="")
         self._validation = ""
         self.stopped: Stopped | None = None
+        self.run: Run | None = None
         self.watch = Watch(event=self._on_event, progress=stages, decided=self._on_decided)
 
-    def _on_decided(self, settled: Settled, execution: Execution) -> None:
+    def _on_decided(self, run: Run, settled: Settled, execution: Execution) -> None:
+        self.run = run
         for line in decision_lines(settled.config, settled.reasons, execution):
             self._console.print(line)
 

@@ -48,8 +48,11 @@ class Detection:
     alternatives: tuple[Alternative, ...]
 
 
-def detect(source: Source, *, target: str | None = None, task: str | None = None) -> Detection:
-    """Decide what is to be learned from ``source``; ``target`` and ``task`` override what would be chosen.
+def detect(
+    source: Source, *, target: str | None = None, task: str | None = None, group: str | None = None
+) -> Detection:
+    """Decide what is to be learned from ``source``; ``target`` and ``task`` override what would be chosen. The column
+    ``group`` says which examples belong together, so it is never what is to be learned.
 
     Raises CapasError ``unknown_task``, ``task_not_available``, ``no_such_target``, ``no_labels``,
     ``no_target``, ``target_is_identifier``, ``target_is_number``, ``target_is_text`` or ``target_empty``.
@@ -58,7 +61,8 @@ def detect(source: Source, *, target: str | None = None, task: str | None = None
     if not source.columns:
         raise CapasError("no_labels", where=source.root, received=len(source))
     columns = {name: describe(name, cells) for name, cells in source.columns.items()}
-    chosen, why = _choose(source, columns, target)
+    candidates = {name: column for name, column in columns.items() if name != group} or columns
+    chosen, why = _choose(source, candidates if target is None else columns, target)
     _check_target(source, chosen, wanted)
     spec = Spec(
         inputs=_inputs(source, columns, chosen.name),

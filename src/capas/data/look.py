@@ -110,7 +110,7 @@ def look(
     of the pictures cannot be used, ``no_such_group``, and those of ``open_source`` and ``detect``.
     """
     source = open_source(data, target=target, max_pixels=max_pixels)
-    detection = detect(source, target=target, task=task)
+    detection = detect(source, target=target, task=task, group=group)
     sights = examine(source.pictures, progress) if source.pictures is not None else None
     if sights is not None:
         _refuse_unreadable(source, sights)

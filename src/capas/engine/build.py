@@ -52,10 +52,6 @@ def _single_network(config: Config, *, channels: int, num_classes: int, fresh: b
         if name != "efficientnet-lite0":
             raise CapasError("no_pretrained", where="network.pretrained", received=name)
         return _pretrained(num_classes)
-    if size < entry(name).minimum_size:
-        raise CapasError(
-            "pictures_too_small", where="data.image_size", received=size, network=name, least=entry(name).minimum_size
-        )
     width = int(config.network.width) or None
     return build_from_catalog(name, in_channels=channels, num_classes=num_classes, image_size=size, width=width)
 

@@ -1,7 +1,8 @@
 """The complete configuration of a run: typed, validated, frozen; ``plan.toml`` and ``config.toml`` hold exactly this.
 
-A value of "auto" (or 0 where the comment says so) is decided by Capas when the run is built and is then written out, so
-that ``config.toml`` in a run never says "auto". What the user set is never changed.
+A value of "auto" (or 0 where the comment says so) is decided by Capas when the run is planned and is then written out;
+only the section ``execution`` stays as it was set, and what was measured for it stands in ``decision.json``. What the
+user set is never changed.
 """
 
 import difflib
@@ -30,9 +31,9 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Which examples, and how they are prepared."""
 
-    source: str = ""
-    target: str | None = None
-    task: Literal["classify"] | None = None
+    source: str = Field("", description="a folder, a table or sample:NAME")
+    target: str | None = Field(None, description="the column to predict; by default it is detected")
+    task: str | None = Field(None, description="what to predict; by default it is detected")
     group: str | None = Field(None, description="column whose values must not be divided between splits")
     validation: float = Field(0.15, ge=0, lt=1, description="share of the examples; 0 for none")
     test: float = Field(0.15, gt=0, lt=1, description="share of the examples, where the folder does not fix it")
@@ -56,7 +57,7 @@ class NetworkConfig(Section):
 class AugmentConfig(Section):
     """How training pictures are varied; 0 or false switches one off."""
 
-    crop: Auto | Share = Field("auto", description="shift by up to this share of the side, 0..0.5")
+    crop: Auto | Share = Field("auto", description="shift by up to this share of the side, 0..1")
     flip: Auto | bool = Field("auto", description="mirror half of the pictures, left to right")
     rotate: float = Field(0.0, ge=0, le=180, description="degrees, either way")
     colour: Auto | Annotated[float, Field(ge=0, le=1)] = Field(
@@ -69,19 +70,19 @@ class AugmentConfig(Section):
 class ObjectiveConfig(Section):
     """What is minimised."""
 
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of certainty given to the other classes")
+    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
 
 
 class OptimConfig(Section):
     """How it is minimised."""
 
-    optimizer: Auto | Literal["sgd", "adamw"] = "auto"
+    optimizer: Auto | Literal["sgd", "adamw"] = Field("auto", description="how steps are taken")
     learning_rate: Auto | Positive = Field("auto", description="the peak of the one-cycle schedule")
     backbone_rate: float = Field(0.1, ge=0, le=1, description="share of it for pretrained layers; 0 freezes them")
-    weight_decay: Auto | Annotated[float, Field(ge=0)] = "auto"
+    weight_decay: Auto | Annotated[float, Field(ge=0)] = Field("auto", description="pull of the weights to zero")
     warmup: float = Field(0.2, ge=0, lt=1, description="share of the steps in which the rate rises")
-    schedule: Literal["one-cycle", "constant"] = "one-cycle"
+    schedule: Literal["one-cycle", "constant"] = Field("one-cycle", description="after the rise: fall, or stay")
     ema: float = Field(0.98, ge=0, lt=1, description="decay of the averaged weights per step; 0 for none")
     clip: float = Field(0.0, ge=0, description="largest gradient norm; 0 for no limit")
 
@@ -91,8 +92,8 @@ class TrainConfig(Section):
 
     epochs: Auto | Positive = Field("auto", description="passes over the training examples")
     time_s: float = Field(0.0, ge=0, description="seconds of training instead of epochs; 0: by epochs")
-    batch_size: Auto | Count = "auto"
-    seed: int = Field(1, ge=0)
+    batch_size: Auto | Count = Field("auto", description="examples per step")
+    seed: int = Field(1, ge=0, description="of all chance")
     patience: int = Field(0, ge=0, description="stop after so many evaluations without gain; 0: never")
     evaluations: int = Field(10, ge=1, description="at most so many during training, evenly spread")
     checkpoint_s: float = Field(30.0, ge=0, description="seconds between checkpoints")
@@ -102,10 +103,10 @@ class TrainConfig(Section):
 class ExecutionConfig(Section):
     """Where and how; "auto" is measured in a few steps at the start."""
 
-    device: str = "auto"
-    precision: Auto | Literal["float32", "bfloat16"] = "auto"
-    memory_format: Auto | Literal["contiguous", "channels_last"] = "auto"
-    threads: Auto | Count = "auto"
+    device: str = Field("auto", description="cpu, cuda, cuda:N or mps")
+    precision: Auto | Literal["float32", "bfloat16"] = Field("auto", description="numbers that are multiplied")
+    memory_format: Auto | Literal["contiguous", "channels_last"] = Field("auto", description="order of pixels")
+    threads: Auto | Count = Field("auto", description="threads that compute")
 
 
 class Config(Section):

@@ -200,7 +200,7 @@ class Loop(Generic[BatchT]):
             saving = last or stopping or save_due
             if evaluating or saving or report_due:
                 loss = pending.take(rate * self.learning_rate, self.batches.names)
-                position = self._replanned(position, pace)
+                position = position if last else self._replanned(position, pace)
                 yield pace.report(position, loss, rate * self.learning_rate, self.batch_size)
             if evaluating:
                 event, position = self._evaluate(position, average, clock)
@@ -233,7 +233,7 @@ class Loop(Generic[BatchT]):
         if not self.train.time_s or not pace.known(position):
             return position
         left = int((self.train.time_s - pace.clock.seconds()) / pace.seconds_per_step(position))
-        return replace(position, steps_left=int(self.stepper.ranks.agree(max(0, left))))
+        return replace(position, steps_left=int(self.stepper.ranks.agree(max(1, left))))
 
     def _evaluate(self, position: Position, average: MovingAverage | None, clock: Clock) -> tuple[Evaluated, Position]:
         assert self.evaluate is not None

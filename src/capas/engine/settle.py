@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from capas.core.errors import CapasError
 from capas.core.messages import say
 from capas.data.flips import flip_advice
 from capas.engine.config import AugmentConfig, Config, DataConfig, NetworkConfig, OptimConfig, TrainConfig
@@ -50,6 +51,7 @@ def settle(config: Config, facts: Facts) -> Settled:
     reasons: list[str] = []
     network = _network(config.network, facts, reasons)
     data = _data(config.data, network, facts, reasons)
+    _refuse_too_small(network.name, int(data.image_size))
     train = _train(config.train, network, facts, reasons)
     augment = _augment(config.augment, facts, reasons)
     network = network.model_copy(update={"mirrored": chosen(network.mirrored, bool(augment.flip))})
@@ -115,6 +117,12 @@ def _data(wanted: DataConfig, network: NetworkConfig, facts: Facts, reasons: lis
         reasons.append(say("settle.smaller", size=size, side=facts.side))
     square = abs(facts.median_width - facts.median_height) <= 0.25 * facts.side
     return wanted.model_copy(update={"image_size": size, "fit": chosen(wanted.fit, "squash" if square else "crop")})
+
+
+def _refuse_too_small(network: str, size: int) -> None:
+    least = entry(network).minimum_size
+    if size < least:
+        raise CapasError("pictures_too_small", where="data.image_size", received=size, network=network, least=least)
 
 
 def _augment(wanted: AugmentConfig, facts: Facts, reasons: list[str]) -> AugmentConfig:

@@ -53,12 +53,12 @@ class Result:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watch:
     """Who is told what: ``event`` for what happens in training, ``progress`` with (stage, done, total) before it,
-    ``decided`` once with the settled configuration and how it will be computed.
+    ``decided`` once with the run, the settled configuration and how it will be computed.
     """
 
     event: Listen = lambda event: None
     progress: Progress = lambda stage, done, total: None
-    decided: Callable[[Settled, Execution], None] = lambda settled, execution: None
+    decided: Callable[[Run, Settled, Execution], None] = lambda run, settled, execution: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,7 +151,7 @@ def _carry_out(job: Job, ranks: Ranks, watch: Watch) -> Result | None:
         )
         if ranks.leads:
             keep_execution(job.run, built.execution)
-        watch.decided(job.settled, built.execution)
+        watch.decided(job.run, job.settled, built.execution)
         last = _follow(job.run, built, ranks, watch)
     return _conclude(job, built, last, watch) if isinstance(last, Finished) and ranks.leads else None
 
