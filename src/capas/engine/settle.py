@@ -142,7 +142,7 @@ def _augment(wanted: AugmentConfig, facts: Facts, reasons: list[str]) -> Augment
 def _train(wanted: TrainConfig, network: NetworkConfig, facts: Facts, reasons: list[str]) -> TrainConfig:
     n = max(1, facts.examples)
     batch = max(16, min(64 if network.pretrained else 128, 1 << max(0, (n // 40).bit_length() - 1)))
-    low, high = (8, 30) if network.pretrained else (10, 60)
+    low, high = (8, 15) if network.pretrained else (10, 60)
     epochs = float(max(low, min(high, round((20_000 if network.pretrained else 80_000) / n))))
     if wanted.epochs == "auto" and not wanted.time_s:
         reasons.append(say("settle.epochs", epochs=int(epochs), n=n))
