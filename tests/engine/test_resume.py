@@ -14,6 +14,7 @@ from capas.engine.events import Evaluated, Finished, Resumed, Stopped, read_even
 from tests.engine.forks import Forks, forks, wait_for_step
 from tests.harness import FIXED, as_options, command
 
+pytestmark = pytest.mark.slow
 OFTEN: Mapping[str, object] = {"train.checkpoint_steps": 3}
 # Every kind of chance and of state: mixup, dropout, stochastic depth, both optimisers, averaged weights, clipping.
 RUNS: Mapping[str, tuple[str, Mapping[str, object]]] = {
