@@ -3,7 +3,7 @@
 He et al. 2015 (arXiv:1512.03385), figure 6, on small pictures: MNIST-5k brought to 12×12, 4,000 to learn from, no
 augmentation, no averaging of weights, the paper's own SGD (momentum 0.9, weight decay 1e-4) with a peak rate of 0.1.
 
-Expected: plain-56 has a higher *training* error than plain-20; with shortcuts the deeper one trains better than without;
+Expected: plain-56 has a higher *training* error than plain-20; with shortcuts the deeper trains better than without;
 110 layers train (one seed).
 """
 

@@ -91,7 +91,8 @@ def test_odd_names_everywhere(tmp_path: Path, capsys: Capture) -> None:
     answered = capas_here(capsys, "predict", run, picture, "--json")
     assert answered.json[0]["input"] == str(picture)  # type: ignore[index]
     assert capas_here(capsys, "predict", run, picture, root).code == 0
-    assert capas_here(capsys, "predict", run, root, "-o", "ans[b]wers.csv").code == 0
+    written = capas_here(capsys, "predict", run, root, "-o", "ans[b]wers.csv")
+    assert written.code == 0 and "in ans[b]wers.csv" in written.err
     with Path("ans[b]wers.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert {row["input"] for row in rows} == {str(root / name / f"{name} {i}.png") for name in ODD for i in range(6)}
