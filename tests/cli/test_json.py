@@ -39,10 +39,23 @@ def test_train_and_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert isinstance(tested, dict) and isinstance(shown(trained), dict)
     assert tested["metrics"] == trained.json["metrics"]  # type: ignore[index]
     other = shown(
-        capas_here(capsys, "test", "run", "--data", class_folders(tmp_path / "other", cats=6, dogs=6), "--json")
+        capas_here(
+            capsys, "test", "run", "--data", class_folders(tmp_path / "other", seed=500, cats=6, dogs=6), "--json"
+        )
     )
     assert isinstance(other, dict) and other.keys() == tested.keys()
     assert other["metrics"]["accuracy"]["n"] == 12
+    again = shown(capas_here(capsys, "test", "run", "--data", data, "--json"))
+    assert isinstance(again, dict)
+    assert again["metrics"]["accuracy"]["n"] == tested["metrics"]["accuracy"]["n"], "pictures learnt from are left out"
+
+
+@pytest.mark.parametrize(("task", "key"), [("fly", "unknown_task"), ("regress", "task_not_available")])
+def test_a_task_that_is_not_to_be_had_is_named(
+    task: str, key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = class_folders(tmp_path / "data", cats=4, dogs=4)
+    assert capas_here(capsys, "look", data, "--task", task, "--json").json["error"] == key  # type: ignore[index]
 
 
 def test_a_resumed_run_says_what_a_trained_one_says(

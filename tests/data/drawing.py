@@ -19,9 +19,8 @@ def save(path: Path, seed: int, side: int = 32, mode: str = "RGB") -> Path:
     return path
 
 
-def class_folders(root: Path, **counts: int) -> Path:
-    """``root/NAME/0.png …`` with so many pictures per class, all different."""
-    seed = 0
+def class_folders(root: Path, *, seed: int = 0, **counts: int) -> Path:
+    """``root/NAME/0.png …`` with so many pictures per class, all different; another ``seed`` draws others."""
     for name, count in counts.items():
         for i in range(count):
             save(root / name / f"{i}.png", seed := seed + 1)

@@ -121,7 +121,7 @@ def test_unknown_keys_in_a_file_name_the_nearest_and_the_file(tmp_path: Path) ->
     [
         ("train.epochs", "many"), ("train.epochs", -1), ("train.epochs", 0), ("train.seed", -1), ("train.seed", 1.5),
         ("train.batch_size", 0), ("train.batch_size", -4), ("train.checkpoint_s", -1), ("data.validation", 1.0),
-        ("data.test", 0), ("data.image_size", 0), ("data.image_size", -3), ("data.task", "fly"), ("data.fit", "bend"),
+        ("data.test", 0), ("data.image_size", 0), ("data.image_size", -3), ("data.fit", "bend"),
         ("optim.optimizer", "magic"), ("optim.learning_rate", -0.1), ("optim.learning_rate", float("nan")),
         ("optim.learning_rate", float("inf")), ("optim.weight_decay", -1), ("optim.ema", 1.0), ("optim.warmup", 1.0),
         ("augment.flip", "perhaps"), ("augment.crop", 2), ("augment.cutout", -0.5), ("augment.colour", 7),

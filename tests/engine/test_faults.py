@@ -331,7 +331,8 @@ def test_the_main_job_opens_no_socket(tmp_path: Path) -> None:
         "    try: main()\n"
         "    except SystemExit as end: assert not end.code, (words, end.code)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     started = [sys.executable, "-c", code, json.dumps(MAIN_JOB)]
     done = subprocess.run(started, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
