@@ -121,3 +121,9 @@ def test_the_difference_is_taken_over_the_pictures_given(
 
     monkeypatch.setattr(export, "_difference", difference)
     assert model.export(tmp_path / "m.onnx", [np.zeros((3, 3, 3), np.uint8)] * 4).compared == 4 and seen == [4]
+
+
+def test_a_name_that_the_description_would_overwrite_is_refused(model: Model, quick: None, tmp_path: Path) -> None:
+    with pytest.raises(CapasError) as caught:
+        model.export(tmp_path / "model.json")
+    assert caught.value.key == "export_name" and not list(tmp_path.iterdir())

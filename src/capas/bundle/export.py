@@ -48,8 +48,10 @@ def export_onnx(bundle: Bundle, path: Path, pictures: Tensor) -> Exported:
     """Write ``bundle`` as ONNX (batch size free) with a JSON file beside it that says how to prepare pictures.
 
     ``pictures`` (uint8 N×C×H×W, prepared) are run through onnxruntime and torch; a difference over 1e-4 is an error and
-    leaves no file. Raises CapasError where the extra is missing.
+    leaves no file. Raises CapasError where the extra is missing or ``path`` does not end in .onnx.
     """
+    if path.suffix != ".onnx":  # the description beside it ends in .json and must not fall on the model itself
+        raise CapasError("export_name", where=path, received=path.suffix)
     content = _onnx_bytes(bundle, pictures)
     difference = _difference(bundle, content, pictures)
     if not difference <= TOLERANCE:
