@@ -143,18 +143,6 @@ def test_what_failed_is_left_out() -> None:
     made = loader(store, drop_last=False)
     seen = torch.cat([made.batch(step).positions for step in range(made.steps_per_epoch)])
     assert sorted(seen.tolist()) == [3, 4, *range(6, COUNT)]
-    plain = torch.cat([batch.positions for batch in made.plain_batches(torch.tensor([6, 5, 4]), 2)])
-    assert plain.tolist() == [6, 4]
-
-
-def test_plain_batches_keep_the_order_and_the_remainder() -> None:
-    made = loader()
-    positions = torch.tensor([40, 0, 17, 3, 8])
-    batches = list(made.plain_batches(positions, 2))
-    assert [batch.positions.tolist() for batch in batches] == [[40, 0], [17, 3], [8]]
-    images = torch.cat([batch.images for batch in batches])
-    assert torch.equal(images, PREPARATION.normalise(made.store.take(positions)))
-    assert torch.equal(torch.cat([batch.labels for batch in batches]), positions * 10)
 
 
 def batch_threads() -> list[threading.Thread]:

@@ -92,15 +92,6 @@ class Loader:
             yield self.batch(step)
             step += 1
 
-    def plain_batches(self, positions: Tensor, batch_size: int) -> Iterator[Batch]:
-        """These pictures once, in order and unaugmented, the last batch smaller; those that failed are left
-        out."""
-        readable = _readable(self.store, positions)
-        for start in range(0, len(readable), batch_size):
-            chunk = readable[start : start + batch_size]
-            images = self.preparation.normalise(self.store.take(chunk))
-            yield Batch(images=images, labels=self.labels[chunk], positions=chunk)
-
     def _slice(self, step: int) -> Tensor:
         """This rank's positions at this step."""
         epoch, within = divmod(step, self.steps_per_epoch)
