@@ -34,8 +34,13 @@ def test_one_process_agrees_with_itself() -> None:
 
 
 TOGETHER = """
+import glob
+import sys
 import torch
 from capas.engine.parallel import joined_ranks
+def gloo_threads():
+    names = [open(name).read().strip() for name in glob.glob("/proc/self/task/*/comm")]
+    return [name for name in names if "gloo" in name]
 with joined_ranks() as ranks:
     me = ranks.rank
     assert (ranks.world_size, ranks.leads) == (2, me == 0)
@@ -50,6 +55,9 @@ with joined_ranks() as ranks:
     shared = [torch.full((1, 2, 3, 3), float(me)).to(memory_format=torch.channels_last), torch.tensor(me), q]
     ranks.share(shared)
     assert not any(t.detach().any() for t in shared[:2]) and shared[0].is_contiguous(memory_format=torch.channels_last)
+    import torch._dynamo  # as the optimisers do
+    assert not sys.platform == "linux" or gloo_threads()
+assert not gloo_threads(), f"threads outlive the group: {gloo_threads()}"
 """
 
 

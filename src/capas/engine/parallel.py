@@ -3,6 +3,7 @@
 The engine reads the variables that ``torchrun`` and Ray Train set (RANK, WORLD_SIZE); alone it is rank 0 of 1.
 """
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -81,6 +82,9 @@ def joined_ranks() -> Iterator[Ranks]:
         return
     already = dist.is_initialized()
     if not already:
+        # Its functions take the group as a default value: imported later (torch._dynamo does), they would hold it past
+        # its end, and its threads abort the process when the interpreter goes (pytorch/pytorch#179291).
+        importlib.import_module("torch.distributed.nn.functional")
         dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield Ranks(rank=dist.get_rank(), world_size=world_size)
