@@ -18,7 +18,7 @@ from benchmarks.record import conditions, keep, spread, table
 from capas.core.device import physical_cores
 
 SEEDS = (1, 2, 3)
-SHORT, LONG = "5m", "25m"
+SHORT, LONG = "5m", "30m"
 WIDTHS = {SHORT: 16, LONG: 24}
 SETTINGS = ("data.validation=0.05", "execution.threads=1")
 
