@@ -15,9 +15,7 @@ import onnxruntime
 import torch
 
 from benchmarks.record import conditions, keep, table
-from capas.bundle.card import Card
 from capas.bundle.export import OUTPUT, PicturesToProbabilities, _onnx_bytes
-from capas.bundle.read import Bundle
 from capas.core.device import physical_cores
 from capas.data.preparation import Preparation
 from capas.networks.catalog import build
@@ -33,18 +31,17 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def compare(name: str, network: torch.nn.Module, channels: int, size: int) -> dict[str, object]:
+def compare(network: torch.nn.Module, channels: int, size: int) -> dict[str, object]:
     """Difference, latency and throughput of one network."""
     preparation = Preparation(height=size, width=size, channels=channels)
-    card = Card.model_construct(classes=["a", "b"], name=name)
-    bundle = Bundle(card=card, network=network.eval(), preparation=preparation)
+    module = PicturesToProbabilities(network.eval(), preparation).eval()
     generator = torch.Generator().manual_seed(0)
     pictures = torch.randint(0, 256, (256, channels, size, size), dtype=torch.uint8, generator=generator)
-    content = _onnx_bytes(bundle, pictures)
+    content = _onnx_bytes(module, pictures)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = physical_cores()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    module = PicturesToProbabilities(bundle).eval().to(memory_format=torch.channels_last)
+    module = module.to(memory_format=torch.channels_last)
 
     def ours(batch: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
@@ -78,8 +75,8 @@ def main() -> None:
     torch.manual_seed(0)
     compact = build("compact", in_channels=1, num_classes=10, image_size=28)
     results = {
-        "compact, 28×28": compare("compact", compact, 1, 28),
-        "efficientnet-lite0, 224×224": compare("lite0", pretrained_lite0(), 3, 224),
+        "compact, 28×28": compare(compact, 1, 28),
+        "efficientnet-lite0, 224×224": compare(pretrained_lite0(), 3, 224),
     }
     rows = [
         [name, f"{r['difference']:.1e}", f"{r['torch_latency_ms']:.2f}", f"{r['onnx_latency_ms']:.2f}",

@@ -47,9 +47,8 @@ def training_error(run: Path) -> float:
     used = [i for i, part in enumerate(sample.fixed_split) if part == "train"]
     wrong = 0
     for part in torch.split(torch.tensor(used), 200):
-        images = torch.stack([model.prepared(sample.pictures.decode(i)) for i in part.tolist()])
-        answers = model.probabilities(images).argmax(1).tolist()
-        wrong += sum(model.classes[a] != sample.labels[i] for a, i in zip(answers, part.tolist(), strict=True))
+        answers = model.predict([sample.pictures.decode(i) for i in part.tolist()], batch_size=200)
+        wrong += sum(a.prediction != sample.labels[i] for a, i in zip(answers, part.tolist(), strict=True))
     return wrong / len(used)
 
 

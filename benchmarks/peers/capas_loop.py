@@ -8,13 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.peers.common import task
-from capas.engine.build import build, prepare_store
+from capas.data.look import inputs_of
+from capas.engine.build import build
 from capas.engine.config import Config
-from capas.engine.evaluate import class_probabilities
 from capas.engine.events import Stepped
 from capas.engine.loop import Score, StopRequest
 from capas.engine.parallel import Ranks
 from capas.engine.plan import make_plan, record_of
+from capas.engine.recipe import Work
+from capas.engine.recipes import recipe_for
+from capas.engine.recipes.one_answer import OneAnswer
 from capas.engine.record import Record
 
 SETTINGS = {
@@ -33,24 +36,24 @@ extra = wanted.get("settings", {})
 assert isinstance(extra, Mapping)
 plan = make_plan(Config().merged({**SETTINGS, **changes, **extra}))
 record: Record = record_of(plan)
-pictures = plan.look.source.pictures
-assert pictures is not None
+spec = plan.look.detection.spec
 with tempfile.TemporaryDirectory() as folder:
     indices = [i for i, usable in enumerate(plan.look.usable) if usable]
-    store, preparation = prepare_store(
-        plan.config, record, pictures, indices, plan.settled.channels, cache=Path(folder) / "cache"
-    )
-    built = build(
-        plan.config, plan.look.detection.spec, record, store, preparation,
-        checkpoints=Path(folder), ranks=Ranks(), stop=StopRequest(), execution=None,
+    work = Work(
+        config=plan.config, spec=spec, record=record, inputs=inputs_of(plan.look.source, spec), targets=None,
+        indices=indices, cache=Path(folder) / "cache",
     )  # fmt: skip
+    learnable = recipe_for(spec).prepare(work, Ranks())
+    assert isinstance(learnable, OneAnswer)
+    built = build(plan.config, learnable, checkpoints=Path(folder), ranks=Ranks(), stop=StopRequest(), execution=None)
     test = record.positions("test")
     labels = [record.labels[i] for i in test.tolist()]
+    (network,) = learnable.objective.networks.values()
 
     def right() -> int:
         """Test pictures answered right."""
-        answers = class_probabilities(built.network, store, test, preparation, built.execution).argmax(1).tolist()
-        built.network.train()
+        answers = learnable._answered(test, built.execution).argmax(1).tolist()
+        network.train()
         return sum(a == b for a, b in zip(answers, labels, strict=True))
 
     looks: list[float] = []

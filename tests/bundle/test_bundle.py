@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from capas.bundle.card import Card, read_card, write_card
-from capas.bundle.read import PICKLE_SUFFIXES, read_bundle
+from capas.bundle.read import PICKLE_SUFFIXES
 from capas.bundle.readme import model_card
 from capas.core.errors import CapasError
 from capas.core.messages import choose_language
@@ -35,7 +35,7 @@ def bundle(finished_run: Path, tmp_path: Path) -> Path:
 
 def refused(path: Path) -> CapasError:
     with pytest.raises(CapasError) as caught:
-        read_bundle(path)
+        load_model(path)
     return caught.value
 
 
@@ -46,7 +46,7 @@ def edit_card(bundle: Path, change: Callable[[dict[str, object]], object]) -> No
 
 
 def test_the_files_are_those_of_the_design(bundle: Path) -> None:
-    names = {"model.safetensors", "card.json", "README.md", "labels.txt", "preparation.json"}
+    names = {"model.safetensors", "card.json", "README.md", "labels.txt", "preparation.json", "answers.json"}
     assert {path.name for path in bundle.iterdir()} == names
     assert (bundle / "labels.txt").read_text() == "circle\nsquare\ntriangle\n"
 
@@ -58,18 +58,22 @@ def test_a_card_reads_back_equal_and_has_these_keys(bundle: Path, tmp_path: Path
     assert (tmp_path / "again.json").read_bytes() == (bundle / "card.json").read_bytes()
     tree = json.loads((bundle / "card.json").read_text())
     assert {key: list(value) if isinstance(value, dict) else None for key, value in tree.items()} == {
-        "format": None, "version": None, "name": None, "task": None, "classes": None,
-        "network": ["name", "in_channels", "num_classes", "image_size", "width", "mirrored", "parameters",
-                    "paper"],
+        "format": None, "version": None, "name": None, "task": None, "medium": None, "inputs": None,
+        "targets": None, "classes": None,
+        "network": ["name", "settings", "parameters", "paper"],
         "weights": ["hash", "bytes", "started_from"],
         "data": ["source", "splits"],
-        "metrics": ["accuracy", "balanced_accuracy", "macro_f1", "log_loss_nats", "expected_calibration_error"],
+        "metrics": ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "expected_calibration_error"],
         "baseline": ["majority", "logistic_regression"],
         "per_class": ["circle", "square", "triangle"],
         "limits": None,
         "provenance": ["capas", "torch", "processor", "created", "seed", "seconds", "steps", "device", "precision",
                        "memory_format", "threads"],
     }  # fmt: skip
+    assert list(tree["network"]["settings"]) == ["in_channels", "num_classes", "image_size", "width", "mirrored"]
+    assert (tree["task"], tree["medium"]) == ("classify", "image")
+    assert tree["inputs"] == [{"name": "image", "kind": "image", "unit": ""}]
+    assert tree["targets"] == [{"name": "class", "kind": "category", "unit": ""}]
     assert set(tree["data"]["splits"]) == {"train", "validation", "test"}
     assert tree["data"]["source"] == "sample:shapes" and tree["data"]["splits"]["test"]["count"] == 120
 
@@ -105,10 +109,13 @@ def test_a_card_of_a_newer_capas_says_so(bundle: Path) -> None:
     ("change", "key"),
     [
         (lambda tree: tree["network"].update(name="compct"), "network_unknown"),
-        (lambda tree: tree["network"].update(num_classes=4), "card_unreadable"),
-        (lambda tree: [tree["network"].update(num_classes=4), tree["classes"].append("x")], "bundle_incomplete"),
-        (lambda tree: tree["network"].update(num_classes=0), "card_unreadable"),
-        (lambda tree: tree["network"].update(width=16), "bundle_incomplete"),
+        (lambda tree: tree["network"]["settings"].update(num_classes=4), "card_unreadable"),
+        (
+            lambda tree: [tree["network"]["settings"].update(num_classes=4), tree["classes"].append("x")],
+            "bundle_incomplete",
+        ),
+        (lambda tree: tree["network"]["settings"].update(num_classes=0), "card_unreadable"),
+        (lambda tree: tree["network"]["settings"].update(width=16), "bundle_incomplete"),
         (lambda tree: tree["classes"].pop(), "card_unreadable"),
         (lambda tree: tree["metrics"].pop("accuracy"), "card_unreadable"),
     ],
@@ -120,7 +127,7 @@ def test_a_card_that_contradicts_its_weights_is_refused(
     assert refused(bundle).key == key
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "preparation.json"])
+@pytest.mark.parametrize("name", ["model.safetensors", "preparation.json", "answers.json"])
 def test_a_missing_file_is_named(name: str, bundle: Path) -> None:
     (bundle / name).unlink()
     error = refused(bundle)
@@ -216,7 +223,7 @@ def test_the_readme_has_a_head_that_hugging_face_reads(bundle: Path) -> None:
     card = read_card(bundle / "card.json")
     assert (head["language"], head["library_name"]) == ("en", "capas")
     assert (head["pipeline_tag"], head["name"]) == ("image-classification", json.dumps(card.name))
-    assert f"value: {card.accuracy[0]:.4f}" in head["metrics"] and 'name: "sample:shapes"' in head["dataset"]
+    assert f"value: {card.headline[1].value:.4f}" in head["metrics"] and 'name: "sample:shapes"' in head["dataset"]
     assert all(name in text for name in card.classes) and card.limits[0] in text and card.weights.hash in text
 
 

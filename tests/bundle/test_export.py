@@ -11,9 +11,7 @@ import pytest
 import torch
 
 from capas.bundle import export
-from capas.bundle.card import read_card
-from capas.bundle.export import export_onnx
-from capas.bundle.read import Bundle
+from capas.bundle.export import PicturesToProbabilities, export_onnx
 from capas.core.errors import CapasError
 from capas.data.preparation import Preparation
 from capas.engine.predict import Model, load_model
@@ -25,15 +23,28 @@ def model(finished_run: Path) -> Model:
     return load_model(finished_run)
 
 
+def exported(model: Model) -> PicturesToProbabilities:
+    found = model.answering.exportable()
+    assert found is not None and isinstance(found[0], PicturesToProbabilities)
+    return found[0]
+
+
+def probabilities(model: Model, pictures: torch.Tensor) -> np.ndarray:
+    """What ``predict`` answers, which shares no code with the exported network."""
+    found = model.predict([picture.permute(1, 2, 0).numpy() for picture in pictures])
+    return np.array([[answer.probabilities[name] for name in model.classes] for answer in found])
+
+
 @pytest.fixture(scope="module")
 def made(model: Model) -> bytes:
-    return export._onnx_bytes(model.bundle, noise(16, model.bundle.preparation.shape))
+    network = exported(model)
+    return export._onnx_bytes(network, noise(16, network.preparation.shape))
 
 
 @pytest.fixture
 def quick(made: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exporting takes seconds: once is enough where something else is tested."""
-    monkeypatch.setattr(export, "_onnx_bytes", lambda bundle, pictures: made)
+    monkeypatch.setattr(export, "_onnx_bytes", lambda network, pictures: made)
 
 
 def answers(path: Path, pictures: np.ndarray) -> np.ndarray:
@@ -51,8 +62,8 @@ def test_the_default_network_answers_the_same_for_any_batch(model: Model, tmp_pa
     assert done.path == tmp_path / "shapes.onnx" and done.compared == 16 and 0 <= done.difference <= 1e-4
     onnx.checker.check_model(onnx.load(done.path), full_check=True)
     for n in (1, 2, 7):
-        pictures = noise(n, model.bundle.preparation.shape)
-        assert np.abs(answers(done.path, pictures.numpy()) - model.probabilities(pictures).numpy()).max() <= 1e-4
+        pictures = noise(n, exported(model).preparation.shape)
+        assert np.abs(answers(done.path, pictures.numpy()) - probabilities(model, pictures)).max() <= 1e-4
 
 
 @pytest.mark.usefixtures("quick")
@@ -61,24 +72,23 @@ def test_the_file_beside_it_says_how_to_prepare_pictures(model: Model, tmp_path:
     facts = json.loads((tmp_path / "m.json").read_text())
     assert facts["classes"] == model.classes and facts["verified"]["pictures"] == 3
     assert facts["input"]["shape"] == ["batch", 3, 32, 32] and facts["output"]["shape"] == ["batch", 3]
-    assert Preparation.from_json(facts["input"]["preparation"]) == model.bundle.preparation
+    assert Preparation.from_json(facts["input"]["preparation"]) == exported(model).preparation
     inputs = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"]).get_inputs()
     assert [(i.name, i.type) for i in inputs] == [("pictures", "tensor(uint8)")]
     assert inputs[0].shape[1:] == [3, 32, 32] and isinstance(inputs[0].shape[0], str)
 
 
 @pytest.mark.slow
-def test_efficientnet_lite0_answers_the_same(finished_run: Path, tmp_path: Path) -> None:
+def test_efficientnet_lite0_answers_the_same(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = build("efficientnet-lite0", in_channels=3, num_classes=3, image_size=32).eval()
     for layer in network.modules():
         if isinstance(layer, torch.nn.BatchNorm2d) and layer.running_mean is not None:
             layer.running_mean.normal_(0, 0.1)
     preparation = Preparation(height=32, width=32, channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
-    card = read_card(finished_run / "bundle" / "card.json")
-    bundle = Bundle(card=card, network=network, preparation=preparation)
     pictures = noise(5, preparation.shape)
-    done = export_onnx(bundle, tmp_path / "lite0.onnx", pictures)
+    whole = PicturesToProbabilities(network, preparation)
+    done = export_onnx(whole, preparation, ("a", "b", "c"), tmp_path / "lite0.onnx", pictures)
     assert done.difference <= 1e-4
     with torch.no_grad():
         expected = network(preparation.normalise(pictures[:3])).softmax(1)
@@ -115,7 +125,7 @@ def test_the_difference_is_taken_over_the_pictures_given(
 ) -> None:
     seen: list[int] = []
 
-    def difference(bundle: Bundle, content: bytes, pictures: torch.Tensor) -> float:
+    def difference(network: PicturesToProbabilities, content: bytes, pictures: torch.Tensor) -> float:
         seen.append(len(pictures))
         return 0.0
 
@@ -127,3 +137,15 @@ def test_a_name_that_the_description_would_overwrite_is_refused(model: Model, qu
     with pytest.raises(CapasError) as caught:
         model.export(tmp_path / "model.json")
     assert caught.value.key == "export_name" and not list(tmp_path.iterdir())
+
+
+def test_tags_leave_as_probabilities_of_their_own(tmp_path: Path) -> None:
+    """Not sharing one whole, as classes do."""
+    preparation = Preparation(height=4, width=4, channels=1)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3))
+    pictures = noise(3, preparation.shape)
+    whole = PicturesToProbabilities(network, preparation, exclusive=False)
+    done = export_onnx(whole, preparation, ("a", "b", "c"), tmp_path / "tags.onnx", pictures)
+    with torch.no_grad():
+        expected = network(preparation.normalise(pictures)).sigmoid().numpy()
+    assert np.abs(answers(done.path, pictures.numpy()) - expected).max() <= 1e-4

@@ -50,7 +50,9 @@ def test_train_and_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert again["metrics"]["accuracy"]["n"] == tested["metrics"]["accuracy"]["n"], "pictures learnt from are left out"
 
 
-@pytest.mark.parametrize(("task", "key"), [("fly", "unknown_task"), ("regress", "task_not_available")])
+@pytest.mark.parametrize(
+    ("task", "key"), [("fly", "unknown_task"), ("regress", "target_is_no_number"), ("embed", "task_not_available")]
+)
 def test_a_task_that_is_not_to_be_had_is_named(
     task: str, key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

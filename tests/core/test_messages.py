@@ -5,27 +5,46 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import capas
 from capas.core.errors import CapasError
 from capas.core.messages import LANGUAGES, catalogue, choose_language, language, say
+from capas.core.spec import Medium
+from capas.data.columns import ColumnKind
+from capas.engine.recipes import texts
 
 SOURCES = sorted(Path(capas.__file__).parent.rglob("*.py"))
 PARTS = ("what", "expected", "next")
+
+
+def names_in(area: str) -> tuple[str, ...]:
+    """The names in an area of which any may be missing: then a thing is called by its own name."""
+    return tuple(key.partition(".")[2] for key in catalogue("en") if key.startswith(f"{area}."))
+
+
 # Keys that the sources put together: the pattern as it stands there, and what may take the place of {}.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "attributes.{}": names_in("attributes"),
+    "baselines.{}": names_in("baselines"),
+    "card.summary_{}": ("classify", "tag", "label", "regress", "transform", "transcribe", "translate"),
     "check.{}": ("versions", "processor", "devices", "bfloat16", "writable", "free"),
+    "columns.{}": get_args(ColumnKind),
+    "detect.{}": ("target_last", "target_tags", "target_few"),
+    "detect.{}_column": ("image", "audio", "text"),
     "errors.{}_line": ("where", "expected", "next"),
+    "figures.{}": names_in("figures"),
     "look.column_{}": ("class", "examples", "train", "validation", "test"),
+    "media.{}": get_args(Medium),
     "networks.{}": ("name", "parameters", "pixels", "year", "what"),
     "progress.{}": ("look", "prepare", "train", "test"),
     "samples.{}": ("name", "count", "classes", "licence", "what"),
+    "settle.{}": texts.NAMES,
     "splits.{}": ("train", "validation", "test"),
-    "tasks.{}": ("classify",),
+    "tasks.{}": ("classify", "tag", "label", "regress", "transform", "transcribe", "translate"),
     "test.{}": ("class", "recall", "precision", "n"),
-    "train.{}": ("logistic_regression", "majority"),
     "train.next_{}": ("predict", "test", "export"),
     "train.place_{}": ("model", "predictions", "everything"),
 }

@@ -81,11 +81,20 @@ def test_a_label_of_a_hundred_numbers_is_a_class_but_an_age_is_not() -> None:
     assert describe("age", cells).kind == "number"
 
 
-def test_only_numbers_means_a_task_of_a_later_version(tmp_path: Path) -> None:
-    path = table(tmp_path, id=list(range(10)), size=SIZE)
-    assert refused(path).key == "task_not_available"
-    assert refused(path, target="size").values["received"] == "regress"
+def test_a_column_of_measurements_is_a_number_to_estimate(tmp_path: Path) -> None:
+    path = table(tmp_path, id=list(range(10)), weight=SIZE[::-1], size=SIZE)
+    spec = found(path).spec
+    assert (spec.task, spec.target.name, spec.target.kind, spec.classes) == ("regress", "size", "number", ())
+    assert [field.name for field in spec.inputs] == ["weight"]
+    assert found(path, target="weight").spec.target.name == "weight"
     assert refused(path, target="size", task="classify").key == "target_is_number"
+    assert refused(path, target="size", task="generate").key == "task_not_available"
+
+
+def test_words_are_no_numbers_to_estimate(tmp_path: Path) -> None:
+    assert refused(table(tmp_path, size=SIZE, grade=GRADE), target="grade", task="regress").key == "target_is_no_number"
+    class_folders(tmp_path / "folders", cats=2, dogs=2)
+    assert refused(tmp_path / "folders", task="regress").key == "target_is_no_number"
 
 
 def test_identifiers_are_never_the_target(tmp_path: Path) -> None:
@@ -136,3 +145,61 @@ def test_an_identifier_is_known_by_its_name_or_by_counting_the_rows() -> None:
 
 def test_numbers_are_ordered_by_value() -> None:
     assert class_names([10.0, -1.0, 2.5, None]) == ("-1", "2.5", "10")
+
+
+def numbers(**columns: Sequence[object]) -> dict[str, Sequence[object]]:
+    """A column to learn from, and those given."""
+    return {"given": [1.5 + 0.7 * i for i in range(12)], **columns}
+
+
+WEIGHTS = [50.5 + 1.25 * i for i in range(12)]
+TAGS = ["old|red", "red", "old", "blue", "red|blue", "old|blue"] * 2
+
+
+def test_the_last_column_of_a_table_is_the_target_whatever_it_holds(tmp_path: Path) -> None:
+    assert found(table(tmp_path, **numbers(sex=["f", "m"] * 6, weight=WEIGHTS))).spec.task == "regress"
+    assert found(table(tmp_path, **numbers(weight=WEIGHTS, sex=["f", "m"] * 6))).spec.task == "classify"
+    assert found(table(tmp_path, **numbers(weight=WEIGHTS, kept=TAGS))).spec.task == "tag"
+
+
+def test_tags_are_named_in_natural_order_each_once(tmp_path: Path) -> None:
+    path = table(tmp_path, **numbers(topics=TAGS, weight=WEIGHTS))
+    spec = found(path).spec
+    assert (spec.task, spec.target.name, spec.target.kind, spec.classes) == (
+        "tag", "topics", "tags", ("blue", "old", "red"),
+    )  # fmt: skip
+    assert [(other.task, other.target) for other in found(path, target="weight").alternatives] == [
+        ("regress", "given"), ("tag", "topics"),
+    ]  # fmt: skip
+    whole = found(path, target="topics", task="classify").spec
+    assert "old|red" in whole.classes and whole.task == "classify"
+
+
+def test_units_stand_in_the_names_of_columns(tmp_path: Path) -> None:
+    columns = {"distance_km": WEIGHTS[::-1], "weight (kg)": WEIGHTS}
+    spec = found(table(tmp_path, **numbers(**columns))).spec
+    assert (spec.target.name, spec.target.unit) == ("weight (kg)", "kg")
+    assert {field.name: field.unit for field in spec.inputs} == {"given": "", "distance_km": "km"}
+
+
+def test_several_numbers_can_be_estimated_together(tmp_path: Path) -> None:
+    path = table(
+        tmp_path, **numbers(sex=["f", "m"] * 6, **{"x (mm)": WEIGHTS, "y (mm)": WEIGHTS[::-1], "a,b": WEIGHTS})
+    )
+    spec = found(path, target="y (mm), x (mm)").spec
+    assert spec.task == "regress"
+    assert [(field.name, field.kind, field.unit) for field in spec.targets] == [
+        ("y (mm)", "number", "mm"), ("x (mm)", "number", "mm"),
+    ]  # fmt: skip
+    assert [field.name for field in spec.inputs] == ["given", "sex", "a,b"]
+    assert [field.name for field in found(path, target="a,b").spec.targets] == ["a,b"]  # a name may hold a comma
+    assert refused(path, target="x (mm),z (mm)").values["nearest"] == "y (mm)"
+    assert refused(path, target="x (mm),sex", task="regress").key == "target_is_no_number"
+    assert refused(path, target="x (mm),y (mm)", task="classify").key in ("several_targets", "target_is_number")
+
+
+def test_files_in_pairs_leave_no_choice_of_task(tmp_path: Path) -> None:
+    for i in range(2):
+        save(tmp_path / "input" / f"{i}.png", i)
+        save(tmp_path / "target" / f"{i}.png", 10 + i)
+    assert refused(tmp_path, task="classify").key == "task_not_of_data"

@@ -11,7 +11,8 @@ import torch
 
 from capas.core.errors import CapasError
 from capas.data.augment import Augmentation
-from capas.data.loader import Batch, Loader
+from capas.data.batch import Batch
+from capas.data.loader import Loader
 from capas.data.pictures import ArrayPictures
 from capas.data.preparation import Preparation
 from capas.data.store import PictureStore
@@ -50,9 +51,9 @@ def loader(store: PictureStore | None = None, *, batch_size: int = 8, seed: int 
     )
 
 
-def assert_same(first: Batch, second: Batch) -> None:
-    assert torch.equal(first.images, second.images)
-    assert torch.equal(first.positions, second.positions) and torch.equal(first.labels, second.labels)
+def assert_same(first: Batch[torch.Tensor], second: Batch[torch.Tensor]) -> None:
+    assert torch.equal(first.inputs, second.inputs)
+    assert torch.equal(first.positions, second.positions) and torch.equal(first.targets, second.targets)
     assert (first.mix is None) == (second.mix is None)
     if first.mix is not None and second.mix is not None:
         assert torch.equal(first.mix.partner, second.mix.partner)
@@ -87,20 +88,20 @@ def test_an_epoch_takes_each_picture_once_and_shuffles_anew() -> None:
 def test_images_labels_and_positions_belong_together() -> None:
     made = loader(augmentation=Augmentation())
     for batch in islice(made.iterate(), 3):
-        assert torch.equal(batch.labels, batch.positions * 10)
-        assert torch.equal(batch.images, PREPARATION.normalise(made.store.take(batch.positions)))
+        assert torch.equal(batch.targets, batch.positions * 10)
+        assert torch.equal(batch.inputs, PREPARATION.normalise(made.store.take(batch.positions)))
         assert batch.mix is None
 
 
 def test_augmentation_differs_from_step_to_step() -> None:
     made = loader(even_store(), batch_size=40, augmentation=Augmentation(cutout=0.5))
-    assert not torch.equal(made.batch(0).images, made.batch(1).images)
+    assert not torch.equal(made.batch(0).inputs, made.batch(1).inputs)
 
 
 def test_mixed_batches_stay_channels_last_and_point_into_themselves() -> None:
     batch = loader().batch(0)
-    assert batch.images.is_contiguous(memory_format=torch.channels_last)
-    assert batch.mix is not None and batch.mix.partner.max() < len(batch.labels)
+    assert batch.inputs.is_contiguous(memory_format=torch.channels_last)
+    assert batch.mix is not None and batch.mix.partner.max() < len(batch.targets)
 
 
 @pytest.mark.parametrize("drop_last", [True, False])
@@ -121,7 +122,7 @@ def test_ranks_take_disjoint_equal_parts_of_each_batch(world_size: int, drop_las
 def test_ranks_augment_differently() -> None:
     store = even_store()
     parts = [loader(store, batch_size=40, rank=r, world_size=2, augmentation=Augmentation(cutout=0.5)) for r in (0, 1)]
-    assert not torch.equal(parts[0].batch(0).images, parts[1].batch(0).images)
+    assert not torch.equal(parts[0].batch(0).inputs, parts[1].batch(0).inputs)
 
 
 def test_fewer_pictures_than_a_batch_are_one_batch() -> None:
@@ -158,7 +159,7 @@ def test_a_store_on_disk_gives_the_same_batches_ahead(tmp_path: Path) -> None:
     assert batch_threads() == []
 
 
-def close(batches: Iterator[Batch]) -> None:
+def close(batches: Iterator[Batch[torch.Tensor]]) -> None:
     getattr(batches, "close")()  # noqa: B009
 
 
@@ -166,7 +167,7 @@ def test_an_error_in_the_thread_reaches_the_consumer(tmp_path: Path, monkeypatch
     made = loader(made_store(0, tmp_path))
     original = made.batch
 
-    def failing(step: int) -> Batch:
+    def failing(step: int) -> Batch[torch.Tensor]:
         if step == 3:
             raise CapasError("disk_full", where="cache")
         return original(step)

@@ -15,6 +15,8 @@ from capas.core.errors import CapasError
 from capas.core.messages import choose_language
 from capas.data.look import Look, look, refuse_if_unlearnable
 from capas.data.problems import Problem
+from capas.data.statistics import PictureStatistics
+from capas.data.survey import TableStatistics
 from tests.data.drawing import class_folders, drawn, save
 
 
@@ -40,7 +42,7 @@ def test_a_clean_folder_has_no_problems_and_json_has_the_designed_keys(tmp_path:
 def test_grey_statistics_are_those_of_the_pixels(tmp_path: Path) -> None:
     seen = look(class_folders(tmp_path, cats=4, dogs=4))
     pixels = np.stack([np.asarray(Image.open(path).convert("L")) for path in sorted(tmp_path.rglob("*.png"))]) / 255
-    assert seen.statistics is not None
+    assert isinstance(seen.statistics, PictureStatistics)
     assert seen.statistics.mean == pytest.approx(pixels.mean())
     assert seen.statistics.std == pytest.approx(pixels.std())
 
@@ -144,7 +146,7 @@ def test_one_usable_class_is_shown_but_not_trained(tmp_path: Path) -> None:
     assert kinds(seen)["one_class"].severity == "error"
     assert seen.problems[0].kind == "one_class"
     assert seen.detection.spec.classes == ("cats",)
-    assert -1 in seen.labels
+    assert seen.labels == (0,) * 9 + (None,)
     with pytest.raises(CapasError) as caught:
         refuse_if_unlearnable(seen)
     assert caught.value.key == "unlearnable"
@@ -174,9 +176,10 @@ def test_rows_without_a_class_take_no_part(tmp_path: Path) -> None:
     rows = ["a;b;class", *(f"{i};{i * 0.37};{'xy'[i % 2]}" for i in range(20)), "99;1.5;"]
     (tmp_path / "t.csv").write_text("\n".join(rows))
     seen = look(tmp_path / "t.csv")
-    assert seen.statistics is None
+    assert isinstance(seen.statistics, TableStatistics)
+    assert (seen.statistics.kinds, seen.statistics.missing) == ({"a": "number", "b": "number"}, {"a": 0, "b": 0})
     assert kinds(seen)["unlabelled"].count == 1
-    assert (seen.usable[-1], seen.labels[-1], seen.split[-1]) == (False, -1, None)
+    assert (seen.usable[-1], seen.labels[-1], seen.split[-1]) == (False, None, None)
 
 
 def test_many_pictures_skip_the_search_for_near_duplicates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,8 +202,13 @@ def test_the_same_pictures_elsewhere_and_renamed_are_split_alike(tmp_path: Path)
 
 
 def catalogue(language: str) -> dict[str, dict[str, dict[str, str]]]:
-    folder = Path(capas.core.messages.__file__).parent / language
-    return tomllib.loads((folder / "data.toml").read_text(encoding="utf-8"))
+    """Problems and errors of all files."""
+    found: dict[str, dict[str, dict[str, str]]] = {"problems": {}, "errors": {}}
+    for path in (Path(capas.core.messages.__file__).parent / language).glob("*.toml"):
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        for area, held in found.items():
+            held.update({key: texts for key, texts in tree.get(area, {}).items() if isinstance(texts, dict)})
+    return found
 
 
 def test_every_kind_has_its_sentences_with_the_same_placeholders() -> None:

@@ -179,8 +179,19 @@ def test_paths_that_hold_nothing(tmp_path: Path) -> None:
     assert refused("x" * 5000) == "no_such_path"
     assert refused("hf:mnist") == "hub_not_available"
     assert refused(tmp_path) == "empty_folder"
-    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "a.docx").write_text("x")
     assert refused(tmp_path) == "no_pictures"
+
+
+def test_the_kind_of_file_that_a_folder_has_most_of_is_its_medium(tmp_path: Path) -> None:
+    class_folders(tmp_path, cats=2, dogs=1)
+    for i in range(4):
+        (tmp_path / "cats" / f"t{i}.txt").write_text(f"about cats, {i}")
+    source = open_source(tmp_path)
+    assert (source.medium, source.file_field, source.pictures) == ("text", "text", None)
+    assert source.files is not None and [source.files.name(i) for i in range(4)] == [f"cats/t{i}.txt" for i in range(4)]
+    assert source.columns == {"class": ("cats",) * 4}
+    assert kinds(source) == {"not_a_picture": 3, "empty_class": 1}
 
 
 def write_csv(path: Path, text: str) -> Path:
@@ -196,7 +207,7 @@ def test_flat_folder_with_a_table(tmp_path: Path) -> None:
     assert source.layout == "flat_folder"
     assert names(source) == ["p2.png", "p0.png"]
     assert source.columns == {"kind": ("x", "y"), "age": (3.0, 4.0)}
-    assert source.picture_field == "file"
+    assert source.file_field == "file"
     assert kinds(source) == {"missing_file": 1, "not_in_table": 2}
 
 

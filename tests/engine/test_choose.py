@@ -1,13 +1,16 @@
 """How a run computes is measured where the user left it open, and only there."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from capas.core.objective import Phase
+from capas.data.batch import Batch
 from capas.engine import choose
-from capas.engine.choose import Execution, Measured, choose_execution, gradient_agreement
+from capas.engine.choose import Execution, Measured, Trial, choose_execution, gradient_agreement
 from capas.engine.config import ExecutionConfig
 
 SPEED: dict[tuple[str, str], float] = {
@@ -23,9 +26,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> list[Execution]:
     """A processor with bfloat16 and two free cores, whose speeds are those above; what was measured is listed."""
     asked: list[Execution] = []
 
-    def measure(
-        candidates: Sequence[Execution], network: nn.Module, images: Tensor, loss: object, *, budget_s: float
-    ) -> list[Measured]:
+    def measure(candidates: Sequence[Execution], trial: Trial[Tensor], *, budget_s: float) -> list[Measured]:
         asked.extend(candidates)
         return [
             Measured(
@@ -43,21 +44,42 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> list[Execution]:
     return asked
 
 
-def loss(network: nn.Module, images: Tensor) -> Tensor:
-    outputs: Tensor = network(images)
+def loss(outputs: Tensor) -> Tensor:
     return outputs.square().mean()
 
 
-def unreliable(network: nn.Module, images: Tensor) -> Tensor:
+def unreliable(outputs: Tensor) -> Tensor:
     """A loss whose gradient turns round in bfloat16."""
-    outputs: Tensor = network(images)
     return outputs.square().mean() if outputs.dtype == torch.float32 else -outputs.square().mean()
 
 
-def decided(wanted: dict[str, object], of: choose.Loss = loss) -> Execution:
-    network = nn.Conv2d(1, 4, 3)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lowering:
+    """Brings down the loss of what the network makes of a batch."""
+
+    network: nn.Module
+    loss: Callable[[Tensor], Tensor]
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        return {"one": self.network}
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        return (Phase(name="learn", loss="loss", networks=("one",)),)
+
+    def losses(self, batch: Tensor, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
+        return {phase.loss: self.loss(self.network(batch))}
+
+
+def trial(network: nn.Module, of: Callable[[Tensor], Tensor] = loss, *, batch: Tensor | None = None) -> Trial[Tensor]:
+    pictures = torch.rand(4, 1, 8, 8) if batch is None else batch
+    return Trial(objective=Lowering(network=network, loss=of), batch=pictures, examples=len(pictures))
+
+
+def decided(wanted: dict[str, object], of: Callable[[Tensor], Tensor] = loss) -> Execution:
     config = ExecutionConfig.model_validate({"device": "cpu", **wanted})
-    return choose_execution(config, network, torch.rand(4, 1, 8, 8), of)
+    return choose_execution(config, trial(nn.Conv2d(1, 4, 3), of))
 
 
 def way(execution: Execution) -> tuple[str, str, int]:
@@ -110,11 +132,11 @@ def test_bfloat16_is_left_out_where_the_processor_lacks_it(
 
 
 def test_gradients_of_the_two_precisions_are_compared() -> None:
-    network, images = nn.Conv2d(1, 4, 3), torch.rand(4, 1, 8, 8)
+    network = nn.Conv2d(1, 4, 3)
     ways = [Execution(device="cpu", precision=p, memory_format="contiguous", threads=1, reason="")
             for p in choose.Precision.__args__]  # type: ignore[attr-defined]  # fmt: skip
-    assert gradient_agreement(network, images, loss, ways) > 0.999
-    assert gradient_agreement(network, images, unreliable, ways) < -0.999
+    assert gradient_agreement(trial(network), ways) > 0.999
+    assert gradient_agreement(trial(network, unreliable), ways) < -0.999
 
 
 def test_measuring_runs_every_way_and_leaves_the_network_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,11 +144,17 @@ def test_measuring_runs_every_way_and_leaves_the_network_as_it_was(monkeypatch: 
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     config = ExecutionConfig.model_validate({"device": "cpu", "precision": "float32", "threads": 1})
-    found = choose_execution(config, network, torch.rand(4, 1, 8, 8), loss, budget_s=0.0)
+    found = choose_execution(config, trial(network), budget_s=0.0)
     assert {m.memory_format for m in found.measured} == {"contiguous", "channels_last"}
     assert all(m.examples_per_s > 0 for m in found.measured)
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_a_network_without_pictures_has_no_memory_format_to_choose(machine: list[Execution]) -> None:
+    config = ExecutionConfig.model_validate({"device": "cpu", "precision": "float32"})
+    choose_execution(config, trial(nn.Linear(8, 2), batch=torch.rand(4, 8)))
+    assert {tried.memory_format for tried in machine} == {"contiguous"}
 
 
 def test_what_was_chosen_reads_back_and_nonsense_is_refused() -> None:
@@ -145,6 +173,17 @@ def test_a_network_is_placed_in_the_memory_format_that_was_chosen() -> None:
     execution = Execution(device="cpu", precision="bfloat16", memory_format="channels_last", threads=1, reason="")
     assert execution.place(network) is network and network.weight is weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
-    assert execution.place_images(images).is_contiguous(memory_format=torch.channels_last)
+    assert execution.place_batch(images).is_contiguous(memory_format=torch.channels_last)
     with execution.autocast():
         assert network(images).dtype == torch.bfloat16
+
+
+def test_every_tensor_of_a_batch_is_placed_and_only_pictures_change_their_order() -> None:
+    execution = Execution(device="cpu", precision="float32", memory_format="channels_last", threads=1, reason="")
+    pictures, labels = torch.rand(2, 3, 8, 8), torch.arange(2)
+    batch = Batch(inputs=(pictures, {"more": pictures}), targets=labels, positions=labels)
+    placed = execution.place_batch(batch)
+    first, rest = placed.inputs
+    for one in (first, rest["more"]):
+        assert one.is_contiguous(memory_format=torch.channels_last) and torch.equal(one, pictures)
+    assert torch.equal(placed.targets, labels) and placed.mix is None

@@ -83,7 +83,7 @@ def test_training_leaves_a_frozen_body_as_it_was(tmp_path: Path) -> None:
     }  # fmt: skip
     run = train_here("sample:shapes", tmp_path / "run", settings)
     before = pretrained_lite0(num_classes=3).state_dict()
-    after = capas.load(run).bundle.network.state_dict()
+    after = capas.load(run).answering.network.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"classifier.1.weight", "classifier.1.bias"}
 

@@ -2,18 +2,19 @@
 
 import csv
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import capas
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
 from capas.data.samples import open_sample
-from capas.engine.predict import Model, expand_inputs, load_model
+from capas.engine.predict import Model, load_model
+from capas.engine.recipe import Item
 from capas.engine.record import read_record
 from capas.engine.run import find_run
 
@@ -57,8 +58,9 @@ def test_the_saved_model_answers_what_was_written_when_it_was_tested(model: Mode
 def test_weights_are_those_that_the_card_names(model: Model, finished_run: Path) -> None:
     content = (finished_run / "bundle" / "model.safetensors").read_bytes()
     assert model.card.weights.hash == content_hash(content) and model.card.weights.bytes == len(content)
-    assert not model.bundle.network.training
-    assert sum(p.numel() for p in model.bundle.network.parameters()) == model.card.network.parameters
+    network = model.answering.network
+    assert not network.training
+    assert sum(p.numel() for p in network.parameters()) == model.card.network.parameters
 
 
 def test_a_file_answers_as_its_pixels(model: Model, tmp_path: Path) -> None:
@@ -95,12 +97,12 @@ def test_a_bad_picture_costs_one_refusal(model: Model, tmp_path: Path) -> None:
 def test_answers_stream_without_reading_ahead(model: Model) -> None:
     asked: list[int] = []
 
-    def source() -> object:
+    def source() -> Iterator[Item]:
         for number, picture in enumerate(pictures(10)):
             asked.append(number)
-            yield picture
+            yield model.answering.item(picture, number)
 
-    stream = model.stream(source(), batch_size=3)  # type: ignore[arg-type]
+    stream = model.stream(source(), batch_size=3)
     next(stream)
     assert asked == [0, 1, 2]
 
@@ -114,7 +116,7 @@ def test_json_has_the_most_probable_first(model: Model) -> None:
     assert next(iter(probabilities)) == shown["prediction"]
 
 
-def test_inputs_are_files_folders_lists_and_samples(tmp_path: Path) -> None:
+def test_inputs_are_files_folders_lists_and_samples(model: Model, tmp_path: Path) -> None:
     for name in ("b/2.png", "b/10.png", "a.png", "b/notes.txt"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -122,13 +124,25 @@ def test_inputs_are_files_folders_lists_and_samples(tmp_path: Path) -> None:
             Image.new("L", (4, 4)).save(path)
         else:
             path.write_text("")
-    folder = list(expand_inputs([str(tmp_path)]))
+
+    def items(words: list[str], lines: Sequence[str] = ()) -> list[Item]:
+        return list(model.answering.items(words, lines))
+
+    folder = [item.content for item in items([str(tmp_path)])]
     assert sorted(map(str, folder)) == sorted(str(tmp_path / n) for n in ("a.png", "b/2.png", "b/10.png"))
-    assert list(expand_inputs(["-"], ["x.png\n", "\n", "  ", "y z.png\r\n"])) == [Path("x.png"), Path("y z.png")]
-    assert len(list(expand_inputs(["sample:shapes"]))) == 120
+    listed = items(["-"], ["x.png\n", "\n", "  ", "y z.png\r\n"])
+    assert [(item.name, item.content) for item in listed] == [(n, Path(n)) for n in ("x.png", "y z.png")]
+    assert len(items(["sample:shapes"])) == 120
     with pytest.raises(CapasError) as caught:
-        list(expand_inputs([str(tmp_path / "a.png"), str(tmp_path / "none.png")]))
+        items([str(tmp_path / "a.png"), str(tmp_path / "none.png")])
     assert caught.value.key == "no_such_picture" and "none.png" in caught.value.where
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((4, 4), np.float32), np.zeros(4, np.uint8), 3, None, {"a": 1.0}])
+def test_what_is_no_picture_costs_one_refusal_too(model: Model, wrong: object) -> None:
+    good, bad = model.predict([pictures(1)[0], wrong])
+    assert good.prediction and good.refused is None
+    assert bad.prediction is None and bad.input == "array 1" and bad.refused
 
 
 def test_a_model_is_found_by_run_bundle_or_latest(finished_run: Path, tmp_path: Path) -> None:
@@ -139,7 +153,10 @@ def test_a_model_is_found_by_run_bundle_or_latest(finished_run: Path, tmp_path: 
     assert answers[0] == answers[1] == answers[2]
 
 
-def test_probabilities_come_in_float32_from_uint8(model: Model) -> None:
-    images = torch.randint(0, 256, (2, *model.bundle.preparation.shape), dtype=torch.uint8)
-    found = model.probabilities(images)
-    assert found.dtype == torch.float32 and found.shape == (2, 3) and not found.requires_grad
+def test_a_model_without_such_a_form_is_not_exported(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model.answering, "exportable", lambda: None)
+    with pytest.raises(CapasError) as caught:
+        model.export(tmp_path / "m.onnx")
+    assert caught.value.key == "export_not_possible" and not list(tmp_path.iterdir())

@@ -8,13 +8,20 @@ from pathlib import Path
 import pytest
 
 from capas.core.errors import CapasError
-from capas.engine.record import Record, find_pictures, read_record
+from capas.core.spec import Field, Spec
+from capas.engine.config import DataConfig
+from capas.engine.record import Record, find_examples, read_record
 from capas.engine.run import find_run, new_run
 
+SPEC = Spec(
+    inputs=(Field(name="image", kind="image"),),
+    target=Field(name="class", kind="category"),
+    task="classify",
+    classes=("a", "b"),
+)
 RECORD = Record(
     source="sample:shapes",
-    target=None,
-    classes=("a", "b"),
+    spec=SPEC,
     names=("1.png", "2.png", "3.png", "4.png"),
     hashes=("h1", "h2", "h3", "h4"),
     labels=(0, 1, 0, 1),
@@ -30,8 +37,8 @@ def test_positions_are_those_of_the_split() -> None:
 def test_a_digest_is_of_contents_and_classes_whatever_their_order_and_names() -> None:
     order = (3, 1, 0, 2)
     shuffled = Record(
-        source="elsewhere", target="x", classes=("b", "a"), names=tuple("wxyz"),
-        hashes=tuple(RECORD.hashes[i] for i in order), labels=tuple(1 - RECORD.labels[i] for i in order),
+        source="elsewhere", spec=replace(SPEC, target=Field(name="x", kind="category"), classes=("b", "a")),
+        names=tuple("wxyz"), hashes=tuple(RECORD.hashes[i] for i in order), labels=(0, 0, 1, 1),
         splits=tuple(RECORD.splits[i] for i in order),
     )  # fmt: skip
     for split in ("train", "validation", "test"):
@@ -43,10 +50,11 @@ def test_a_digest_is_of_contents_and_classes_whatever_their_order_and_names() ->
 
 def test_a_record_reads_back_and_finds_its_pictures(finished_run: Path) -> None:
     record = read_record(find_run(finished_run))
-    assert record.classes == ("circle", "square", "triangle") and len(record.positions("test")) == 120
-    pictures, indices = find_pictures(record, 50_000_000)
-    assert [pictures.name(i) for i in indices] == list(record.names)
-    assert [pictures.content_hash(i) for i in indices[:9]] == list(record.hashes[:9])
+    assert record.spec.classes == ("circle", "square", "triangle") and len(record.positions("test")) == 120
+    source, indices = find_examples(record, DataConfig(max_pixels=50_000_000))
+    assert source.files is not None
+    assert [source.files.name(i) for i in indices] == list(record.names)
+    assert [source.files.content_hash(i) for i in indices[:9]] == list(record.hashes[:9])
 
 
 def test_runs_are_named_by_date_and_data_and_never_twice() -> None:

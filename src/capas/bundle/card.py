@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from capas.core.errors import CapasError
 from capas.core.files import write_json
 from capas.core.messages import say
+from capas.core.spec import Spec
 
 FORMAT = "capas-bundle"
 VERSION = 1
@@ -19,14 +20,10 @@ class Part(BaseModel):
 
 
 class NetworkCard(Part):
-    """Which network, so that it can be built again."""
+    """Which network, with the ``settings`` it is built again from."""
 
     name: str
-    in_channels: int = Field(ge=1)
-    num_classes: int = Field(ge=1)
-    image_size: int = Field(ge=1, le=8192)
-    width: int | None = Field(ge=1)
-    mirrored: bool
+    settings: dict[str, int | float | bool | str | None]
     parameters: int
     paper: str
 
@@ -46,12 +43,22 @@ class SplitCard(Part):
     hash: str
 
 
-class RateCard(Part):
-    """A rate as every ``--json`` gives it."""
+class FieldCard(Part):
+    """A field of an example."""
 
+    name: str
+    kind: str
+    unit: str
+
+
+class RateCard(BaseModel):
+    """A figure as every ``--json`` gives it: a rate, or a measure with its unit."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
     value: float
     n: int
     interval: tuple[float, float]
+    unit: str = ""
 
 
 class DataCard(Part):
@@ -77,6 +84,9 @@ class ProvenanceCard(Part):
     threads: int
 
 
+_SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
+
+
 class Card(Part):
     """All of it. ``metrics``, ``baseline`` and ``per_class`` have the form of ``capas test --json``."""
 
@@ -84,6 +94,9 @@ class Card(Part):
     version: int = VERSION
     name: str
     task: str
+    medium: str
+    inputs: list[FieldCard]
+    targets: list[FieldCard]
     classes: list[str]
     network: NetworkCard
     weights: WeightsCard
@@ -96,16 +109,32 @@ class Card(Part):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "Card":
-        if len(self.classes) != self.network.num_classes:
-            raise ValueError(f"{len(self.classes)} classes, but num_classes is {self.network.num_classes}")
-        RateCard.model_validate(self.metrics.get("accuracy"))
+        outputs = self.network.settings.get("num_classes")
+        if self.task in ("classify", "tag") and outputs is not None and len(self.classes) != outputs:
+            raise ValueError(f"{len(self.classes)} classes, but num_classes is {outputs}")
+        RateCard.model_validate(next(iter(self.metrics.values()), None))
+        assert self.spec
         return self
 
     @property
-    def accuracy(self) -> tuple[float, int, float, float]:
-        """Test accuracy 0..1, the count, and the interval's ends."""
-        rate = RateCard.model_validate(self.metrics["accuracy"])
-        return rate.value, rate.n, *rate.interval
+    def spec(self) -> Spec:
+        """The learning problem. Raises ValidationError on a kind of field or task that there is not."""
+        spec: Spec = _SPEC.validate_python(
+            {
+                "inputs": [f.model_dump() for f in self.inputs],
+                "target": self.targets[0].model_dump(),
+                "further_targets": [f.model_dump() for f in self.targets[1:]],
+                "task": self.task,
+                "classes": self.classes,
+            }
+        )
+        return spec
+
+    @property
+    def headline(self) -> tuple[str, RateCard]:
+        """The name of the figure that counts, and the figure on the test split."""
+        name = next(iter(self.metrics))
+        return name, RateCard.model_validate(self.metrics[name])
 
 
 def write_card(path: Path, card: Card) -> None:
@@ -128,14 +157,15 @@ def read_card(path: Path) -> Card:
     return card
 
 
-def limits(card_data: DataCard, n_test: int, smallest: tuple[str, int], channels: int) -> list[str]:
+def limits(card_data: DataCard, n_test: int, smallest: tuple[str, int] | None, *, grey: bool) -> list[str]:
     """What the figures do not tell, in sentences for the card's reader."""
     sentences = [say("card.limit_same_source"), say("card.limit_always_answers")]
     if n_test < 200:
         sentences.append(say("card.limit_small_test", n=n_test))
-    if smallest[1] < 50:
+    if smallest is not None and smallest[1] < 50:
         sentences.append(say("card.limit_small_class", name=smallest[0], n=smallest[1]))
-    if channels == 1:
+    if grey:
         sentences.append(say("card.limit_grey"))
-    sentences.append(say("card.limit_uncalibrated"))
+    if smallest is not None:
+        sentences.append(say("card.limit_uncalibrated"))
     return sentences

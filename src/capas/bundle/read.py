@@ -1,20 +1,18 @@
 """Reading a bundle: nothing in it is ever run. A pickle is refused with the reason and the way out."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load
-from torch import nn
+from torch import Tensor, nn
 
 from capas.bundle.card import Card, read_card
-from capas.bundle.write import CARD, MODEL, PREPARATION
+from capas.bundle.write import ANSWERS, CARD, MODEL, PREPARATION
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
-from capas.data.preparation import Preparation
-from capas.networks.catalog import build
-from capas.networks.mirrored import Mirrored
 
 PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".keras", ".npy", ".npz"}
 # A pickle of protocol 2 to 5 starts with 0x80 and the protocol; torch's own files are ZIP archives around one.
@@ -23,11 +21,26 @@ PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bundle:
-    """A model as read: its card, its network in evaluation mode, and how inputs are prepared."""
+    """A model as read: its card, its weights by name, and the JSON objects beside them by file name."""
 
+    folder: Path
     card: Card
-    network: nn.Module
-    preparation: Preparation
+    tensors: Mapping[str, Tensor]
+    files: Mapping[str, Mapping[str, object]]
+
+    def file(self, name: str) -> Mapping[str, object]:
+        """The JSON object called ``name``. Raises CapasError ``bundle_incomplete``."""
+        if name not in self.files:
+            raise CapasError("bundle_incomplete", where=self.folder / name, received="–")
+        return self.files[name]
+
+    def fill(self, network: nn.Module) -> nn.Module:
+        """``network`` with the weights, in evaluation mode. Raises CapasError where they do not fit."""
+        try:
+            network.load_state_dict(dict(self.tensors))
+        except RuntimeError as error:
+            raise CapasError("bundle_incomplete", where=self.folder / MODEL, received=str(error)[:200]) from error
+        return network.eval()
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -42,7 +55,6 @@ def read_bundle(folder: Path) -> Bundle:
                 refuse_pickle(path)
         raise CapasError("not_a_bundle", where=folder)
     card = read_card(folder / CARD)
-    network = _network(card)
     try:
         weights = (folder / MODEL).read_bytes()
     except OSError as error:
@@ -50,11 +62,11 @@ def read_bundle(folder: Path) -> Bundle:
     if content_hash(weights) != card.weights.hash:
         raise CapasError("bundle_altered", where=folder / MODEL, received=content_hash(weights)[:8])
     try:
-        network.load_state_dict(load(weights))
-    except (SafetensorError, RuntimeError) as error:
+        tensors = load(weights)
+    except SafetensorError as error:
         raise CapasError("bundle_incomplete", where=folder / MODEL, received=str(error)[:200]) from error
-    whole = Mirrored(network) if card.network.mirrored else network
-    return Bundle(card=card, network=whole.eval(), preparation=_preparation(folder / PREPARATION, card))
+    files = {name: _json(folder / name) for name in (PREPARATION, ANSWERS) if (folder / name).is_file()}
+    return Bundle(folder=folder, card=card, tensors=tensors, files=files)
 
 
 def refuse_pickle(path: Path) -> None:
@@ -66,25 +78,11 @@ def refuse_pickle(path: Path) -> None:
     raise CapasError("not_a_bundle", where=path)
 
 
-def _network(card: Card) -> nn.Module:
-    shape = card.network
-    return build(
-        shape.name,
-        in_channels=shape.in_channels,
-        num_classes=shape.num_classes,
-        image_size=shape.image_size,
-        width=shape.width,
-    )
-
-
-def _preparation(path: Path, card: Card) -> Preparation:
+def _json(path: Path) -> Mapping[str, object]:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CapasError("bundle_incomplete", where=path, received=str(error)) from error
     if not isinstance(tree, dict):
         raise CapasError("bundle_incomplete", where=path, received=type(tree).__name__)
-    preparation, shape = Preparation.from_json(tree, where=str(path)), card.network
-    if preparation.shape != (shape.in_channels, shape.image_size, shape.image_size):
-        raise CapasError("bundle_incomplete", where=path, received="×".join(map(str, preparation.shape)))
-    return preparation
+    return tree

@@ -1,38 +1,57 @@
 """The bundle's README: a model card as Hugging Face reads it, in the language of the user who trained the model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from capas.bundle.card import Card
+from capas.core.figures import baseline_name, figure_name, figure_text, percent
 from capas.core.messages import language, say
 
 CLASSES_SHOWN = 50
+# As Hugging Face calls them: https://huggingface.co/tasks
+PIPELINES = {
+    ("classify", "image"): "image-classification",
+    ("classify", "audio"): "audio-classification",
+    ("classify", "text"): "text-classification",
+    ("classify", "table"): "tabular-classification",
+    ("tag", "image"): "image-classification",
+    ("tag", "text"): "text-classification",
+    ("tag", "audio"): "audio-classification",
+    ("regress", "table"): "tabular-regression",
+    ("label", "image"): "image-segmentation",
+    ("label", "tokens"): "token-classification",
+    ("transform", "image"): "image-to-image",
+    ("transcribe", "image"): "image-to-text",
+    ("transcribe", "audio"): "automatic-speech-recognition",
+    ("translate", "text"): "translation",
+}
+EXAMPLES = {
+    "image": '"picture.jpg"',
+    "audio": '"sound.wav"',
+    "text": '"a text"',
+    "tokens": '["a", "sentence"]',
+    "table": '{"column": 1.0}',
+}
 
 
 def model_card(card: Card) -> str:
     """Markdown with a YAML head (https://huggingface.co/docs/hub/model-cards)."""
-    value, n, low, high = card.accuracy
-    majority, linear = _baseline(card.baseline)
     train = card.data.splits["train"].count
     sections = [
         _head(card),
         f"# {card.name}",
-        say("card.summary", n_classes=len(card.classes), network=card.network.name, train=train),
+        say(f"card.summary_{card.task}", n_classes=len(card.classes), network=card.network.name, train=train),
         f"## {say('card.how_good')}",
-        say("card.accuracy", value=_percent(value), low=_percent(low), high=_percent(high), n=n),
-        _table(
-            (say("card.answer"), say("card.share_right")),
-            [
-                (say("card.this_model"), f"**{_percent(value)}**"),
-                (say("card.linear"), _percent(linear)),
-                (say("card.majority"), _percent(majority)),
-            ],
-        ),
-        f"## {say('card.by_class')}",
-        _table((say("card.class"), say("card.found"), say("card.examples")), _class_rows(card.per_class)),
+        say("card.tested", n=card.headline[1].n),
+        _figures_table(card),
+    ]
+    if any("recall" in figures for figures in card.per_class.values() if isinstance(figures, Mapping)):
+        heads = (say("card.class"), say("card.found"), say("card.examples"))
+        sections += [f"## {say('card.by_class')}", _table(heads, _class_rows(card.per_class))]
+    sections += [
         f"## {say('card.limits')}",
         "\n".join(f"- {sentence}" for sentence in card.limits),
         f"## {say('card.use')}",
-        '```python\nimport capas\n\nmodel = capas.load(".")\nprint(model.predict(["picture.jpg"]))\n```',
+        f'```python\nimport capas\n\nmodel = capas.load(".")\nprint(model.predict([{EXAMPLES[card.medium]}]))\n```',
         f"## {say('card.origin')}",
         _table((say("card.what"), say("card.value")), _origin_rows(card)),
     ]
@@ -40,20 +59,21 @@ def model_card(card: Card) -> str:
 
 
 def _head(card: Card) -> str:
-    value = card.accuracy[0]
+    name, headline = card.headline
+    pipeline = PIPELINES.get((card.task, card.medium))
     lines = [
         "---",
         f"language: {language()}",
         "library_name: capas",
-        "pipeline_tag: image-classification",
-        "tags: [capas, image-classification]",
-        "metrics: [accuracy]",
+        *([f"pipeline_tag: {pipeline}"] if pipeline else []),
+        f"tags: [capas, {pipeline or card.task}]",
+        f"metrics: [{name}]",
         "model-index:",
         f"- name: {_quoted(card.name)}",
         "  results:",
-        "  - task: {type: image-classification}",
-        f"    dataset: {{name: {_quoted(card.data.source)}, type: image-folder, split: test}}",
-        f"    metrics: [{{type: accuracy, value: {value:.4f}}}]",
+        f"  - task: {{type: {pipeline or card.task}}}",
+        f"    dataset: {{name: {_quoted(card.data.source)}, type: {_quoted(card.data.source)}, split: test}}",
+        f"    metrics: [{{type: {name}, value: {headline.value:.4f}}}]",
         "---",
     ]
     return "\n".join(lines)
@@ -64,27 +84,29 @@ def _quoted(text: str) -> str:
     return '"' + " ".join(escaped.split()) + '"'
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _baseline(baseline: Mapping[str, object]) -> tuple[float, float]:
-    values = []
-    for name in ("majority", "logistic_regression"):
-        entry = baseline[name]
-        assert isinstance(entry, dict)
-        values.append(float(entry["accuracy"]["value"]))
-    return values[0], values[1]
+def _figures_table(card: Card) -> str:
+    """The headline beside the baselines', then the other figures."""
+    name, _ = card.headline
+    rows = [(say("card.this_model"), f"**{figure_text(card.metrics[name])}**")]
+    for other, figures in card.baseline.items():
+        assert isinstance(figures, Mapping)
+        rows.append((baseline_name(other), figure_text(figures[name])))
+    further = [(figure_name(key), figure_text(figure)) for key, figure in card.metrics.items() if key != name]
+    table = _table((say("card.answer"), figure_name(name)), rows)
+    return table + "\n\n" + _table((say("card.figure"), say("card.value_head")), further) if further else table
 
 
 def _class_rows(per_class: Mapping[str, object]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
+    """The classes that do worst first; a line for the rest of very many."""
+    rows: list[tuple[float, str, str, int]] = []
     for name, figures in per_class.items():
         assert isinstance(figures, dict)
         recall = figures["recall"]
         low, high = recall["interval"]
-        rows.append((name, f"{_percent(recall['value'])} ({100 * low:.0f}–{100 * high:.0f})", str(recall["n"])))
-    shown = sorted(rows, key=lambda row: float(row[1].split()[0]))[:CLASSES_SHOWN]
+        text = f"{percent(recall['value'])} ({100 * low:.0f}–{100 * high:.0f})"
+        rows.append((recall["value"], name, text, recall["n"]))
+    rows.sort(key=lambda row: row[0])
+    shown: list[tuple[str, ...]] = [(name, text, str(n)) for _, name, text, n in rows[:CLASSES_SHOWN]]
     if len(rows) > CLASSES_SHOWN:
         shown.append((say("card.more_classes", n=len(rows) - CLASSES_SHOWN), "", ""))
     return shown
@@ -102,6 +124,6 @@ def _origin_rows(card: Card) -> list[tuple[str, ...]]:
     ]
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join("| " + " | ".join(" ".join(c.replace("|", "\\|").split()) for c in line) + " |" for line in lines)

@@ -1,5 +1,6 @@
-"""Writing a bundle: five files, each whole or absent; the card last, because it is what makes a folder a bundle."""
+"""Writing a bundle: a few files, each whole or absent; the card last, because it is what makes a folder a bundle."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import save
@@ -8,18 +9,18 @@ from torch import nn
 from capas.bundle.card import Card, WeightsCard, write_card
 from capas.bundle.readme import model_card
 from capas.core.files import content_hash, write_atomic, write_json
-from capas.data.preparation import Preparation
 from capas.networks.mirrored import Mirrored
 
 MODEL, CARD, README = "model.safetensors", "card.json", "README.md"
-LABELS, PREPARATION = "labels.txt", "preparation.json"
+LABELS, PREPARATION, ANSWERS = "labels.txt", "preparation.json", "answers.json"
 
 
-def write_bundle(folder: Path, network: nn.Module, preparation: Preparation, card: Card) -> Card:
+def write_bundle(folder: Path, network: nn.Module, files: Mapping[str, object], card: Card) -> Card:
     """Write the bundle of ``network`` to ``folder``; returns ``card`` with the weights' hash filled in.
 
-    ``labels.txt`` has one class a line, in the order of the outputs (line breaks in a name become spaces; the card
-    has the exact names). Raises CapasError ``disk_full`` or ``cannot_write``.
+    ``files`` are JSON by name: ``preparation.json`` says how inputs become tensors, ``answers.json`` how outputs become
+    answers. ``labels.txt`` has one class a line, in the order of the outputs (line breaks in a name become spaces; the
+    card has the exact names). Raises CapasError ``disk_full`` or ``cannot_write``.
     """
     single = network.network if isinstance(network, Mirrored) else network
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in single.state_dict().items()}
@@ -32,8 +33,10 @@ def write_bundle(folder: Path, network: nn.Module, preparation: Preparation, car
         }
     )
     write_atomic(folder / MODEL, weights)
-    write_json(folder / PREPARATION, preparation.as_json())
-    write_atomic(folder / LABELS, "".join(" ".join(name.split()) + "\n" for name in card.classes))
+    for name, tree in files.items():
+        write_json(folder / name, tree)
+    if card.classes:
+        write_atomic(folder / LABELS, "".join(" ".join(name.split()) + "\n" for name in card.classes))
     write_atomic(folder / README, model_card(card))
     write_card(folder / CARD, card)
     return card

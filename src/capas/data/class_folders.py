@@ -2,7 +2,7 @@
 it holds."""
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ from capas.data.folders import Listing, SplitName, natural_key, plain, split_cal
 
 _WRAPPERS: Final = frozenset({
     "images", "image", "imgs", "pictures", "photos", "data", "dataset", "imagenes", "imagen", "fotos",
+    "audio", "sounds", "sonidos", "texts", "textos",
     "fotografias", "datos", "conjunto",
 })  # fmt: skip
 
@@ -33,16 +34,17 @@ class ClassFolders:
     outside: tuple[str, ...]
 
 
-def find_class_folders(listing: Listing) -> ClassFolders | None:
-    """The pictures by class, or None when no picture lies in a class folder."""
-    base = _unwrapped(listing)
-    parts = {path: path.relative_to(base).parts for path in listing.pictures if path.is_relative_to(base)}
+def find_class_folders(listing: Listing, files: Sequence[Path] | None = None) -> ClassFolders | None:
+    """The ``files`` (the pictures, unless given) by class, or None when none of them lies in a class folder."""
+    files = listing.pictures if files is None else files
+    base = _unwrapped(listing, files)
+    parts = {path: path.relative_to(base).parts for path in files if path.is_relative_to(base)}
     split = _is_split(list(parts.values()))
     if split is None:
         return None
     placed: list[tuple[Path, str | None, SplitName | None]] = []
     outside: list[str] = []
-    for path in listing.pictures:
+    for path in files:
         part = parts.get(path, ())
         side = split_called(part[0]) if split and len(part) > 1 else None
         inner = part[1:] if side else part
@@ -63,13 +65,13 @@ def class_name(folder: str) -> str:
     return unicodedata.normalize("NFC", folder)
 
 
-def _unwrapped(listing: Listing) -> Path:
+def _unwrapped(listing: Listing, files: Sequence[Path]) -> Path:
     """The folder whose children are splits or classes: a lone ``images/`` or ``data/`` folder is stepped
     into."""
     base = listing.root
     while True:
         children = [folder for folder in listing.folders if folder.parent == base]
-        if len(children) != 1 or any(path.parent == base for path in listing.pictures):
+        if len(children) != 1 or any(path.parent == base for path in files):
             return base
         inner = {folder.name for folder in listing.folders if folder.parent == children[0]}
         wrapper = plain(children[0].name) in _WRAPPERS or children[0].name == base.name

@@ -1,5 +1,7 @@
-"""What a table's column holds: numbers, categories, identifiers or free text."""
+"""What a table's column holds: numbers, categories, tags, identifiers or free text."""
 
+import datetime
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -7,12 +9,15 @@ from typing import Final, Literal
 from capas.data.folders import natural_key, plain
 from capas.data.tables import Cell
 
-ColumnKind = Literal["category", "few_numbers", "number", "identifier", "text", "empty"]
+ColumnKind = Literal["category", "few_numbers", "number", "date", "tags", "identifier", "text", "empty"]
 
 FEW: Final = 20  # so many different whole numbers may still be classes (digits, grades, months)
 _CLASS_NAMES: Final = frozenset({
     "label", "labels", "class", "classes", "category", "clase", "clases", "etiqueta", "categoria",
 })  # fmt: skip
+_DATE: Final = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T ]\d\d:\d\d.*)?|(\d{1,2})[/.](\d{1,2})[/.](\d{4})(?: \d\d:\d\d.*)?"
+)
 _ID_NAMES: Final = frozenset({
     "id", "uuid", "index", "indice", "codigo", "code", "key", "clave", "file", "filename", "path", "url",
 })  # fmt: skip
@@ -51,9 +56,59 @@ def _kind(name: str, present: Sequence[str | float], distinct: int) -> ColumnKin
         if whole and repeats and distinct <= (1000 if plain(name) in _CLASS_NAMES else FEW):
             return "few_numbers"
         return "identifier" if whole and _counts_up(present, distinct) else "number"
+    if all(date_of(cell) for cell in present[:20]) and sum(date_of(c) is None for c in present) * 20 <= len(present):
+        return "date"
+    if _are_tags([str(cell) for cell in present], distinct):
+        return "tags"
     if repeats or (distinct < len(present) and distinct <= FEW):
         return "category"
     return "identifier" if distinct == len(present) and _short(present) else "text"
+
+
+def _are_tags(cells: Sequence[str], distinct: int) -> bool:
+    """Whether these are lists: many hold a separator, and the parts repeat far more than the whole cells do."""
+    separator = tag_separator(cells)
+    if not separator:
+        return False
+    parts = {tag for cell in cells for tag in split_tags(cell, separator)}
+    several = sum(separator in cell for cell in cells)
+    brief = all(len(part) <= 60 for part in parts)
+    return brief and 20 * several >= len(cells) and 2 * len(parts) <= len(cells) and len(parts) <= max(2, distinct)
+
+
+def date_of(cell: Cell) -> datetime.date | None:
+    """The date in a cell: ISO (2024-05-31, with or without a time) or day/month/year; None where it is none.
+
+    >>> date_of("31/05/2024") == date_of("2024-05-31 10:15")
+    True
+    """
+    if not isinstance(cell, str) or len(cell) < 8:
+        return None
+    match = _DATE.fullmatch(cell.strip())
+    if match is None:
+        return None
+    year, month, day = (match[1], match[2], match[3]) if match[1] else (match[6], match[5], match[4])
+    try:
+        return datetime.date(int(year), int(month), int(day))
+    except ValueError:
+        return None
+
+
+def tag_separator(cells: Sequence[str]) -> str:
+    """ ";" or "|", whichever stands between tags here; "" where neither does."""
+    counts = {sign: sum(sign in cell for cell in cells) for sign in ";|"}
+    best = max(counts, key=lambda sign: counts[sign])
+    return best if counts[best] else ""
+
+
+def split_tags(cell: str, separator: str) -> tuple[str, ...]:
+    """The tags in a cell, each once.
+
+    >>> split_tags("wheat; corn;wheat", ";")
+    ('wheat', 'corn')
+    """
+    parts = cell.split(separator) if separator else [cell]
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
 def _counts_up(present: Sequence[str | float], distinct: int) -> bool:

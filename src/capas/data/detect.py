@@ -1,38 +1,48 @@
-"""What is to be learned: the target field and the task that follows from its type, with the evidence for it.
+"""What is to be learned: the target and the task that follows from its type, with the evidence for it.
 
-Class folders name their target. In a table a column called "label", "class", "categoría" … wins; without one
-the last column of categories. Identifiers are never a target unless nothing else is meant to be one, which is
-an error.
+Class folders and files in pairs name their target. In a table a column called "label", "class", "categoría", "price" …
+wins; without one the last column of a plain table, and beside files the last one of categories, then of tags, then of
+few numbers, then of numbers. Identifiers are
+never a target unless nothing else is meant to be one, which is an error.
 """
 
 import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
 
 from capas.core.errors import CapasError
 from capas.core.messages import say
-from capas.core.spec import Field, FieldKind, Spec, TaskName
-from capas.data.columns import Column, class_names, describe
+from capas.core.spec import LEARNABLE, Field, FieldKind, Medium, Spec, TaskName
+from capas.data.columns import Column, ColumnKind, class_names, describe, split_tags, tag_separator
 from capas.data.folders import plain
 from capas.data.problems import printable
 from capas.data.sources import CLASS_COLUMN, Layout, Source
+from capas.data.tables import Cell
+from capas.data.units import unit_in
 
-AVAILABLE: Final[tuple[TaskName, ...]] = ("classify",)
 FOLDER_LAYOUTS: Final[tuple[Layout, ...]] = ("class_folders", "split_folders", "sample")
 _TARGET_NAMES: Final = (
     "label", "class", "target", "category", "clase", "etiqueta", "categoria", "objetivo", "y", "labels",
     "classes", "class_name", "classname", "label_name", "species", "especie", "tipo", "type", "diagnosis",
-    "diagnostico",
+    "diagnostico", "tags", "topics", "etiquetas", "temas", "outcome", "resultado",
 )  # fmt: skip
-_KINDS: Final[dict[str, FieldKind]] = {
+_KINDS: Final[dict[ColumnKind, FieldKind]] = {
     "category": "category", "few_numbers": "number", "number": "number", "text": "text",
+    "tags": "category", "date": "date",
+}  # fmt: skip
+# A kind of column, and the task that it makes a target of.
+_TASKS: Final[dict[ColumnKind, TaskName]] = {
+    "category": "classify", "few_numbers": "classify", "tags": "tag", "number": "regress",
+}  # fmt: skip
+_PAIRED: Final[dict[FieldKind, TaskName]] = {
+    "mask": "label", "image": "transform", "transcript": "transcribe", "text": "translate", "tokens": "label",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alternative:
-    """Another way to read the same data: ``--task`` and ``--target`` to ask for it, and the ``reason`` it
-    exists."""
+    """Another way to read the same data: ``--task`` and ``--target`` to ask for it, and the ``reason`` it exists."""
 
     task: TaskName
     target: str
@@ -51,67 +61,104 @@ class Detection:
 def detect(
     source: Source, *, target: str | None = None, task: str | None = None, group: str | None = None
 ) -> Detection:
-    """Decide what is to be learned from ``source``; ``target`` and ``task`` override what would be chosen. The column
-    ``group`` says which examples belong together, so it is never what is to be learned.
+    """Decide what is to be learned from ``source``; ``target`` and ``task`` override what would be chosen. Several
+    columns of numbers are named with commas between. The column ``group`` says which examples belong together, so it is
+    never what is to be learned.
 
-    Raises CapasError ``unknown_task``, ``task_not_available``, ``no_such_target``, ``no_labels``,
-    ``no_target``, ``target_is_identifier``, ``target_is_number``, ``target_is_text`` or ``target_empty``.
+    Raises CapasError ``unknown_task``, ``task_not_available``, ``no_such_target``, ``no_labels``, ``no_target``,
+    ``target_is_identifier``, ``target_is_number``, ``target_is_text`` or ``target_empty``.
     """
     wanted = None if task is None else _known_task(task)
+    if source.targets is not None and source.target_kind is not None:
+        return _paired(source, source.target_kind, wanted)
+    if wanted == "transform" and source.pictures is not None:
+        return _from_themselves(source)
     if not source.columns:
         raise CapasError("no_labels", where=source.root, received=len(source))
     columns = {name: describe(name, cells) for name, cells in source.columns.items()}
     candidates = {name: column for name, column in columns.items() if name != group} or columns
     chosen, why = _choose(source, candidates if target is None else columns, target)
-    _check_target(source, chosen, wanted)
-    spec = Spec(
-        inputs=_inputs(source, columns, chosen.name),
-        target=Field(name=chosen.name, kind="category"),
-        task="classify",
-        classes=class_names(source.columns[chosen.name]),
-    )
+    for column in chosen:
+        _check_target(source, column, wanted)
+    spec = _spec(source, columns, chosen, wanted)
+    _check_learnable(spec)
     return Detection(
         spec=spec,
-        evidence=(*source.evidence, *((why,) if why else ()), *_unused_columns(source, spec)),
-        alternatives=_alternatives(source, columns, chosen.name),
+        evidence=(*source.evidence, *((why,) if why else ()), *_unused_columns(source, columns, spec)),
+        alternatives=_alternatives(source, columns, chosen[0].name, spec.task),
     )
+
+
+def _paired(source: Source, kind: FieldKind, task: TaskName | None) -> Detection:
+    """Files with files: the two kinds decide the task."""
+    given = Field(name=source.file_field, kind=source.medium if source.medium != "table" else "number")
+    name = {"mask": "mask", "image": "target", "transcript": "text", "text": "translation", "tokens": "label"}[kind]
+    meant = _PAIRED[kind]
+    spec = Spec(inputs=(given,), target=Field(name=name, kind=kind), task=meant, classes=source.classes)
+    if task not in (None, meant):
+        raise CapasError("task_not_of_data", where="--task", received=task, possible=meant)
+    _check_learnable(spec)
+    return Detection(spec=spec, evidence=source.evidence, alternatives=())
+
+
+def _from_themselves(source: Source) -> Detection:
+    """Pictures from which both what is given and what is wanted are made; their classes, if any, are left aside."""
+    spec = Spec(
+        inputs=(Field(name=source.file_field, kind="image"),), target=Field(name="target", kind="image"),
+        task="transform",
+    )  # fmt: skip
+    evidence = say("detect.pictures_themselves", count=len(source))
+    return Detection(spec=spec, evidence=(evidence,), alternatives=())
 
 
 def _known_task(task: str) -> TaskName:
     """``task`` if this version learns it. Raises CapasError ``unknown_task`` or ``task_not_available``."""
     names: tuple[TaskName, ...] = get_args(TaskName)
+    learnable = sorted({name for name, _ in LEARNABLE})
     for name in names:
         if name == task:
-            if name not in AVAILABLE:
-                raise CapasError("task_not_available", where="--task", received=task, available=", ".join(AVAILABLE))
+            if name not in learnable:
+                raise CapasError("task_not_available", where="--task", received=task, available=", ".join(learnable))
             return name
     near = difflib.get_close_matches(task, names, n=1, cutoff=0.0)[0]
-    raise CapasError("unknown_task", where="--task", received=task, nearest=near, available=", ".join(AVAILABLE))
+    raise CapasError("unknown_task", where="--task", received=task, nearest=near, available=", ".join(learnable))
 
 
-def _choose(source: Source, columns: dict[str, Column], target: str | None) -> tuple[Column, str]:
-    """The target column and the sentence that says why it is this one ("" where folders leave no choice)."""
+def _check_learnable(spec: Spec) -> None:
+    if (spec.task, spec.medium) not in LEARNABLE:
+        known = ", ".join(sorted(f"{task} ({medium})" for task, medium in LEARNABLE))
+        received = f"{spec.task} ({spec.medium})"
+        raise CapasError("task_not_available", where=spec.target.name, received=received, available=known)
+
+
+def _choose(source: Source, columns: Mapping[str, Column], target: str | None) -> tuple[list[Column], str]:
+    """The target columns and the sentence that says why it is these ("" where folders leave no choice)."""
     if target is not None:
-        return _named(source, columns, target), say("detect.target_asked", column=printable(target))
-    if source.layout in FOLDER_LAYOUTS:
-        return columns[CLASS_COLUMN], ""
-    named = [column for name in _TARGET_NAMES for column in columns.values() if plain(column.name) == name]
-    usable = [column for column in named if column.kind not in ("identifier", "text", "empty")]
+        names = [target] if target in columns else [name.strip() for name in target.split(",")]
+        chosen = [_named(source, columns, name) for name in names]
+        return chosen, say("detect.target_asked", column=", ".join(printable(c.name) for c in chosen))
+    if source.layout in FOLDER_LAYOUTS and CLASS_COLUMN in columns:
+        return [columns[CLASS_COLUMN]], ""
+    usable = [c for name in _TARGET_NAMES for c in columns.values() if plain(c.name) == name and c.kind in _TASKS]
     if usable:
-        return usable[0], say("detect.target_named", column=printable(usable[0].name))
-    for kind, reason in (("category", "detect.target_last"), ("few_numbers", "detect.target_few")):
+        return [usable[0]], say("detect.target_named", column=printable(usable[0].name))
+    final = list(columns.values())[-1]
+    if source.files is None and final.kind in _TASKS:
+        return [final], say("detect.target_final", column=printable(final.name))
+    for kind, reason in (("category", "target_last"), ("tags", "target_tags"), ("few_numbers", "target_few")):
         last = [column for column in columns.values() if column.kind == kind]
         if last:
-            return last[-1], say(reason, column=printable(last[-1].name), count=last[-1].distinct)
+            shown = printable(last[-1].name)
+            return [last[-1]], say(f"detect.{reason}", column=shown, count=last[-1].distinct)
     numbers = [column for column in columns.values() if column.kind == "number"]
     if numbers:
-        return numbers[-1], say("detect.target_number", column=printable(numbers[-1].name))
+        return [numbers[-1]], say("detect.target_number", column=printable(numbers[-1].name))
     raise CapasError("no_target", where=source.root, received=", ".join(map(printable, columns)))
 
 
-def _named(source: Source, columns: dict[str, Column], target: str) -> Column:
+def _named(source: Source, columns: Mapping[str, Column], target: str) -> Column:
     """The column that the user asked for, whatever its case. Raises CapasError ``no_such_target``."""
-    by_name = {plain(name): column for name, column in columns.items()} | columns
+    by_name = {plain(name): column for name, column in columns.items()} | dict(columns)
     column = by_name.get(target) or by_name.get(plain(target))
     if column is not None:
         return column
@@ -121,54 +168,91 @@ def _named(source: Source, columns: dict[str, Column], target: str) -> Column:
 
 
 def _check_target(source: Source, column: Column, task: TaskName | None) -> None:
-    """Refuse what cannot be classified, each kind with its own reason."""
+    """Refuse what cannot be learnt, each kind with its own reason."""
     shown = printable(column.name)
     if column.kind == "empty":
         raise CapasError("target_empty", where=source.root, received=shown)
-    if source.layout in FOLDER_LAYOUTS:
+    if task == "regress" and column.kind not in ("number", "few_numbers"):
+        raise CapasError("target_is_no_number", where=source.root, received=shown, distinct=column.distinct)
+    if source.layout in FOLDER_LAYOUTS and column.name == CLASS_COLUMN:
         return
     if column.kind == "identifier" or (column.kind == "text" and column.distinct == column.filled):
         key = "target_is_identifier" if column.kind == "identifier" else "target_is_text"
         raise CapasError(key, where=source.root, received=shown, distinct=column.distinct, count=column.filled)
     if column.kind == "number" and task == "classify" and 2 * column.distinct > column.filled:
         raise CapasError(
-            "target_is_number",
-            where=source.root,
-            received=shown,
-            distinct=column.distinct,
-            count=column.filled,
+            "target_is_number", where=source.root, received=shown, distinct=column.distinct, count=column.filled
         )
-    if column.kind == "number" and task is None:
-        raise CapasError("task_not_available", where=shown, received="regress", available=", ".join(AVAILABLE))
 
 
-def _inputs(source: Source, columns: dict[str, Column], target: str) -> tuple[Field, ...]:
-    """The pictures where there are some; else every column that says something of the target."""
-    if source.pictures is not None:
-        return (Field(name=source.picture_field, kind="image"),)
-    return tuple(
-        Field(name=column.name, kind=_KINDS[column.kind])
-        for column in columns.values()
-        if column.name != target and column.kind in _KINDS
+def _spec(source: Source, columns: Mapping[str, Column], chosen: Sequence[Column], wanted: TaskName | None) -> Spec:
+    task = wanted or ("regress" if len(chosen) > 1 else _TASKS.get(chosen[0].kind, "classify"))
+    if len(chosen) > 1 and task != "regress":
+        raise CapasError("several_targets", where=source.root, received=", ".join(printable(c.name) for c in chosen))
+    kinds: dict[TaskName, FieldKind] = {"classify": "category", "tag": "tags", "regress": "number"}
+    if task not in kinds:
+        raise CapasError("task_not_of_data", where="--task", received=task, possible=", ".join(kinds))
+    names = {column.name for column in chosen}
+    targets = [Field(name=c.name, kind=kinds[task], unit=unit_in(c.name)) for c in chosen]
+    cells = source.columns[chosen[0].name]
+    return Spec(
+        inputs=_inputs(source, columns, names),
+        target=targets[0],
+        further_targets=tuple(targets[1:]),
+        task=task,
+        classes=class_names(cells) if task == "classify" else tag_names(cells) if task == "tag" else (),
     )
 
 
-def _unused_columns(source: Source, spec: Spec) -> tuple[str, ...]:
-    if source.pictures is None:
-        return ()
-    unused = [printable(name) for name in source.columns if name != spec.target.name]
+def tag_names(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """The different tags in a column, in natural order."""
+    present = [str(cell) for cell in cells if cell is not None]
+    separator = tag_separator(present)
+    return class_names([tag for cell in present for tag in split_tags(cell, separator)])
+
+
+def _inputs(source: Source, columns: Mapping[str, Column], targets: set[str]) -> tuple[Field, ...]:
+    """The files where there are some; else the column of longest texts; else every column that says something."""
+    if source.files is not None:
+        media: dict[Medium, FieldKind] = {"image": "image", "audio": "audio", "text": "text", "tokens": "tokens"}
+        return (Field(name=source.file_field, kind=media[source.medium]),)
+    texts = [column for column in columns.values() if column.kind == "text" and column.name not in targets]
+    if texts:
+        longest = max(texts, key=lambda column: _mean_length(source.columns[column.name]))
+        return (Field(name=longest.name, kind="text"),)
+    return tuple(
+        Field(name=column.name, kind=_KINDS[column.kind], unit=unit_in(column.name))
+        for column in columns.values()
+        if column.name not in targets and column.kind in _KINDS
+    )
+
+
+def _mean_length(cells: Sequence[Cell]) -> float:
+    present = [len(str(cell)) for cell in cells if cell is not None]
+    return sum(present) / max(1, len(present))
+
+
+def _unused_columns(source: Source, columns: Mapping[str, Column], spec: Spec) -> tuple[str, ...]:
+    used = {field.name for field in (*spec.inputs, *spec.targets)}
+    unused = [printable(name) for name in columns if name not in used]
     return (say("detect.unused_columns", columns=", ".join(unused)),) if unused else ()
 
 
-def _alternatives(source: Source, columns: dict[str, Column], target: str) -> tuple[Alternative, ...]:
-    """The other columns that could be a target, with the task that each would mean."""
+def _alternatives(
+    source: Source, columns: Mapping[str, Column], target: str, task: TaskName
+) -> tuple[Alternative, ...]:
+    """The other ways to read the columns, with the task that each would mean."""
     found: list[Alternative] = []
     for column in columns.values():
-        name = printable(column.name)
-        if column.kind in ("category", "few_numbers") and column.name != target:
+        name, here = printable(column.name), column.name == target
+        if column.kind in ("category", "few_numbers") and not (here and task == "classify"):
             reason = say("detect.other_category", column=name, count=column.distinct)
             found.append(Alternative(task="classify", target=column.name, reason=reason))
-        if column.kind in ("number", "few_numbers") and source.layout not in FOLDER_LAYOUTS:
+        if column.kind == "tags" and not (here and task == "tag"):
+            reason = say("detect.other_tags", column=name)
+            found.append(Alternative(task="tag", target=column.name, reason=reason))
+        numbers = column.kind in ("number", "few_numbers") and source.layout not in FOLDER_LAYOUTS
+        if numbers and not (here and task == "regress"):
             reason = say("detect.other_number", column=name)
             found.append(Alternative(task="regress", target=column.name, reason=reason))
     return tuple(found)

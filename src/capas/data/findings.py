@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
+from capas.core.spec import Spec
 from capas.data.duplicates import MAX_NEAR, exact_groups, near_pairs
 from capas.data.examine import Sight
 from capas.data.folders import SplitName, natural_key
@@ -35,8 +36,9 @@ def find_repeats(hashes: Sequence[str], thumbnails: NDArray[np.uint8] | None) ->
     """Exact duplicates by hash; near ones among different contents, unless there are more than 60,000."""
     exact = exact_groups(hashes)
     first = np.array(sorted({hash_: i for i, hash_ in reversed(list(enumerate(hashes)))}.values()), dtype=np.int64)
-    if thumbnails is None or len(first) > MAX_NEAR:
-        return Repeats(exact=exact, near=np.empty((0, 2), dtype=np.int64), searched=thumbnails is None)
+    if thumbnails is None or not 0 < len(first) <= MAX_NEAR:
+        searched = thumbnails is None or len(first) <= MAX_NEAR
+        return Repeats(exact=exact, near=np.empty((0, 2), dtype=np.int64), searched=searched)
     return Repeats(exact=exact, near=first[near_pairs(thumbnails[first])], searched=True)
 
 
@@ -131,18 +133,30 @@ def leaked(exact: Sequence[Sequence[int]], sides: Sequence[SplitName]) -> set[in
     return {i for group, highest in last for i in group if rank[sides[i]] < highest}
 
 
+def target_problems(spec: Spec, counts: Mapping[str, int], labels: Sequence[object]) -> tuple[Problem, ...]:
+    """What is wrong with the targets of the usable examples; ``counts`` are those of each class or tag."""
+    if spec.task == "classify":
+        return class_problems(counts)
+    if spec.task == "tag":
+        return (*_tiny(counts), *_empty(counts))
+    if spec.task == "regress" and len(set(labels)) < 2:
+        return found("one_value", [repr(label) for label in set(labels)] or ["–"], severity="error")
+    return ()
+
+
 def class_problems(counts: Mapping[str, int]) -> tuple[Problem, ...]:
     """No picture left, one class, tiny classes, imbalance; ``counts`` are the usable examples per class."""
     filled = {name: count for name, count in counts.items() if count}
-    empty = [name for name, count in counts.items() if not count]
-    tiny = [f"{printable(name)} ({count})" for name, count in filled.items() if count < SMALL_CLASS]
     lone = found("one_class", sorted(filled) or ["–"], severity="error", count=len(filled)) if len(filled) < 2 else ()
-    return (
-        *found("empty_class", sorted(empty, key=natural_key)),
-        *lone,
-        *found("tiny_class", tiny),
-        *_imbalance(filled),
-    )
+    return (*_empty(counts), *lone, *_tiny(counts), *_imbalance(filled))
+
+
+def _empty(counts: Mapping[str, int]) -> tuple[Problem, ...]:
+    return found("empty_class", sorted((name for name, count in counts.items() if not count), key=natural_key))
+
+
+def _tiny(counts: Mapping[str, int]) -> tuple[Problem, ...]:
+    return found("tiny_class", [f"{printable(n)} ({count})" for n, count in counts.items() if 0 < count < SMALL_CLASS])
 
 
 def _imbalance(counts: Mapping[str, int]) -> tuple[Problem, ...]:

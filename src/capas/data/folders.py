@@ -9,17 +9,20 @@ import errno
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
 from capas.data.pictures import SUFFIXES
 from capas.data.problems import Problem, found
+from capas.data.sound import SUFFIXES as SOUNDS
 
 SplitName = Literal["train", "validation", "test"]
 
 PICTURE_SUFFIXES: Final = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+SOUND_SUFFIXES: Final = frozenset(SOUNDS)
+TEXT_SUFFIXES: Final = frozenset({".txt", ".text"})
 TABLE_SUFFIXES: Final = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"})
 # Pictures that Pillow's own decoders do not read: worth a sentence of their own.
 FOREIGN_PICTURES: Final = frozenset({
@@ -73,11 +76,14 @@ def is_junk(name: str) -> bool:
 
 @dataclass(kw_only=True, slots=True)
 class Listing:
-    """Everything below one folder: ``pictures``, ``tables``, the ``folders`` themselves, and what was
-    skipped."""
+    """Everything below one folder: ``pictures``, ``sounds``, ``texts``, ``tables``, the ``folders`` themselves, what
+    was skipped, and the ``others`` among that, which may still hold sentences."""
 
     root: Path
     pictures: list[Path] = field(default_factory=list)
+    sounds: list[Path] = field(default_factory=list)
+    texts: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
     tables: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     skipped: dict[str, list[str]] = field(default_factory=dict)
@@ -85,6 +91,12 @@ class Listing:
     def skip(self, kind: str, path: Path) -> None:
         """Remember that ``path`` is left out for the reason ``kind``."""
         self.skipped.setdefault(kind, []).append(self.shown(path))
+
+    def leave_aside(self, used: Collection[Path]) -> None:
+        """Remember every file that is not among ``used`` as one that has no part in this."""
+        for path in (*self.pictures, *self.sounds, *self.texts, *self.others):
+            if path not in used:
+                self.skip("not_a_picture", path)
 
     def shown(self, path: Path) -> str:
         """``path`` relative to the root, as shown to the user."""
@@ -122,7 +134,8 @@ def list_folder(root: Path) -> Listing:
         if folder != root:
             listing.folders.append(folder)
         waiting.extend(reversed([Path(entry.path) for entry in _sort_in(listing, entries)]))
-    listing.pictures.sort(key=lambda path: [natural_key(part) for part in path.relative_to(root).parts])
+    for paths in (listing.pictures, listing.sounds, listing.texts, listing.others):
+        paths.sort(key=lambda path: [natural_key(part) for part in path.relative_to(root).parts])
     return listing
 
 
@@ -149,6 +162,10 @@ def _sort_file(listing: Listing, path: Path) -> None:
         listing.tables.append(path)
     elif suffix in PICTURE_SUFFIXES:
         listing.pictures.append(path)
+    elif suffix in SOUND_SUFFIXES and path.is_file():
+        listing.sounds.append(path)
+    elif suffix in TEXT_SUFFIXES and path.is_file():
+        listing.texts.append(path)
     elif suffix in FOREIGN_PICTURES:
         listing.skip("foreign_picture", path)
     elif not path.is_file():
@@ -156,7 +173,7 @@ def _sort_file(listing: Listing, path: Path) -> None:
     elif looks_like_picture(path):
         listing.pictures.append(path)
     else:
-        listing.skip("not_a_picture", path)
+        listing.others.append(path)
 
 
 def looks_like_picture(path: Path) -> bool:

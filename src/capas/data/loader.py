@@ -7,29 +7,18 @@ Shapes: B = pictures in a batch (of this rank), images B×C×H×W.
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from capas.core.errors import CapasError
 from capas.core.random import stream
 from capas.data.augment import Augmentation, Mix, augment, mixup
+from capas.data.batch import Batch
+from capas.data.order import Order
 from capas.data.preparation import Preparation
 from capas.data.store import PictureStore
 
 _DEPTH = 2  # batches made ahead: one being ready hides the disk, more would only hold memory
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
-    """``images`` float32 B×C×H×W, normalised, channels last; ``labels`` and store ``positions`` int64 B;
-    ``mix`` when pictures were blended."""
-
-    images: Tensor
-    labels: Tensor
-    positions: Tensor
-    mix: Mix | None = None
 
 
 class Loader:
@@ -44,7 +33,7 @@ class Loader:
     def __init__(
         self,
         store: PictureStore,
-        labels: Tensor,
+        targets: Tensor,
         positions: Tensor,
         *,
         batch_size: int,
@@ -56,32 +45,38 @@ class Loader:
         drop_last: bool = True,
     ) -> None:
         self.store = store
-        self.labels = labels
-        self.positions = _readable(store, positions)
-        self.batch_size = min(batch_size, len(self.positions))
-        if self.batch_size < world_size:
-            raise CapasError("nothing_to_load", received=self.batch_size, processes=world_size)
-        self.seed = seed
+        self.targets = targets
         self.augmentation = augmentation
         self.preparation = preparation
-        self.rank = rank
-        self.world_size = world_size
-        full, rest = divmod(len(self.positions), self.batch_size)
-        self.steps_per_epoch = full + (not drop_last and rest >= world_size)
-        self._order: tuple[int, Tensor] = (-1, self.positions)
+        self.order = Order(
+            _readable(store, positions),
+            batch_size=batch_size,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+            drop_last=drop_last,
+        )
 
-    def batch(self, step: int) -> Batch:
+    @property
+    def batch_size(self) -> int:
+        return self.order.batch_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.order.steps_per_epoch
+
+    def batch(self, step: int) -> Batch[Tensor]:
         """The batch of this step (0, 1, …, in any order, endlessly): the same whenever it is asked for."""
-        positions = self._slice(step)
-        generator = stream(self.seed, "augment", step, self.rank)
+        positions = self.order.at(step)
+        generator = stream(self.order.seed, "augment", step, self.order.rank)
         images = augment(self.store.take(positions), self.preparation, self.augmentation, generator)
         mix: Mix | None = None
         if self.augmentation.mixup:
             images, mix = mixup(images, self.augmentation.mixup, generator)
             images = images.contiguous(memory_format=torch.channels_last)
-        return Batch(images=images, labels=self.labels[positions], positions=positions, mix=mix)
+        return Batch(inputs=images, targets=self.targets[positions], positions=positions, mix=mix)
 
-    def iterate(self, start: int = 0) -> Iterator[Batch]:
+    def iterate(self, start: int = 0) -> Iterator[Batch[Tensor]]:
         """Batches ``start``, ``start + 1``, … without end; made ahead in a thread when the store is on
         disk."""
         if not self.store.in_memory:
@@ -92,20 +87,9 @@ class Loader:
             yield self.batch(step)
             step += 1
 
-    def _slice(self, step: int) -> Tensor:
-        """This rank's positions at this step."""
-        epoch, within = divmod(step, self.steps_per_epoch)
-        cached, order = self._order
-        if cached != epoch:
-            order = self.positions[torch.randperm(len(self.positions), generator=stream(self.seed, "order", epoch))]
-            self._order = (epoch, order)
-        whole = order[within * self.batch_size : (within + 1) * self.batch_size]
-        each = len(whole) // self.world_size
-        return whole[self.rank * each : (self.rank + 1) * each]
-
-    def _made_ahead(self, start: int) -> Iterator[Batch]:
+    def _made_ahead(self, start: int) -> Iterator[Batch[Tensor]]:
         """``iterate`` with a thread that works ``_DEPTH`` batches ahead and ends with this generator."""
-        ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=_DEPTH)
+        ready: queue.Queue[Batch[Tensor] | BaseException] = queue.Queue(maxsize=_DEPTH)
         stop = threading.Event()
 
         def work() -> None:

@@ -1,7 +1,7 @@
 """Look at data before any training: what it holds, what would be learned, how it would be split, what is
 wrong.
 
-Every picture is decoded once. What training needs afterwards (which examples are usable, their labels and
+Every example is read once. What training needs afterwards (which examples are usable, their labels and
 splits) is kept in the ``Look``, so that it need not look again.
 """
 
@@ -16,26 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
-from capas.core.files import content_hash
+from capas.core.spec import Field, Spec
 from capas.data.columns import as_class
 from capas.data.detect import Detection, detect
 from capas.data.duplicates import groups as joined_groups
-from capas.data.examine import Progress, Sight, examine
-from capas.data.findings import (
-    Repeats,
-    class_problems,
-    find_repeats,
-    leaked,
-    picture_problems,
-    repeat_problems,
-    split_problems,
-)
+from capas.data.findings import Repeats, find_repeats, leaked, repeat_problems, split_problems, target_problems
 from capas.data.folders import SplitName
+from capas.data.inputs import Inputs, Rows, Texts
+from capas.data.label_findings import label_problems
 from capas.data.pictures import MAX_PIXELS
 from capas.data.problems import Problem, found, printable
+from capas.data.shortcuts import given_away, shortcut_problems
 from capas.data.sources import Source, open_source
 from capas.data.splits import split
-from capas.data.statistics import PictureStatistics, measure
+from capas.data.survey import Progress, Statistics, Survey, survey
+from capas.data.target_files import examine_targets
+from capas.data.targets import Label, Targets, numbers_in
 
 _GRAVITY = ("error", "warning", "note")
 
@@ -44,40 +40,40 @@ _GRAVITY = ("error", "warning", "note")
 class Look:
     """What was found. ``usable``, ``labels``, ``split`` and ``keys`` are as long as ``source``.
 
-    ``labels`` index into ``detection.spec.classes``, −1 where an example has none; ``split`` is None and
-    ``keys`` (the content hashes) "" where an example is not usable. ``detection.spec.classes`` are the
-    classes that have a usable example. ``problems`` stand gravest first.
+    ``labels`` are a class as an index into ``detection.spec.classes``, tags as a tuple of such, numbers as a tuple of
+    floats, and None where an example has none or its target is a file of its own; ``split`` is None and ``keys`` (the
+    content hashes) "" where an example is not usable. ``detection.spec.classes`` are the classes that have a usable
+    example. ``problems`` stand gravest first.
     """
 
     source: Source
+    inputs: Inputs
     detection: Detection
     usable: tuple[bool, ...]
-    labels: tuple[int, ...]
+    labels: tuple[Label, ...]
     split: tuple[SplitName | None, ...]
     keys: tuple[str, ...]
     problems: tuple[Problem, ...]
-    statistics: PictureStatistics | None
+    statistics: Statistics | None
 
     def per_class(self, side: SplitName | None = None) -> dict[str, int]:
-        """The number of usable examples of each class, in one split or in all."""
+        """The number of usable examples of each class or tag, in one split or in all."""
         counts = Counter(
-            label
+            number
             for label, usable, own in zip(self.labels, self.usable, self.split, strict=True)
             if usable and side in (None, own)
+            for number in numbers_in(label)
         )
         return {name: counts[i] for i, name in enumerate(self.detection.spec.classes)}
 
     def as_json(self) -> dict[str, object]:
         """What ``capas look --json`` prints."""
         spec = self.detection.spec
-        target = {
-            "name": spec.target.name,
-            "kind": spec.target.kind,
-            "role": "target",
-            "classes": list(spec.classes),
-        }
+        counted = spec.task in ("classify", "tag")
         sides: tuple[SplitName, ...] = ("train", "validation", "test")
-        pictures = None if self.statistics is None else {**self.statistics.as_json(), "per_class": self.per_class()}
+        seen = {} if self.statistics is None else {
+            self.statistics.called: self.statistics.as_json() | ({"per_class": self.per_class()} if counted else {})
+        }  # fmt: skip
         return {
             "task": spec.task,
             "evidence": list(self.detection.evidence),
@@ -85,11 +81,34 @@ class Look:
                 {"task": other.task, "target": other.target, "reason": other.reason}
                 for other in self.detection.alternatives
             ],
-            "fields": [*({"name": f.name, "kind": f.kind, "role": "input"} for f in spec.inputs), target],
-            "splits": {side: {"count": self.split.count(side), "per_class": self.per_class(side)} for side in sides},
+            "fields": [
+                *(_field_json(field, "input") for field in spec.inputs),
+                *(_field_json(field, "target") | {"classes": list(spec.classes)} for field in spec.targets),
+            ],
+            "splits": {
+                side: {"count": self.split.count(side)} | ({"per_class": self.per_class(side)} if counted else {})
+                for side in sides
+            },
             "problems": [problem.as_json() for problem in self.problems],
-            "pictures": pictures,
+            **seen,
         }
+
+
+def _field_json(field: Field, role: str) -> dict[str, object]:
+    unit = {"unit": field.unit} if field.unit else {}
+    return {"name": field.name, "kind": field.kind, "role": role, **unit}
+
+
+def inputs_of(source: Source, spec: Spec) -> Inputs:
+    """What ``spec`` learns from: the files, a column of texts, or the rows of the input columns."""
+    if source.files is not None:
+        return source.files
+    names = [f"#{i + 1}" for i in range(len(source))]
+    columns = {field.name: source.columns[field.name] for field in spec.inputs if field.name in source.columns}
+    if spec.medium == "text":
+        cells = next(iter(columns.values()))
+        return Texts(["" if cell is None else str(cell) for cell in cells], names)
+    return Rows(columns, names)
 
 
 def look(
@@ -111,52 +130,77 @@ def look(
     """
     source = open_source(data, target=target, max_pixels=max_pixels)
     detection = detect(source, target=target, task=task, group=group)
-    sights = examine(source.pictures, progress) if source.pictures is not None else None
-    if sights is not None:
-        _refuse_unreadable(source, sights)
-    names = _names(source)
-    cells = [as_class(cell) for cell in source.columns[detection.spec.target.name]]
-    usable = [cell is not None and (sights is None or isinstance(sights[i], Sight)) for i, cell in enumerate(cells)]
+    inputs = inputs_of(source, detection.spec)
+    seen = survey(inputs, progress)
+    _refuse_unreadable(source, seen)
+    wanted = Targets.read(source, detection.spec)
+    beside = examine_targets(source)
+    usable = [
+        not isinstance(key, CapasError) and there and fits
+        for key, there, fits in zip(seen.contents, wanted.there, beside.fits, strict=True)
+    ]
     chosen = [i for i, good in enumerate(usable) if good]
-    labels = [str(cells[i]) for i in chosen]
-    tally = Counter(labels)
-    counts = {name: tally[name] for name in detection.spec.classes}
-    kept = tuple(name for name in detection.spec.classes if counts[name])
-    detection = replace(detection, spec=replace(detection.spec, classes=kept))
+    words = [wanted.words[i] for i in chosen]
+    counts, detection = _with_used_classes(detection, wanted, chosen)
 
-    keys = _keys(source, detection, sights, chosen)
-    repeats = find_repeats(keys, _thumbnails(sights, chosen)) if sights is not None else None
+    keys = [key for i in chosen if isinstance(key := seen.contents[i], str)]
+    thumbnails = None if seen.thumbnails is None else _stacked([seen.thumbnails[i] for i in chosen])
+    repeats = find_repeats(keys, thumbnails)
     fixed = [source.fixed_split[i] for i in chosen]
-    sides = split(
-        keys,
-        labels,
-        fixed=fixed,
-        groups=_groups(source, group, chosen, keys, repeats),
-        validation=validation,
-        test=test,
-    )
+    classes = detection.spec.classes if detection.spec.task == "classify" else ()
+    strata = words if classes else [""] * len(words)
+    groups = _groups(source, group, chosen, keys, repeats)
+    sides = split(keys, strata, fixed=fixed, groups=groups, validation=validation, test=test)
     problems = (
         *source.problems,
-        *found("unlabelled", [names[i] for i, cell in enumerate(cells) if cell is None]),
-        *(picture_problems(sights, lambda i: names[i]) if sights is not None else ()),
-        *class_problems(counts),
-        *(repeat_problems(repeats, labels, fixed, [names[i] for i in chosen]) if repeats is not None else ()),
-        *split_problems(sides, labels, kept),
+        *found("unlabelled", [inputs.name(i) for i, there in enumerate(wanted.there) if not there]),
+        *seen.problems,
+        *beside.problems,
+        *target_problems(detection.spec, counts, [wanted.labels[i] for i in chosen]),
+        *label_problems(source.targets),
+        *repeat_problems(repeats, words, fixed, [inputs.name(i) for i in chosen]),
+        *split_problems(sides, strata, classes),
+        *(_bias(source, detection.spec, seen, chosen, words) if classes else ()),
     )
-    index = {name: i for i, name in enumerate(kept)}
-    left_out = leaked(repeats.exact, sides) if repeats is not None else set()
+    left_out = leaked(repeats.exact, sides)
     by_example = {
         i: (side, key) for n, (i, side, key) in enumerate(zip(chosen, sides, keys, strict=True)) if n not in left_out
     }
-    usable = [i in by_example for i in range(len(cells))]
     return Look(
-        source=source, detection=detection, usable=tuple(usable),
-        labels=tuple(index.get(cell, -1) if cell is not None else -1 for cell in cells),
-        split=tuple(by_example[i][0] if i in by_example else None for i in range(len(cells))),
-        keys=tuple(by_example[i][1] if i in by_example else "" for i in range(len(cells))),
+        source=source, inputs=inputs, detection=detection,
+        usable=tuple(i in by_example for i in range(len(source))),
+        labels=wanted.renumbered(detection.spec.classes),
+        split=tuple(by_example[i][0] if i in by_example else None for i in range(len(source))),
+        keys=tuple(by_example[i][1] if i in by_example else "" for i in range(len(source))),
         problems=tuple(sorted(_merged(problems), key=lambda p: _GRAVITY.index(p.severity))),
-        statistics=measure([s for s in sights if isinstance(s, Sight)]) if sights is not None else None,
+        statistics=seen.statistics,
     )  # fmt: skip
+
+
+def _bias(source: Source, spec: Spec, seen: Survey, chosen: Sequence[int], words: Sequence[str]) -> tuple[Problem, ...]:
+    """What tells the class without being looked at, or alone."""
+    used = {field.name for field in (*spec.inputs, *spec.targets)}
+    attributes = {name: [values[i] for i in chosen] for name, values in seen.attributes.items()}
+    others = {name: [cells[i] for i in chosen] for name, cells in source.columns.items() if name not in used}
+    inputs = {name: [cells[i] for i in chosen] for name, cells in source.columns.items()
+              if name in used and name != spec.target.name}  # fmt: skip
+    return (*shortcut_problems(attributes, others, words), *given_away(inputs, words))
+
+
+def _with_used_classes(
+    detection: Detection, wanted: Targets, chosen: Sequence[int]
+) -> tuple[dict[str, int], Detection]:
+    """How many of the ``chosen`` examples each class or tag has, and the detection without those that have none."""
+    spec = detection.spec
+    if spec.task not in ("classify", "tag"):
+        return {}, detection
+    tally = Counter(number for i in chosen for number in numbers_in(wanted.labels[i]))
+    counts = {name: tally[number] for number, name in enumerate(spec.classes)}
+    return counts, replace(detection, spec=replace(spec, classes=tuple(n for n in spec.classes if counts[n])))
+
+
+def _stacked(thumbnails: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    return np.stack(thumbnails) if thumbnails else np.empty((0, 16, 16), dtype=np.uint8)
 
 
 def refuse_if_unlearnable(seen: Look) -> None:
@@ -169,41 +213,20 @@ def refuse_if_unlearnable(seen: Look) -> None:
         )  # fmt: skip
 
 
-def _refuse_unreadable(source: Source, sights: Sequence[Sight | CapasError]) -> None:
-    failed = [sight for sight in sights if isinstance(sight, CapasError)]
-    if 2 * len(failed) > len(sights):
+def _refuse_unreadable(source: Source, seen: Survey) -> None:
+    failed = [error for error in seen.contents if isinstance(error, CapasError)]
+    if 2 * len(failed) > len(seen.contents):
         raise CapasError(
-            "too_many_unreadable", where=source.root, received=f"{len(failed)} / {len(sights)}",
+            "too_many_unreadable", where=source.root, received=f"{len(failed)} / {len(seen.contents)}",
             first=printable(failed[0].where), reason=failed[0].part("what"),
         ) from failed[0]  # fmt: skip
 
 
-def _names(source: Source) -> list[str]:
-    if source.pictures is None:
-        return [f"#{i + 1}" for i in range(len(source))]
-    return [source.pictures.name(i) for i in range(len(source))]
-
-
-def _keys(
-    source: Source, detection: Detection, sights: Sequence[Sight | CapasError] | None, chosen: Sequence[int]
-) -> list[str]:
-    """The content of each usable example: the picture's hash, or that of the row's input cells."""
-    if sights is not None:
-        return [sight.hash for i in chosen if isinstance(sight := sights[i], Sight)]
-    columns = [source.columns[field.name] for field in detection.spec.inputs]
-    return [content_hash(repr([cells[i] for cells in columns]).encode("utf-8", "backslashreplace")) for i in chosen]
-
-
-def _thumbnails(sights: Sequence[Sight | CapasError], chosen: Sequence[int]) -> NDArray[np.uint8]:
-    seen = [sight.thumbnail for i in chosen if isinstance(sight := sights[i], Sight)]
-    return np.stack(seen) if seen else np.empty((0, 16, 16), dtype=np.uint8)
-
-
 def _groups(
-    source: Source, group: str | None, chosen: Sequence[int], keys: Sequence[str], repeats: Repeats | None
+    source: Source, group: str | None, chosen: Sequence[int], keys: Sequence[str], repeats: Repeats
 ) -> tuple[str, ...]:
     """What must stay together: equal cells of the ``group`` column, and duplicates, near or exact."""
-    near = repeats.near if repeats is not None else np.empty((0, 2), dtype=np.int64)
+    near = repeats.near
     if group is None:
         return joined_groups(keys, near)
     if group not in source.columns:
@@ -213,7 +236,7 @@ def _groups(
             "no_such_group", where=source.root, received=group, nearest=closest, available=", ".join(names)
         )
     cells = source.columns[group]
-    same = [pair for exact in (repeats.exact if repeats is not None else ()) for pair in pairwise(exact)]
+    same = [pair for exact in repeats.exact for pair in pairwise(exact)]
     linked = np.concatenate([near, np.array(same, dtype=np.int64).reshape(-1, 2)])
     return joined_groups([as_class(cells[i]) or key for i, key in zip(chosen, keys, strict=True)], linked)
 

@@ -1,4 +1,4 @@
-"""Which column of a table names pictures, and which file each of its cells means.
+"""Which column of a table names pictures, sounds or texts, and which file each of its cells means.
 
 A cell is looked for beside the table and in the folders beside it: as written, by its last part alone (paths
 from another computer), and without a suffix ("img_001" for img_001.jpg).
@@ -8,39 +8,44 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from capas.data.folders import PICTURE_SUFFIXES, is_junk
+from capas.data.folders import PICTURE_SUFFIXES, SOUND_SUFFIXES, TEXT_SUFFIXES, is_junk
 from capas.data.tables import Cell, Table
+
+_ENDINGS = frozenset(suffix[1:] for suffix in (*PICTURE_SUFFIXES, *SOUND_SUFFIXES, *TEXT_SUFFIXES))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PictureColumn:
-    """The column ``name``; its ``values`` as text, and for each the file meant, or None where there is
-    none."""
+class FileColumn:
+    """The column ``name``, of files of one ``medium``; its ``values`` as text, and for each the file meant, or None
+    where there is none."""
 
     name: str
+    medium: Literal["image", "audio", "text"]
     values: tuple[str, ...]
     files: tuple[Path | None, ...]
 
 
-def find_picture_column(table: Table) -> PictureColumn | None:
-    """The column whose cells name most picture files, or None.
+def find_file_column(table: Table) -> FileColumn | None:
+    """The column whose cells name most files, or None.
 
-    A column in which half of the cells end like a picture counts even when no file is found: the files are
+    A column in which half of the cells end like a file counts even when no file is found: the files are
     then missing, which is another fault than a table without pictures.
     """
     places = _Places(table.path.parent)
-    best: PictureColumn | None = None
+    best: FileColumn | None = None
     best_rank = (0, 0)
     for name, cells in table.columns.items():
         values = tuple(_as_name(cell) for cell in cells)
-        announced = 2 * sum(_looks_like_picture_path(value) for value in values) >= max(1, table.rows)
+        announced = 2 * sum(_looks_like_file_path(value) for value in values) >= max(1, table.rows)
         if not announced and not _could_be_stems(values, places):
             continue
         files = tuple(places.find(value) for value in values)
         rank = (sum(file is not None for file in files), int(announced))
         if (announced or 2 * rank[0] >= table.rows) and (best is None or rank > best_rank):
-            best, best_rank = PictureColumn(name=name, values=values, files=files), rank
+            medium = _medium_of([value for value in values if value], files)
+            best, best_rank = FileColumn(name=name, medium=medium, values=values, files=files), rank
     return best
 
 
@@ -51,8 +56,19 @@ def _as_name(cell: Cell) -> str:
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
-def _looks_like_picture_path(value: str) -> bool:
-    return value[-6:].rpartition(".")[2].casefold() in {suffix[1:] for suffix in PICTURE_SUFFIXES} and "." in value
+def _medium_of(values: Sequence[str], files: Sequence[Path | None]) -> Literal["image", "audio", "text"]:
+    """By the endings of most of the files, or of the names where no file is there."""
+    endings = [file.suffix.casefold() for file in files if file] or [Path(v).suffix.casefold() for v in values]
+    counts: dict[Literal["image", "audio", "text"], int] = {
+        "image": sum(ending in PICTURE_SUFFIXES for ending in endings),
+        "audio": sum(ending in SOUND_SUFFIXES for ending in endings),
+        "text": sum(ending in TEXT_SUFFIXES for ending in endings),
+    }
+    return max(counts, key=lambda medium: counts[medium])
+
+
+def _looks_like_file_path(value: str) -> bool:
+    return " " not in value.strip()[-8:] and value[-6:].rpartition(".")[2].casefold() in _ENDINGS and "." in value
 
 
 def _could_be_stems(values: Sequence[str], places: "_Places") -> bool:
@@ -70,7 +86,7 @@ class _Places:
         self._names: dict[str, list[Path]] = {}
         self._stems: dict[str, list[Path]] = {}
         for place in self._folders:
-            for path in _pictures_in(place):
+            for path in _files_in(place):
                 self._names.setdefault(_composed(path.name), []).append(path)
                 self._stems.setdefault(_composed(path.stem), []).append(path)
 
@@ -112,8 +128,8 @@ def _folders_in(folder: Path) -> list[Path]:
         return []
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def _files_in(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix.casefold() in PICTURE_SUFFIXES)
+        return sorted(path for path in folder.iterdir() if path.suffix.casefold()[1:] in _ENDINGS)
     except OSError:
         return []

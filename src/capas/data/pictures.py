@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from capas.core.errors import CapasError
-from capas.core.files import content_hash
+from capas.core.files import content_hash, write_atomic
 
 Values = TypeVar("Values", NDArray[np.int64], NDArray[np.float64])
 MAX_PIXELS: Final = 50_000_000
@@ -246,3 +246,10 @@ def _too_large(source: Path | bytes, pixels: int | None, max_pixels: int) -> Cap
 
 def _where(source: Path | bytes) -> str:
     return str(source) if isinstance(source, Path) else ""
+
+
+def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write uint8 H×W or H×W×3 as a PNG. Raises CapasError ``disk_full`` or ``cannot_write``."""
+    content = io.BytesIO()
+    Image.fromarray(picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture).save(content, "PNG")
+    write_atomic(path, content.getvalue())

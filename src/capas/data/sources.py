@@ -5,13 +5,14 @@ table that names them, or pictures without labels. Whatever cannot be used is sk
 Problem.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from capas.core.errors import CapasError
 from capas.core.messages import say
+from capas.core.spec import FieldKind, Medium
 from capas.data.class_folders import ClassFolders, find_class_folders
 from capas.data.folders import (
     FOREIGN_PICTURES,
@@ -24,15 +25,20 @@ from capas.data.folders import (
     plain,
     split_called,
 )
-from capas.data.paths import PictureColumn, find_picture_column
+from capas.data.inputs import Inputs, Sounds, Texts
+from capas.data.paired import Paired, find_paired
+from capas.data.paths import FileColumn, find_file_column
 from capas.data.pictures import MAX_PIXELS, FilePictures, Pictures
 from capas.data.problems import Problem, found, printable
 from capas.data.samples import open_sample
 from capas.data.tables import Cell, Table, read_table
 
-Layout = Literal["class_folders", "split_folders", "table", "flat_folder", "sample"]
+Layout = Literal["class_folders", "split_folders", "table", "flat_folder", "sample", "pairs"]
 
 CLASS_COLUMN: Final = "class"
+FILE_FIELDS: Final[Mapping[Medium, str]] = {
+    "image": "image", "audio": "sound", "text": "text", "tokens": "words", "table": "row",
+}  # fmt: skip
 SPLIT_COLUMNS: Final = frozenset({
     "split", "subset", "partition", "set", "conjunto", "particion", "division",
 })  # fmt: skip
@@ -50,24 +56,34 @@ _SHEET_SUFFIXES: Final = frozenset({
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """Examples as they were found. Every column and ``fixed_split`` is as long as ``pictures``.
+    """Examples as they were found. Every column, ``fixed_split`` and ``targets`` are as long as ``files``.
 
-    ``columns`` is {"class": …} for folders and samples, the table's columns (without those that name pictures
-    or splits) otherwise. ``picture_field`` is how the user calls the picture column, "image" where there is
-    no table.
+    ``files`` are what lies beside or below: pictures, sounds, texts, sentences of ``medium``; None where a table's
+    cells are all there is. ``targets`` are what should come of them where that is a file or text of its own, and
+    ``target_kind`` what those are. ``columns`` is {"class": …} for folders and samples, the table's columns (without
+    those that name files or splits) otherwise. ``file_field`` is how the user calls the column that names files.
     """
 
     root: str
     layout: Layout
-    pictures: Pictures | None
+    files: Inputs | None
     columns: Mapping[str, tuple[Cell, ...]]
     fixed_split: tuple[SplitName | None, ...]
     problems: tuple[Problem, ...]
     evidence: tuple[str, ...]
-    picture_field: str = "image"
+    medium: Medium = "image"
+    file_field: str = "image"
+    targets: Inputs | None = None
+    target_kind: FieldKind | None = None
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.fixed_split)
+
+    @property
+    def pictures(self) -> Pictures | None:
+        """The files, where they are pictures."""
+        return self.files if isinstance(self.files, Pictures) else None
 
 
 def open_source(data: str | Path, *, target: str | None = None, max_pixels: int = MAX_PIXELS) -> Source:
@@ -80,14 +96,14 @@ def open_source(data: str | Path, *, target: str | None = None, max_pixels: int 
     ``not_data``, ``unreadable``, ``all_files_missing``, ``hub_not_available``, and those of ``read_table``
     and ``open_sample``.
     """
-    source = _open(data, target)
-    if isinstance(source.pictures, FilePictures):
-        files = source.pictures
-        return replace(source, pictures=FilePictures(files.paths, files.root, max_pixels))
+    source = _open(data, target, max_pixels)
+    if isinstance(source.files, FilePictures):
+        files = source.files
+        return replace(source, files=FilePictures(files.paths, files.root, max_pixels))
     return source
 
 
-def _open(data: str | Path, target: str | None) -> Source:
+def _open(data: str | Path, target: str | None, max_pixels: int) -> Source:
     text = str(data)
     if isinstance(data, str) and text.startswith("sample:"):
         return _from_sample(text)
@@ -96,7 +112,7 @@ def _open(data: str | Path, target: str | None) -> Source:
     path = Path(text).expanduser()
     try:
         if path.is_dir():
-            return _from_folder(text, path, target)
+            return _from_folder(text, path, target, max_pixels)
         if not path.exists():
             raise CapasError("no_such_path", where=text)
     except (OSError, ValueError) as error:  # a name that is too long, a loop of links, a NUL
@@ -126,23 +142,53 @@ def _from_sample(text: str) -> Source:
     sample = open_sample(name)
     fixed = tuple(split_called(split) if split else None for split in sample.fixed_split)
     return Source(
-        root=text, layout="sample", pictures=sample.pictures, columns={CLASS_COLUMN: tuple(sample.labels)},
+        root=text, layout="sample", files=sample.pictures, columns={CLASS_COLUMN: tuple(sample.labels)},
         fixed_split=fixed, problems=(), evidence=(say("detect.sample", name=name, count=len(fixed)),),
     )  # fmt: skip
 
 
-def _from_folder(text: str, root: Path, target: str | None) -> Source:
+def _from_folder(text: str, root: Path, target: str | None, max_pixels: int) -> Source:
     listing = list_folder(root)
-    if not listing.pictures and not listing.tables:
+    paired = find_paired(listing, max_pixels) if target is None else None
+    if paired is not None:
+        listing.leave_aside(paired.used)
+        return _from_pairs(text, listing, paired)
+    medium, files = _commonest(listing)
+    if not files and not listing.tables:
+        listing.leave_aside(())
         raise _nothing_inside(root, listing)
-    classes = find_class_folders(listing)
+    listing.leave_aside(frozenset(files))
+    classes = find_class_folders(listing, files)
     if listing.tables and (classes is None or target not in (None, CLASS_COLUMN)):
         table = _best_table(listing)
         if table is not None:
-            return _from_table(text, table, "flat_folder" if listing.pictures else "table", listing.problems(), listing)
+            return _from_table(text, table, "flat_folder" if files else "table", listing.problems(), listing)
     if classes is not None:
-        return _from_classes(text, listing, classes)
-    return _unlabelled(text, listing)
+        return _from_classes(text, listing, classes, medium)
+    return _unlabelled(text, listing, files, medium)
+
+
+def _commonest(listing: Listing) -> tuple[Medium, list[Path]]:
+    """Pictures, sounds or texts, whichever the folder has most of; pictures where there are as many."""
+    held: tuple[tuple[Medium, list[Path]], ...] = (
+        ("image", listing.pictures), ("audio", listing.sounds), ("text", listing.texts),
+    )  # fmt: skip
+    return max(held, key=lambda pair: len(pair[1]))
+
+
+def files_of(medium: Medium, paths: Sequence[Path], root: Path) -> Inputs:
+    """A collection of the files."""
+    if medium == "audio":
+        return Sounds(paths, root)
+    return Texts.of_files(paths, root) if medium == "text" else FilePictures(paths, root)
+
+
+def _from_pairs(text: str, listing: Listing, paired: Paired) -> Source:
+    return Source(
+        root=text, layout="pairs", files=paired.inputs, columns={}, fixed_split=paired.fixed_split,
+        problems=(*listing.problems(), *paired.problems), evidence=paired.evidence, medium=paired.medium,
+        file_field=paired.field, targets=paired.targets, target_kind=paired.target_kind, classes=paired.classes,
+    )  # fmt: skip
 
 
 def _nothing_inside(root: Path, listing: Listing) -> CapasError:
@@ -154,10 +200,12 @@ def _nothing_inside(root: Path, listing: Listing) -> CapasError:
     return CapasError("no_pictures", where=root, received=", ".join(sorted(skipped)[:3]), count=len(skipped))
 
 
-def _from_classes(text: str, listing: Listing, found_classes: ClassFolders) -> Source:
+def _from_classes(text: str, listing: Listing, found_classes: ClassFolders, medium: Medium) -> Source:
     return Source(
         root=text, layout="split_folders" if found_classes.split else "class_folders",
-        pictures=FilePictures(found_classes.paths, listing.root),
+        files=files_of(medium, found_classes.paths, listing.root),
+        medium=medium,
+        file_field=FILE_FIELDS[medium],
         columns={CLASS_COLUMN: found_classes.labels},
         fixed_split=found_classes.sides,
         problems=(
@@ -185,14 +233,14 @@ def _folder_evidence(listing: Listing, classes: ClassFolders) -> tuple[str, ...]
     return tuple(lines)
 
 
-def _unlabelled(text: str, listing: Listing) -> Source:
-    """Pictures without class folders or table: listed all the same, so that ``detect`` can say what is
-    missing."""
-    tops = [path.relative_to(listing.root).parts[0] for path in listing.pictures]
+def _unlabelled(text: str, listing: Listing, files: Sequence[Path], medium: Medium) -> Source:
+    """Files without class folders or table: listed all the same, so that ``detect`` can say what is missing."""
+    tops = [path.relative_to(listing.root).parts[0] for path in files]
     return Source(
-        root=text, layout="flat_folder", pictures=FilePictures(listing.pictures, listing.root), columns={},
+        root=text, layout="flat_folder", files=files_of(medium, files, listing.root),
+        medium=medium, file_field=FILE_FIELDS[medium], columns={},
         fixed_split=tuple(split_called(top) for top in tops), problems=listing.problems(),
-        evidence=(say("detect.unlabelled", count=len(listing.pictures)),),
+        evidence=(say("detect.unlabelled", count=len(files)),),
     )  # fmt: skip
 
 
@@ -203,7 +251,7 @@ def _best_table(listing: Listing) -> Table | None:
     for path in sorted(listing.tables, key=lambda path: (len(path.parts), natural_key(path.name))):
         try:
             table = read_table(path)
-            column = find_picture_column(table)
+            column = find_file_column(table)
         except CapasError as error:
             failed = failed or error
             continue
@@ -218,7 +266,7 @@ def _best_table(listing: Listing) -> Table | None:
 def _from_table(
     text: str, table: Table, layout: Layout, problems: tuple[Problem, ...], listing: Listing | None = None
 ) -> Source:
-    column = find_picture_column(table)
+    column = find_file_column(table)
     kept = [i for i in range(table.rows) if column is None or column.files[i] is not None]
     if column is not None and not kept:
         raise CapasError("all_files_missing", where=table.path, received=column.values[0], column=column.name)
@@ -227,12 +275,12 @@ def _from_table(
     fixed = tuple(sides[i] if sides else None for i in kept)
     left = {name for name in (column.name if column else None, split_column) if name}
     source = Source(
-        root=text, layout=layout, pictures=None,
+        root=text, layout=layout, files=None, medium="table", file_field="row",
         columns={n: tuple(cells[i] for i in kept) for n, cells in table.columns.items() if n not in left},
         fixed_split=fixed, problems=(*problems, *table.problems),
         evidence=_table_evidence(table, column, split_column),
     )  # fmt: skip
-    return source if column is None else _with_pictures(source, table, column, listing)
+    return source if column is None else _with_files(source, table, column, listing)
 
 
 def _split_column(table: Table) -> str | None:
@@ -243,23 +291,27 @@ def _split_column(table: Table) -> str | None:
     return None
 
 
-def _with_pictures(source: Source, table: Table, column: PictureColumn, listing: Listing | None) -> Source:
+def _with_files(source: Source, table: Table, column: FileColumn, listing: Listing | None) -> Source:
     files = [file for file in column.files if file is not None]
+    medium = column.medium
     missing = [value for value, file in zip(column.values, column.files, strict=True) if file is None]
     problems = (*source.problems, *found("missing_file", missing))
     if listing is not None:
         named = {file.resolve() for file in files}
-        extra = [listing.shown(path) for path in listing.pictures if path.resolve() not in named]
+        held = {"image": listing.pictures, "audio": listing.sounds, "text": listing.texts}[medium]
+        extra = [listing.shown(path) for path in held if path.resolve() not in named]
         problems = (*problems, *found("not_in_table", extra, severity="note"))
     root = listing.root if listing else table.path.parent
-    return replace(source, pictures=FilePictures(files, root), problems=problems, picture_field=column.name)
+    return replace(
+        source, files=files_of(medium, files, root), medium=medium, problems=problems, file_field=column.name
+    )
 
 
-def _table_evidence(table: Table, column: PictureColumn | None, split_column: str | None) -> tuple[str, ...]:
+def _table_evidence(table: Table, column: FileColumn | None, split_column: str | None) -> tuple[str, ...]:
     lines = [say("detect.table", name=table.path.name, rows=table.rows, columns=len(table.columns))]
     if column is not None:
         present = sum(file is not None for file in column.files)
-        lines.append(say("detect.picture_column", column=column.name, count=present))
+        lines.append(say(f"detect.{column.medium}_column", column=column.name, count=present))
     if split_column:
         lines.append(say("detect.split_column", column=split_column))
     return tuple(lines)

@@ -35,6 +35,7 @@ class PictureStatistics:
     mean: float
     std: float
     bytes: int
+    called: str = "pictures"
 
     def as_json(self) -> dict[str, object]:
         """The same facts for ``--json``."""

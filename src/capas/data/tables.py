@@ -52,9 +52,9 @@ def read_table(path: Path) -> Table:
         if suffix == ".parquet":
             table = _read_parquet(path)
         elif suffix in (".jsonl", ".ndjson"):
-            table = _read_jsonl(path, _decode(path, path.read_bytes()))
+            table = _read_jsonl(path, decode_text(path, path.read_bytes()))
         else:
-            table = _read_delimited(path, _decode(path, path.read_bytes()))
+            table = _read_delimited(path, decode_text(path, path.read_bytes()))
     except OSError as error:
         raise CapasError("unreadable", where=path, received=error.strerror or str(error)) from error
     if not table.rows:
@@ -62,7 +62,8 @@ def read_table(path: Path) -> Table:
     return table
 
 
-def _decode(path: Path, data: bytes) -> str:
+def decode_text(path: Path, data: bytes) -> str:
+    """The bytes of a file as text. Raises CapasError ``table_encoding`` that says where it is not UTF-8."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

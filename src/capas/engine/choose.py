@@ -7,11 +7,11 @@ batch points the same way as float32's (cosine ≥ 0.97, measured here) and the 
 import copy
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import torch
 from pydantic import TypeAdapter
@@ -19,11 +19,14 @@ from torch import Tensor, nn
 
 from capas.core.device import choose_device, cpu_has_bfloat16, physical_cores
 from capas.core.messages import say
+from capas.core.objective import Objective
+from capas.data.batch import TreeT, moved
 from capas.engine.config import ExecutionConfig
 
 Precision = Literal["float32", "bfloat16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
 LEAST_COSINE = 0.97
+B = TypeVar("B")
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -61,9 +64,15 @@ class Execution:
                 parameter.data = parameter.data.contiguous(memory_format=FORMATS[self.memory_format])
         return network
 
-    def place_images(self, images: Tensor) -> Tensor:
-        """N×C×H×W on the device and in the memory format."""
-        return images.to(torch.device(self.device), memory_format=FORMATS[self.memory_format], non_blocking=True)
+    def place_batch(self, tree: TreeT) -> TreeT:
+        """Every tensor in ``tree`` (see ``moved``) on the device; pictures, N×C×H×W, in the memory format."""
+        return moved(tree, self._place_tensor)
+
+    def _place_tensor(self, tensor: Tensor) -> Tensor:
+        device = torch.device(self.device)
+        if tensor.ndim == 4:
+            return tensor.to(device, memory_format=FORMATS[self.memory_format], non_blocking=True)
+        return tensor.to(device, non_blocking=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,21 +85,26 @@ class Measured:
     examples_per_s: float
 
 
-Loss = Callable[[nn.Module, Tensor], Tensor]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial(Generic[B]):
+    """What is measured: the first phase of ``objective`` on ``batch``, which holds ``examples`` examples. The objective
+    is copied: its networks stay as they are.
+    """
+
+    objective: Objective[B]
+    batch: B
+    examples: int
 
 
-def choose_execution(
-    wanted: ExecutionConfig, network: nn.Module, images: Tensor, loss: Loss, *, budget_s: float = 6.0
-) -> Execution:
-    """The fastest way to train ``network`` on ``images`` (N×C×H×W) among those that ``wanted`` leaves open.
+def choose_execution(wanted: ExecutionConfig, trial: Trial[B], *, budget_s: float = 6.0) -> Execution:
+    """The fastest way to train what is in ``trial`` among those that ``wanted`` leaves open.
 
-    ``loss(network, images)`` gives the scalar to descend. The network is copied: its weights stay as they are. Every
-    candidate takes one step to warm up and then at least two, ``budget_s`` seconds in all at about.
+    Every candidate takes one step to warm up and then at least two, ``budget_s`` seconds in all at about.
     """
     device = choose_device(wanted.device)
     threads = thread_counts() if wanted.threads == "auto" else [int(wanted.threads)]
     formats: list[MemoryFormat] = (
-        ["contiguous", "channels_last"] if wanted.memory_format == "auto" else [wanted.memory_format]
+        _formats(trial.objective) if wanted.memory_format == "auto" else [wanted.memory_format]
     )
     precisions, why_not = _precisions(wanted, device)
     candidates = [
@@ -100,11 +114,11 @@ def choose_execution(
     if len(candidates) == 1:
         return _decided(candidates[0], [], why_not or say("choose.set_by_user"))
     if "bfloat16" in precisions and "float32" in precisions:
-        cosine = gradient_agreement(network, images, loss, candidates)
+        cosine = gradient_agreement(trial, candidates)
         if cosine < LEAST_COSINE:
             why_not = say("choose.bfloat16_inexact", cosine=f"{cosine:.3f}")
             candidates = [c for c in candidates if c.precision == "float32"]
-    measured = measure(candidates, network, images, loss, budget_s=budget_s)
+    measured = measure(candidates, trial, budget_s=budget_s)
     best = max(range(len(candidates)), key=lambda i: measured[i].examples_per_s)
     slowest = min(m.examples_per_s for m in measured)
     reason = say("choose.measured", count=len(candidates), ratio=f"{measured[best].examples_per_s / slowest:.1f}")
@@ -142,23 +156,25 @@ def _decided(chosen: Execution, measured: Sequence[Measured], reason: str) -> Ex
     )
 
 
-def measure(
-    candidates: Sequence[Execution], network: nn.Module, images: Tensor, loss: Loss, *, budget_s: float
-) -> list[Measured]:
+def _formats(objective: Objective[B]) -> list[MemoryFormat]:
+    """Both orders of pixels where a network has two-dimensional convolutions; elsewhere there is nothing to order."""
+    parameters = [p for network in objective.networks.values() for p in network.parameters()]
+    return ["contiguous", "channels_last"] if any(p.ndim == 4 for p in parameters) else ["contiguous"]
+
+
+def measure(candidates: Sequence[Execution], trial: Trial[B], *, budget_s: float) -> list[Measured]:
     """Training speed of each candidate, in rounds A B C … A B C …, so that a passing disturbance hits all alike; the
     best round of each counts.
     """
-    trials = []
+    timed = []
     for candidate in candidates:
-        copied = candidate.place(copy.deepcopy(network)).train()
-        trials.append(
-            (candidate, copied, candidate.place_images(images), [_step_seconds(candidate, copied, images, loss)])
-        )
+        placed = _placed(trial, candidate)
+        timed.append((candidate, placed, [_step_seconds(candidate, placed)]))
     started = time.perf_counter()
     rounds = 0
     while rounds < 2 or (rounds < 8 and time.perf_counter() - started < budget_s):
-        for candidate, copied, placed, seconds in trials:
-            taken = _step_seconds(candidate, copied, placed, loss)
+        for candidate, placed, seconds in timed:
+            taken = _step_seconds(candidate, placed)
             seconds[:] = [taken] if rounds == 0 else [*seconds, taken]
         rounds += 1
     return [
@@ -166,20 +182,29 @@ def measure(
             precision=candidate.precision,
             memory_format=candidate.memory_format,
             threads=candidate.threads,
-            examples_per_s=len(images) / min(seconds),
+            examples_per_s=trial.examples / min(seconds),
         )
-        for candidate, _, _, seconds in trials
+        for candidate, _, seconds in timed
     ]
 
 
-def _step_seconds(execution: Execution, network: nn.Module, images: Tensor, loss: Loss) -> float:
+def _placed(trial: Trial[B], execution: Execution) -> Trial[B]:
+    objective = copy.deepcopy(trial.objective)
+    for network in objective.networks.values():
+        execution.place(network).train()
+    return replace(trial, objective=objective, batch=execution.place_batch(trial.batch))
+
+
+def _step_seconds(execution: Execution, trial: Trial[B]) -> float:
     torch.set_num_threads(execution.threads)
     _synchronise(execution.device)
     started = time.perf_counter()
-    network.zero_grad(set_to_none=True)
+    for network in trial.objective.networks.values():
+        network.zero_grad(set_to_none=True)
+    phase = trial.objective.phases[0]
     with execution.autocast():
-        value = loss(network, execution.place_images(images))
-    torch.autograd.backward(value)
+        losses = trial.objective.losses(trial.batch, phase, torch.Generator().manual_seed(0))
+    torch.autograd.backward(losses[phase.loss])
     _synchronise(execution.device)
     return time.perf_counter() - started
 
@@ -189,16 +214,19 @@ def _synchronise(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def gradient_agreement(network: nn.Module, images: Tensor, loss: Loss, candidates: Sequence[Execution]) -> float:
-    """The cosine (-1..1) between the gradients of float32 and of bfloat16 on these images, with dropout and its like
+def gradient_agreement(trial: Trial[B], candidates: Sequence[Execution]) -> float:
+    """The cosine (-1..1) between the gradients of float32 and of bfloat16 on this batch, with dropout and its like
     switched off: chance would differ between the two.
     """
     gradients = []
     for precision in ("float32", "bfloat16"):
         execution = next(c for c in candidates if c.precision == precision)
-        copied = execution.place(copy.deepcopy(network))
-        for module in copied.modules():
-            module.training = isinstance(module, nn.modules.batchnorm._BatchNorm)
-        _step_seconds(execution, copied, images, loss)
-        gradients.append(torch.cat([p.grad.flatten().float() for p in copied.parameters() if p.grad is not None]))
+        placed = _placed(trial, execution)
+        parameters: list[nn.Parameter] = []
+        for network in placed.objective.networks.values():
+            for module in network.modules():
+                module.training = isinstance(module, nn.modules.batchnorm._BatchNorm | nn.RNNBase)
+            parameters.extend(network.parameters())
+        _step_seconds(execution, placed)
+        gradients.append(torch.cat([p.grad.flatten().float() for p in parameters if p.grad is not None]))
     return float(torch.nn.functional.cosine_similarity(gradients[0], gradients[1], dim=0))

@@ -38,6 +38,7 @@ class DataConfig(Section):
     validation: float = Field(0.15, ge=0, lt=1, description="share of the examples; 0 for none")
     test: float = Field(0.15, gt=0, lt=1, description="share of the examples, where the folder does not fix it")
     image_size: Auto | Pixels = Field("auto", description="side in pixels of what the network sees")
+    channels: Auto | Literal[1, 3] = Field("auto", description="1: grey, 3: colour")
     fit: Auto | Literal["crop", "squash", "pad"] = Field("auto", description="how other shapes become square")
     max_pixels: int = Field(50_000_000, gt=0, description="larger pictures are refused")
     memory_mb: int = Field(0, ge=0, description="beyond this the cache lies on disk; 0: 40 % of what is free")
@@ -65,6 +66,44 @@ class AugmentConfig(Section):
     )
     cutout: Auto | Share = Field("auto", description="side of an erased square as a share of the picture's, 0..1")
     mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution")
+
+
+class SoundConfig(Section):
+    """How sounds are heard, and how training sounds are varied; 0 switches a variation off."""
+
+    rate: Auto | Annotated[int, Field(ge=1000, le=192_000)] = Field("auto", description="samples per second, Hz")
+    seconds: Auto | Annotated[float, Field(gt=0, le=600)] = Field("auto", description="longer sounds lose both ends")
+    bands: int = Field(64, ge=8, le=256, description="mel bands of the spectrogram")
+    shift: float = Field(0.1, ge=0, lt=1, description="earlier or later by up to this share of the sound, 0..1")
+    gain_db: float = Field(6.0, ge=0, le=60, description="louder or softer by up to so many dB")
+    noise_snr_db: float = Field(
+        15.0, ge=0, le=60, description="lowest ratio of sound to added noise in dB; 0: no noise"
+    )
+    time_mask: float = Field(0.1, ge=0, lt=1, description="share of the time that a hidden stretch may take, 0..1")
+    frequency_mask: float = Field(
+        0.15, ge=0, lt=1, description="share of the bands that a hidden stretch may take, 0..1"
+    )
+
+
+class TransformConfig(Section):
+    """What should come of a picture, where the task is to transform it."""
+
+    kind: Auto | Literal["pairs", "colourise", "super-resolve", "denoise", "inpaint"] = Field(
+        "auto", description="from pairs, or made from each picture: its colours, its details, less noise, its holes"
+    )
+    factor: Auto | Literal[2, 3, 4] = Field("auto", description="how many times larger, where pictures are enlarged")
+    noise: float = Field(25.0, gt=0, le=255, description="strongest noise to remove: standard deviation, 0..255")
+
+
+class TextConfig(Section):
+    """How sentences are read that get labels or a translation."""
+
+    vocabulary: Auto | Annotated[int, Field(ge=300, le=1_000_000)] = Field(
+        "auto", description="words, or for a translation pieces of words, that are told apart"
+    )
+    max_words: Auto | Annotated[int, Field(ge=1, le=10_000)] = Field(
+        "auto", description="what is longer is learnt from up to here only; for a translation pieces of words"
+    )
 
 
 class ObjectiveConfig(Section):
@@ -115,6 +154,9 @@ class Config(Section):
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     augment: AugmentConfig = AugmentConfig()
+    sound: SoundConfig = SoundConfig()
+    text: TextConfig = TextConfig()
+    transform: TransformConfig = TransformConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()

@@ -25,7 +25,6 @@ def _decision(plan: Plan) -> dict[str, object]:
     return {
         **{key: seen[key] for key in kept},
         "config_hash": _config_hash(plan.config),
-        "channels": plan.settled.channels,
         "reasons": list(plan.settled.reasons),
     }
 
@@ -40,14 +39,6 @@ def unchanged_config(run: Run) -> Config:
 
 def _config_hash(config: Config) -> str:
     return content_hash(write_toml(config).encode())
-
-
-def channels_of(run: Run) -> int:
-    """1 for grey pictures, 3 for colour. Raises CapasError ``run_damaged``."""
-    channels = run.read_json(run.decision).get("channels")
-    if channels not in (1, 3):
-        raise CapasError("run_damaged", where=run.decision, received=f"channels = {channels}")
-    return channels
 
 
 def keep_execution(run: Run, execution: Execution) -> None:

@@ -31,12 +31,12 @@ def parameter_groups(
 ) -> list[dict[str, object]]:
     """Groups for an optimiser: matrices with decay, vectors without; below ``head`` at ``backbone_rate`` of the rate.
 
-    ``head`` is the name of the classification layer of a pretrained network, None for a network from scratch. What is
-    frozen: everything below ``head`` when ``backbone_rate`` is 0, and its normalisation in any case, because batches of
-    a few pictures tell worse statistics than ImageNet did. Each group carries its own peak as "peak".
+    ``head`` is the name of the layer or part that is new in a pretrained network, None for a network from scratch. What
+    is frozen: everything else when ``backbone_rate`` is 0, and its normalisation in any case, because batches of a few
+    pictures tell worse statistics than ImageNet did. Each group carries its own peak as "peak".
     """
     if head is not None:
-        freeze_normalisation(network)
+        freeze_normalisation(network, head)
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         is_head = head is None or name.startswith(f"{head}.")
@@ -55,10 +55,11 @@ def parameter_groups(
     ]
 
 
-def freeze_normalisation(network: nn.Module) -> None:
-    """Take every batch normalisation out of learning; ``step.set_mode`` then leaves its statistics alone too."""
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+def freeze_normalisation(network: nn.Module, head: str) -> None:
+    """Take every batch normalisation outside ``head`` out of learning; ``step.set_mode`` then leaves its statistics
+    alone too."""
+    for name, module in network.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not name.startswith(f"{head}."):
             module.requires_grad_(False)
 
 

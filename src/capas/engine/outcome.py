@@ -3,71 +3,55 @@
 import csv
 import datetime
 import io
+from dataclasses import asdict
 from pathlib import Path
-from typing import cast
 
 import torch
 
-from capas.bundle.card import Card, DataCard, NetworkCard, ProvenanceCard, SplitCard, WeightsCard, limits
+from capas.bundle.card import Card, DataCard, FieldCard, NetworkCard, ProvenanceCard, SplitCard, WeightsCard, limits
 from capas.core.files import write_atomic
-from capas.core.spec import Spec
-from capas.engine.build import Built
+from capas.data.targets import numbers_in
+from capas.engine.choose import Execution
 from capas.engine.config import Config
-from capas.engine.evaluate import Tested
 from capas.engine.events import Finished
+from capas.engine.recipe import Tested
 from capas.engine.record import SPLITS, Record
 from capas.engine.run import Run, processor
-from capas.networks.catalog import entry
 from capas.version import __version__
 
 
-def write_predictions(run: Run, record: Record, tested: Tested) -> None:
-    """One line per test example: what it is, what was answered, and the probability of every class."""
+def write_predictions(run: Run, tested: Tested) -> None:
+    """One line per test example: what it is, what was answered, and with what certainty."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["example", "class", "prediction", "probability", *(f"p({c})" for c in record.classes)])
-    for position, row in zip(tested.positions.tolist(), tested.probabilities, strict=True):
-        best = int(row.argmax())
-        writer.writerow(
-            [
-                record.names[position],
-                record.classes[record.labels[position]],
-                record.classes[best],
-                f"{float(row[best]):.6f}",
-                *(f"{p:.6f}" for p in row.tolist()),
-            ]
-        )
+    csv.writer(text, lineterminator="\n").writerows(tested.rows)
     write_atomic(run.predictions, text.getvalue())
 
 
-def card_of(run: Run, config: Config, spec: Spec, record: Record, built: Built, tested: Tested, end: Finished) -> Card:
-    row, execution = entry(config.network.name), built.execution
+def card_of(
+    run: Run, config: Config, record: Record, network: NetworkCard, execution: Execution, tested: Tested, end: Finished
+) -> Card:
+    """The card of the run's model; ``write_bundle`` fills in the weights' hash."""
+    spec = record.spec
     data = DataCard(
         source=record.source if record.source.startswith("sample:") else Path(record.source).name,
         splits={s: SplitCard(count=record.splits.count(s), hash=record.digest(s)) for s in SPLITS},
     )
-    counts = [(name, record.labels.count(i)) for i, name in enumerate(record.classes)]
-    figures = tested.as_json()
+    inputs, targets = ([FieldCard(**asdict(f)) for f in part] for part in (spec.inputs, spec.targets))
+    grey = spec.medium == "image" and config.data.channels == 1
     return Card(
         name=run.folder.absolute().name,
         task=spec.task,
+        medium=spec.medium,
+        inputs=inputs,
+        targets=targets,
         classes=list(spec.classes),
-        network=NetworkCard(
-            name=row.name,
-            in_channels=built.preparation.channels,
-            num_classes=len(spec.classes),
-            image_size=int(config.data.image_size),
-            width=int(config.network.width) or None,
-            mirrored=config.network.mirrored is True,
-            parameters=sum(p.numel() for p in built.network.parameters()),
-            paper=row.paper,
-        ),
-        weights=WeightsCard(hash="", bytes=0, started_from="ImageNet" if config.network.pretrained else ""),
+        network=network,
+        weights=WeightsCard(hash="", bytes=0, started_from="ImageNet" if config.network.pretrained is True else ""),
         data=data,
-        metrics=cast(dict[str, object], figures["metrics"]),
-        baseline=cast(dict[str, object], figures["baseline"]),
-        per_class=cast(dict[str, object], figures["per_class"]),
-        limits=limits(data, len(tested.positions), min(counts, key=lambda pair: pair[1]), built.preparation.channels),
+        metrics=dict(tested.metrics),
+        baseline={name: dict(figures) for name, figures in tested.baseline.items()},
+        per_class=dict(tested.per_class),
+        limits=limits(data, tested.n, _smallest_class(record), grey=grey),
         provenance=ProvenanceCard(
             capas=__version__,
             torch=torch.__version__,
@@ -82,3 +66,15 @@ def card_of(run: Run, config: Config, spec: Spec, record: Record, built: Built, 
             threads=execution.threads,
         ),
     )
+
+
+def _smallest_class(record: Record) -> tuple[str, int] | None:
+    """The class or tag with the fewest examples."""
+    if record.spec.task not in ("classify", "tag"):
+        return None
+    counts = dict.fromkeys(range(len(record.spec.classes)), 0)
+    for label in record.labels:
+        for number in numbers_in(label):
+            counts[int(number)] += 1
+    smallest = min(counts, key=lambda number: counts[number])
+    return record.spec.classes[smallest], counts[smallest]

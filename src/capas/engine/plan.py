@@ -7,11 +7,11 @@ from pathlib import Path
 from capas.core.errors import CapasError
 from capas.data.look import Look, look, refuse_if_unlearnable
 from capas.engine.config import Config, read_config
+from capas.engine.recipe import Settled
+from capas.engine.recipes import recipe_for
 from capas.engine.record import Record
-from capas.engine.settle import Facts, Settled, settle
 
 Progress = Callable[[str, int, int], None]
-GREY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,34 +59,17 @@ def make_plan(config: Config, *, progress: Progress | None = None) -> Plan:
     """Look at the data and settle everything. Raises CapasError when nothing can be learnt from it."""
     seen = look_at(config, progress=progress)
     refuse_if_unlearnable(seen)
-    return Plan(look=seen, settled=settle(config, facts_of(seen)))
-
-
-def facts_of(seen: Look) -> Facts:
-    """What the rules for automatic choices need to know. Raises CapasError when there are no pictures."""
-    pictures = seen.statistics
-    if pictures is None:
-        raise CapasError("no_pictures_to_learn", where=seen.source.root)
-    return Facts(
-        examples=sum(part == "train" for part in seen.split),
-        classes=seen.detection.spec.classes,
-        median_width=pictures.width.middle,
-        median_height=pictures.height.middle,
-        grey=set(pictures.modes) <= GREY_MODES,
-    )
+    return Plan(look=seen, settled=recipe_for(seen.detection.spec).settle(config, seen))
 
 
 def record_of(plan: Plan) -> Record:
     """The usable examples of ``plan``, each with its content, class and split."""
     seen, config = plan.look, plan.config
-    pictures = seen.source.pictures
-    assert pictures is not None
     used = [i for i, usable in enumerate(seen.usable) if usable]
     return Record(
         source=_absolute(config.data.source),
-        target=config.data.target,
-        classes=seen.detection.spec.classes,
-        names=tuple(pictures.name(i) for i in used),
+        spec=seen.detection.spec,
+        names=tuple(seen.inputs.name(i) for i in used),
         hashes=tuple(seen.keys[i] for i in used),
         labels=tuple(seen.labels[i] for i in used),
         splits=tuple(part for i in used if (part := seen.split[i]) is not None),

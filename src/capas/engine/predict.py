@@ -1,49 +1,20 @@
-"""A model in use: pictures in, classes with probabilities out; a bad picture costs one refusal, not the job."""
+"""A model in use: inputs in, answers out; a bad input costs one refusal, not the job."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from numpy.typing import NDArray
 from torch import Tensor
 
 from capas.bundle.card import Card
-from capas.bundle.export import Exported, export_onnx
+from capas.bundle.export import Exported, PicturesToProbabilities, export_onnx
 from capas.bundle.read import Bundle, read_bundle
 from capas.core.device import choose_device
 from capas.core.errors import CapasError
-from capas.data.folders import list_folder
-from capas.data.pictures import MAX_PIXELS, decode_file
-from capas.data.samples import open_sample
+from capas.engine.recipe import Answering, Item, Prediction
+from capas.engine.recipes import named_recipe
 from capas.engine.run import find_run
-
-Picture = str | Path | NDArray[np.uint8]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Prediction:
-    """The answer for one picture: class and probability (0..1), all classes' probabilities; or why it was refused."""
-
-    input: str
-    prediction: str | None
-    probability: float | None
-    probabilities: dict[str, float]
-    refused: str | None = None
-
-    def as_json(self, top: int = 5) -> dict[str, object]:
-        """The form of ``capas predict --json``, with the ``top`` most probable classes."""
-        ranked = sorted(self.probabilities.items(), key=lambda pair: -pair[1])[:top]
-        return {
-            "input": self.input,
-            "prediction": self.prediction,
-            "probability": None if self.probability is None else round(self.probability, 6),
-            "probabilities": {name: round(p, 6) for name, p in ranked},
-            "refused": self.refused,
-        }
 
 
 class Model:
@@ -52,7 +23,8 @@ class Model:
     def __init__(self, bundle: Bundle, *, device: str = "cpu") -> None:
         self.bundle = bundle
         self.device = choose_device(device)
-        bundle.network.to(self.device)
+        self.answering: Answering = named_recipe(bundle.card.task, bundle.card.medium).reopen(bundle)
+        self.answering.network.to(self.device)
 
     @property
     def card(self) -> Card:
@@ -61,69 +33,49 @@ class Model:
 
     @property
     def classes(self) -> list[str]:
-        """The possible answers."""
+        """The possible answers, where they are classes or tags."""
         return self.card.classes
 
-    def predict(self, pictures: Iterable[Picture], *, batch_size: int = 64) -> list[Prediction]:
-        """Answers in the order of ``pictures``: paths, or uint8 arrays H×W or H×W×C."""
-        return list(self.stream(pictures, batch_size=batch_size))
+    def predict(self, inputs: Iterable[object], *, batch_size: int = 64) -> list[Prediction]:
+        """Answers in the order of ``inputs``: paths of pictures or sounds, uint8 arrays H×W or H×W×C, texts, rows of a
+        table as mappings, whatever the model was trained on."""
+        items = (self.answering.item(content, number) for number, content in enumerate(inputs))
+        return list(self.stream(items, batch_size=batch_size))
 
-    def stream(self, pictures: Iterable[Picture], *, batch_size: int = 64) -> Iterator[Prediction]:
+    def stream(self, items: Iterable[Item], *, batch_size: int = 64) -> Iterator[Prediction]:
         """The same one after another, holding no more than a batch in memory."""
-        source = iter(pictures)
-        number = 0
+        source = iter(items)
         while batch := list(islice(source, batch_size)):
-            yield from self._answer(batch, number)
-            number += len(batch)
+            yield from self._answer(batch)
 
-    @torch.no_grad()
-    def probabilities(self, images: UInt8[Tensor, "N C H W"]) -> Float[Tensor, "N K"]:
-        """Prepared pictures, uint8 N×C×H×W → N×K float32."""
-        normalised = self.bundle.preparation.normalise(images).to(self.device)
-        logits: torch.Tensor = self.bundle.network(normalised)
-        return logits.float().softmax(1).cpu()
-
-    def prepared(self, picture: Picture) -> UInt8[Tensor, "C H W"]:
-        """One picture as the network sees it, uint8 C×H×W. Raises CapasError when it cannot be read."""
-        array = decode_file(Path(picture), max_pixels=MAX_PIXELS) if isinstance(picture, str | Path) else picture
-        array = array[..., None] if array.ndim == 2 else array
-        return torch.from_numpy(self.bundle.preparation.fit_picture(array).copy()).permute(2, 0, 1)
-
-    def _answer(self, batch: Sequence[Picture], first: int) -> Iterator[Prediction]:
-        prepared: list[torch.Tensor | CapasError] = []
-        for picture in batch:
+    def _answer(self, batch: Sequence[Item]) -> Iterator[Prediction]:
+        prepared: list[object] = []
+        for item in batch:
             try:
-                prepared.append(self.prepared(picture))
+                prepared.append(self.answering.read(item))
             except CapasError as error:
                 prepared.append(error)
-        good = [p for p in prepared if isinstance(p, torch.Tensor)]
-        rows = iter(self.probabilities(torch.stack(good)) if good else ())
-        for offset, (picture, outcome) in enumerate(zip(batch, prepared, strict=True)):
-            name = str(picture) if isinstance(picture, str | Path) else f"array {first + offset}"
+        good = [(item.name, p) for item, p in zip(batch, prepared, strict=True) if not isinstance(p, CapasError)]
+        answers = iter(self.answering.answer([name for name, _ in good], [p for _, p in good]) if good else ())
+        for item, outcome in zip(batch, prepared, strict=True):
             if isinstance(outcome, CapasError):
-                yield Prediction(
-                    input=name,
-                    prediction=None,
-                    probability=None,
-                    probabilities={},
-                    refused=outcome.part("what"),
-                )
-                continue
-            row = next(rows)
-            best = int(row.argmax())
-            yield Prediction(
-                input=name,
-                prediction=self.classes[best],
-                probability=float(row[best]),
-                probabilities=dict(zip(self.classes, row.tolist(), strict=True)),
-            )
+                yield Prediction(input=item.name, refused=outcome.part("what"))
+            else:
+                yield next(answers)
 
-    def export(self, path: str | Path, pictures: Iterable[Picture] = ()) -> Exported:
-        """Write the model as ONNX, compared with torch on ``pictures``, or on 16 of noise when none are given."""
-        shape = self.bundle.preparation.shape
-        given = [self.prepared(picture) for picture in pictures]
-        noise = torch.randint(0, 256, (16, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-        return export_onnx(self.bundle, Path(path), torch.stack(given) if given else noise)
+    def export(self, path: str | Path, pictures: Iterable[object] = ()) -> Exported:
+        """Write the model as ONNX, compared with torch on ``pictures``, or on 16 of noise when none are given. Raises
+        CapasError ``export_not_possible`` for a model that has no such form.
+        """
+        exported = self.answering.exportable()
+        if exported is None:
+            task = f"{self.card.task} ({self.card.medium})"
+            raise CapasError("export_not_possible", where=self.bundle.folder, received=task)
+        network, noise = exported
+        assert isinstance(network, PicturesToProbabilities)
+        given = [self.answering.read(self.answering.item(p, i)) for i, p in enumerate(pictures)]
+        compared = torch.stack([p for p in given if isinstance(p, Tensor)]) if given else noise
+        return export_onnx(network, network.preparation, self.classes, Path(path), compared)
 
 
 def load_model(where: str | Path, *, device: str = "cpu") -> Model:
@@ -135,23 +87,3 @@ def load_model(where: str | Path, *, device: str = "cpu") -> Model:
             raise CapasError("run_unfinished", where=run.folder)
         folder = run.bundle
     return Model(read_bundle(folder), device=device)
-
-
-def expand_inputs(inputs: Sequence[str], lines: Iterable[str] = ()) -> Iterator[Picture]:
-    """The pictures that the user named: files, folders (with everything in them), "-" for a path per line of
-    ``lines``, ``sample:NAME`` for the test pictures of a sample. Raises CapasError for a path that does not exist.
-    """
-    for text in inputs:
-        if text == "-":
-            yield from (Path(line.rstrip("\r\n")) for line in lines if line.strip())
-        elif text.startswith("sample:"):
-            sample = open_sample(text.removeprefix("sample:"))
-            for i, part in enumerate(sample.fixed_split):
-                if part == "test":
-                    yield sample.pictures.decode(i)
-        elif Path(text).is_dir():
-            yield from list_folder(Path(text)).pictures
-        elif Path(text).exists():
-            yield Path(text)
-        else:
-            raise CapasError("no_such_picture", where=text)

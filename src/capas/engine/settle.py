@@ -1,16 +1,17 @@
-"""Every "auto" of a configuration decided from the data, with the reason for each decision that matters.
+"""Every "auto" of a configuration for pictures decided from the data, with the reason for each decision that matters.
 
 The rules are few and stated here. What the user set is kept.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from capas.core.errors import CapasError
 from capas.core.messages import say
 from capas.data.flips import flip_advice
 from capas.engine.config import AugmentConfig, Config, DataConfig, NetworkConfig, OptimConfig, TrainConfig
+from capas.engine.recipe import Settled
 from capas.networks.catalog import NetworkEntry, entry
 from capas.networks.efficientnet_weights import weights_installed
 
@@ -30,20 +31,12 @@ class Facts:
     median_width: int
     median_height: int
     grey: bool
+    measures: bool = False  # a number is wanted, which brightness or what is cut off may tell
 
     @property
     def side(self) -> int:
         """The longer median side."""
         return max(self.median_width, self.median_height)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
-    """A configuration without "auto", and why it is so, in sentences."""
-
-    config: Config
-    channels: int
-    reasons: tuple[str, ...]
 
 
 def settle(config: Config, facts: Facts) -> Settled:
@@ -65,7 +58,6 @@ def settle(config: Config, facts: Facts) -> Settled:
                 "train": train,
             }
         ),
-        channels=3 if network.pretrained or not facts.grey else 1,
         reasons=tuple(reasons),
     )
 
@@ -73,6 +65,38 @@ def settle(config: Config, facts: Facts) -> Settled:
 def chosen(value: T | str, otherwise: T) -> T:
     """``value`` where the user set it, ``otherwise`` where it is "auto"."""
     return otherwise if value == "auto" else value  # type: ignore[return-value]
+
+
+def filled(
+    config: Config,
+    *,
+    name: str,
+    width: int,
+    batch_size: int,
+    epochs: float,
+    learning_rate: float,
+    optimizer: Literal["sgd", "adamw"] = "adamw",
+    weight_decay: float = 1e-2,
+) -> Config:
+    """``config`` with these values wherever it says "auto", for a network that learns from scratch."""
+    network, train, optim = config.network, config.train, config.optim
+    return config.model_copy(
+        update={
+            "network": network.model_copy(
+                update={"name": name, "width": chosen(network.width, width), "pretrained": False, "mirrored": False}
+            ),
+            "train": train.model_copy(
+                update={"batch_size": chosen(train.batch_size, batch_size), "epochs": chosen(train.epochs, epochs)}
+            ),
+            "optim": optim.model_copy(
+                update={
+                    "optimizer": chosen(optim.optimizer, optimizer),
+                    "learning_rate": chosen(optim.learning_rate, learning_rate),
+                    "weight_decay": chosen(optim.weight_decay, weight_decay),
+                }
+            ),
+        }
+    )
 
 
 def _network(wanted: NetworkConfig, facts: Facts, reasons: list[str]) -> NetworkConfig:
@@ -116,7 +140,13 @@ def _data(wanted: DataConfig, network: NetworkConfig, facts: Facts, reasons: lis
     if facts.side > size:
         reasons.append(say("settle.smaller", size=size, side=facts.side))
     square = abs(facts.median_width - facts.median_height) <= 0.25 * facts.side
-    return wanted.model_copy(update={"image_size": size, "fit": chosen(wanted.fit, "squash" if square else "crop")})
+    return wanted.model_copy(
+        update={
+            "image_size": size,
+            "fit": chosen(wanted.fit, "squash" if square else "crop"),
+            "channels": chosen(wanted.channels, 3 if network.pretrained or not facts.grey else 1),
+        }
+    )
 
 
 def _refuse_too_small(network: str, size: int) -> None:
@@ -126,6 +156,16 @@ def _refuse_too_small(network: str, size: int) -> None:
 
 
 def _augment(wanted: AugmentConfig, facts: Facts, reasons: list[str]) -> AugmentConfig:
+    if facts.measures:
+        reasons.append(say("settle.measures"))
+        return wanted.model_copy(
+            update={
+                "crop": chosen(wanted.crop, 0.05),
+                "flip": chosen(wanted.flip, False),
+                "colour": chosen(wanted.colour, 0.0),
+                "cutout": chosen(wanted.cutout, 0.0),
+            }
+        )
     flip = flip_advice(facts.classes)
     if wanted.flip == "auto":
         reasons.append(flip.reason)

@@ -5,24 +5,27 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import nn
+
 from capas.bundle.write import write_bundle
 from capas.core.errors import CapasError
 from capas.core.files import only_writer, write_json
-from capas.core.spec import Field, Spec
-from capas.data.pictures import Pictures
-from capas.engine.build import Built, build, prepare_store
+from capas.core.spec import Spec
+from capas.data.look import inputs_of
+from capas.data.sources import Source
+from capas.engine.build import Built, build
 from capas.engine.choose import Execution
 from capas.engine.config import Config
-from capas.engine.decision import channels_of, keep_execution, read_execution, unchanged_config, write_plan
-from capas.engine.evaluate import Tested, test_once
+from capas.engine.decision import keep_execution, read_execution, unchanged_config, write_plan
 from capas.engine.events import Event, Finished, append_event
 from capas.engine.loop import StopRequest
 from capas.engine.outcome import card_of, write_predictions
 from capas.engine.parallel import Ranks, joined_ranks
 from capas.engine.plan import Progress, make_plan, record_of
-from capas.engine.record import Record, find_pictures, read_record
+from capas.engine.recipe import Learnable, Settled, Tested, Work
+from capas.engine.recipes import recipe_for
+from capas.engine.record import Record, find_examples, read_record
 from capas.engine.run import Run, find_run, new_run, refuse_used
-from capas.engine.settle import Settled
 
 Listen = Callable[[Event], None]
 
@@ -63,15 +66,14 @@ class Watch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A run that is about to be carried out; ``indices`` say where the record's examples are among ``pictures``.
+    """A run that is about to be carried out; ``indices`` say where the record's examples are in ``source``.
     ``execution`` is how it computed before it was interrupted, None when it has yet to be measured.
     """
 
     run: Run
     settled: Settled
-    spec: Spec
     record: Record
-    pictures: Pictures
+    source: Source
     indices: list[int]
     execution: Execution | None
 
@@ -86,14 +88,11 @@ def train(config: Config, *, out: str | Path | None = None, watch: Watch | None 
             if ranks.leads:
                 refuse_used(run.folder)  # another may have taken it while we looked
                 write_plan(run, plan)
-            pictures = plan.look.source.pictures
-            assert pictures is not None
             job = Job(
                 run=run,
                 settled=plan.settled,
-                spec=plan.look.detection.spec,
                 record=record_of(plan),
-                pictures=pictures,
+                source=plan.look.source,
                 indices=[i for i, usable in enumerate(plan.look.usable) if usable],
                 execution=None,
             )
@@ -108,13 +107,12 @@ def resume(where: str | Path, *, watch: Watch | None = None) -> Result | None:
         if run.metrics.is_file() and (run.bundle / "card.json").is_file():
             raise CapasError("run_finished", where=run.folder)
         config, record = unchanged_config(run), read_record(run)
-        pictures, indices = find_pictures(record, config.data.max_pixels)
+        source, indices = find_examples(record, config.data)
         job = Job(
             run=run,
-            settled=Settled(config=config, channels=channels_of(run), reasons=()),
-            spec=_spec_of(record),
+            settled=Settled(config=config, reasons=()),
             record=record,
-            pictures=pictures,
+            source=source,
             indices=indices,
             execution=read_execution(run),
         )
@@ -127,23 +125,23 @@ def _held(run: Run, ranks: Ranks) -> AbstractContextManager[None]:
 
 
 def _carry_out(job: Job, ranks: Ranks, watch: Watch) -> Result | None:
-    store, preparation = prepare_store(
-        job.settled.config,
-        job.record,
-        job.pictures,
-        job.indices,
-        job.settled.channels,
+    spec = job.record.spec
+    work = Work(
+        config=job.settled.config,
+        spec=spec,
+        record=job.record,
+        inputs=inputs_of(job.source, spec),
+        targets=job.source.targets,
+        indices=job.indices,
         cache=job.run.folder / "cache",
         progress=lambda done, total: watch.progress("prepare", done, total),
     )
+    learnable = recipe_for(spec).prepare(work, ranks)
     stop = StopRequest()
     with stop.listening():
         built = build(
             job.settled.config,
-            job.spec,
-            job.record,
-            store,
-            preparation,
+            learnable,
             checkpoints=job.run.checkpoints,
             ranks=ranks,
             stop=stop,
@@ -156,28 +154,31 @@ def _carry_out(job: Job, ranks: Ranks, watch: Watch) -> Result | None:
     return _conclude(job, built, last, watch) if isinstance(last, Finished) and ranks.leads else None
 
 
-def _conclude(job: Job, built: Built, end: Finished, watch: Watch) -> Result:
+def _conclude(job: Job, built: Built[object], end: Finished, watch: Watch) -> Result:
     """The one reading of the test split, and the finished model."""
-    config, run = job.settled.config, job.run
+    run, learnable = job.run, built.learnable
     watch.progress("test", 0, 1)
-    tested = test_once(built.network, built.store, job.record, built.preparation, built.execution)
-    write_predictions(run, job.record, tested)
+    learnable.finish(built.execution)
+    tested = learnable.test(built.execution)
+    write_predictions(run, tested)
     write_json(run.metrics, tested.as_json())
-    card = card_of(run, config, job.spec, job.record, built, tested, end)
-    write_bundle(run.bundle, built.network, built.preparation, card)
+    network = learnable.network_card()
+    card = card_of(run, job.settled.config, job.record, network, built.execution, tested, end)
+    write_bundle(run.bundle, model_of(learnable), learnable.files(), card)
     watch.progress("test", 1, 1)
-    return Result(run=run, spec=job.spec, network=config.network.name, tested=tested, seconds=end.seconds)
+    return Result(run=run, spec=job.record.spec, network=network.name, tested=tested, seconds=end.seconds)
 
 
-def _follow(run: Run, built: Built, ranks: Ranks, watch: Watch) -> Event | None:
+def model_of(learnable: Learnable[object]) -> nn.Module:
+    """What the bundle keeps: the objective's one network, or all of them by name."""
+    networks = learnable.objective.networks
+    return next(iter(networks.values())) if len(networks) == 1 else nn.ModuleDict(networks)
+
+
+def _follow(run: Run, built: Built[object], ranks: Ranks, watch: Watch) -> Event | None:
     event: Event | None = None
     for event in built.loop.run():
         if ranks.leads:
             append_event(run.events, event)
             watch.event(event)
     return event
-
-
-def _spec_of(record: Record) -> Spec:
-    target = Field(name=record.target or "class", kind="category")
-    return Spec(inputs=(Field(name="image", kind="image"),), target=target, task="classify", classes=record.classes)

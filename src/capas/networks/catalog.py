@@ -135,6 +135,58 @@ NETWORKS: tuple[NetworkEntry, ...] = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OtherEntry:
+    """A network for something else than one class per picture: what it takes, what it is for, where it is from."""
+
+    name: str
+    module: str
+    paper: str
+    year: int
+    medium: str
+    note: str
+
+
+OTHERS: tuple[OtherEntry, ...] = (
+    OtherEntry(
+        name="tabular-resnet", module="capas.networks.tabular", year=2021, medium="table",
+        paper="Gorishniy et al., Revisiting Deep Learning Models for Tabular Data, NeurIPS 2021, arXiv:2106.11959",
+        note="numbers, categories and dates",
+    ),
+    OtherEntry(
+        name="spectrogram-cnn", module="capas.networks.conv1d", year=2019, medium="audio",
+        paper="after Choi et al., Temporal Convolution for Keyword Spotting, Interspeech 2019, arXiv:1904.03814",
+        note="sounds, as log-mel spectrograms",
+    ),
+    OtherEntry(
+        name="text-linear", module="capas.networks.text_classifier", year=1998, medium="text",
+        paper="Joachims, Text Categorization with Support Vector Machines, ECML 1998 (here: logistic regression)",
+        note="a weight per word and class",
+    ),
+    OtherEntry(
+        name="text-bag", module="capas.networks.text_classifier", year=2017, medium="text",
+        paper="Joulin et al., Bag of Tricks for Efficient Text Classification, EACL 2017, arXiv:1607.01759",
+        note="the mean of word vectors",
+    ),
+    OtherEntry(
+        name="text-cnn", module="capas.networks.text_classifier", year=2014, medium="text",
+        paper="Kim, Convolutional Neural Networks for Sentence Classification, EMNLP 2014, arXiv:1408.5882",
+        note="groups of three to five words",
+    ),
+    OtherEntry(
+        name="text-transformer", module="capas.networks.text_classifier", year=2017, medium="text",
+        paper="Vaswani et al., Attention Is All You Need, NIPS 2017, arXiv:1706.03762 (encoder)",
+        note="every word attends to every other",
+    ),
+)  # fmt: skip
+
+
+def described(name: str) -> OtherEntry:
+    """The row of ``OTHERS`` for ``name``. Raises KeyError where there is none: that is our mistake."""
+    rows = {row.name: row for row in OTHERS}
+    return rows[name]
+
+
 def entry(name: str) -> NetworkEntry:
     """The table's row for ``name``. Raises CapasError, with the nearest valid name, where there is none.
 

@@ -35,11 +35,11 @@ class LabelledBatch(Protocol):
     """What this task needs of a batch."""
 
     @property
-    def images(self) -> Tensor:
-        """N×C×H×W, normalised."""
+    def inputs(self) -> object:
+        """What the network is called with."""
 
     @property
-    def labels(self) -> Tensor:
+    def targets(self) -> Tensor:
         """N class indices."""
 
     @property
@@ -48,7 +48,7 @@ class LabelledBatch(Protocol):
 
 
 class Classification:
-    """The objective of a classifier: ``network`` maps N×C×H×W to N×K logits (or a tuple, logits first)."""
+    """The objective of a classifier: ``network`` maps a batch's inputs to N×K logits (or a tuple, logits first)."""
 
     def __init__(
         self, network: nn.Module, *, label_smoothing: float = 0.0, class_weights: Tensor | None = None
@@ -68,7 +68,7 @@ class Classification:
         return (Phase(name="correct", loss="loss", networks=("network",)),)
 
     def losses(self, batch: LabelledBatch, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
-        outputs = self.network(batch.images)
+        outputs = self.network(batch.inputs)
         if isinstance(outputs, Tensor):
             return {"loss": self.loss(outputs, batch)}
         main, *auxiliary = outputs
@@ -78,9 +78,9 @@ class Classification:
     def loss(self, logits: Float[Tensor, "N K"], batch: LabelledBatch) -> Float[Tensor, ""]:
         """Mean cross-entropy in nats of N×K ``logits``."""
         if batch.mix is None:
-            return self.cross_entropy(logits, batch.labels).mean()
-        own = self.cross_entropy(logits, batch.labels) * batch.mix.weight
-        other = self.cross_entropy(logits, batch.labels[batch.mix.partner]) * (1 - batch.mix.weight)
+            return self.cross_entropy(logits, batch.targets).mean()
+        own = self.cross_entropy(logits, batch.targets) * batch.mix.weight
+        other = self.cross_entropy(logits, batch.targets[batch.mix.partner]) * (1 - batch.mix.weight)
         return (own + other).mean()
 
     def cross_entropy(self, logits: Float[Tensor, "N K"], labels: Int[Tensor, " N"]) -> Float[Tensor, " N"]:

@@ -71,7 +71,7 @@ class ClassificationFigures:
         figures |= {
             "balanced_accuracy": round(self.balanced_accuracy, 6),
             "macro_f1": round(self.macro_f1, 6),
-            "log_loss_nats": round(self.log_loss, 6),
+            "log_loss": {"value": round(self.log_loss, 6), "n": self.accuracy.n, "unit": "nats"},
             "expected_calibration_error": round(self.calibration_error, 6),
         }
         return figures

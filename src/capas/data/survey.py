@@ -1,0 +1,247 @@
+"""One look at every example, whatever its medium: its content hash, what is wrong with it, and figures of the whole."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median_low
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capas.core.errors import CapasError
+from capas.data.columns import describe
+from capas.data.examine import Sight, examine
+from capas.data.findings import picture_problems
+from capas.data.inputs import Inputs, Rows, Sentences, Sounds, Texts
+from capas.data.pictures import Pictures
+from capas.data.problems import Problem, found
+from capas.data.shortcuts import Value
+from capas.data.sound import SoundInfo, read_sound
+from capas.data.statistics import Spread, measure
+
+Progress = Callable[[int, int], None]
+
+
+@runtime_checkable
+class Statistics(Protocol):
+    """Figures over the readable examples."""
+
+    @property
+    def called(self) -> str:
+        """The key under which ``look --json`` gives them."""
+
+    def as_json(self) -> dict[str, object]:
+        """The same facts for ``--json``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    """What was seen: per example its hash or the CapasError that makes it unusable; ``thumbnails`` uint8 N×16×16 of the
+    readable ones, where near duplicates can be looked for; ``attributes``: what each example is like beside its
+    content (size, format, length), None where it is not readable."""
+
+    contents: tuple[str | CapasError, ...]
+    problems: tuple[Problem, ...]
+    statistics: Statistics | None
+    attributes: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+    thumbnails: Mapping[int, NDArray[np.uint8]] | None = None
+
+
+def survey(inputs: Inputs, progress: Progress | None = None) -> Survey:
+    """Look at every example of ``inputs``. ``progress(done, total)`` is told."""
+    if isinstance(inputs, Pictures):
+        return _of_pictures(inputs, progress)
+    if isinstance(inputs, Texts):
+        return _of_texts(inputs)
+    if isinstance(inputs, Rows):
+        return _of_rows(inputs)
+    if isinstance(inputs, Sounds):
+        return _of_sounds(inputs, progress)
+    if isinstance(inputs, Sentences):
+        return _of_sentences(inputs)
+    raise TypeError(f"no survey of {type(inputs).__name__}")
+
+
+def _of_pictures(pictures: Pictures, progress: Progress | None) -> Survey:
+    sights = examine(pictures, progress)
+    return Survey(
+        contents=tuple(sight.hash if isinstance(sight, Sight) else sight for sight in sights),
+        problems=picture_problems(sights, pictures.name),
+        statistics=measure([s for s in sights if isinstance(s, Sight)]),
+        attributes=_picture_attributes(sights),
+        thumbnails={i: sight.thumbnail for i, sight in enumerate(sights) if isinstance(sight, Sight)},
+    )
+
+
+def _picture_attributes(sights: Sequence[Sight | CapasError]) -> dict[str, list[Value]]:
+    """Size, format, mode, bytes, brightness, and the brightness of each corner (a sixteenth of the picture)."""
+
+    def of(value: Callable[[Sight], Value]) -> list[Value]:
+        return [value(sight) if isinstance(sight, Sight) else None for sight in sights]
+
+    ends = {"top": slice(0, 4), "bottom": slice(12, 16), "left": slice(0, 4), "right": slice(12, 16)}
+    corners = {
+        f"{rows}_{columns}": of(lambda s, r=ends[rows], c=ends[columns]: float(s.thumbnail[r, c].mean()))  # type: ignore[misc]
+        for rows in ("top", "bottom")
+        for columns in ("left", "right")
+    }
+    return {
+        "size": of(lambda s: f"{s.info.width}×{s.info.height}"),
+        "format": of(lambda s: s.info.format),
+        "mode": of(lambda s: s.info.mode),
+        "bytes": of(lambda s: float(s.info.bytes)),
+        "brightness": of(lambda s: s.mean),
+        **corners,
+    }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextStatistics:
+    """Figures over texts: how many words (separated by blanks) and characters each has."""
+
+    count: int
+    words: Spread
+    characters: Spread
+    called: str = "texts"
+
+    def as_json(self) -> dict[str, object]:
+        return {"count": self.count, "words": self.words.as_json(), "characters": self.characters.as_json()}
+
+
+def _of_texts(texts: Texts) -> Survey:
+    contents: list[str | CapasError] = []
+    for i, text in enumerate(texts.texts):
+        empty = not text.strip()
+        problem = texts.failed.get(i) or (CapasError("text_empty", where=texts.name(i)) if empty else None)
+        contents.append(problem or texts.content_hash(i))
+    readable = [text for text in texts.texts if text.strip()]
+    statistics = TextStatistics(
+        count=len(readable),
+        words=spread([len(text.split()) for text in readable]),
+        characters=spread([len(text) for text in readable]),
+    )
+    empty_names = [texts.name(i) for i, text in enumerate(texts.texts) if not text.strip() and i not in texts.failed]
+    unreadable = [texts.name(i) for i in texts.failed]
+    problems = (*found("unreadable_text", unreadable), *found("empty_text", empty_names))
+    return Survey(
+        contents=tuple(contents), problems=problems, statistics=statistics if readable else None,
+        attributes={"characters": [float(len(text)) for text in texts.texts]},
+    )  # fmt: skip
+
+
+def _of_sentences(sentences: Sentences) -> Survey:
+    lengths = [len(words) for words in sentences.sentences]
+    characters = [sum(map(len, words)) + len(words) - 1 for words in sentences.sentences]
+    return Survey(
+        contents=tuple(sentences.content_hash(i) for i in range(len(sentences))),
+        problems=(),
+        statistics=TextStatistics(count=len(lengths), words=spread(lengths), characters=spread(characters)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SoundStatistics:
+    """Figures over sounds: seconds of all together and of one, sampling rates in Hz and formats with their counts."""
+
+    count: int
+    total_s: float
+    shortest_s: float
+    median_s: float
+    longest_s: float
+    rates: Mapping[int, int]
+    formats: Mapping[str, int]
+    called: str = "sounds"
+
+    @property
+    def commonest_rate(self) -> int:
+        """In Hz."""
+        return max(self.rates, key=lambda rate: self.rates[rate])
+
+    def as_json(self) -> dict[str, object]:
+        seconds = {"min": self.shortest_s, "median": self.median_s, "max": self.longest_s, "total": self.total_s}
+        rates = {str(rate): count for rate, count in self.rates.items()}
+        return {"count": self.count, "seconds": {n: round(s, 3) for n, s in seconds.items()}, "rates_hz": rates,
+                "formats": dict(self.formats)}  # fmt: skip
+
+
+def _of_sounds(sounds: Sounds, progress: Progress | None) -> Survey:
+    contents: list[str | CapasError] = []
+    infos: list[SoundInfo] = []
+    for i, path in enumerate(sounds.paths):
+        try:
+            sound = read_sound(path)  # a header can promise what the file does not hold
+            infos.append(sound.info)
+            contents.append(sounds.content_hash(i))
+        except CapasError as error:
+            contents.append(error)
+        if progress is not None:
+            progress(i + 1, len(sounds))
+    failed = [(sounds.name(i), error.key) for i, error in enumerate(contents) if isinstance(error, CapasError)]
+    silent = [name for name, key in failed if key in ("sound_silent", "sound_empty")]
+    long = [name for name, key in failed if key == "sound_too_long"]
+    corrupt = [name for name, _ in failed if name not in {*silent, *long}]
+    problems = (*found("corrupt_sound", corrupt), *found("silent_sound", silent), *found("long_sound", long))
+    by_example = iter(infos)
+    seen = [None if isinstance(content, CapasError) else next(by_example) for content in contents]
+    attributes: dict[str, list[Value]] = {
+        "seconds": [None if info is None else info.seconds for info in seen],
+        "rate": [None if info is None else str(info.rate) for info in seen],
+        "format": [None if info is None else info.format for info in seen],
+    }
+    return Survey(
+        contents=tuple(contents), problems=problems, statistics=_sound_statistics(infos), attributes=attributes
+    )
+
+
+def _sound_statistics(infos: Sequence[SoundInfo]) -> SoundStatistics | None:
+    if not infos:
+        return None
+    seconds = sorted(info.seconds for info in infos)
+    return SoundStatistics(
+        count=len(infos), total_s=sum(seconds), shortest_s=seconds[0], median_s=seconds[(len(seconds) - 1) // 2],
+        longest_s=seconds[-1], rates=dict(Counter(info.rate for info in infos).most_common()),
+        formats=dict(Counter(info.format for info in infos).most_common()),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableStatistics:
+    """What each input column of a table holds, and how many of its cells are empty."""
+
+    count: int
+    kinds: Mapping[str, str]
+    missing: Mapping[str, int]
+    called: str = "table"
+
+    def as_json(self) -> dict[str, object]:
+        columns = [{"name": n, "kind": kind, "missing": self.missing[n]} for n, kind in self.kinds.items()]
+        return {"count": self.count, "columns": columns}
+
+
+def _of_rows(rows: Rows) -> Survey:
+    columns = {name: describe(name, cells) for name, cells in rows.columns.items()}
+    empty = [i for i in range(len(rows)) if all(cells[i] is None for cells in rows.columns.values())]
+    missing = {name: len(rows) - column.filled for name, column in columns.items()}
+    sparse = [f"{name} ({missing[name]})" for name in columns if 5 * missing[name] > len(rows)]
+    blank = set(empty)
+    return Survey(
+        contents=tuple(
+            CapasError("row_empty", where=rows.name(i)) if i in blank else rows.content_hash(i)
+            for i in range(len(rows))
+        ),
+        problems=(
+            *found("empty_row", [rows.name(i) for i in empty]),
+            *found("many_missing", sparse, severity="note"),
+        ),
+        statistics=TableStatistics(
+            count=len(rows) - len(empty), kinds={n: c.kind for n, c in columns.items()}, missing=missing
+        ),
+    )
+
+
+def spread(numbers: Sequence[int]) -> Spread:
+    """Least, middle and greatest; zeros where there are none."""
+    if not numbers:
+        return Spread(least=0, middle=0, greatest=0)
+    return Spread(least=min(numbers), middle=median_low(numbers), greatest=max(numbers))

@@ -1,0 +1,70 @@
+"""The wanted answers as the columns of a source hold them: classes, tags, numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from capas.core.spec import Spec
+from capas.data.columns import as_class, split_tags, tag_separator
+from capas.data.sources import Source
+from capas.data.tables import Cell
+
+# A class or the tags by their number, the value of every number, or None where the target is a file or text of its own.
+Label = int | tuple[int, ...] | tuple[float, ...] | None
+
+
+def numbers_in(label: Label) -> tuple[int | float, ...]:
+    """The class, the tags or the numbers of a label; none where there is no label."""
+    return () if label is None else label if isinstance(label, tuple) else (label,)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Targets:
+    """Per example: whether there is a target, its label, and the same in words."""
+
+    there: tuple[bool, ...]
+    labels: tuple[Label, ...]
+    words: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    @staticmethod
+    def read(source: Source, spec: Spec) -> "Targets":
+        """The targets that ``spec`` names."""
+        if source.targets is not None or spec.task == "transform":
+            count = len(source)
+            return Targets(there=(True,) * count, labels=(None,) * count, words=("",) * count, classes=spec.classes)
+        columns = [source.columns[field.name] for field in spec.targets]
+        labels = _labels(columns, spec)
+        words = tuple(";".join(as_class(cell) or "" for cell in cells) for cells in zip(*columns, strict=True))
+        there = tuple(label is not None for label in labels)
+        return Targets(there=there, labels=labels, words=words, classes=spec.classes)
+
+    def renumbered(self, classes: Sequence[str]) -> tuple[Label, ...]:
+        """The labels for ``classes``, a part of those they were read with; None for a class that is no more."""
+        if tuple(classes) == self.classes:
+            return self.labels
+        place = {name: i for i, name in enumerate(classes)}
+        new = [place.get(name) for name in self.classes]
+
+        def renumber(label: Label) -> Label:
+            if isinstance(label, tuple):
+                return tuple(n for i in label if (n := new[int(i)]) is not None)
+            return None if label is None else new[label]
+
+        return tuple(map(renumber, self.labels))
+
+
+def _labels(columns: Sequence[Sequence[Cell]], spec: Spec) -> tuple[Label, ...]:
+    number = {name: i for i, name in enumerate(spec.classes)}
+    if spec.task == "regress":
+        rows = list(zip(*columns, strict=True))
+        return tuple(
+            tuple(float(cell) for cell in row) if all(isinstance(cell, float) for cell in row) else None for row in rows
+        )
+    cells = columns[0]
+    if spec.task == "tag":
+        separator = tag_separator([str(cell) for cell in cells if cell is not None])
+        return tuple(
+            None if cell is None else tuple(sorted(number[tag] for tag in split_tags(str(as_class(cell)), separator)))
+            for cell in cells
+        )
+    return tuple(None if (name := as_class(cell)) is None else number[name] for cell in cells)

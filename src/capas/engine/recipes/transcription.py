@@ -1,0 +1,288 @@
+"""What lines of writing and sounds of speech say: read by CTC, figures by character and by word."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from capas.bundle.card import NetworkCard
+from capas.bundle.read import Bundle
+from capas.bundle.write import ANSWERS, PREPARATION
+from capas.core.errors import CapasError
+from capas.core.messages import say
+from capas.core.random import derive_seed, stream
+from capas.data.batch import Batch
+from capas.data.inputs import Inputs, Texts
+from capas.data.look import Look
+from capas.engine.choose import Execution, Trial
+from capas.engine.config import Config
+from capas.engine.loop import Score
+from capas.engine.parallel import Ranks
+from capas.engine.recipe import Item, Prediction, Settled, Tested, Work
+from capas.engine.recipes.drawn import DrawnBatches
+from capas.engine.recipes.masks import with_sections
+from capas.engine.recipes.one_answer import order_of
+from capas.engine.recipes.reading_sides import Padded, ReadingSide, side_of, side_of_card
+from capas.engine.settle import chosen
+from capas.tasks.ctc import frames_needed
+from capas.tasks.edit_distance import character_error_rate, edits, word_error_rate
+from capas.tasks.metrics import rate
+from capas.tasks.transcribe import Alphabet, Transcript, Transcription, composed, padded_labels, read_greedily
+
+WIDTH: Final = 24
+HIDDEN: Final = 96
+BATCH: Final = 16
+LINES_SEEN: Final = 20_000
+PAPER: Final = "after Shi, Bai & Yao, CRNN, IEEE TPAMI 2017, arXiv:1507.05717"
+UNKNOWN_LABELS: Final = 60  # when only the time is estimated
+
+
+def settle(config: Config, seen: Look) -> Settled:
+    """Decide what ``config`` leaves open for lines and sounds with transcripts."""
+    side = side_of(seen.detection.spec.medium)
+    if config.network.name not in ("auto", side.name):
+        raise CapasError("network_not_for", where="network.name", received=config.network.name, names=side.name)
+    n = max(1, seen.split.count("train"))
+    epochs = chosen(config.train.epochs, float(max(5, min(200, round(LINES_SEEN / n)))))
+    updates: dict[str, dict[str, object]] = {
+        **side.settled(config, seen),
+        "network": {"name": side.name, "width": chosen(config.network.width, WIDTH), "pretrained": False,
+                    "mirrored": False},
+        "train": {"batch_size": chosen(config.train.batch_size, max(4, min(BATCH, n // 10))), "epochs": epochs},
+        "optim": {"optimizer": chosen(config.optim.optimizer, "adamw"),
+                  "learning_rate": chosen(config.optim.learning_rate, 2e-3),
+                  "weight_decay": chosen(config.optim.weight_decay, 1e-3)},
+    }  # fmt: skip
+    texts = _texts(seen.source.targets)
+    read = Alphabet.of(texts[i] for i, part in enumerate(seen.split) if part == "train")
+    reasons = (
+        say("settle.transcribe", network=side.name, alphabet=len(read.characters)),
+        say("settle.epochs", epochs=int(epochs), n=n),
+    )
+    return Settled(config=with_sections(config, updates), reasons=reasons)
+
+
+def _texts(targets: Inputs | None) -> Sequence[str]:
+    assert isinstance(targets, Texts)
+    return [composed(text) for text in targets.texts]
+
+
+class OnLines(nn.Module):
+    """Calls ``network`` with the values and lengths of a batch."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, lines: Padded) -> tuple[Tensor, Tensor]:
+        logits, frames = self.network(lines.values, lines.lengths)
+        return logits, frames
+
+
+class LearnTranscription:
+    """Lines or sounds, their transcripts, network and objective of a run (``Learnable``)."""
+
+    def __init__(self, work: Work, side: ReadingSide, ranks: Ranks) -> None:
+        self.config, self.record = work.config, work.record
+        texts = _texts(work.targets)
+        self.texts = [texts[i] for i in work.indices]
+        train = work.record.positions("train")
+        self.alphabet = Alphabet.of(self.texts[i] for i in train.tolist())
+        self.examples = side.read_all(work)
+        self.side = side = side.fitted([self.examples[i] for i in train.tolist()])
+        self._labels = [self.alphabet.labels(text) for text in self.texts]
+        self._network = build_network(self.config, side, self.alphabet.num_labels)
+        self._objective = Transcription(self._network)
+        lengths = torch.tensor([side.length(self.examples[i]) for i in train.tolist()])
+        needed = torch.tensor([frames_needed(self._labels[i]) for i in train.tolist()])
+        fits = (side.frames(lengths) >= needed) & (needed > 0)
+        if not fits.any():
+            raise CapasError("transcripts_all_short", received=len(train))
+        order = order_of(self.config, train[fits], ranks, lengths=lengths[fits])
+        self._batches = DrawnBatches(order, work.record.names, self._vary)
+
+    def _vary(self, positions: Tensor, rng: torch.Generator) -> tuple[Padded, Tensor]:
+        chosen_ones = positions.tolist()
+        lines = self.side.collate([self.examples[i] for i in chosen_ones], self.config, rng)
+        return lines, padded_labels([self._labels[i] for i in chosen_ones])
+
+    @property
+    def objective(self) -> Transcription:
+        return self._objective
+
+    @property
+    def batches(self) -> DrawnBatches[Padded]:
+        return self._batches
+
+    @property
+    def head(self) -> str | None:
+        return None
+
+    @property
+    def validates(self) -> bool:
+        return "validation" in self.record.splits
+
+    def _read(self, positions: Sequence[int], execution: Execution) -> Iterator[tuple[int, Tensor]]:
+        """Position and logits T×K of each, those of like length together."""
+        ordered = sorted(positions, key=lambda i: self.side.length(self.examples[i]))
+        for start in range(0, len(ordered), BATCH):
+            part = ordered[start : start + BATCH]
+            lines = self.side.collate([self.examples[i] for i in part])
+            yield from zip(part, logits_of(self._network, lines, execution), strict=True)
+
+    def validate(self, execution: Execution) -> Score:
+        positions = self.record.positions("validation").tolist()
+        wrong, length, losses = 0, 0, []
+        for i, logits in self._read(positions, execution):
+            text = read_greedily(logits, self.alphabet).text
+            wrong, length = wrong + edits(self.texts[i], text).distance, length + len(self.texts[i])
+            labels = self._labels[i]
+            if 0 < frames_needed(labels) <= len(logits):
+                frames = torch.tensor([len(logits)])
+                losses.append(float(self._objective.loss(logits[None], frames, padded_labels([labels]))))
+        accuracy = 1 - wrong / max(1, length)
+        loss = sum(losses) / max(1, len(losses))
+        return Score(metric="character_accuracy", value=accuracy, loss=loss, n=len(positions))
+
+    def finish(self, execution: Execution) -> None:
+        return None
+
+    def test(self, execution: Execution) -> Tested:
+        positions = self.record.positions("test").tolist()
+        read = {i: read_greedily(logits, self.alphabet) for i, logits in self._read(positions, execution)}
+        names, texts = ([held[i] for i in positions] for held in (self.record.names, self.texts))
+        return tested_on(names, texts, [read[i] for i in positions])
+
+    def files(self) -> Mapping[str, object]:
+        return {PREPARATION: self.side.as_json(), ANSWERS: {"kind": "transcript", "alphabet": self.alphabet.characters}}
+
+    def network_card(self) -> NetworkCard:
+        settings = {"width": int(self.config.network.width), "hidden": HIDDEN, "num_labels": self.alphabet.num_labels}
+        parameters = sum(p.numel() for p in self._network.parameters())
+        return NetworkCard(name=self.side.name, settings={**settings}, parameters=parameters, paper=PAPER)
+
+
+def build_network(config: Config, side: ReadingSide, num_labels: int) -> nn.Module:
+    """With weights drawn from the run's seed."""
+    torch.manual_seed(derive_seed(config.train.seed, "weights"))
+    return OnLines(side.network(num_labels, int(config.network.width), HIDDEN)).train()
+
+
+@torch.no_grad()
+def logits_of(network: nn.Module, lines: Padded, execution: Execution) -> list[Tensor]:
+    """The logits T×K of each line, float32 on the CPU, without the frames behind its end."""
+    network.eval()
+    with execution.autocast():
+        logits, frames = network(execution.place_batch(lines))
+    return [one[:count] for one, count in zip(logits.float().cpu(), frames.tolist(), strict=True)]
+
+
+def tested_on(names: Sequence[str], texts: Sequence[str], read: Sequence[Transcript]) -> Tested:
+    """Error rates over all lines; without learning, nothing is read and every character is wrong."""
+    found = [transcript.text for transcript in read]
+    rows = [["example", "text", "prediction", "probability", "errors"]]
+    for name, text, one in zip(names, texts, read, strict=True):
+        rows.append([name, text, one.text, f"{one.probability:.6f}", str(edits(text, one.text).distance)])
+    metrics: dict[str, object] = {
+        "cer": character_error_rate(texts, found).as_json(),
+        "wer": word_error_rate(texts, found).as_json(),
+        "exact": rate(sum(a == b for a, b in zip(texts, found, strict=True)), len(texts)).as_json(),
+    }
+    nothing = {name: {"value": value, "n": len(texts), "interval": [value, value]}
+               for name, value in (("cer", 1.0), ("wer", 1.0), ("exact", 0.0))}  # fmt: skip
+    return Tested(n=len(texts), metrics=metrics, baseline={"nothing": nothing}, rows=rows)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Held:
+    """One example, read."""
+
+    values: Tensor
+
+
+class TranscriptionModel:
+    """A finished model (``Answering``) that reads lines or sounds."""
+
+    def __init__(self, network: nn.Module, side: ReadingSide, alphabet: Alphabet) -> None:
+        self._network = network
+        self.side = side
+        self.alphabet = alphabet
+
+    @property
+    def network(self) -> nn.Module:
+        return self._network
+
+    def items(self, words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
+        return self.side.items(words, lines)
+
+    def item(self, content: object, number: int) -> Item:
+        return self.side.item(content, number)
+
+    def read(self, item: Item) -> object:
+        return _Held(values=self.side.read(item))
+
+    def _transcripts(self, examples: Sequence[Tensor]) -> list[Transcript]:
+        device = next(self._network.parameters()).device
+        execution = Execution(device=str(device), precision="float32", memory_format="contiguous", threads=1, reason="")
+        starts = [*range(0, len(examples), BATCH), len(examples)]
+        return [
+            read_greedily(logits, self.alphabet)
+            for start, end in pairwise(starts)
+            for logits in logits_of(self._network, self.side.collate(list(examples[start:end])), execution)
+        ]
+
+    def answer(self, names: Sequence[str], prepared: Sequence[object]) -> list[Prediction]:
+        read = self._transcripts([held.values for held in prepared if isinstance(held, _Held)])
+        return [
+            Prediction(
+                input=name, prediction=one.text, text=one.text, probability=one.probability,
+                facts={"probability": round(one.probability, 6),
+                       "character_probabilities": [round(p, 4) for p in one.probabilities]},
+            )
+            for name, one in zip(names, read, strict=True)
+        ]  # fmt: skip
+
+    def retest(self, seen: Look, indices: Sequence[int]) -> Tested:
+        texts = _texts(seen.source.targets)
+        read = [self._transcripts([self.side.read_example(seen.inputs, i)])[0] for i in indices]
+        return tested_on([seen.inputs.name(i) for i in indices], [texts[i] for i in indices], read)
+
+    def exportable(self) -> None:
+        return None
+
+
+class TranscriptionRecipe:
+    """How lines and sounds are read (``Recipe``)."""
+
+    def settle(self, config: Config, seen: Look) -> Settled:
+        return settle(config, seen)
+
+    def prepare(self, work: Work, ranks: Ranks) -> LearnTranscription:
+        return LearnTranscription(work, side_of(work.spec.medium, work.config), ranks)
+
+    def trial(self, config: Config, seen: Look) -> Trial[Batch[Padded]]:
+        side = side_of(seen.detection.spec.medium, config)
+        count = min(int(config.train.batch_size), max(1, seen.split.count("train")))
+        lines = side.collate([side.like(seen, stream(0, "trial", i)) for i in range(count)])
+        labels = torch.randint(1, UNKNOWN_LABELS, (count, 1), generator=stream(0, "trial"))
+        batch = Batch(inputs=lines, targets=labels, positions=torch.arange(count))
+        objective = Transcription(build_network(config, side, UNKNOWN_LABELS))
+        return Trial(objective=objective, batch=batch, examples=count)
+
+    def reopen(self, bundle: Bundle) -> TranscriptionModel:
+        side = side_of_card(bundle)
+        alphabet = Alphabet(characters=str(bundle.file(ANSWERS).get("alphabet", "")))
+        settings = bundle.card.network.settings
+        if settings.get("num_labels") != alphabet.num_labels:
+            received = f"{alphabet.num_labels} ≠ {settings.get('num_labels')}"
+            raise CapasError("bundle_incomplete", where=bundle.folder / ANSWERS, received=received)
+        width, hidden = (int(settings.get(name) or 0) for name in ("width", "hidden"))
+        network = OnLines(side.network(alphabet.num_labels, width, hidden))
+        bundle.fill(network)
+        return TranscriptionModel(network, side, alphabet)
+
+
+recipe = TranscriptionRecipe()

@@ -1,0 +1,118 @@
+"""Readers of lines and of speech: Shi, Bai & Yao, "An End-to-End Trainable Neural Network for Image-based Sequence
+Recognition" (CRNN), IEEE TPAMI 2017 (arXiv:1507.05717): convolutions, of which pooling takes away the height, then
+LSTMs in both directions over the columns, then one linear layer to the labels of every frame, for CTC (``tasks/ctc``).
+
+``LineReader``: four 3×3 convolutions with normalisation and ReLU; the first two halve both sides, the other two the
+height alone, so that a frame stands for four columns of pixels. Where we deviate: narrower (the paper's has 512 maps,
+8.3 million parameters), lines of any width, all heights of the last maps beside each other.
+``SoundReader``: the same over log-mel frames, with residual blocks of one dimension (``conv1d``) that halve them.
+
+What lies behind the end of a shorter line is set to zero before every convolution, so that, in evaluation, a line's
+answer does not depend on what it is padded with. The LSTM computes in float32 whatever is around it.
+
+Legend: B batch, H height, W width, M mel bands, T frames, K labels.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from capas.networks.conv1d import Residual1d, frame_mask
+from capas.networks.layers import ConvBatchNorm
+from capas.networks.lstm import LSTM, LSTMConfig
+
+COLUMNS_PER_FRAME = 4
+POOLINGS = ((2, 2), (2, 2), (2, 1), (2, 1))
+STEPS_PER_FRAME = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReaderConfig:
+    """``size``: height of the lines in pixels (a multiple of 16), or mel bands; ``num_labels`` with the blank;
+    ``width`` maps of the first convolution; ``hidden`` LSTM units each way."""
+
+    size: int
+    num_labels: int
+    width: int = 24
+    hidden: int = 96
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        if min(self.size, self.width, self.hidden) < 1 or self.num_labels < 2:
+            raise ValueError(f"{self}; expected size, width and hidden ≥ 1, num_labels ≥ 2")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; expected a share in [0, 1)")
+
+
+class Tail(nn.Module):
+    """Frames (B, T, D) → logits (B, T, K): an LSTM in both directions and a linear layer."""
+
+    def __init__(self, in_features: int, config: ReaderConfig) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(config.dropout)
+        self.lstm = LSTM(LSTMConfig(in_features=in_features, hidden=config.hidden, bidirectional=True))
+        self.classifier = nn.Linear(2 * config.hidden, config.num_labels)
+
+    def forward(self, x_BTD: Tensor, frames_B: Tensor) -> Tensor:
+        """Logits."""
+        with torch.autocast(x_BTD.device.type, enabled=False):
+            states, _ = self.lstm(self.dropout(x_BTD.float()), frames_B)
+            logits: Tensor = self.classifier(self.dropout(states))
+        return logits
+
+
+class LineReader(nn.Module):
+    """Lines (B, 1, H, W), ink high and ground zero, and their widths in pixels → logits (B, T, K) and frames (B)."""
+
+    def __init__(self, config: ReaderConfig) -> None:
+        super().__init__()
+        if config.size % 16:
+            raise ValueError(f"size is {config.size}; expected a multiple of 16")
+        maps = [1, *(config.width * factor for factor in (1, 2, 3, 4))]
+        self.blocks = nn.ModuleList(ConvBatchNorm(a, b, kernel=3) for a, b in pairwise(maps))
+        self.tail = Tail(maps[-1] * config.size // 16, config)
+
+    def forward(
+        self, lines_B1HW: Float[Tensor, "B 1 H W"], widths_B: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B T K"], Int[Tensor, " B"]]:
+        """A frame for every four columns, the last one for what is left."""
+        x, lengths = lines_B1HW, widths_B
+        for block, (down, across) in zip(self.blocks, POOLINGS, strict=True):
+            x = block(x * frame_mask(lengths, x.shape[3])[:, None, None].to(x.dtype))
+            x = x * frame_mask(lengths, x.shape[3])[:, None, None].to(x.dtype)
+            x = functional.max_pool2d(x, (down, across), ceil_mode=True)
+            lengths = -(-lengths // across)
+        logits: Tensor = self.tail(x.flatten(1, 2).transpose(1, 2), lengths)
+        return logits, lengths
+
+
+class SoundReader(nn.Module):
+    """Log-mel spectrograms (B, M, T) and their lengths in frames → logits (B, ⌈T / 2⌉, K) and frames (B)."""
+
+    def __init__(self, config: ReaderConfig) -> None:
+        super().__init__()
+        maps = 2 * config.width
+        self.stem = nn.Conv1d(config.size, maps, 5, padding=2, bias=False)
+        self.stem_norm = nn.BatchNorm1d(maps)
+        self.blocks = nn.ModuleList(
+            [Residual1d(maps, maps, stride=STEPS_PER_FRAME), Residual1d(maps, 2 * maps, stride=1),
+             Residual1d(2 * maps, 2 * maps, stride=1)]
+        )  # fmt: skip
+        self.tail = Tail(2 * maps, config)
+
+    def forward(
+        self, spectrograms_BMT: Float[Tensor, "B M T"], lengths_B: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B T2 K"], Int[Tensor, " B"]]:
+        """A frame for every two that came in."""
+        mask = frame_mask(lengths_B, spectrograms_BMT.shape[2])[:, None].to(spectrograms_BMT.dtype)
+        x = spectrograms_BMT.masked_fill(mask == 0, 0)
+        x = functional.relu(self.stem_norm(self.stem(x))) * mask
+        for block in self.blocks:
+            x, mask = block(x, mask)
+        frames = -(-lengths_B // STEPS_PER_FRAME)
+        logits: Tensor = self.tail(x.transpose(1, 2), frames)
+        return logits, frames

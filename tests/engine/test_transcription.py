@@ -1,0 +1,173 @@
+"""Lines and sounds are read: learnt on made-up ones, alone as in a batch, saved as unsaved; bad ones are told."""
+
+import csv
+import json
+import wave
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from capas.core.errors import CapasError
+from capas.data.look import look
+from capas.engine.plan import config_for, make_plan
+from capas.engine.predict import Model, load_model
+from capas.engine.retest import test_on as retested
+from capas.tasks.transcribe import Alphabet, Transcription, padded_labels, read_greedily
+from tests.harness import FIXED, train_here
+
+SETTINGS: Mapping[str, object] = {
+    **FIXED, "network.width": 8, "train.batch_size": 8, "train.epochs": 25, "data.image_size": 16,
+    "train.evaluations": 2, "optim.learning_rate": 0.01,
+}  # fmt: skip
+
+
+def line(text: str) -> Image.Image:
+    """Every character a bar of its own height, dark on white: "a" high, "ñ" middle, "o" low."""
+    picture = np.full((16, 12 * len(text) + 6), 255, np.uint8)
+    for place, character in enumerate(text):
+        top = {"a": 2, "ñ": 6, "o": 11, " ": 16}[character]
+        picture[top:15, 12 * place + 4 : 12 * place + 12] = 20
+    return Image.fromarray(picture)
+
+
+def texts(count: int, seed: int = 0) -> list[str]:
+    chance = np.random.default_rng(seed)
+    return ["".join(chance.choice(list("añoa o"), int(chance.integers(2, 6)))).strip() or "a" for _ in range(count)]
+
+
+def write_lines(root: Path, count: int = 80, seed: int = 0) -> Path:
+    root.mkdir(parents=True)
+    for i, text in enumerate(texts(count, seed)):
+        noisy = np.asarray(line(text)).astype(int) - np.random.default_rng(1000 * seed + i).integers(0, 20, (16, 1))
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(root / f"{i}.png")
+        (root / f"{i}.gt.txt").write_text(text.replace("ñ", "n\u0303"), encoding="utf-8")  # decomposed on purpose
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lines")
+    return train_here(write_lines(folder / "data"), folder / "run", SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def model(run: Path) -> Model:
+    return load_model(run)
+
+
+def test_lines_are_read(run: Path, model: Model) -> None:
+    figures = json.loads((run / "metrics.json").read_text())
+    assert list(figures["metrics"]) == ["cer", "wer", "exact"]
+    assert figures["metrics"]["cer"]["value"] < 0.15 and figures["baseline"]["nothing"]["cer"]["value"] == 1
+    (answer,) = model.predict([np.asarray(line("año"))])
+    assert answer.prediction == answer.text == "año" and 0.3 < answer.probability <= 1
+    assert len(answer.facts["character_probabilities"]) == 3
+    assert answer.facts["probability"] == pytest.approx(answer.probability, abs=1e-6)
+
+
+def test_the_saved_model_answers_what_was_written_when_it_was_tested(run: Path, model: Model) -> None:
+    data = Path(json.loads((run / "data.json").read_text())["source"])
+    with (run / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    answers = model.predict([data / row["example"] for row in rows], batch_size=5)
+    for row, answer in zip(rows, answers, strict=True):
+        assert row["prediction"] == answer.text
+        assert float(row["probability"]) == pytest.approx(answer.probability, abs=1e-5)
+
+
+def test_light_writing_on_dark_is_read_alike(model: Model) -> None:
+    dark = np.asarray(line("oña"))
+    assert model.predict([dark])[0].text == model.predict([255 - dark])[0].text
+
+
+def test_bad_inputs_cost_one_refusal(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    answers = model.predict(
+        [np.zeros((1, 1), np.uint8), tmp_path / "text.png", "none.png", 3, np.zeros((9, 9, 2), np.uint8)]
+    )
+    assert [answer.refused is None for answer in answers] == [True, False, False, False, False]
+
+
+def test_unknown_characters_are_errors_of_other_data(run: Path, tmp_path: Path) -> None:
+    root = write_lines(tmp_path / "more", 4, seed=5)
+    (root / "0.gt.txt").write_text("zz")
+    figures = retested(run, str(root))["metrics"]
+    assert figures["cer"]["substitutions"] + figures["cer"]["deletions"] >= 2
+
+
+def test_what_does_not_fit_is_left_out(tmp_path: Path) -> None:
+    root = write_lines(tmp_path / "data", 12)
+    (root / "2.gt.txt").write_text(" \n")
+    (root / "3.gt.txt").write_text("a text much longer than such a line could hold " * 3)
+    (root / "4.gt.txt").write_bytes(b"\xff\xfe\x00")
+    seen = look(root)
+    kinds = {problem.kind: problem.examples for problem in seen.problems}
+    assert kinds["empty_transcript"] == ("2.gt.txt",) and kinds["short_for_transcript"] == ("3.gt.txt",)
+    assert not seen.usable[2] and not seen.usable[3] and "unlabelled" not in kinds
+
+
+def test_a_height_that_cannot_be_halved_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CapasError) as caught:
+        make_plan(config_for(str(write_lines(tmp_path / "data", 12)), {"data.image_size": 50}))
+    assert caught.value.key == "line_height" and "16" in str(caught.value)
+
+
+def write_sounds(root: Path, count: int = 60) -> Path:
+    """Every character a tone of its own, of 0.16 s, with a pause behind."""
+    root.mkdir(parents=True)
+    chance = np.random.default_rng(0)
+    for i, text in enumerate(texts(count)):
+        tones = []
+        for character in text:
+            hertz = {"a": 400.0, "ñ": 1000.0, "o": 2500.0, " ": 0.0}[character]
+            tones += [0.4 * np.sin(2 * np.pi * hertz * np.arange(1280) / 8000), np.zeros(480)]
+        samples = np.concatenate(tones)
+        samples = (32767 * (samples + chance.normal(0, 0.01, len(samples)))).clip(-32768, 32767).astype("<i2")
+        with wave.open(str(root / f"{i}.wav"), "wb") as stream:
+            stream.setnchannels(1)
+            stream.setsampwidth(2)
+            stream.setframerate(8000)
+            stream.writeframes(samples.tobytes())
+        (root / f"{i}.txt").write_text(text, encoding="utf-8")
+    return root
+
+
+def test_sounds_are_read(tmp_path: Path) -> None:
+    root = write_sounds(tmp_path / "data")
+    settings = {key: value for key, value in SETTINGS.items() if key != "data.image_size"}
+    run = train_here(root, tmp_path / "run", {**settings, "sound.bands": 16, "train.epochs": 20})
+    figures = json.loads((run / "metrics.json").read_text())
+    assert figures["metrics"]["cer"]["value"] < 0.3
+    model = load_model(run)
+    paths = [root / "0.wav", root / "1.wav", root / "2.wav"]
+    together, alone = model.predict(paths), [model.predict([path])[0] for path in paths]
+    assert [a.text for a in together] == [a.text for a in alone]
+    silent = tmp_path / "silent.wav"
+    silent.write_bytes((root / "0.wav").read_bytes()[:44] + bytes(len((root / "0.wav").read_bytes()) - 44))
+    answers = model.predict([silent, tmp_path / "none.wav", 3, np.zeros(0, np.float32)])
+    assert all(answer.refused for answer in answers)
+
+
+def test_the_alphabet_is_composed_and_unknown_characters_have_no_label() -> None:
+    alphabet = Alphabet.of(["an\u0303o"])
+    assert alphabet.characters == "aoñ" and alphabet.num_labels == 4
+    assert alphabet.text(alphabet.labels("oñza")) == "oña"
+
+
+def test_loss_is_per_character_and_reading_tells_how_sure_it_is() -> None:
+    logits = torch.tensor([[0.0, 3, 0], [0, 5, 0], [4, 0, 0], [0, 0, 2]])
+    read = read_greedily(logits, Alphabet(characters="xy"))
+    chances = logits.softmax(1)
+    assert read.text == "xy" and read.probabilities == pytest.approx([float(chances[1, 1]), float(chances[3, 2])])
+    assert read_greedily(logits[2:3], Alphabet(characters="xy")).probability == 1
+    labels = padded_labels([[1, 2], [2]])
+    both = Transcription(torch.nn.Identity()).loss(logits.expand(2, -1, -1), torch.tensor([4, 4]), labels)
+    each = [
+        Transcription(torch.nn.Identity()).loss(logits[None], torch.tensor([4]), labels[i : i + 1, : 2 - i])
+        for i in (0, 1)
+    ]
+    torch.testing.assert_close(both, torch.stack(each).mean())
