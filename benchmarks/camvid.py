@@ -1,8 +1,8 @@
 """CamVid: 367 street scenes with masks of 11 classes, U-Net on a pretrained encoder against one from scratch.
 
-The data (480×360, as used by SegNet; class 11 is void) is read from ``$CAPAS_DATA/camvid``. Its ``val`` (101 scenes) has
-the role of the test here, read once per run; validation is carved out of ``train``. Everything is at its default but the
-start: pictures of 192×256, 19 epochs, one core. Figures are counted at 480×360.
+The data (480×360, as used by SegNet; class 11 is void) is read from ``$CAPAS_DATA/camvid``. Its ``val`` (101 scenes)
+has the role of the test here, read once per run; validation is carved out of ``train``. Everything is at its default
+but the start: pictures of 192×256, about 19 epochs, one core. Figures are counted at 480×360.
 
 Expected: mean intersection over union of the 11 classes ≥ 55 % with the pretrained encoder.
 """

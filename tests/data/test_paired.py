@@ -132,6 +132,14 @@ def test_sounds_with_their_transcripts_in_split_folders(tmp_path: Path) -> None:
     assert kinds(source) == {"not_a_picture": ("cover.png",)}
 
 
+def test_it_is_said_that_transcripts_may_lie_in_class_folders(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        line(tmp_path / name / "1.png", len(name))
+        text(tmp_path / name / "1.txt", f"a {name}")
+    assert "--target class" in open_source(tmp_path).evidence[-1]
+    assert open_source(tmp_path, target="class").columns["class"] == ("cat", "dog")
+
+
 def test_class_folders_of_sounds_are_no_transcripts(tmp_path: Path) -> None:
     for i in range(2):
         sound(tmp_path / "owl" / f"{i}.wav", 300 + i)

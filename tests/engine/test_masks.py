@@ -13,7 +13,6 @@ from PIL import Image
 from capas.core.errors import CapasError
 from capas.data.look import look
 from capas.data.zones import enlarged_answer, fit_mask, palette, vary_together
-from capas.engine.config import Config
 from capas.engine.plan import config_for, make_plan
 from capas.engine.predict import Model, load_model
 from capas.engine.recipes.masks import LearnMasks, recipe
@@ -147,7 +146,6 @@ def prepared(data: Path, cache: Path, **changes: object) -> LearnMasks:
 
 
 def test_sizes_follow_the_median_picture(data: Path, tmp_path: Path) -> None:
-    assert prepared(data, tmp_path, **{"data.image_size": 64}).batches.batch(0).inputs.shape[2:] == (32, 64) or True
     batch = prepared(data, tmp_path, **{"data.image_size": 128}).batches.batch(0)
     assert batch.inputs.shape == (8, 3, 96, 128) and batch.targets.shape == (8, 96, 128)
 
@@ -216,4 +214,4 @@ def test_jpeg_masks_are_refused(tmp_path: Path) -> None:
 def test_a_network_for_something_else_is_refused(data: Path) -> None:
     with pytest.raises(CapasError) as caught:
         make_plan(config_for(str(data), {"network.name": "compact"}))
-    assert caught.value.key == "network_not_for" and isinstance(Config(), Config)
+    assert caught.value.key == "network_not_for"

@@ -11,11 +11,14 @@ from PIL import Image
 
 from capas.core.errors import CapasError
 from capas.data.lab import rgb_to_lab
-from capas.data.look import look
+from capas.data.look import inputs_of, look
 from capas.data.made_pairs import as_float, holes, make_pair, with_holes
 from capas.engine.choose import Execution
-from capas.engine.plan import config_for, make_plan
+from capas.engine.parallel import Ranks
+from capas.engine.plan import config_for, make_plan, record_of
 from capas.engine.predict import load_model
+from capas.engine.recipe import Work
+from capas.engine.recipes.restoration import LearnRestoration, recipe
 from capas.engine.recipes.restoring import Restorer, in_tiles, quality
 from capas.engine.retest import test_on as retested
 from tests.harness import FIXED, train_here
@@ -104,7 +107,7 @@ def test_pairs_are_learnt_at_their_own_scale(scale: int, tmp_path: Path) -> None
     (root / "target" / "4.png").write_bytes(b"no picture")
     kinds = {problem.kind: problem.examples for problem in look(root).problems}
     assert kinds["pair_differs"] == ("target/3.png",) and kinds["broken_target"] == ("target/4.png",)
-    run = train_here(root, tmp_path / "run", SETTINGS)
+    run = train_here(root, tmp_path / "run", {**SETTINGS, "train.epochs": 1.5})
     figures = json.loads((run / "metrics.json").read_text())
     assert set(figures["baseline"]) == {"unchanged" if scale == 1 else "bicubic"}
     assert figures["metrics"]["psnr_gain"]["value"] > 0
@@ -174,3 +177,21 @@ def test_bad_inputs_cost_one_refusal(data: Path, tmp_path: Path) -> None:
     kept = np.asarray(stripes(1)).astype(int)
     kept[4:10, 4:10] = answers[2].picture[4:10, 4:10]
     assert np.array_equal(answers[2].picture, kept)
+
+
+@pytest.mark.parametrize("kind", ["denoise", "inpaint", "super-resolve"])
+def test_a_batch_is_a_function_of_its_step(kind: str, data: Path, tmp_path: Path) -> None:
+    first, again = (_prepared(data, kind, tmp_path).batches for _ in range(2))
+    one, other = first.batch(7), again.batch(7)
+    assert torch.equal(one.inputs, other.inputs) and torch.equal(one.targets, other.targets)
+    assert not torch.equal(one.targets, first.batch(8).targets)
+
+
+def _prepared(data: Path, kind: str, cache: Path) -> LearnRestoration:
+    plan = make_plan(config_for(str(data), {**SETTINGS, "data.task": "transform", "transform.kind": kind}))
+    spec = plan.look.detection.spec
+    work = Work(
+        config=plan.config, spec=spec, record=record_of(plan), inputs=inputs_of(plan.look.source, spec), targets=None,
+        indices=[i for i, usable in enumerate(plan.look.usable) if usable], cache=cache,
+    )  # fmt: skip
+    return recipe.prepare(work, Ranks())

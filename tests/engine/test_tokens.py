@@ -256,7 +256,8 @@ def test_word_features_know_case_digits_and_ends_and_come_back_from_json() -> No
     ("text", "sentences"),
     [
         ("", []), (" \n\n ", []), ("Uno. Dos", ["Uno.", "Dos"]), ("Vive en EE.UU. y calla", ["Vive en EE.UU. y calla"]),
-        ("Cuesta 3.5 euros. ¡Caro!", ["Cuesta 3.5 euros.", "¡Caro!"]), ("Dr. Pi habla", ["Dr. Pi habla"]), ("Y J. Pi calla", ["Y J. Pi calla"]),
+        ("Cuesta 3.5 euros. ¡Caro!", ["Cuesta 3.5 euros.", "¡Caro!"]),
+        ("Dr. Pi habla", ["Dr. Pi habla"]), ("Y J. Pi calla", ["Y J. Pi calla"]),
         ("una línea\nsigue", ["una línea sigue"]), ("Título\n\nTexto", ["Título", "Texto"]),
     ],
 )  # fmt: skip

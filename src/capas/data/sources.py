@@ -184,9 +184,14 @@ def files_of(medium: Medium, paths: Sequence[Path], root: Path) -> Inputs:
 
 
 def _from_pairs(text: str, listing: Listing, paired: Paired) -> Source:
+    evidence = paired.evidence
+    if paired.target_kind == "transcript":
+        folders = find_class_folders(listing, _commonest(listing)[1])
+        if folders is not None and len(set(folders.labels)) > 1:
+            evidence = (*evidence, say("detect.also_classes"))
     return Source(
         root=text, layout="pairs", files=paired.inputs, columns={}, fixed_split=paired.fixed_split,
-        problems=(*listing.problems(), *paired.problems), evidence=paired.evidence, medium=paired.medium,
+        problems=(*listing.problems(), *paired.problems), evidence=evidence, medium=paired.medium,
         file_field=paired.field, targets=paired.targets, target_kind=paired.target_kind, classes=paired.classes,
     )  # fmt: skip
 

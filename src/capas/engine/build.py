@@ -12,7 +12,7 @@ from torch import nn
 
 from capas.engine.choose import B, Execution, Trial, choose_execution
 from capas.engine.config import Config
-from capas.engine.loop import Loop, StopRequest
+from capas.engine.loop import Loop, StopRequest, settled
 from capas.engine.optim import make_optimizer, parameter_groups
 from capas.engine.parallel import Ranks
 from capas.engine.recipe import Learnable, TrainingSet
@@ -75,7 +75,7 @@ def build(
         execution=execution,
         ranks=ranks,
         seed=config.train.seed,
-        clip=config.optim.clip,
+        clip=settled(config.optim.clip, 0.0),
     )
     loop = Loop(
         stepper=stepper,

@@ -120,10 +120,10 @@ class OptimConfig(Section):
     learning_rate: Auto | Positive = Field("auto", description="the peak of the one-cycle schedule")
     backbone_rate: float = Field(0.1, ge=0, le=1, description="share of it for pretrained layers; 0 freezes them")
     weight_decay: Auto | Annotated[float, Field(ge=0)] = Field("auto", description="pull of the weights to zero")
-    warmup: float = Field(0.2, ge=0, lt=1, description="share of the steps in which the rate rises")
+    warmup: Auto | Share = Field("auto", description="share of the steps in which the rate rises")
     schedule: Literal["one-cycle", "constant"] = Field("one-cycle", description="after the rise: fall, or stay")
-    ema: float = Field(0.98, ge=0, lt=1, description="decay of the averaged weights per step; 0 for none")
-    clip: float = Field(0.0, ge=0, description="largest gradient norm; 0 for no limit")
+    ema: Auto | Share = Field("auto", description="decay of the averaged weights per step; 0 for none")
+    clip: Auto | Annotated[float, Field(ge=0)] = Field("auto", description="largest gradient norm; 0 for no limit")
 
 
 class TrainConfig(Section):

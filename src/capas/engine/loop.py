@@ -151,7 +151,7 @@ class Loop(Generic[BatchT]):
         networks hold the weights that did best on validation, or the last averaged ones without validation.
         """
         set_mode(self.networks, training=True)
-        average = MovingAverage(self.networks, self.optim.ema) if self.optim.ema else None
+        average = MovingAverage(self.networks, decay) if (decay := settled(self.optim.ema, 0.98)) else None
         position = self._restore(average)
         if position.step:
             yield Resumed(step=position.step)
@@ -184,8 +184,9 @@ class Loop(Generic[BatchT]):
         stream = self.batches.iterate(position.step)
         saved_at, saved_step = clock.seconds(), position.step
         finished = position.steps_left == 0
+        warmup = settled(self.optim.warmup, 0.2)
         while not finished:
-            rate = rate_at(position.progress, warmup=self.optim.warmup, schedule=self.optim.schedule)
+            rate = rate_at(position.progress, warmup=warmup, schedule=self.optim.schedule)
             pending.add(position.step, self.stepper.step(next(stream), position.step, rate))
             position = advanced(position, clock)
             if average:
@@ -326,6 +327,11 @@ class Pace:
             seconds=now,
             seconds_left=position.steps_left * self.seconds_per_step(position),
         )
+
+
+def settled(value: float | str, otherwise: float) -> float:
+    """``value``, or ``otherwise`` where it was left at "auto"."""
+    return otherwise if isinstance(value, str) else value
 
 
 def advanced(position: Position, clock: Clock) -> Position:

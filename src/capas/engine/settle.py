@@ -19,6 +19,7 @@ PRETRAINED = "efficientnet-lite0"
 FEW_EXAMPLES = 3000
 MANY_EXAMPLES = 10_000
 SMALL_SIDE = 64
+WARMUP, EMA = 0.2, 0.98
 T = TypeVar("T")
 
 
@@ -77,6 +78,9 @@ def filled(
     learning_rate: float,
     optimizer: Literal["sgd", "adamw"] = "adamw",
     weight_decay: float = 1e-2,
+    warmup: float = WARMUP,
+    ema: float = EMA,
+    clip: float = 0.0,
 ) -> Config:
     """``config`` with these values wherever it says "auto", for a network that learns from scratch."""
     network, train, optim = config.network, config.train, config.optim
@@ -93,6 +97,9 @@ def filled(
                     "optimizer": chosen(optim.optimizer, optimizer),
                     "learning_rate": chosen(optim.learning_rate, learning_rate),
                     "weight_decay": chosen(optim.weight_decay, weight_decay),
+                    "warmup": chosen(optim.warmup, warmup),
+                    "ema": chosen(optim.ema, ema),
+                    "clip": chosen(optim.clip, clip),
                 }
             ),
         }
@@ -203,5 +210,8 @@ def _optim(wanted: OptimConfig, network: NetworkConfig, batch_size: int) -> Opti
             "optimizer": optimizer,
             "learning_rate": chosen(wanted.learning_rate, rate),
             "weight_decay": chosen(wanted.weight_decay, 5e-4 if optimizer == "sgd" else 1e-2),
+            "warmup": chosen(wanted.warmup, WARMUP),
+            "ema": chosen(wanted.ema, EMA),
+            "clip": chosen(wanted.clip, 0.0),
         }
     )

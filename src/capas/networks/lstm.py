@@ -156,7 +156,7 @@ def _run_fused(x_BTD: Tensor, weights: tuple[Tensor, ...], turned_BT1: Tensor | 
     if turned_BT1 is not None:
         x_BTD = x_BTD.gather(1, turned_BT1.expand(-1, -1, x_BTD.shape[2]))
     zeros = x_BTD.new_zeros(1, len(x_BTD), weights[1].shape[1])
-    # What it keeps for the gradient does not depend on dropout, so evaluation mode must not switch it off.
+    # Without dropout "training" means only that a gradient may be asked for; cuDNN has none to give otherwise.
     outputs = torch.lstm(x_BTD, (zeros, zeros), weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)[0]
     return outputs if turned_BT1 is None else outputs.gather(1, turned_BT1.expand(-1, -1, outputs.shape[2]))
 

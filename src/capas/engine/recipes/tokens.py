@@ -26,7 +26,7 @@ from capas.engine.recipe import Item, Prediction, Settled, Tested, Work
 from capas.engine.recipes.label_answers import LabelledWord, answers, read_words, sentence_item, sentence_items
 from capas.engine.recipes.one_answer import order_of
 from capas.engine.recipes.ordered import OrderedBatches
-from capas.engine.settle import chosen
+from capas.engine.settle import chosen, filled
 from capas.networks.sequence_labeller import SequenceLabeller, SequenceLabellerConfig, step_mask
 from capas.tasks.labelling import Labelling, loss_per_word
 from capas.tasks.labels import LabelFigures, convert, entities, forbidden_transitions, label_figures
@@ -45,27 +45,20 @@ def settle(config: Config, seen: Look) -> Settled:
     if config.network.name not in ("auto", NAME):
         raise CapasError("network_not_for", where="network.name", received=config.network.name, names=NAME)
     batch = max(2, min(16, 1 << max(0, (n // 40).bit_length() - 1)))
-    epochs = chosen(config.train.epochs, float(max(10, min(60, round(80_000 / n)))))
-    network = {"name": NAME, "width": chosen(config.network.width, WIDTH), "pretrained": False, "mirrored": False}
-    text = {
-        "vocabulary": chosen(config.text.vocabulary, VOCABULARY),
-        "max_words": chosen(config.text.max_words, MAX_WORDS),
-    }
-    optim = {
-        "optimizer": chosen(config.optim.optimizer, "adamw"),
-        "learning_rate": chosen(config.optim.learning_rate, 2e-3),
-        "weight_decay": chosen(config.optim.weight_decay, 0.0),
-    }
-    train = {"batch_size": chosen(config.train.batch_size, batch), "epochs": epochs}
+    epochs = chosen(config.train.epochs, float(max(8, min(60, round(50_000 / n)))))
+    # Averaged over about a pass, with little warming up, as measured on names in Spanish newspapers.
+    made = filled(
+        config, name=NAME, width=WIDTH, batch_size=batch, epochs=epochs, learning_rate=2e-3, weight_decay=0.0,
+        warmup=0.05, ema=0.998, clip=5.0,
+    )  # fmt: skip
+    text = config.text.model_copy(
+        update={
+            "vocabulary": chosen(config.text.vocabulary, VOCABULARY),
+            "max_words": chosen(config.text.max_words, MAX_WORDS),
+        }
+    )
     return Settled(
-        config=config.model_copy(
-            update={
-                "network": config.network.model_copy(update=network),
-                "text": config.text.model_copy(update=text),
-                "train": config.train.model_copy(update=train),
-                "optim": config.optim.model_copy(update=optim),
-            }
-        ),
+        config=made.model_copy(update={"text": text}),
         reasons=(say("settle.labels", network=NAME), say("settle.epochs", epochs=int(epochs), n=n)),
     )
 

@@ -27,7 +27,7 @@ from capas.engine.recipe import Item, Prediction, Settled, Tested, Work
 from capas.engine.recipes.one_answer import order_of
 from capas.engine.recipes.ordered import OrderedBatches
 from capas.engine.recipes.texts import read_text, text_item, text_items
-from capas.engine.settle import chosen
+from capas.engine.settle import chosen, filled
 from capas.networks.transformer import Transformer, TransformerConfig
 from capas.tasks.bleu import translation_figures
 from capas.tasks.metrics import rate
@@ -51,25 +51,15 @@ def settle(config: Config, seen: Look) -> Settled:
     batch = max(4, min(128, 1 << max(0, (n // 40).bit_length() - 1)))
     epochs = chosen(config.train.epochs, float(max(8, min(100, round(435_000 / n)))))
     vocabulary = chosen(config.text.vocabulary, VOCABULARY if n >= FEW else 2000)
-    network = {"name": NAME, "width": width, "pretrained": False, "mirrored": False}
-    text = {"vocabulary": vocabulary, "max_words": chosen(config.text.max_words, MAX_PIECES)}
-    optim = {
-        "optimizer": chosen(config.optim.optimizer, "adamw"),
-        "learning_rate": chosen(config.optim.learning_rate, 1e-3),
-        "weight_decay": chosen(config.optim.weight_decay, 1e-2),
-    }
-    train = {"batch_size": chosen(config.train.batch_size, batch), "epochs": epochs}
+    made = filled(
+        config, name=NAME, width=width, batch_size=batch, epochs=epochs, learning_rate=1e-3, warmup=0.1, ema=0.995,
+    )  # fmt: skip
+    text = config.text.model_copy(
+        update={"vocabulary": vocabulary, "max_words": chosen(config.text.max_words, MAX_PIECES)}
+    )
     reason = say("settle.translation", network=NAME, layers=layers_of(width), width=width, n=n, vocabulary=vocabulary)
     return Settled(
-        config=config.model_copy(
-            update={
-                "network": config.network.model_copy(update=network),
-                "text": config.text.model_copy(update=text),
-                "train": config.train.model_copy(update=train),
-                "optim": config.optim.model_copy(update=optim),
-            }
-        ),
-        reasons=(reason, say("settle.epochs", epochs=int(epochs), n=n)),
+        config=made.model_copy(update={"text": text}), reasons=(reason, say("settle.epochs", epochs=int(epochs), n=n))
     )
 
 
