@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.record import conditions, keep, spread, table
 from benchmarks.trained import figure, given, shown, train
 
-SEEDS = (1, 2, 3)
+SEEDS = (1,)
 
 
 def lay_out(path: Path, left_out: str | None = None) -> Path:
@@ -28,7 +28,7 @@ def lay_out(path: Path, left_out: str | None = None) -> Path:
 
 
 def main() -> None:
-    """Three seeds of the official split, then each speaker."""
+    """The official split, then each speaker."""
     facts = conditions("spoken-digits")
     speakers = sorted({sound.stem.split("_")[1] for sound in given("spoken-digits").glob("*.wav")})
     tasks = [(f"official split, seed {seed}", None, seed) for seed in SEEDS]
