@@ -9,7 +9,7 @@ from torch import Tensor
 
 from capas.core.errors import CapasError
 from capas.core.random import stream
-from capas.data.batch import BatchMaker
+from capas.data.batch import with_targets
 from capas.data.order import Order
 
 POSITIONS = torch.arange(100, 153)
@@ -89,7 +89,7 @@ def test_batches_of_any_medium_are_a_function_of_seed_and_step() -> None:
         return positions + torch.rand(len(positions), generator=rng)
 
     names, targets = [str(i) for i in range(200)], torch.arange(200) * 10
-    one, other = (BatchMaker(order(), targets, names, noisy) for _ in range(2))
+    one, other = (with_targets(order(), names, targets, noisy) for _ in range(2))
     later = other.iterate(3)
     for step in (3, 4, 5):
         batch, same = one.batch(step), next(later)

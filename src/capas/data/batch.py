@@ -26,19 +26,14 @@ class Batch(Generic[InputT]):
     mix: Mix | None = None
 
 
-class BatchMaker(Generic[InputT]):
-    """Batches in the order of ``order``; ``make(positions, rng)`` gives the inputs, augmented by ``rng`` alone.
-    ``example_names`` are those of all positions."""
+class OrderedBatches(Generic[InputT]):
+    """Batches in the order of ``order``; ``make(positions, rng)`` gives one, varied by ``rng`` alone. ``example_names``
+    are those of all positions."""
 
     def __init__(
-        self,
-        order: Order,
-        targets: Tensor,
-        example_names: Sequence[str],
-        make: Callable[[Tensor, torch.Generator], InputT],
+        self, order: Order, example_names: Sequence[str], make: Callable[[Tensor, torch.Generator], InputT]
     ) -> None:
         self.order = order
-        self.targets = targets
         self._names = example_names
         self._make = make
 
@@ -46,10 +41,6 @@ class BatchMaker(Generic[InputT]):
     def examples(self) -> int:
         """Examples in an epoch."""
         return len(self.order.positions)
-
-    def names(self, step: int) -> list[str]:
-        """The names of what is in the batch of ``step``."""
-        return [self._names[i] for i in self.order.at(step).tolist()]
 
     @property
     def batch_size(self) -> int:
@@ -59,18 +50,31 @@ class BatchMaker(Generic[InputT]):
     def steps_per_epoch(self) -> int:
         return self.order.steps_per_epoch
 
-    def batch(self, step: int) -> Batch[InputT]:
-        """The batch of this step (0, 1, …, in any order, without end): the same whenever it is asked for."""
-        positions = self.order.at(step)
-        inputs = self._make(positions, stream(self.order.seed, "augment", step, self.order.rank))
-        return Batch(inputs=inputs, targets=self.targets[positions], positions=positions)
+    def names(self, step: int) -> list[str]:
+        """The names of what is in the batch of ``step``."""
+        return [self._names[i] for i in self.order.at(step).tolist()]
 
-    def iterate(self, start: int = 0) -> Iterator[Batch[InputT]]:
+    def batch(self, step: int) -> InputT:
+        """The batch of this step (0, 1, …, in any order, without end): the same whenever it is asked for."""
+        return self._make(self.order.at(step), stream(self.order.seed, "augment", step, self.order.rank))
+
+    def iterate(self, start: int = 0) -> Iterator[InputT]:
         """Batches ``start``, ``start + 1``, … without end."""
         step = start
         while True:
             yield self.batch(step)
             step += 1
+
+
+def with_targets(
+    order: Order, example_names: Sequence[str], targets: Tensor, take: Callable[[Tensor, torch.Generator], InputT]
+) -> OrderedBatches[Batch[InputT]]:
+    """Batches whose inputs ``take(positions, rng)`` gives, each with its rows of ``targets``."""
+
+    def make(positions: Tensor, rng: torch.Generator) -> Batch[InputT]:
+        return Batch(inputs=take(positions, rng), targets=targets[positions], positions=positions)
+
+    return OrderedBatches(order, example_names, make)
 
 
 def moved(tree: TreeT, move: Callable[[Tensor], Tensor]) -> TreeT:

@@ -26,6 +26,7 @@ from capas.engine.config import ExecutionConfig
 Precision = Literal["float32", "bfloat16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
 LEAST_COSINE = 0.97
+HOPELESS = 3.0
 B = TypeVar("B")
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
@@ -164,16 +165,18 @@ def _formats(objective: Objective[B]) -> list[MemoryFormat]:
 
 def measure(candidates: Sequence[Execution], trial: Trial[B], *, budget_s: float) -> list[Measured]:
     """Training speed of each candidate, in rounds A B C … A B C …, so that a passing disturbance hits all alike; the
-    best round of each counts.
+    best round of each counts. What takes three times as long as the fastest to warm up is not asked again.
     """
     timed = []
     for candidate in candidates:
         placed = _placed(trial, candidate)
         timed.append((candidate, placed, [_step_seconds(candidate, placed)]))
+    fastest = min(seconds[0] for _, _, seconds in timed)
+    hopeful = [one for one in timed if one[2][0] <= HOPELESS * fastest]
     started = time.perf_counter()
     rounds = 0
-    while rounds < 2 or (rounds < 8 and time.perf_counter() - started < budget_s):
-        for candidate, placed, seconds in timed:
+    while rounds < 1 or (rounds < 8 and time.perf_counter() - started < budget_s):
+        for candidate, placed, seconds in hopeful:
             taken = _step_seconds(candidate, placed)
             seconds[:] = [taken] if rounds == 0 else [*seconds, taken]
         rounds += 1

@@ -3,7 +3,7 @@
 The rules are few and stated here. What the user set is kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -68,6 +68,22 @@ def chosen(value: T | str, otherwise: T) -> T:
     return otherwise if value == "auto" else value  # type: ignore[return-value]
 
 
+def with_sections(config: Config, updates: Mapping[str, Mapping[str, object]]) -> Config:
+    """``config`` with these values of its sections, and the usual ones for warming up, averaging and clipping."""
+    optim = config.optim
+    usual = {
+        "warmup": chosen(optim.warmup, WARMUP),
+        "ema": chosen(optim.ema, EMA),
+        "clip": chosen(optim.clip, 0.0),
+    }
+    sections = {"data": config.data, "network": config.network, "augment": config.augment, "train": config.train,
+                "optim": optim.model_copy(update=usual), "sound": config.sound, "transform": config.transform,
+                "text": config.text}  # fmt: skip
+    return config.model_copy(
+        update={name: section.model_copy(update=dict(updates.get(name, {}))) for name, section in sections.items()}
+    )
+
+
 def filled(
     config: Config,
     *,
@@ -84,26 +100,23 @@ def filled(
 ) -> Config:
     """``config`` with these values wherever it says "auto", for a network that learns from scratch."""
     network, train, optim = config.network, config.train, config.optim
-    return config.model_copy(
-        update={
-            "network": network.model_copy(
-                update={"name": name, "width": chosen(network.width, width), "pretrained": False, "mirrored": False}
-            ),
-            "train": train.model_copy(
-                update={"batch_size": chosen(train.batch_size, batch_size), "epochs": chosen(train.epochs, epochs)}
-            ),
-            "optim": optim.model_copy(
-                update={
-                    "optimizer": chosen(optim.optimizer, optimizer),
-                    "learning_rate": chosen(optim.learning_rate, learning_rate),
-                    "weight_decay": chosen(optim.weight_decay, weight_decay),
-                    "warmup": chosen(optim.warmup, warmup),
-                    "ema": chosen(optim.ema, ema),
-                    "clip": chosen(optim.clip, clip),
-                }
-            ),
-        }
-    )
+    return with_sections(
+        config,
+        {
+            "network": {"name": name, "width": chosen(network.width, width), "pretrained": False, "mirrored": False},
+            "train": {
+                "batch_size": chosen(train.batch_size, batch_size), "epochs": chosen(train.epochs, epochs),
+            },
+            "optim": {
+                "optimizer": chosen(optim.optimizer, optimizer),
+                "learning_rate": chosen(optim.learning_rate, learning_rate),
+                "weight_decay": chosen(optim.weight_decay, weight_decay),
+                "warmup": chosen(optim.warmup, warmup),
+                "ema": chosen(optim.ema, ema),
+                "clip": chosen(optim.clip, clip),
+            },
+        },
+    )  # fmt: skip
 
 
 def _network(wanted: NetworkConfig, facts: Facts, reasons: list[str]) -> NetworkConfig:

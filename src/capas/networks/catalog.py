@@ -178,6 +178,53 @@ OTHERS: tuple[OtherEntry, ...] = (
         paper="Vaswani et al., Attention Is All You Need, NIPS 2017, arXiv:1706.03762 (encoder)",
         note="every word attends to every other",
     ),
+    OtherEntry(
+        name="bilstm-crf", module="capas.networks.sequence_labeller", year=2016, medium="tokens",
+        paper="Ma & Hovy, End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF, ACL 2016, arXiv:1603.01354",
+        note="a label for every word",
+    ),
+    OtherEntry(
+        name="transformer", module="capas.networks.transformer", year=2017, medium="text",
+        paper="Vaswani et al., Attention Is All You Need, NIPS 2017, arXiv:1706.03762",
+        note="translation",
+    ),
+    OtherEntry(
+        name="unet-lite0", module="capas.networks.unet", year=2015, medium="image",
+        paper="Ronneberger et al., U-Net, MICCAI 2015, arXiv:1505.04597",
+        note="a class for every pixel, on an EfficientNet-Lite0 that knows ImageNet",
+    ),
+    OtherEntry(
+        name="unet", module="capas.networks.unet", year=2015, medium="image",
+        paper="Ronneberger et al., U-Net, MICCAI 2015, arXiv:1505.04597",
+        note="a class for every pixel",
+    ),
+    OtherEntry(
+        name="dncnn", module="capas.networks.restoration", year=2017, medium="image",
+        paper="Zhang et al., Beyond a Gaussian Denoiser, IEEE TIP 2017, arXiv:1608.03981",
+        note="pictures without noise, or with holes filled in",
+    ),
+    OtherEntry(
+        name="super-resolution", module="capas.networks.restoration", year=2017, medium="image",
+        paper="Lim et al., Enhanced Deep Residual Networks (EDSR), CVPRW 2017, arXiv:1707.02921 (after it)",
+        note="larger pictures, on top of bicubic",
+    ),
+    OtherEntry(
+        name="colouriser", module="capas.networks.restoration", year=2015, medium="image",
+        paper="Ronneberger et al., U-Net, MICCAI 2015, arXiv:1505.04597, from L to a and b",
+        note="colour for grey pictures",
+    ),
+    OtherEntry(
+        name="crnn", module="capas.networks.crnn", year=2015, medium="image",
+        paper="Shi, Bai & Yao, An End-to-End Trainable Neural Network for Image-based Sequence Recognition, 2015, "
+        "arXiv:1507.05717 (after it)",
+        note="what is written in a line",
+    ),
+    OtherEntry(
+        name="crnn-sound", module="capas.networks.crnn", year=2015, medium="audio",
+        paper="Shi, Bai & Yao, An End-to-End Trainable Neural Network for Image-based Sequence Recognition, 2015, "
+        "arXiv:1507.05717 (after it)",
+        note="what is said in a short sound",
+    ),
 )  # fmt: skip
 
 

@@ -35,16 +35,13 @@ from capas.engine.recipes.drawn import DrawnBatches
 from capas.engine.recipes.mask_answers import BATCH, MaskModel, tested_on
 from capas.engine.recipes.one_answer import order_of, outputs_of
 from capas.engine.recipes.pictures import facts_of, prepare_store
-from capas.engine.settle import chosen
+from capas.engine.settle import chosen, with_sections
+from capas.networks.catalog import described
 from capas.networks.efficientnet_weights import weights_installed
 from capas.networks.unet import unet, unet_lite0
 from capas.tasks.segmentation import Segmentation, commonest_class, pixel_confusions, pixel_weights
 
 PLAIN, LITE0 = "unet", "unet-lite0"
-PAPERS: Final = {
-    PLAIN: "Ronneberger, Fischer & Brox, U-Net, MICCAI 2015, arXiv:1505.04597",
-    LITE0: "U-Net (arXiv:1505.04597) on EfficientNet-Lite0 (after arXiv:1905.11946)",
-}
 WIDTH: Final = 16
 BATCH_SIZE: Final = 16
 TRIED: Final = 4  # a whole batch takes seconds, and there is a dozen ways to compute it
@@ -86,15 +83,6 @@ def settle(config: Config, seen: Look) -> Settled:
                   "weight_decay": chosen(config.optim.weight_decay, 1e-2)},
     }  # fmt: skip
     return Settled(config=with_sections(config, updates), reasons=tuple(reasons))
-
-
-def with_sections(config: Config, updates: Mapping[str, Mapping[str, object]]) -> Config:
-    """``config`` with these values of its sections."""
-    sections = {"data": config.data, "network": config.network, "augment": config.augment, "train": config.train,
-                "optim": config.optim, "sound": config.sound, "transform": config.transform}  # fmt: skip
-    return config.model_copy(
-        update={name: sections[name].model_copy(update=dict(values)) for name, values in updates.items()}
-    )
 
 
 def _rounded(side: float) -> int:
@@ -214,7 +202,7 @@ class LearnMasks:
                     "width": int(config.network.width)}  # fmt: skip
         parameters = sum(p.numel() for p in self._network.parameters())
         name = config.network.name
-        return NetworkCard(name=name, settings={**settings}, parameters=parameters, paper=PAPERS[name])
+        return NetworkCard(name=name, settings={**settings}, parameters=parameters, paper=described(name).paper)
 
 
 def fitted_masks(
@@ -256,7 +244,7 @@ class MaskRecipe:
         settings, card = bundle.card.network.settings, bundle.card
         preparation = Preparation.from_json(bundle.file(PREPARATION), where=str(bundle.folder / PREPARATION))
         classes = len(card.classes)
-        if card.network.name not in PAPERS or settings.get("num_classes") != classes:
+        if card.network.name not in (PLAIN, LITE0) or settings.get("num_classes") != classes:
             raise CapasError("bundle_incomplete", where=bundle.folder / "card.json", received=card.network.name)
         width = int(settings.get("width") or 0)
         network = named_network(card.network.name, preparation.channels, classes, width)

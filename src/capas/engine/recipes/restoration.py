@@ -31,12 +31,12 @@ from capas.engine.loop import Score
 from capas.engine.parallel import Ranks
 from capas.engine.recipe import Settled, Tested, Work
 from capas.engine.recipes.drawn import DrawnBatches
-from capas.engine.recipes.masks import with_sections
 from capas.engine.recipes.one_answer import order_of
 from capas.engine.recipes.pictures import facts_of
 from capas.engine.recipes.restored import RestorationModel, tested_on, with_channels
-from capas.engine.recipes.restoring import PAPERS, Restorer, quality
-from capas.engine.settle import chosen
+from capas.engine.recipes.restoring import Restorer, quality
+from capas.engine.settle import chosen, with_sections
+from capas.networks.catalog import described
 from capas.tasks.restore import Restoration
 
 VALIDATED: Final = (20, 256)  # at most so many pictures, the middle so many pixels of each
@@ -230,7 +230,7 @@ class LearnRestoration:
         name = self.restorer.name
         return NetworkCard(
             name=name, settings={"width": self.restorer.width, "scale": self.restorer.scale},
-            parameters=sum(p.numel() for p in self._network.parameters()), paper=PAPERS[name],
+            parameters=sum(p.numel() for p in self._network.parameters()), paper=described(name).paper,
         )  # fmt: skip
 
 

@@ -30,11 +30,6 @@ COLOUR_SIDE: Final = 256
 LARGEST_SIDE: Final = 512
 MOST_DB: Final = 100.0  # of two pictures that are equal
 DEPTH, COLOUR_DEPTH = 8, 4
-PAPERS: Final = {
-    "dncnn": "Zhang et al., Beyond a Gaussian Denoiser, IEEE TIP 2017, arXiv:1608.03981",
-    "super-resolution": "after Lim et al., EDSR, CVPRW 2017, arXiv:1707.02921",
-    "colouriser": "U-Net, Ronneberger et al. 2015, arXiv:1505.04597, from L to a and b",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

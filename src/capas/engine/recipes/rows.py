@@ -17,7 +17,7 @@ from capas.core.errors import CapasError
 from capas.core.messages import say
 from capas.core.random import derive_seed
 from capas.core.spec import Medium
-from capas.data.batch import Batch, BatchMaker
+from capas.data.batch import Batch, with_targets
 from capas.data.folders import TABLE_SUFFIXES
 from capas.data.inputs import Inputs, Rows
 from capas.data.look import Look
@@ -71,7 +71,7 @@ class PreparedRows:
 
     def training(self, targets: Tensor, positions: Tensor, ranks: Ranks) -> TrainingSet[Batch[EncodedRows]]:
         order = order_of(self.config, positions, ranks)
-        return BatchMaker(order, targets, self._names, lambda chosen, rng: self.take(chosen))
+        return with_targets(order, self._names, targets, lambda chosen, rng: self.take(chosen))
 
     def take(self, positions: Tensor) -> EncodedRows:
         return EncodedRows(numbers=self.encoded.numbers[positions], categories=self.encoded.categories[positions])

@@ -22,7 +22,7 @@ from capas.core.messages import say
 from capas.core.random import derive_seed
 from capas.core.spec import Medium
 from capas.data.augment_sound import SoundAugmentation, augment_spectrograms, augment_waves
-from capas.data.batch import Batch, BatchMaker
+from capas.data.batch import Batch, with_targets
 from capas.data.folders import list_folder
 from capas.data.inputs import Inputs, Sounds
 from capas.data.look import Look
@@ -161,7 +161,7 @@ class PreparedSounds:
             return spectrograms_of([self.waves[i] for i in chosen.tolist()], self.preparation, augmentation, rng)
 
         lengths = torch.tensor([len(self.waves[i]) for i in positions.tolist()])
-        return BatchMaker(order_of(self.config, positions, ranks, lengths=lengths), targets, self._names, make)
+        return with_targets(order_of(self.config, positions, ranks, lengths=lengths), self._names, targets, make)
 
     def take(self, positions: Tensor) -> Spectrograms:
         return spectrograms_of([self.waves[i] for i in positions.tolist()], self.preparation)

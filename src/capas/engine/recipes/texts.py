@@ -16,7 +16,7 @@ from capas.core.errors import CapasError
 from capas.core.messages import say
 from capas.core.random import derive_seed
 from capas.core.spec import Medium
-from capas.data.batch import Batch, BatchMaker
+from capas.data.batch import Batch, with_targets
 from capas.data.folders import list_folder
 from capas.data.inputs import Inputs, Texts
 from capas.data.look import Look
@@ -169,7 +169,7 @@ class PreparedTexts:
         if isinstance(self.code, Read):
             lengths = torch.tensor([len(self.texts[i]) for i in positions.tolist()])
         order = order_of(self.config, positions, ranks, lengths=lengths)
-        return BatchMaker(order, targets, self._names, lambda chosen, rng: self.take(chosen))
+        return with_targets(order, self._names, targets, lambda chosen, rng: self.take(chosen))
 
     def take(self, positions: Tensor) -> TextInputs:
         if self._counts is not None:

@@ -15,6 +15,7 @@ from capas.bundle.write import ANSWERS, PREPARATION
 from capas.core.errors import CapasError
 from capas.core.messages import say
 from capas.core.random import derive_seed
+from capas.data.batch import OrderedBatches
 from capas.data.inputs import Inputs, Sentences
 from capas.data.look import Look
 from capas.data.word_features import EncodedWords, WordFeatures
@@ -25,15 +26,14 @@ from capas.engine.parallel import Ranks
 from capas.engine.recipe import Item, Prediction, Settled, Tested, Work
 from capas.engine.recipes.label_answers import LabelledWord, answers, read_words, sentence_item, sentence_items
 from capas.engine.recipes.one_answer import order_of
-from capas.engine.recipes.ordered import OrderedBatches
 from capas.engine.settle import chosen, filled
+from capas.networks.catalog import described
 from capas.networks.sequence_labeller import SequenceLabeller, SequenceLabellerConfig, step_mask
 from capas.tasks.labelling import Labelling, loss_per_word
 from capas.tasks.labels import LabelFigures, convert, entities, forbidden_transitions, label_figures
 from capas.tasks.metrics import rate
 
 NAME: Final = "bilstm-crf"
-PAPER: Final = "Ma & Hovy, End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF, ACL 2016, arXiv:1603.01354"
 WIDTH, VOCABULARY, MAX_WORDS, BATCH = 128, 50_000, 500, 64
 _SPAN: Final = re.compile(r"[BIESLU]-.+")
 Words = Sequence[str]
@@ -164,7 +164,7 @@ class LabelSentences:
         self._longest = int(self.config.text.max_words)
         lengths = torch.tensor([min(self._longest, len(self.sentences[i])) for i in train.tolist()])
         order = order_of(self.config, train, ranks, lengths=lengths)
-        self._batches = OrderedBatches(order, work.record.names, self._batch)
+        self._batches = OrderedBatches(order, work.record.names, lambda chosen, rng: self._batch(chosen))
 
     def _batch(self, positions: Tensor) -> LabelledBatch:
         numbers = positions.tolist()
@@ -232,7 +232,10 @@ class LabelSentences:
     def network_card(self) -> NetworkCard:
         parameters = sum(p.numel() for p in self._network.parameters())
         return NetworkCard(
-            name=NAME, settings={"width": int(self.config.network.width)}, parameters=parameters, paper=PAPER
+            name=NAME,
+            settings={"width": int(self.config.network.width)},
+            parameters=parameters,
+            paper=described(NAME).paper,
         )
 
 

@@ -23,10 +23,10 @@ from capas.engine.loop import Score
 from capas.engine.parallel import Ranks
 from capas.engine.recipe import Item, Prediction, Settled, Tested, Work
 from capas.engine.recipes.drawn import DrawnBatches
-from capas.engine.recipes.masks import with_sections
 from capas.engine.recipes.one_answer import order_of
 from capas.engine.recipes.reading_sides import Padded, ReadingSide, side_of, side_of_card
-from capas.engine.settle import chosen
+from capas.engine.settle import chosen, with_sections
+from capas.networks.catalog import described
 from capas.tasks.ctc import frames_needed
 from capas.tasks.edit_distance import character_error_rate, edits, word_error_rate
 from capas.tasks.metrics import rate
@@ -36,7 +36,6 @@ WIDTH: Final = 24
 HIDDEN: Final = 96
 BATCH: Final = 16
 LINES_SEEN: Final = 20_000
-PAPER: Final = "after Shi, Bai & Yao, CRNN, IEEE TPAMI 2017, arXiv:1507.05717"
 UNKNOWN_LABELS: Final = 60  # when only the time is estimated
 
 
@@ -162,7 +161,9 @@ class LearnTranscription:
     def network_card(self) -> NetworkCard:
         settings = {"width": int(self.config.network.width), "hidden": HIDDEN, "num_labels": self.alphabet.num_labels}
         parameters = sum(p.numel() for p in self._network.parameters())
-        return NetworkCard(name=self.side.name, settings={**settings}, parameters=parameters, paper=PAPER)
+        return NetworkCard(
+            name=self.side.name, settings={**settings}, parameters=parameters, paper=described(self.side.name).paper
+        )
 
 
 def build_network(config: Config, side: ReadingSide, num_labels: int) -> nn.Module:

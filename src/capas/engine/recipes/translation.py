@@ -15,6 +15,7 @@ from capas.bundle.write import ANSWERS, PREPARATION
 from capas.core.errors import CapasError
 from capas.core.messages import say
 from capas.core.random import derive_seed, stream
+from capas.data.batch import OrderedBatches
 from capas.data.inputs import Inputs, Texts
 from capas.data.look import Look
 from capas.data.sentence_ends import split_sentences
@@ -25,16 +26,15 @@ from capas.engine.loop import Score
 from capas.engine.parallel import Ranks
 from capas.engine.recipe import Item, Prediction, Settled, Tested, Work
 from capas.engine.recipes.one_answer import order_of
-from capas.engine.recipes.ordered import OrderedBatches
 from capas.engine.recipes.texts import read_text, text_item, text_items
 from capas.engine.settle import chosen, filled
+from capas.networks.catalog import described
 from capas.networks.transformer import Transformer, TransformerConfig
 from capas.tasks.bleu import translation_figures
 from capas.tasks.metrics import rate
 from capas.tasks.translate import Hypothesis, Translation, beam_search
 
 NAME: Final = "transformer"
-PAPER: Final = "Vaswani et al., Attention Is All You Need, NIPS 2017, arXiv:1706.03762 (pre-norm)"
 VOCABULARY, MAX_PIECES, BEAM, ALPHA, BATCH = 8000, 200, 4, 0.6, 64
 VALIDATED: Final = 1000
 FEW: Final = 5000
@@ -138,7 +138,7 @@ class TranslateTexts:
         self._objective = Translation(self._network, label_smoothing=work.config.objective.label_smoothing)
         lengths = torch.tensor([sum(len(side[i]) for side in self._encoded) for i in train.tolist()])
         order = order_of(work.config, train, ranks, lengths=lengths)
-        self._batches = OrderedBatches(order, work.record.names, self._batch)
+        self._batches = OrderedBatches(order, work.record.names, lambda chosen, rng: self._batch(chosen))
 
     def _batch(self, positions: Tensor) -> Pairs:
         source, target = ([side[i] for i in positions.tolist()] for side in self._encoded)
@@ -194,7 +194,7 @@ class TranslateTexts:
     def network_card(self) -> NetworkCard:
         parameters = sum(p.numel() for p in self._network.parameters())
         settings = {"width": int(self.config.network.width)}
-        return NetworkCard(name=NAME, settings={**settings}, parameters=parameters, paper=PAPER)
+        return NetworkCard(name=NAME, settings={**settings}, parameters=parameters, paper=described(NAME).paper)
 
 
 def _texts(inputs: Inputs | None) -> Sequence[str]:
