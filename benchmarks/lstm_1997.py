@@ -1,13 +1,15 @@
 """Long time lags: the memory cells of 1997 on the tasks of their paper, with a plain recurrent network beside each.
 
-Hochreiter & Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997, with the paper's networks (numbers of
-weights included), truncated gradient and initial weights and biases. What differs is the optimiser: Adam on small
-batches and a cross-entropy where the target is a class, in place of one sequence at a time with plain descent on
-squared errors. Presentations are sequences seen, each counted as often as it is seen.
+Hochreiter & Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997. Adding and temporal order have the
+paper's networks (93 and 156 weights), truncated gradient and initial weights and biases. What differs everywhere is the
+optimiser: Adam on small batches and a cross-entropy where the target is a class, in place of one sequence at a time
+with plain descent on squared errors. Presentations are sequences seen, each counted as often as it is seen.
 
 - Embedded Reber grammar (Experiment 1): 256 strings to learn from, 256 others; solved when at every step of all of
   them the possible next symbols, and they alone, are the most active. Paper: 97 to 100 % of runs, 8,440 to 39,740
-  presentations.
+  presentations, with 264 weights and the truncated gradient. That network is measured in 3 runs; what solves the task
+  here are the same cells, more of them (8 blocks of 2, 1,376 weights), input gates that begin half shut (biases of -1)
+  and the whole gradient. Both have 40,000 presentations.
 - Adding (Experiment 4, T = 100): the sum of the two marked among 100 to 110 numbers; a sequence is wrong when the
   error is 0.04 or more. Paper: after 74,000 sequences, 1 of 2,560 wrong.
 - Temporal order (Experiment 6a): which of X and Y came first and second, among 100 to 110 symbols; wrong when an
@@ -15,9 +17,11 @@ squared errors. Presentations are sequences seen, each counted as often as it is
 
 The plain network has as many hidden units as the memory network has cells and gates together, learns by the whole
 gradient, and sees as many sequences. Expected: Reber solved in at least 97 % of runs; at least 99 % of the 2,560
-right in adding and temporal order, in every seed; the plain network at chance in both of these.
+right in adding and temporal order, in every seed; the plain network at chance in both of these (always saying one half
+is right to 0.04 in 15 % of the sums).
 """
 
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,7 +37,7 @@ from capas.networks.lstm import LSTM1997, LSTM1997Config, PlainRNN
 from capas.tasks.metrics import rate
 
 SEEDS = (1, 2, 3)
-REBER_RUNS = 30
+REBER_RUNS = tuple(range(1, 11))
 TESTED = 2560
 
 # The grammar's states: what may come next, and where it leads (Smith & Zipser 1989; Figure 3 of the paper).
@@ -42,8 +46,7 @@ GRAMMAR: tuple[dict[str, int], ...] = (
 )  # fmt: skip
 SYMBOLS = "BTPSXVE"
 LONGEST = 40  # symbols; of a thousand strings, one is longer
-BATCH = 16
-RATE = 0.02
+PRESENTED = 40_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +78,7 @@ class Reader(nn.Module):
 def reader(kind: str, config: LSTM1997Config, outputs: int) -> Reader:
     """The memory network of ``config``, or a plain one with as many units."""
     cells, gates = config.blocks * config.cells, 2 * config.blocks
-    if kind == "plain":
+    if kind == PLAIN:
         return Reader(PlainRNN(config.in_features, cells + gates), cells + gates, outputs)
     return Reader(LSTM1997(config), cells, outputs, bias=config.cell_bias)
 
@@ -156,33 +159,45 @@ def reber_right(runs: Runs, inputs: Tensor, targets: Tensor, legal: Tensor) -> l
     return counts
 
 
-def reber(kind: str, seeds: Sequence[int], *, limit: int = 40_000, batch: int = 4, lr: float = RATE) -> list[Outcome]:
-    """Runs until both sets are right, asked after every 512 presentations."""
-    config = LSTM1997Config(
-        in_features=7, blocks=4, cells=1, output_gate_bias=(-1.0, -2.0, -3.0, -4.0), cell_bias=False, bound=0.2
-    )
+# The paper's, and the one that solves the task: the latter learns by the whole gradient.
+REBER_PAPER = LSTM1997Config(
+    in_features=7, blocks=4, cells=1, output_gate_bias=(-1.0, -2.0, -3.0, -4.0), cell_bias=False, bound=0.2
+)
+REBER = LSTM1997Config(
+    in_features=7, blocks=8, cells=2, input_gate_bias=(-1.0,) * 8, cell_bias=False, bound=0.2, truncated=False
+)
+
+
+def reber(kind: str, seeds: Sequence[int], *, batch: int = 8) -> list[Outcome]:
+    """Runs until all have had both sets right, asked after every 512 presentations."""
+    config, lr = REBER_PAPER if kind == OF_THE_PAPER else REBER, 0.02
     runs, rngs = Runs(kind, config, 7, seeds, lr=lr), [stream(seed, "reber") for seed in seeds]
     sets = [reber_sets(rng) for rng in rngs]
     learn, others = ([torch.stack(parts) for parts in zip(*half, strict=True)] for half in zip(*sets, strict=True))
-    seen, solved, right = 0, [limit] * len(seeds), [0] * len(seeds)
-    every = torch.arange(len(seeds))[:, None]
-    while seen < limit and min(right) < 512:
+    seen, solved, right = 0, [0] * len(seeds), [0] * len(seeds)
+    while seen + 512 <= PRESENTED and min(right) < 512:
         for _ in range(2):
-            order = torch.stack([torch.randperm(256, generator=rng) for rng in rngs])
-            for rows in torch.split(order, batch, dim=1):
-                targets = learn[1][every, rows]
-                longest = int((targets >= 0).sum(2).max())
-                scores = runs(learn[0][every, rows, :longest])
-                kept = targets[:, :, :longest].flatten()
-                loss = functional.cross_entropy(scores.flatten(0, 2), kept, ignore_index=-1, reduction="sum")
-                runs.descend(loss / ((kept >= 0).sum() / len(seeds)))
+            reber_epoch(runs, learn, rngs, batch)
         seen += 512
         now = [a + b for a, b in zip(reber_right(runs, *learn), reber_right(runs, *others), strict=True)]
         for number, count in enumerate(now):
             if right[number] < 512:
-                right[number] = count
-                solved[number] = seen
+                right[number], solved[number] = count, seen
     return [Outcome(right=r, n=512, sequences=n) for r, n in zip(right, solved, strict=True)]
+
+
+def reber_epoch(runs: Runs, learn: Sequence[Tensor], rngs: Sequence[torch.Generator], batch: int) -> None:
+    """Every run's 256 strings once, in an order of its own; the loss is the mean cross-entropy per symbol in nats."""
+    inputs, targets, _ = learn
+    every = torch.arange(len(rngs))[:, None]
+    order = torch.stack([torch.randperm(256, generator=rng) for rng in rngs])
+    for rows in torch.split(order, batch, dim=1):
+        wanted = targets[every, rows]
+        wanted = wanted[:, :, : int((wanted >= 0).sum(2).max())]
+        scores = runs(inputs[every, rows, : wanted.shape[2]])
+        nats = functional.cross_entropy(scores.flatten(0, 2), wanted.flatten(), ignore_index=-1, reduction="none")
+        per_run = nats.reshape(wanted.shape).sum((1, 2)) / (wanted >= 0).sum((1, 2))
+        runs.descend(per_run.sum())
 
 
 def adding(n: int, rng: torch.Generator, lag: int = 100) -> tuple[Tensor, Tensor, Tensor]:
@@ -220,22 +235,32 @@ def temporal_order(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor
 Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor, Tensor]]
 
 
-def learn_from_stream(
-    kind: str, seeds: Sequence[int], config: LSTM1997Config, draw: Draw, *, tolerance: float, limit: int, lr: float
-) -> list[Outcome]:
-    """Learn from ``limit`` fresh sequences, the rate falling to zero over the second half; then 2,560 others."""
-    rngs = [stream(seed, "learn") for seed in seeds]
-    outputs = draw(1, stream(0))[1].shape[1]
-    runs, steps = Runs(kind, config, outputs, seeds, lr=lr), limit // BATCH
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lesson:
+    """A memory network and how it is taught: ``limit`` sequences; an output off by ``tolerance`` is wrong."""
+
+    config: LSTM1997Config
+    draw: Draw
+    tolerance: float
+    limit: int
+    batch: int
+    lr: float
+
+
+def learn_from_stream(kind: str, seeds: Sequence[int], lesson: Lesson) -> list[Outcome]:
+    """Learn from fresh sequences, the rate falling to zero over the second half; then 2,560 others."""
+    rngs, steps = [stream(seed, "learn") for seed in seeds], lesson.limit // lesson.batch
+    outputs = lesson.draw(1, stream(0))[1].shape[1]
+    runs = Runs(kind, lesson.config, outputs, seeds, lr=lesson.lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(runs.optimiser, lambda step: min(1.0, 2 * (1 - step / steps)))
     for _ in range(steps):
-        x, target, last = drawn(draw, BATCH, rngs)
+        x, target, last = drawn(lesson.draw, lesson.batch, rngs)
         found = at(runs(x), last)
         loss = functional.mse_loss(found, target) if outputs == 1 else class_loss(found, target)
         runs.descend(loss * len(seeds))
         schedule.step()
-    right = tested(runs, draw, [stream(seed, "test") for seed in seeds], tolerance)
-    return [Outcome(right=one, n=TESTED, sequences=steps * BATCH) for one in right]
+    right = tested(runs, lesson.draw, [stream(seed, "test") for seed in seeds], lesson.tolerance)
+    return [Outcome(right=one, n=TESTED, sequences=steps * lesson.batch) for one in right]
 
 
 def drawn(draw: Draw, n: int, rngs: Sequence[torch.Generator]) -> tuple[Tensor, Tensor, Tensor]:
@@ -270,33 +295,44 @@ def tested(runs: Runs, draw: Draw, rngs: Sequence[torch.Generator], tolerance: f
 def adding_runs(kind: str, seeds: Sequence[int]) -> list[Outcome]:
     """Two blocks of two cells, 93 weights."""
     config = LSTM1997Config(in_features=2, blocks=2, cells=2, input_gate_bias=(-3.0, -6.0))
-    return learn_from_stream(kind, seeds, config, adding, tolerance=0.04, limit=74_000, lr=RATE)
+    lesson = Lesson(config=config, draw=adding, tolerance=0.04, limit=74_000, batch=32, lr=0.05)
+    return learn_from_stream(kind, seeds, lesson)
 
 
 def temporal_order_runs(kind: str, seeds: Sequence[int]) -> list[Outcome]:
     """Two blocks of two cells, 156 weights."""
     config = LSTM1997Config(in_features=8, blocks=2, cells=2, input_gate_bias=(-2.0, -4.0))
-    return learn_from_stream(kind, seeds, config, temporal_order, tolerance=0.3, limit=31_390, lr=RATE)
+    lesson = Lesson(config=config, draw=temporal_order, tolerance=0.3, limit=31_390, batch=16, lr=0.02)
+    return learn_from_stream(kind, seeds, lesson)
 
 
-TASKS: tuple[tuple[str, Callable[[str, Sequence[int]], list[Outcome]], Sequence[int], str], ...] = (
-    ("embedded Reber", reber, range(1, REBER_RUNS + 1), "97–100 % of runs, 8,440–39,740 presentations"),
-    ("adding, T = 100", adding_runs, SEEDS, "1 of 2,560 wrong after 74,000"),
-    ("temporal order 6a", temporal_order_runs, SEEDS, "1 of 2,560 wrong after 31,390"),
+Job = Callable[[str, Sequence[int]], list[Outcome]]
+MEMORY, OF_THE_PAPER, PLAIN = "memory cells", "memory cells, 264 weights", "plain"
+NOT_LEARNED = "does not learn it"
+TABLE: tuple[tuple[str, Job, str, Sequence[int], str], ...] = (
+    ("embedded Reber", reber, MEMORY, REBER_RUNS, "97–100 % of runs, 8,440–39,740 presentations"),
+    ("embedded Reber", reber, OF_THE_PAPER, SEEDS, "97–100 % of runs, 9,500–39,740 presentations"),
+    ("embedded Reber", reber, PLAIN, SEEDS, "Elman network: no run, 200,000 presentations"),
+    ("adding, T = 100", adding_runs, MEMORY, SEEDS, "1 of 2,560 wrong after 74,000"),
+    ("adding, T = 100", adding_runs, PLAIN, SEEDS, NOT_LEARNED),
+    ("temporal order 6a", temporal_order_runs, MEMORY, SEEDS, "1 of 2,560 wrong after 31,390"),
+    ("temporal order 6a", temporal_order_runs, PLAIN, SEEDS, NOT_LEARNED),
 )
 
 
 def row(task: str, kind: str, runs: Sequence[Outcome], expected: str, seconds: float) -> list[str]:
     """One line of the table."""
-    seen = sorted(run.sequences for run in runs if run.right == run.n or task != TASKS[0][0])
-    counted = f"{seen[0]:,}–{seen[-1]:,}, median {seen[len(seen) // 2]:,}" if seen else "never"
-    if task == TASKS[0][0]:
-        solved = rate(sum(run.right == run.n for run in runs), len(runs))
-        low, high = (100 * end for end in solved.interval)
-        found = f"{solved.value:.1%} of {solved.n} runs solved (95 %: {low:.0f}–{high:.0f} %)"
-    else:
-        found = ", ".join(f"{run.n - run.right}" for run in runs) + f" of {TESTED:,} wrong"
-    return [task, kind, expected if kind == "memory cells" else "does not learn it", found, counted, f"{seconds:.0f}"]
+    if runs[0].n == TESTED:
+        found = ", ".join(f"{run.n - run.right:,}" for run in runs) + f" of {TESTED:,} wrong"
+        return [task, kind, expected, found, f"{runs[0].sequences:,}", f"{seconds:.0f}"]
+    seen = sorted(run.sequences for run in runs if run.right == run.n)
+    solved = rate(len(seen), len(runs))
+    low, high = (100 * end for end in solved.interval)
+    found = f"{len(seen)} of {solved.n} runs solved (95 %: {low:.0f}–{high:.0f} %)"
+    if not seen:
+        found += ", at the end " + ", ".join(str(run.right) for run in runs) + " of 512 strings right"
+    counted = f"{seen[0]:,}–{seen[-1]:,}, median {statistics.median(seen):,.0f}" if seen else f"{runs[0].sequences:,}"
+    return [task, kind, expected, found, counted, f"{seconds:.0f}"]
 
 
 def main() -> None:
@@ -304,15 +340,14 @@ def main() -> None:
     facts = conditions("lstm-1997")
     torch.set_num_threads(1)
     rows, measured = [], {}
-    for task, run, seeds, expected in TASKS:
-        for kind in ("memory cells", "plain"):
-            begin = time.process_time()
-            runs = run(kind, seeds)
-            seconds = time.process_time() - begin
-            rows.append(row(task, kind, runs, expected, seconds))
-            outcomes = [{"right": one.right, "of": one.n, "sequences": one.sequences} for one in runs]
-            measured[f"{task}, {kind}"] = {"runs": outcomes, "cpu_seconds": round(seconds, 1)}
-            print(rows[-1], flush=True)
+    for task, run, kind, seeds, expected in TABLE:
+        begin = time.process_time()
+        runs = run(kind, seeds)
+        seconds = time.process_time() - begin
+        rows.append(row(task, kind, runs, expected, seconds))
+        outcomes = [{"right": one.right, "of": one.n, "sequences": one.sequences} for one in runs]
+        measured[f"{task}, {kind}"] = {"runs": outcomes, "cpu_seconds": round(seconds, 1)}
+        print(rows[-1], flush=True)
     heads = ["task", "network", "paper", "measured", "sequences seen", "CPU s, all runs"]
     keep("lstm-1997", "Long time lags", "\n\n".join([__doc__ or "", table(heads, rows)]), facts, dict(measured))
 
