@@ -142,6 +142,7 @@ def _choose(source: Source, columns: Mapping[str, Column], target: str | None) -
     usable = [c for name in _TARGET_NAMES for c in columns.values() if plain(c.name) == name and c.kind in _TASKS]
     if usable:
         return [usable[0]], say("detect.target_named", column=printable(usable[0].name))
+    columns = {name: column for name, column in columns.items() if column.distinct > 1} or columns
     final = list(columns.values())[-1]
     if source.files is None and final.kind in _TASKS:
         return [final], say("detect.target_final", column=printable(final.name))
@@ -193,7 +194,7 @@ def _spec(source: Source, columns: Mapping[str, Column], chosen: Sequence[Column
     if task not in kinds:
         raise CapasError("task_not_of_data", where="--task", received=task, possible=", ".join(kinds))
     names = {column.name for column in chosen}
-    targets = [Field(name=c.name, kind=kinds[task], unit=unit_in(c.name)) for c in chosen]
+    targets = [Field(name=c.name, kind=kinds[task], unit=source.units.get(c.name) or unit_in(c.name)) for c in chosen]
     cells = source.columns[chosen[0].name]
     return Spec(
         inputs=_inputs(source, columns, names),
@@ -221,7 +222,7 @@ def _inputs(source: Source, columns: Mapping[str, Column], targets: set[str]) ->
         longest = max(texts, key=lambda column: _mean_length(source.columns[column.name]))
         return (Field(name=longest.name, kind="text"),)
     return tuple(
-        Field(name=column.name, kind=_KINDS[column.kind], unit=unit_in(column.name))
+        Field(name=column.name, kind=_KINDS[column.kind], unit=source.units.get(column.name) or unit_in(column.name))
         for column in columns.values()
         if column.name not in targets and column.kind in _KINDS
     )
@@ -245,6 +246,8 @@ def _alternatives(
     found: list[Alternative] = []
     for column in columns.values():
         name, here = printable(column.name), column.name == target
+        if column.distinct < 2:
+            continue
         if column.kind in ("category", "few_numbers") and not (here and task == "classify"):
             reason = say("detect.other_category", column=name, count=column.distinct)
             found.append(Alternative(task="classify", target=column.name, reason=reason))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
 from capas.core.spec import Field, Spec
-from capas.data.columns import as_class
+from capas.data.columns import as_class, describe
 from capas.data.detect import Detection, detect
 from capas.data.duplicates import groups as joined_groups
 from capas.data.findings import Repeats, find_repeats, leaked, repeat_problems, split_problems, target_problems
@@ -161,6 +161,7 @@ def look(
         *repeat_problems(repeats, words, fixed, [inputs.name(i) for i in chosen]),
         *split_problems(sides, strata, classes),
         *(_bias(source, detection.spec, seen, chosen, words) if classes else ()),
+        *_identifiers(source, detection.spec),
     )
     left_out = leaked(repeats.exact, sides)
     by_example = {
@@ -185,6 +186,14 @@ def _bias(source: Source, spec: Spec, seen: Survey, chosen: Sequence[int], words
     inputs = {name: [cells[i] for i in chosen] for name, cells in source.columns.items()
               if name in used and name != spec.target.name}  # fmt: skip
     return (*shortcut_problems(attributes, others, words), *given_away(inputs, words))
+
+
+def _identifiers(source: Source, spec: Spec) -> tuple[Problem, ...]:
+    """Columns of a table that number its rows: they are not looked at, because they can only leak."""
+    if spec.medium != "table":
+        return ()
+    names = [name for name, cells in source.columns.items() if describe(name, cells).kind == "identifier"]
+    return found("identifier_column", names, severity="note")
 
 
 def _with_used_classes(

@@ -19,6 +19,7 @@ from torch import Tensor
 from capas.core.errors import CapasError
 from capas.data.columns import as_class, date_of, describe
 from capas.data.tables import Cell
+from capas.data.units import measures_in
 
 Kind = Literal["number", "date", "category"]
 MAX_CATEGORIES: Final = 1000
@@ -138,6 +139,8 @@ def _number(name: str, cell: Cell | int) -> list[float] | None:
         return None
     if isinstance(cell, str) and _NUMBERS.fullmatch(cell.strip()):
         cell = float(cell.replace(",", "."))
+    elif isinstance(cell, str) and (measured := measures_in([cell])) is not None:
+        cell = measured[0][0]
     if not isinstance(cell, int | float):
         raise CapasError("cell_no_number", where=name, received=str(cell))
     return [float(cell)] if math.isfinite(cell) else None

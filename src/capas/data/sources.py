@@ -6,7 +6,7 @@ Problem.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -76,6 +76,7 @@ class Source:
     targets: Inputs | None = None
     target_kind: FieldKind | None = None
     classes: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.fixed_split)
@@ -283,7 +284,7 @@ def _from_table(
         root=text, layout=layout, files=None, medium="table", file_field="row",
         columns={n: tuple(cells[i] for i in kept) for n, cells in table.columns.items() if n not in left},
         fixed_split=fixed, problems=(*problems, *table.problems),
-        evidence=_table_evidence(table, column, split_column),
+        evidence=_table_evidence(table, column, split_column), units=table.units,
     )  # fmt: skip
     return source if column is None else _with_files(source, table, column, listing)
 

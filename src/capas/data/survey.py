@@ -233,6 +233,7 @@ def _of_rows(rows: Rows) -> Survey:
         problems=(
             *found("empty_row", [rows.name(i) for i in empty]),
             *found("many_missing", sparse, severity="note"),
+            *found("constant_column", [n for n, c in columns.items() if c.distinct == 1], severity="note"),
         ),
         statistics=TableStatistics(
             count=len(rows) - len(empty), kinds={n: c.kind for n, c in columns.items()}, missing=missing

@@ -11,13 +11,14 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from capas.core.errors import CapasError
 from capas.data.folders import PICTURE_SUFFIXES
 from capas.data.problems import Problem, found
+from capas.data.units import measures_in
 
 Cell = str | float | None
 MAX_BYTES: Final = 1_000_000_000
@@ -30,12 +31,14 @@ _GROUPED: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """``columns`` of equal length ``rows``, in the file's order, and what was skipped while reading."""
+    """``columns`` of equal length ``rows``, in the file's order, what was skipped while reading, and the ``units`` of
+    the columns whose cells state one."""
 
     path: Path
     columns: Mapping[str, tuple[Cell, ...]]
     rows: int
     problems: tuple[Problem, ...]
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_table(path: Path) -> Table:
@@ -59,7 +62,18 @@ def read_table(path: Path) -> Table:
         raise CapasError("unreadable", where=path, received=error.strerror or str(error)) from error
     if not table.rows:
         raise CapasError("table_empty", where=path)
-    return table
+    return _without_units(table)
+
+
+def _without_units(table: Table) -> Table:
+    """Columns in which every cell is a number with the same unit become numbers; ``units`` keeps the unit."""
+    columns, units = dict(table.columns), {}
+    for name, cells in table.columns.items():
+        words = [cell for cell in cells if not isinstance(cell, float)]
+        found = measures_in(words) if len(words) == len(cells) else None
+        if found is not None:
+            columns[name], units[name] = found
+    return replace(table, columns=columns, units=units)
 
 
 def decode_text(path: Path, data: bytes) -> str:
