@@ -24,7 +24,8 @@ _MEASURE: Final = re.compile(
 
 def measures_in(cells: Sequence[str | None]) -> tuple[tuple[float | None, ...], str] | None:
     """Numbers that were written with their unit in every cell ("12 kg", "3,5 €", "$7"), and the unit; None where some
-    cell is something else or the units differ. Without a blank between, the unit must be a known one of two letters or more: "3a" is a name.
+    cell is something else or the units differ. Without a blank between, the unit must be a known one of two letters or
+    more: "3a" is a name.
 
     >>> measures_in(["12 kg", None, "7.5 kg"])
     ((12.0, None, 7.5), 'kg')
