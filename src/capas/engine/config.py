@@ -110,7 +110,7 @@ class ObjectiveConfig(Section):
     """What is minimised."""
 
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of certainty given to the other classes")
-    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
+    class_weights: Auto | Literal["none", "balanced"] = Field("auto", description="balanced: rare classes weigh more")
 
 
 class OptimConfig(Section):

@@ -10,7 +10,15 @@ from typing import Literal, TypeVar
 from capas.core.errors import CapasError
 from capas.core.messages import say
 from capas.data.flips import flip_advice
-from capas.engine.config import AugmentConfig, Config, DataConfig, NetworkConfig, OptimConfig, TrainConfig
+from capas.engine.config import (
+    AugmentConfig,
+    Config,
+    DataConfig,
+    NetworkConfig,
+    ObjectiveConfig,
+    OptimConfig,
+    TrainConfig,
+)
 from capas.engine.recipe import Settled
 from capas.networks.catalog import NetworkEntry, entry
 from capas.networks.efficientnet_weights import weights_installed
@@ -55,6 +63,7 @@ def settle(config: Config, facts: Facts) -> Settled:
                 "data": data,
                 "network": network,
                 "augment": augment,
+                "objective": without_weights(config.objective),
                 "optim": _optim(config.optim, network, int(train.batch_size)),
                 "train": train,
             }
@@ -68,6 +77,11 @@ def chosen(value: T | str, otherwise: T) -> T:
     return otherwise if value == "auto" else value  # type: ignore[return-value]
 
 
+def without_weights(objective: ObjectiveConfig) -> ObjectiveConfig:
+    """All classes weigh the same, unless the user wants it otherwise."""
+    return objective.model_copy(update={"class_weights": chosen(objective.class_weights, "none")})
+
+
 def with_sections(config: Config, updates: Mapping[str, Mapping[str, object]]) -> Config:
     """``config`` with these values of its sections, and the usual ones for warming up, averaging and clipping."""
     optim = config.optim
@@ -78,7 +92,7 @@ def with_sections(config: Config, updates: Mapping[str, Mapping[str, object]]) -
     }
     sections = {"data": config.data, "network": config.network, "augment": config.augment, "train": config.train,
                 "optim": optim.model_copy(update=usual), "sound": config.sound, "transform": config.transform,
-                "text": config.text}  # fmt: skip
+                "text": config.text, "objective": without_weights(config.objective)}  # fmt: skip
     return config.model_copy(
         update={name: section.model_copy(update=dict(updates.get(name, {}))) for name, section in sections.items()}
     )

@@ -43,7 +43,7 @@ from capas.tasks.segmentation import Segmentation, commonest_class, pixel_confus
 
 PLAIN, LITE0 = "unet", "unet-lite0"
 WIDTH: Final = 16
-BATCH_SIZE: Final = 16
+BATCH_SIZE: Final = 8
 TRIED: Final = 4  # a whole batch takes seconds, and there is a dozen ways to compute it
 LONG_SIDE: Final = 256
 MULTIPLE: Final = 32
@@ -77,6 +77,7 @@ def settle(config: Config, seen: Look) -> Settled:
                     "pretrained": bool(transfer) and name == LITE0},
         "augment": {"crop": chosen(config.augment.crop, 0.3), "flip": chosen(config.augment.flip, flips.allowed),
                     "colour": chosen(config.augment.colour, 0.2), "cutout": 0.0},
+        "objective": {"class_weights": chosen(config.objective.class_weights, "balanced")},
         "train": {"batch_size": chosen(config.train.batch_size, max(2, min(BATCH_SIZE, n // 8))), "epochs": epochs},
         "optim": {"optimizer": chosen(config.optim.optimizer, "adamw"),
                   "learning_rate": chosen(config.optim.learning_rate, 2e-3),
