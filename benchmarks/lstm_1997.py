@@ -313,7 +313,7 @@ def tested(runs: Runs, draw: Draw, rngs: Sequence[torch.Generator], tolerance: f
 def adding_runs(kind: str, seeds: Sequence[int]) -> list[Outcome]:
     """Two blocks of two cells, 93 weights."""
     config = LSTM1997Config(in_features=2, blocks=2, cells=2, input_gate_bias=(-3.0, -6.0))
-    lesson = Lesson(config=config, draw=adding, tolerance=0.04, limit=74_000, batch=32, lr=0.05)
+    lesson = Lesson(config=config, draw=adding, tolerance=0.04, limit=74_000, batch=16, lr=0.03)
     return learn_from_stream(kind, seeds, lesson)
 
 

@@ -46,7 +46,7 @@ def card_of(
         targets=targets,
         classes=list(spec.classes),
         network=network,
-        weights=WeightsCard(hash="", bytes=0, started_from="ImageNet" if config.network.pretrained is True else ""),
+        weights=WeightsCard(hash="", bytes=0, started_from=_started_from(config)),
         data=data,
         metrics=dict(tested.metrics),
         baseline={name: dict(figures) for name, figures in tested.baseline.items()},
@@ -66,6 +66,13 @@ def card_of(
             threads=execution.threads,
         ),
     )
+
+
+def _started_from(config: Config) -> str:
+    """What was learnt elsewhere before."""
+    if config.network.name == "text-minilm":
+        return "all-MiniLM-L6-v2 (frozen)"
+    return "ImageNet" if config.network.pretrained is True else ""
 
 
 def _smallest_class(record: Record) -> tuple[str, int] | None:

