@@ -102,7 +102,7 @@ def _row(title: str, runs: list[dict[str, object]]) -> list[object]:
     shown = [
         f"{statistics.mean(values):.2f}" if not any(map(math.isnan, values)) else "—" for values in beside.values()
     ]
-    return [title, len(runs), f"**{statistics.mean(ours):.2f}**", *shown, f"{wins} of {len(runs)}",
+    return [title, len(runs), f"**{statistics.mean(ours):.2f}**", *shown, f"{wins} of {len(runs)}" if not any(map(math.isnan, beside["gradient_boosting"])) else "—",
             f"{100 * statistics.mean(held):.0f} %", f"{statistics.mean(width):.1f}"]  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from capas.tasks.regression import (
     regression_figures,
 )
 
+BOOSTED_COLUMNS = 256  # more would take longer than the training
 LEVEL = 0.9  # share of new examples that an interval is to hold
 
 
@@ -110,7 +111,7 @@ class NumberAnswers:
             "median": torch.full_like(test, constant.median),
             "ridge": given.test_answers(ridge.predict),
         }
-        if x.shape[1] <= 200:
+        if x.shape[1] <= BOOSTED_COLUMNS:
             boosted = GradientBoosting.fit(x.double().numpy(), train.numpy())
             found["gradient_boosting"] = given.test_answers(
                 lambda features: torch.from_numpy(boosted.predict(features.double().numpy()))
