@@ -98,11 +98,13 @@ def _row(title: str, runs: list[dict[str, object]]) -> list[object]:
               for name in ("gradient_boosting", "ridge", "median")}  # fmt: skip
     held = [float(str(figure(run, "coverage")["value"])) for run in runs]
     width = [float(str(figure(run, "interval_width")["value"])) for run in runs]
-    wins = sum(a < b for a, b in zip(ours, beside["gradient_boosting"], strict=True))
+    boosted = beside["gradient_boosting"]
+    known = not any(map(math.isnan, boosted))
+    wins = f"{sum(a < b for a, b in zip(ours, boosted, strict=True))} of {len(runs)}" if known else "—"
     shown = [
         f"{statistics.mean(values):.2f}" if not any(map(math.isnan, values)) else "—" for values in beside.values()
     ]
-    return [title, len(runs), f"**{statistics.mean(ours):.2f}**", *shown, f"{wins} of {len(runs)}" if not any(map(math.isnan, beside["gradient_boosting"])) else "—",
+    return [title, len(runs), f"**{statistics.mean(ours):.2f}**", *shown, wins,
             f"{100 * statistics.mean(held):.0f} %", f"{statistics.mean(width):.1f}"]  # fmt: skip
 
 
