@@ -17,8 +17,8 @@ PHASE = Phase(name="correct", loss="loss", networks=("network",))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    images: Tensor
-    labels: Tensor
+    inputs: Tensor
+    targets: Tensor
     mix: Mix | None = None
 
 
@@ -42,7 +42,7 @@ def loss_of(objective: Classification, batch: Batch) -> Tensor:
 
 def test_it_is_an_objective_for_batches_with_labels() -> None:
     objective = Classification(nn.Identity())
-    assert isinstance(objective, Objective) and isinstance(Batch(images=logits(), labels=LABELS), LabelledBatch)
+    assert isinstance(objective, Objective) and isinstance(Batch(inputs=logits(), targets=LABELS), LabelledBatch)
     (phase,) = objective.phases
     assert phase == PHASE and set(objective.networks) == set(phase.networks)
 
@@ -50,7 +50,7 @@ def test_it_is_an_objective_for_batches_with_labels() -> None:
 def test_the_plain_loss_is_the_mean_surprise() -> None:
     x = logits()
     expected = -(x.softmax(1)[torch.arange(6), LABELS]).log().mean()
-    torch.testing.assert_close(loss_of(Classification(nn.Identity()), Batch(images=x, labels=LABELS)), expected)
+    torch.testing.assert_close(loss_of(Classification(nn.Identity()), Batch(inputs=x, targets=LABELS)), expected)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
@@ -66,7 +66,7 @@ def test_smoothing_weights_and_mixing_equal_soft_targets(smoothing: float, weigh
         targets = mix.weight[:, None] * targets + (1 - mix.weight[:, None]) * targets[mix.partner]
     expected = -(targets * weights * x.log_softmax(1)).sum(1).mean()
     objective = Classification(nn.Identity(), label_smoothing=smoothing, class_weights=weights if weighted else None)
-    found = loss_of(objective, Batch(images=x, labels=LABELS, mix=mix))
+    found = loss_of(objective, Batch(inputs=x, targets=LABELS, mix=mix))
     torch.testing.assert_close(found, expected)
     (ours,) = torch.autograd.grad(found, x)
     (theirs,) = torch.autograd.grad(expected, x)
@@ -75,7 +75,7 @@ def test_smoothing_weights_and_mixing_equal_soft_targets(smoothing: float, weigh
 
 def test_auxiliary_outputs_weigh_less_and_only_while_training() -> None:
     x, network = logits(), ThreeOutputs()
-    objective, batch = Classification(network), Batch(images=x, labels=LABELS)
+    objective, batch = Classification(network), Batch(inputs=x, targets=LABELS)
     main, second, third = (F.cross_entropy(factor * x, LABELS) for factor in (1, 2, -1))
     torch.testing.assert_close(loss_of(objective, batch), main + AUXILIARY_WEIGHT * (second + third))
     network.eval()
@@ -83,7 +83,7 @@ def test_auxiliary_outputs_weigh_less_and_only_while_training() -> None:
 
 
 def test_bfloat16_logits_are_judged_in_float32() -> None:
-    found = loss_of(Classification(nn.Identity()), Batch(images=logits().bfloat16(), labels=LABELS))
+    found = loss_of(Classification(nn.Identity()), Batch(inputs=logits().bfloat16(), targets=LABELS))
     assert found.dtype == torch.float32
 
 
