@@ -79,10 +79,11 @@ def line_of(name: str, run: dict[str, Any], check: float | None) -> list[object]
 def report(runs: dict[str, dict[str, Any]], facts: dict[str, object]) -> None:
     """What has been measured so far."""
     heads = ["", "BLEU (95 %)", "chrF2", "word for word", "sacrebleu", "the source copied, BLEU", "training s"]
-    parts = [__doc__ or "", table(heads, [line_of(name, found["run"], found["sacrebleu"]) for name, found in runs.items()])]
+    rows = [line_of(name, found["run"], found["sacrebleu"]) for name, found in runs.items()]
+    parts = [__doc__ or "", table(heads, rows)]
     for name, found in runs.items():
-        rows = [[row["source"], row["reference"], row["translation"]] for row in found["first"]]
-        parts += ["", f"The first of the test, {name}:", "", table(["source", "reference", "translation"], rows)]
+        first = [[row["source"], row["reference"], row["translation"]] for row in found["first"]]
+        parts += ["", f"The first of the test, {name}:", "", table(["source", "reference", "translation"], first)]
     keep("multi30k", "Captions from English into French and German", "\n".join(parts), facts, runs)
 
 

@@ -9,15 +9,18 @@ Expected: largest difference of a probability ≤ 1e-4.
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
 import torch
 
 from benchmarks.record import conditions, keep, table
-from capas.bundle.export import OUTPUT, PicturesToProbabilities, _onnx_bytes
+from capas.bundle.export import onnx_bytes
+from capas.bundle.export_forms import Probabilities
 from capas.core.device import physical_cores
 from capas.data.preparation import Preparation
+from capas.engine.recipes.pictures import exportable_pictures
 from capas.networks.catalog import build
 from capas.networks.efficientnet_weights import pretrained_lite0
 
@@ -34,10 +37,11 @@ def seconds(call: Callable[[], object]) -> float:
 def compare(network: torch.nn.Module, channels: int, size: int) -> dict[str, object]:
     """Difference, latency and throughput of one network."""
     preparation = Preparation(height=size, width=size, channels=channels)
-    module = PicturesToProbabilities(network.eval(), preparation).eval()
+    raw = exportable_pictures(network.eval(), preparation, ())
+    module = Probabilities(raw.network).eval()
     generator = torch.Generator().manual_seed(0)
     pictures = torch.randint(0, 256, (256, channels, size, size), dtype=torch.uint8, generator=generator)
-    content = _onnx_bytes(module, pictures)
+    content = onnx_bytes(replace(raw, network=module, output="probabilities"))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = physical_cores()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -49,7 +53,7 @@ def compare(network: torch.nn.Module, channels: int, size: int) -> dict[str, obj
             return result
 
     def theirs(batch: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(np.asarray(session.run([OUTPUT], {"pictures": batch.numpy()})[0]))
+        return torch.from_numpy(np.asarray(session.run(["probabilities"], {"pictures": batch.numpy()})[0]))
 
     difference = float((ours(pictures) - theirs(pictures)).abs().max())
     times: dict[str, list[float]] = {}
