@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 import torch
 
 from capas.bundle import export
-from capas.bundle.export import PicturesToProbabilities, export_onnx
+from capas.bundle.export import Exportable, export_onnx
+from capas.bundle.export_forms import Probabilities
 from capas.core.errors import CapasError
 from capas.data.preparation import Preparation
 from capas.engine.predict import Model, load_model
+from capas.engine.recipes.pictures import exportable_pictures
 from capas.networks.catalog import build
 
 
@@ -23,10 +26,18 @@ def model(finished_run: Path) -> Model:
     return load_model(finished_run)
 
 
-def exported(model: Model) -> PicturesToProbabilities:
-    found = model.answering.exportable()
-    assert found is not None and isinstance(found[0], PicturesToProbabilities)
-    return found[0]
+def shape_of(model: Model) -> tuple[int, int, int]:
+    return Preparation.from_json(exported(model).facts["preparation"]).shape  # type: ignore[arg-type]
+
+
+def exported(model: Model) -> Exportable:
+    return model.answering.exportable(())
+
+
+def classifier(network: torch.nn.Module, preparation: Preparation, pictures: torch.Tensor, *, tags: bool) -> Exportable:
+    raw = exportable_pictures(network, preparation, list(pictures))
+    whole = Probabilities(raw.network, exclusive=not tags)
+    return replace(raw, network=whole, output="probabilities", axes=("batch", 3))
 
 
 def probabilities(model: Model, pictures: torch.Tensor) -> np.ndarray:
@@ -37,14 +48,13 @@ def probabilities(model: Model, pictures: torch.Tensor) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def made(model: Model) -> bytes:
-    network = exported(model)
-    return export._onnx_bytes(network, noise(16, network.preparation.shape))
+    return export.onnx_bytes(exported(model))
 
 
 @pytest.fixture
 def quick(made: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exporting takes seconds: once is enough where something else is tested."""
-    monkeypatch.setattr(export, "_onnx_bytes", lambda network, pictures: made)
+    monkeypatch.setattr(export, "onnx_bytes", lambda exportable: made)
 
 
 def answers(path: Path, pictures: np.ndarray) -> np.ndarray:
@@ -62,7 +72,7 @@ def test_the_default_network_answers_the_same_for_any_batch(model: Model, tmp_pa
     assert done.path == tmp_path / "shapes.onnx" and done.compared == 16 and 0 <= done.difference <= 1e-4
     onnx.checker.check_model(onnx.load(done.path), full_check=True)
     for n in (1, 2, 7):
-        pictures = noise(n, exported(model).preparation.shape)
+        pictures = noise(n, shape_of(model))
         assert np.abs(answers(done.path, pictures.numpy()) - probabilities(model, pictures)).max() <= 1e-4
 
 
@@ -70,9 +80,9 @@ def test_the_default_network_answers_the_same_for_any_batch(model: Model, tmp_pa
 def test_the_file_beside_it_says_how_to_prepare_pictures(model: Model, tmp_path: Path) -> None:
     model.export(tmp_path / "m.onnx", [np.zeros((9, 9, 3), np.uint8)] * 3)
     facts = json.loads((tmp_path / "m.json").read_text())
-    assert facts["classes"] == model.classes and facts["verified"]["pictures"] == 3
-    assert facts["input"]["shape"] == ["batch", 3, 32, 32] and facts["output"]["shape"] == ["batch", 3]
-    assert Preparation.from_json(facts["input"]["preparation"]) == exported(model).preparation
+    assert facts["classes"] == model.classes and facts["verified"]["examples"] == 3
+    assert facts["inputs"][0]["shape"] == ["batch", 3, 32, 32] and facts["output"]["shape"] == ["batch", 3]
+    assert Preparation.from_json(facts["preparation"]).as_json() == exported(model).facts["preparation"]
     inputs = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"]).get_inputs()
     assert [(i.name, i.type) for i in inputs] == [("pictures", "tensor(uint8)")]
     assert inputs[0].shape[1:] == [3, 32, 32] and isinstance(inputs[0].shape[0], str)
@@ -87,8 +97,7 @@ def test_efficientnet_lite0_answers_the_same(tmp_path: Path) -> None:
             layer.running_mean.normal_(0, 0.1)
     preparation = Preparation(height=32, width=32, channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
     pictures = noise(5, preparation.shape)
-    whole = PicturesToProbabilities(network, preparation)
-    done = export_onnx(whole, preparation, ("a", "b", "c"), tmp_path / "lite0.onnx", pictures)
+    done = export_onnx(classifier(network, preparation, pictures, tags=False), tmp_path / "lite0.onnx")
     assert done.difference <= 1e-4
     with torch.no_grad():
         expected = network(preparation.normalise(pictures[:3])).softmax(1)
@@ -125,8 +134,8 @@ def test_the_difference_is_taken_over_the_pictures_given(
 ) -> None:
     seen: list[int] = []
 
-    def difference(network: PicturesToProbabilities, content: bytes, pictures: torch.Tensor) -> float:
-        seen.append(len(pictures))
+    def difference(exportable: Exportable, content: bytes) -> float:
+        seen.append(len(exportable.compared[0][0]))
         return 0.0
 
     monkeypatch.setattr(export, "_difference", difference)
@@ -144,8 +153,7 @@ def test_tags_leave_as_probabilities_of_their_own(tmp_path: Path) -> None:
     preparation = Preparation(height=4, width=4, channels=1)
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3))
     pictures = noise(3, preparation.shape)
-    whole = PicturesToProbabilities(network, preparation, exclusive=False)
-    done = export_onnx(whole, preparation, ("a", "b", "c"), tmp_path / "tags.onnx", pictures)
+    done = export_onnx(classifier(network, preparation, pictures, tags=True), tmp_path / "tags.onnx")
     with torch.no_grad():
         expected = network(preparation.normalise(pictures)).sigmoid().numpy()
     assert np.abs(answers(done.path, pictures.numpy()) - expected).max() <= 1e-4

@@ -156,7 +156,10 @@ def test_a_model_is_found_by_run_bundle_or_latest(finished_run: Path, tmp_path: 
 def test_a_model_without_such_a_form_is_not_exported(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model.answering, "exportable", lambda: None)
+    def refuse(prepared: object) -> None:
+        raise CapasError("export_not_possible", received="translate (text)", reason="why")
+
+    monkeypatch.setattr(model.answering, "exportable", refuse)
     with pytest.raises(CapasError) as caught:
         model.export(tmp_path / "m.onnx")
     assert caught.value.key == "export_not_possible" and not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ import csv
 import json
 import wave
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,15 @@ from capas.data.look import look
 from capas.engine.plan import config_for, make_plan
 from capas.engine.predict import Model, load_model
 from capas.engine.retest import test_on as retested
-from capas.tasks.transcribe import Alphabet, Transcription, padded_labels, read_greedily
+from capas.tasks.ctc import collapse
+from capas.tasks.transcribe import (
+    Alphabet,
+    Transcription,
+    padded_labels,
+    read_by_beam,
+    read_greedily,
+    surest_frames,
+)
 from tests.harness import FIXED, train_here
 
 SETTINGS: Mapping[str, object] = {
@@ -148,6 +157,11 @@ def test_sounds_are_read(tmp_path: Path) -> None:
     paths = [root / "0.wav", root / "1.wav", root / "2.wav"]
     together, alone = model.predict(paths), [model.predict([path])[0] for path in paths]
     assert [a.text for a in together] == [a.text for a in alone]
+    for answer in together:
+        words = answer.facts["word_times"]
+        assert [word["text"] for word in words] == answer.text.split() and set(answer.files) == {".srt", ".json"}
+        assert all(0 <= word["start"] < word["end"] < 2 for word in words)
+        assert json.loads(answer.files[".json"])["prediction"] == answer.text
     silent = tmp_path / "silent.wav"
     silent.write_bytes((root / "0.wav").read_bytes()[:44] + bytes(len((root / "0.wav").read_bytes()) - 44))
     answers = model.predict([silent, tmp_path / "none.wav", 3, np.zeros(0, np.float32)])
@@ -173,3 +187,31 @@ def test_loss_is_per_character_and_reading_tells_how_sure_it_is() -> None:
         for i in (0, 1)
     ]
     torch.testing.assert_close(both, torch.stack(each).mean())
+
+
+def test_the_surest_frames_are_those_of_the_best_of_all_paths() -> None:
+    log_probs = torch.randn(5, 3, generator=torch.Generator().manual_seed(4)).log_softmax(1)
+    for labels in ((), (1,), (1, 1), (1, 2, 1), (2, 1)):
+        paths = [path for path in product(range(3), repeat=5) if collapse(path) == labels]
+        best = max(paths, key=lambda path: sum(float(log_probs[t, k]) for t, k in enumerate(path)))
+        runs: list[float] = []
+        for t, label in enumerate(best):
+            if label and (t == 0 or best[t - 1] != label):
+                runs.append(0.0)
+            if label:
+                runs[-1] = max(runs[-1], float(log_probs[t, label].exp()))
+        assert surest_frames(log_probs, labels) == pytest.approx(tuple(runs))
+
+
+def test_a_beam_sums_what_the_best_path_does_not() -> None:
+    """Two frames: the best path is blank twice (0.36), but the paths that say "a" have 0.64 together."""
+    logits = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()
+    alphabet = Alphabet(characters="a")
+    assert read_greedily(logits, alphabet).text == "" and read_by_beam(logits, alphabet, 4).text == "a"
+    assert read_by_beam(logits, alphabet, 4).probabilities == pytest.approx((0.4,))
+
+
+def test_the_way_of_reading_is_chosen_on_validation_and_kept(run: Path, model: Model) -> None:
+    kept = json.loads((run / "bundle" / "answers.json").read_text())
+    tried = kept["cer_on_validation"]
+    assert kept["beam"] == (16 if tried["beam"] < tried["best_path"] else 0) == model.answering.beam

@@ -71,3 +71,30 @@ def test_impossible_settings_are_refused() -> None:
         TabularConfig(numbers=1, categories=(), outputs=0)
     with pytest.raises(ValueError, match="dropout"):
         TabularConfig(numbers=1, categories=(), outputs=1, dropout=1.0)
+
+
+def blended() -> TabularNetwork:
+    config = TabularConfig(numbers=3, categories=(4, 7), outputs=2, width=8, blocks=1, blended=True)
+    return TabularNetwork(config).eval()
+
+
+def test_the_linear_part_is_a_product_with_one_hot_columns() -> None:
+    net, (numbers, categories) = blended(), rows()
+    categories[1] = 0  # missing or unknown
+    weight = net.get_buffer("linear_weight").normal_()
+    bias = net.get_buffer("linear_bias").normal_()
+    net.get_buffer("share").zero_()
+    hot = [torch.nn.functional.one_hot(categories[:, c], size)[:, 1:].float() for c, size in enumerate((4, 7))]
+    columns = torch.cat([torch.nan_to_num(numbers), numbers.isnan().float(), *hot], 1)
+    torch.testing.assert_close(net(numbers, categories), columns @ weight + bias)
+
+
+def test_the_answer_is_shared_in_the_stated_parts() -> None:
+    net, (numbers, categories) = blended(), rows()
+    net.get_buffer("linear_weight").normal_()
+    share, answers = net.get_buffer("share"), {}
+    for value in (0.0, 1.0, 0.25):
+        share.fill_(value)
+        answers[value] = net(numbers, categories)
+    torch.testing.assert_close(answers[0.25], 0.25 * answers[1.0] + 0.75 * answers[0.0])
+    assert not torch.allclose(answers[0.0], answers[1.0])

@@ -68,6 +68,30 @@ class DataCard(Part):
     splits: dict[str, SplitCard]
 
 
+class MethodCard(Part):
+    """How a student was taught: ``labelled`` training examples, and ``learnt`` of the ``pictures`` unlabelled ones of
+    ``source``, as its teacher answered for them; ``teacher`` are the teacher's figures on the same test split. What was
+    left out and why: see ``unlabelled.json`` of a run."""
+
+    name: str
+    iterations: int
+    threshold: float
+    noise: bool
+    labelled: int
+    source: str
+    pictures: int
+    learnt: int
+    unreadable: int
+    in_test: int
+    labelled_already: int
+    repeated: int
+    near_searched: bool
+    unsure: int
+    crowded: int
+    per_class: dict[str, int]
+    teacher: dict[str, object]
+
+
 class ProvenanceCard(Part):
     """Who made it, how and when."""
 
@@ -101,6 +125,7 @@ class Card(Part):
     network: NetworkCard
     weights: WeightsCard
     data: DataCard
+    method: MethodCard | None = None
     metrics: dict[str, object]
     baseline: dict[str, object]
     per_class: dict[str, object]
@@ -138,8 +163,8 @@ class Card(Part):
 
 
 def write_card(path: Path, card: Card) -> None:
-    """``card`` as JSON."""
-    write_json(path, card.model_dump())
+    """``card`` as JSON; how it was taught only where it was by a teacher."""
+    write_json(path, card.model_dump(exclude={"method"} if card.method is None else None))
 
 
 def read_card(path: Path) -> Card:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from capas.bundle.card import Card
+from capas.bundle.card import Card, MethodCard
 from capas.core.figures import baseline_name, figure_name, figure_text, percent
 from capas.core.messages import language, say
 
@@ -18,6 +18,7 @@ PIPELINES = {
     ("tag", "audio"): "audio-classification",
     ("regress", "table"): "tabular-regression",
     ("label", "image"): "image-segmentation",
+    ("label", "audio"): "audio-classification",
     ("label", "tokens"): "token-classification",
     ("transform", "image"): "image-to-image",
     ("transcribe", "image"): "image-to-text",
@@ -44,6 +45,8 @@ def model_card(card: Card) -> str:
         say("card.tested", n=card.headline[1].n),
         _figures_table(card),
     ]
+    if card.method is not None:
+        sections += [f"## {say('method.card_title')}", _taught(card.method)]
     if any("recall" in figures for figures in card.per_class.values() if isinstance(figures, Mapping)):
         heads = (say("card.class"), say("card.found"), say("card.examples"))
         sections += [f"## {say('card.by_class')}", _table(heads, _class_rows(card.per_class))]
@@ -88,12 +91,24 @@ def _figures_table(card: Card) -> str:
     """The headline beside the baselines', then the other figures."""
     name, _ = card.headline
     rows = [(say("card.this_model"), f"**{figure_text(card.metrics[name])}**")]
+    if card.method is not None:
+        rows.append((say("method.card_teacher"), figure_text(card.method.teacher[name])))
     for other, figures in card.baseline.items():
         assert isinstance(figures, Mapping)
         rows.append((baseline_name(other), figure_text(figures[name])))
     further = [(figure_name(key), figure_text(figure)) for key, figure in card.metrics.items() if key != name]
     table = _table((say("card.answer"), figure_name(name)), rows)
     return table + "\n\n" + _table((say("card.figure"), say("card.value_head")), further) if further else table
+
+
+def _taught(method: MethodCard) -> str:
+    """By whom, from what, and how the teacher's figure was come by."""
+    taught = say(
+        "method.card_taught", iterations=method.iterations, labelled=method.labelled, learnt=method.learnt,
+        pictures=method.pictures, source=method.source, threshold=method.threshold, in_test=method.in_test,
+    )  # fmt: skip
+    noise = say("method.card_noise") if method.noise else say("method.card_no_noise")
+    return f"{taught} {noise} {say('method.card_test')}"
 
 
 def _class_rows(per_class: Mapping[str, object]) -> list[tuple[str, ...]]:

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-FieldKind = Literal["image", "audio", "text", "tokens", "number", "category", "date", "tags", "mask", "transcript"]
+FieldKind = Literal[
+    "image", "audio", "text", "tokens", "number", "category", "date", "tags", "mask", "transcript",
+    "segments",
+]  # fmt: skip
 Medium = Literal["image", "audio", "text", "tokens", "table"]
 TaskName = Literal["classify", "tag", "label", "regress", "transform", "transcribe", "translate", "embed", "generate"]
 
@@ -14,7 +17,7 @@ LEARNABLE: frozenset[tuple[TaskName, Medium]] = frozenset({
     ("classify", "audio"), ("tag", "audio"), ("regress", "audio"),
     ("classify", "table"), ("tag", "table"), ("regress", "table"),
     ("label", "image"), ("transform", "image"), ("transcribe", "image"), ("transcribe", "audio"),
-    ("label", "tokens"), ("translate", "text"),
+    ("label", "tokens"), ("label", "audio"), ("translate", "text"),
 })  # fmt: skip
 
 

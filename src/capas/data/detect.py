@@ -17,6 +17,7 @@ from capas.core.spec import LEARNABLE, Field, FieldKind, Medium, Spec, TaskName
 from capas.data.columns import Column, ColumnKind, class_names, describe, split_tags, tag_separator
 from capas.data.folders import plain
 from capas.data.problems import printable
+from capas.data.segments import Segments
 from capas.data.sources import CLASS_COLUMN, Layout, Source
 from capas.data.tables import Cell
 from capas.data.units import unit_in
@@ -37,6 +38,7 @@ _TASKS: Final[dict[ColumnKind, TaskName]] = {
 }  # fmt: skip
 _PAIRED: Final[dict[FieldKind, TaskName]] = {
     "mask": "label", "image": "transform", "transcript": "transcribe", "text": "translate", "tokens": "label",
+    "segments": "label",
 }  # fmt: skip
 
 
@@ -92,13 +94,23 @@ def detect(
 def _paired(source: Source, kind: FieldKind, task: TaskName | None) -> Detection:
     """Files with files: the two kinds decide the task."""
     given = Field(name=source.file_field, kind=source.medium if source.medium != "table" else "number")
-    name = {"mask": "mask", "image": "target", "transcript": "text", "text": "translation", "tokens": "label"}[kind]
+    names = {"mask": "mask", "image": "target", "transcript": "text", "text": "translation", "tokens": "label"}
+    name = names.get(kind, kind)
     meant = _PAIRED[kind]
     spec = Spec(inputs=(given,), target=Field(name=name, kind=kind), task=meant, classes=source.classes)
     if task not in (None, meant):
         raise CapasError("task_not_of_data", where="--task", received=task, possible=meant)
     _check_learnable(spec)
-    return Detection(spec=spec, evidence=source.evidence, alternatives=())
+    return Detection(spec=spec, evidence=source.evidence, alternatives=_of_rows(source))
+
+
+def _of_rows(source: Source) -> tuple[Alternative, ...]:
+    """Segments that stand in a table: each sound could have one class instead."""
+    if not isinstance(source.targets, Segments) or not source.targets.rows:
+        return ()
+    column = source.targets.rows
+    reason = say("detect.segments_as_rows", column=printable(column))
+    return (Alternative(task="classify", target=column, reason=reason),)
 
 
 def _from_themselves(source: Source) -> Detection:

@@ -18,6 +18,8 @@ _XYZ_OF_RGB = (
     (0.212671, 0.715160, 0.072169),
     (0.019334, 0.119193, 0.950227),
 )
+# Exact to float64; a constant, so that a network that holds it can leave torch.
+_RGB_OF_XYZ = torch.tensor(_XYZ_OF_RGB, dtype=torch.float64).inverse()
 _WHITE = (0.95047, 1.0, 1.08883)
 # The rounded thresholds are scikit-image's; exactly they are (6/29)³ and 6/29.
 _CUBE_BREAK = 0.008856
@@ -40,8 +42,7 @@ def lab_to_rgb(lab: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
     y = (lightness + 16) / 116
     f = torch.stack([a / 500 + y, y, (y - b / 200).clamp(min=0)], dim=1)
     xyz = torch.where(f > _ROOT_BREAK, f.pow(3), (f - 16 / 116) / 7.787) * lab.new_tensor(_WHITE)[:, None, None]
-    inverse = torch.tensor(_XYZ_OF_RGB, dtype=torch.float64).inverse().to(lab)
-    linear = _mixed(xyz, inverse)
+    linear = _mixed(xyz, _RGB_OF_XYZ.to(lab))
     root = 1.055 * linear.clamp(min=0.0031308).pow(1 / 2.4) - 0.055
     return torch.where(linear > 0.0031308, root, 12.92 * linear).clamp(0, 1)
 

@@ -1,5 +1,5 @@
 """Folders in which every example has a file or text of its own as target: pictures with masks, pictures in pairs, line
-images or sounds with their transcripts, texts in two languages, sentences in columns.
+images or sounds with their transcripts, sounds with their segments, texts in two languages, sentences in columns.
 """
 
 import re
@@ -16,6 +16,7 @@ from capas.data.inputs import Inputs, Sounds, Texts
 from capas.data.masks import Masks, class_map_of, find_map
 from capas.data.pictures import FilePictures
 from capas.data.problems import Problem, found
+from capas.data.segment_layouts import Marked, find_marked
 from capas.data.sentences import SUFFIXES as COLUMN_SUFFIXES
 from capas.data.sentences import looks_like_columns, read_sentences
 from capas.data.tables import decode_text
@@ -49,6 +50,7 @@ def find_paired(listing: Listing, max_pixels: int) -> Paired | None:
     """The first of these layouts that the folder has, or None."""
     return (
         _folders_in_pairs(listing, max_pixels)
+        or _segments(listing)
         or _transcripts(listing, max_pixels)
         or _columns(listing)
         or _parallel(listing)
@@ -126,6 +128,27 @@ def _split_evidence(sides: Sequence[SplitName | None]) -> tuple[str, ...]:
     names: tuple[SplitName, ...] = ("train", "validation", "test")
     counts = [say("detect.split_count", split=say(f"splits.{n}"), count=sides.count(n)) for n in names if n in sides]
     return (say("detect.split_folders", splits=", ".join(counts)),) if counts else ()
+
+
+def _segments(listing: Listing) -> Paired | None:
+    """Sounds with Audacity's labels, CSV, RTTM or TextGrid beside them, or with one table of segments."""
+    marked = find_marked(listing)
+    if marked is None:
+        return None
+    return paired_segments(marked, listing.root, marked.sides or _sides(listing, marked.sounds))
+
+
+def paired_segments(marked: Marked, root: Path, sides: tuple[SplitName | None, ...]) -> Paired:
+    """Sounds with their segments as pairs. Raises CapasError ``no_segments`` where nothing is marked in any."""
+    classes, total = marked.segments.classes, sum(map(len, marked.segments.segments))
+    if not total:
+        raise CapasError("no_segments", where=root, received=len(marked.sounds))
+    evidence = say("detect.segments", count=len(marked.sounds), segments=total, names=", ".join(classes[1:7]))
+    return Paired(
+        medium="audio", field="sound", inputs=Sounds(marked.sounds, root), targets=marked.segments,
+        target_kind="segments", fixed_split=sides, classes=classes, problems=marked.problems,
+        evidence=(evidence, say("detect.no_segment"), *_split_evidence(sides)), used=marked.used,
+    )  # fmt: skip
 
 
 def _transcripts(listing: Listing, max_pixels: int) -> Paired | None:

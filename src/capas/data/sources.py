@@ -26,11 +26,12 @@ from capas.data.folders import (
     split_called,
 )
 from capas.data.inputs import Inputs, Sounds, Texts
-from capas.data.paired import Paired, find_paired
+from capas.data.paired import Paired, find_paired, paired_segments
 from capas.data.paths import FileColumn, find_file_column
 from capas.data.pictures import MAX_PIXELS, FilePictures, Pictures
 from capas.data.problems import Problem, found, printable
 from capas.data.samples import open_sample
+from capas.data.segment_layouts import marked_in_table
 from capas.data.tables import Cell, Table, read_table
 
 Layout = Literal["class_folders", "split_folders", "table", "flat_folder", "sample", "pairs"]
@@ -119,7 +120,11 @@ def _open(data: str | Path, target: str | None, max_pixels: int) -> Source:
     except (OSError, ValueError) as error:  # a name that is too long, a loop of links, a NUL
         raise CapasError("no_such_path", where=text) from error
     if path.suffix.casefold() in TABLE_SUFFIXES:
-        return _from_table(text, read_table(path), "table", ())
+        table = read_table(path)
+        if (marked := marked_in_table(table, path.parent)) is not None:
+            sides = marked.sides or (None,) * len(marked.sounds)
+            return _from_pairs(text, None, paired_segments(marked, path.parent, sides))
+        return _from_table(text, table, "table", ())
     raise _not_data(path)
 
 
@@ -184,15 +189,15 @@ def files_of(medium: Medium, paths: Sequence[Path], root: Path) -> Inputs:
     return Texts.of_files(paths, root) if medium == "text" else FilePictures(paths, root)
 
 
-def _from_pairs(text: str, listing: Listing, paired: Paired) -> Source:
+def _from_pairs(text: str, listing: Listing | None, paired: Paired) -> Source:
     evidence = paired.evidence
-    if paired.target_kind == "transcript":
+    if listing is not None and paired.target_kind == "transcript":
         folders = find_class_folders(listing, _commonest(listing)[1])
         if folders is not None and len(set(folders.labels)) > 1:
             evidence = (*evidence, say("detect.also_classes"))
     return Source(
         root=text, layout="pairs", files=paired.inputs, columns={}, fixed_split=paired.fixed_split,
-        problems=(*listing.problems(), *paired.problems), evidence=evidence, medium=paired.medium,
+        problems=(*(listing.problems() if listing else ()), *paired.problems), evidence=evidence, medium=paired.medium,
         file_field=paired.field, targets=paired.targets, target_kind=paired.target_kind, classes=paired.classes,
     )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Targets that are files or texts of their own, held against what they belong to: what does not fit is left out.
 
 A mask has the size of its picture; the second picture of a pair has the size of the first, or twice, three or four
-times that, the same for all; a transcript is not empty, and its line or sound is long enough to hold it.
+times that, the same for all; a transcript is not empty, and its line or sound is long enough to hold it; segments end
+where their sound ends.
 """
 
 from collections import Counter
@@ -18,7 +19,8 @@ from capas.data.inputs import Inputs, Sounds, Texts
 from capas.data.masks import Masks
 from capas.data.pictures import FilePictures, Pictures
 from capas.data.problems import Problem, found
-from capas.data.sound import sound_info
+from capas.data.segments import Segments, within
+from capas.data.sound import SoundInfo, sound_info
 from capas.data.sources import Source
 
 # What reads a line answers so often: every 4 pixels of a line 48 pixels high, every 20 ms of a sound.
@@ -39,6 +41,8 @@ class TargetFiles:
 
 def examine_targets(source: Source) -> TargetFiles:
     """Look at every target of ``source``. Raises the first target's CapasError where more than half cannot be read."""
+    if isinstance(source.files, Sounds) and isinstance(source.targets, Segments):
+        return _segments(source.files, source.targets)
     examine = _EXAMINE.get(source.target_kind) if source.target_kind is not None else None
     if examine is None or source.files is None or source.targets is None:
         return TargetFiles(fits=(True,) * len(source))
@@ -113,6 +117,25 @@ def _transcripts(inputs: Inputs, texts: Inputs) -> list[str]:
         else:
             kinds.append("short_for_transcript" if frames is not None and frames < frames_needed(text) else "")
     return kinds
+
+
+def _segments(sounds: Sounds, segments: Segments) -> TargetFiles:
+    """Those whose file of segments cannot be read do not fit; of the others, the segments are counted that do not."""
+    if 2 * len(segments.failed) > len(segments):
+        raise next(iter(segments.failed.values()))
+    cut, beyond = list[str](), list[str]()
+    for i, own in enumerate(segments.segments):
+        info = _tried(lambda path=sounds.paths[i]: sound_info(path))  # type: ignore[misc]
+        if isinstance(info, SoundInfo):
+            fitted = within(own, info.seconds)
+            cut += [segments.name(i)] * fitted.cut
+            beyond += [segments.name(i)] * fitted.beyond
+    problems = (
+        *found("unreadable_segments", [segments.name(i) for i in segments.failed]),
+        *found("segment_cut", dict.fromkeys(cut), severity="note", count=len(cut)),
+        *found("segment_beyond", dict.fromkeys(beyond), count=len(beyond)),
+    )
+    return TargetFiles(fits=tuple(i not in segments.failed for i in range(len(segments))), problems=problems)
 
 
 def frames_of(inputs: Inputs, index: int) -> int | None:

@@ -43,6 +43,13 @@ class SparseRows:
         places = torch.arange(int(counts.sum())) + (self.offsets[picked] - offsets).repeat_interleave(counts)
         return SparseRows(indices=self.indices[places], weights=self.weights[places], offsets=offsets)
 
+    def dense(self, features: int) -> Float[Tensor, "B F"]:
+        """The same with a column for each of ``features``."""
+        counts = torch.diff(self.offsets, append=torch.tensor([len(self.indices)]))
+        filled = torch.zeros(len(self), features)
+        filled[torch.arange(len(self)).repeat_interleave(counts), self.indices] = self.weights
+        return filled
+
 
 def terms_of(text: str, *, longest: int = 1) -> list[str]:
     """Runs of 1 to ``longest`` neighbouring words.

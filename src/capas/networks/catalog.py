@@ -229,7 +229,7 @@ OTHERS: tuple[OtherEntry, ...] = (
         name="crnn-sound", module="capas.networks.crnn", year=2015, medium="audio",
         paper="Shi, Bai & Yao, An End-to-End Trainable Neural Network for Image-based Sequence Recognition, 2015, "
         "arXiv:1507.05717 (after it)",
-        note="what is said in a short sound",
+        note="what is said in a short sound, or when",
     ),
 )  # fmt: skip
 

@@ -57,8 +57,8 @@ class Tail(nn.Module):
         self.lstm = LSTM(LSTMConfig(in_features=in_features, hidden=config.hidden, bidirectional=True))
         self.classifier = nn.Linear(2 * config.hidden, config.num_labels)
 
-    def forward(self, x_BTD: Tensor, frames_B: Tensor) -> Tensor:
-        """Logits."""
+    def forward(self, x_BTD: Tensor, frames_B: Tensor | None) -> Tensor:
+        """Logits; without ``frames_B`` all frames are read."""
         with torch.autocast(x_BTD.device.type, enabled=False):
             states, _ = self.lstm(self.dropout(x_BTD.float()), frames_B)
             logits: Tensor = self.classifier(self.dropout(states))
@@ -77,16 +77,17 @@ class LineReader(nn.Module):
         self.tail = Tail(maps[-1] * config.size // 16, config)
 
     def forward(
-        self, lines_B1HW: Float[Tensor, "B 1 H W"], widths_B: Int[Tensor, " B"]
+        self, lines_B1HW: Float[Tensor, "B 1 H W"], widths_B: Int[Tensor, " B"] | None
     ) -> tuple[Float[Tensor, "B T K"], Int[Tensor, " B"]]:
-        """A frame for every four columns, the last one for what is left."""
-        x, lengths = lines_B1HW, widths_B
+        """A frame for every four columns, the last one for what is left. Without ``widths_B`` nothing is padding, and
+        nothing depends on what the tensors hold, which a network that is exported must not."""
+        x, lengths = lines_B1HW, all_of(lines_B1HW) if widths_B is None else widths_B
         for block, (down, across) in zip(self.blocks, POOLINGS, strict=True):
             x = block(x * frame_mask(lengths, x.shape[3])[:, None, None].to(x.dtype))
             x = x * frame_mask(lengths, x.shape[3])[:, None, None].to(x.dtype)
             x = functional.max_pool2d(x, (down, across), ceil_mode=True)
             lengths = -(-lengths // across)
-        logits: Tensor = self.tail(x.flatten(1, 2).transpose(1, 2), lengths)
+        logits: Tensor = self.tail(x.flatten(1, 2).transpose(1, 2), None if widths_B is None else lengths)
         return logits, lengths
 
 
@@ -105,14 +106,20 @@ class SoundReader(nn.Module):
         self.tail = Tail(2 * maps, config)
 
     def forward(
-        self, spectrograms_BMT: Float[Tensor, "B M T"], lengths_B: Int[Tensor, " B"]
+        self, spectrograms_BMT: Float[Tensor, "B M T"], lengths_B: Int[Tensor, " B"] | None
     ) -> tuple[Float[Tensor, "B T2 K"], Int[Tensor, " B"]]:
-        """A frame for every two that came in."""
-        mask = frame_mask(lengths_B, spectrograms_BMT.shape[2])[:, None].to(spectrograms_BMT.dtype)
+        """A frame for every two that came in. Without ``lengths_B`` nothing is padding, as with lines."""
+        lengths = all_of(spectrograms_BMT) if lengths_B is None else lengths_B
+        mask = frame_mask(lengths, spectrograms_BMT.shape[2])[:, None].to(spectrograms_BMT.dtype)
         x = spectrograms_BMT.masked_fill(mask == 0, 0)
         x = functional.relu(self.stem_norm(self.stem(x))) * mask
         for block in self.blocks:
             x, mask = block(x, mask)
-        frames = -(-lengths_B // STEPS_PER_FRAME)
-        logits: Tensor = self.tail(x.transpose(1, 2), frames)
+        frames = -(-lengths // STEPS_PER_FRAME)
+        logits: Tensor = self.tail(x.transpose(1, 2), None if lengths_B is None else frames)
         return logits, frames
+
+
+def all_of(x: Float[Tensor, "B ... T"]) -> Int[Tensor, " B"]:
+    """The whole length of each example."""
+    return torch.full((x.shape[0],), x.shape[-1], dtype=torch.long, device=x.device)

@@ -4,6 +4,7 @@ Texts are compared in Unicode's composed form (NFC). Label 0 is the blank, label
 characters that the training transcripts do not have cannot be read: they count as errors.
 """
 
+import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from capas.core.objective import Phase
-from capas.tasks.ctc import BLANK, ctc_loss
+from capas.tasks.ctc import BLANK, beam_search, ctc_loss
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,3 +122,31 @@ def read_greedily(logits_TK: Float[Tensor, "T K"], alphabet: Alphabet) -> Transc
     runs = groupby(zip(path.tolist(), surest.tolist(), strict=True), key=lambda frame: frame[0])
     read = [(label, max(chance for _, chance in frames)) for label, frames in runs if label != BLANK]
     return Transcript(text=alphabet.text(label for label, _ in read), probabilities=tuple(p for _, p in read))
+
+
+def read_by_beam(logits_TK: Float[Tensor, "T K"], alphabet: Alphabet, width: int) -> Transcript:
+    """The text whose paths together are most probable, as far as a beam of ``width`` sees (``ctc.beam_search``)."""
+    log_probs = logits_TK.float().log_softmax(1)
+    best = beam_search(log_probs, width=width)[0].labels
+    return Transcript(text=alphabet.text(best), probabilities=surest_frames(log_probs, best))
+
+
+def surest_frames(log_probs_TK: Float[Tensor, "T K"], labels: Sequence[int]) -> tuple[float, ...]:
+    """How probable each label is in its surest frame, on the most probable path that says ``labels``."""
+    states = [BLANK, *(state for label in labels for state in (label, BLANK))]
+    # A label may be reached from the one before without a blank, unless it is the same.
+    leaps = [s >= 2 and states[s] != BLANK and states[s] != states[s - 2] for s in range(len(states))]
+    frames = log_probs_TK[:, states].tolist()
+    scores = [frames[0][s] if s < 2 else -math.inf for s in range(len(states))]
+    came: list[list[int]] = []
+    for frame in frames[1:]:
+        before = [max((s, s - 1, s - 2)[: 3 if leap else 2 if s else 1], key=lambda b: scores[b])
+                  for s, leap in enumerate(leaps)]  # fmt: skip
+        scores = [scores[b] + frame[s] for s, b in enumerate(before)]
+        came.append(before)
+    state = max(range(len(states))[-2:], key=lambda s: scores[s])
+    surest = [-math.inf] * len(states)
+    for t in range(len(frames) - 1, -1, -1):
+        surest[state] = max(surest[state], frames[t][state])
+        state = came[t - 1][state] if t else state
+    return tuple(math.exp(surest[s]) for s in range(1, len(states), 2))

@@ -23,6 +23,7 @@ RECIPES: dict[tuple[TaskName, Medium], str] = {
     ("regress", "table"): "capas.engine.recipes.rows",
     ("label", "tokens"): "capas.engine.recipes.tokens",
     ("translate", "text"): "capas.engine.recipes.translation",
+    ("label", "audio"): "capas.engine.recipes.frames",
     ("label", "image"): "capas.engine.recipes.masks",
     ("transform", "image"): "capas.engine.recipes.restoration",
     ("transcribe", "image"): "capas.engine.recipes.transcription",

@@ -1,8 +1,9 @@
 """Which kind of answer a problem wants, and that of a finished model."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from capas.bundle.write import ANSWERS
 from capas.core.errors import CapasError
@@ -25,15 +26,17 @@ def reopened(spec: Spec, tree: Mapping[str, object]) -> Answers:
     """The answers of a finished model, from what ``as_json`` gave. Raises CapasError ``bundle_incomplete``."""
     try:
         if spec.task == "tag":
-            return TagAnswers(spec.classes, _THRESHOLDS.validate_python(tree["thresholds"]))
+            thresholds = _THRESHOLDS.validate_python(tree["thresholds"])
+            return TagAnswers(spec.classes, thresholds, _TEMPERATURE.validate_python(tree.get("temperature", 1.0)))
         if spec.task == "regress":
             scales = _SCALES.validate_python(tree["scales"])
             return NumberAnswers(spec.targets, scales, _CONFORMAL.validate_python(tree["conformal"]))
+        return ClassAnswers(spec.classes, _TEMPERATURE.validate_python(tree.get("temperature", 1.0)))
     except (KeyError, ValidationError) as error:
         raise CapasError("bundle_incomplete", where=ANSWERS, received=str(error)[:200]) from error
-    return ClassAnswers(spec.classes)
 
 
+_TEMPERATURE: TypeAdapter[float] = TypeAdapter(Annotated[float, Field(gt=0)])
 _THRESHOLDS: TypeAdapter[list[float]] = TypeAdapter(list[float])
 _SCALES: TypeAdapter[list[TargetScale]] = TypeAdapter(list[TargetScale])
 _CONFORMAL: TypeAdapter[list[SplitConformal]] = TypeAdapter(list[SplitConformal])

@@ -13,15 +13,18 @@ from capas.engine.loop import Score
 from capas.engine.recipe import Prediction, Tested
 from capas.engine.recipes.answers import Baselines
 from capas.tasks.baseline import LogisticRegression, Majority
+from capas.tasks.calibration import LEAST, gained_temperature
 from capas.tasks.classify import Classification, balanced_weights
 from capas.tasks.metrics import Rate, classification_figures
 
 
 class ClassAnswers:
-    """One class of several, each with its probability."""
+    """One class of several, each with its probability: softmax of the outputs over a ``temperature``, which is 1 unless
+    another brought the probabilities of the validation examples closer to the truth."""
 
-    def __init__(self, classes: Sequence[str]) -> None:
+    def __init__(self, classes: Sequence[str], temperature: float = 1.0) -> None:
         self.classes = tuple(classes)
+        self.temperature = temperature
 
     @property
     def num_outputs(self) -> int:
@@ -41,14 +44,14 @@ class ClassAnswers:
         return cast(Objective[object], Classification(network, label_smoothing=smoothing, class_weights=weights))
 
     def activate(self, outputs: Tensor) -> Tensor:
-        return outputs.softmax(1)
+        return (outputs / self.temperature).softmax(1)
 
     def score(self, answers: Tensor, targets: Tensor) -> Score:
         figures = classification_figures(answers, targets, self.classes)
         return Score(metric="accuracy", value=figures.accuracy.value, loss=figures.log_loss, n=len(targets))
 
     def decide(self, answers: Tensor, targets: Tensor) -> None:
-        """Nothing is."""
+        self.temperature *= gained_temperature(answers.clamp(min=LEAST).log(), targets)
 
     def tested(self, answers: Tensor, targets: Tensor, names: Sequence[str], baseline: Baselines | None) -> Tested:
         figures = classification_figures(answers, targets, self.classes)
@@ -98,4 +101,4 @@ class ClassAnswers:
         return found
 
     def as_json(self) -> Mapping[str, object]:
-        return {"kind": "class"}
+        return {"kind": "class", "temperature": round(self.temperature, 6)}

@@ -1,7 +1,7 @@
 """The answers of a model of zones: masks at the picture's own size, their figures, and how a person sees them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
 
@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from capas.bundle.export import Exportable
+from capas.bundle.export_forms import Probabilities
 from capas.core.errors import CapasError
 from capas.core.figures import percent
 from capas.data.look import Look
@@ -20,7 +22,7 @@ from capas.data.zones import bounded, enlarged_answer, fit_mask, mask_png, overl
 from capas.engine.choose import Execution
 from capas.engine.recipe import Item, Prediction, Tested
 from capas.engine.recipes.one_answer import outputs_of
-from capas.engine.recipes.pictures import picture_items, read_picture
+from capas.engine.recipes.pictures import exportable_pictures, picture_items, read_picture
 from capas.tasks.segmentation import VOID, pixel_confusions, segmentation_figures
 
 BATCH: Final = 16
@@ -133,8 +135,15 @@ class MaskModel:
         )  # fmt: skip
         return tested_on(answers, self.classes)
 
-    def exportable(self) -> None:
-        return None
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        pictures = [seen.prepared for seen in prepared if isinstance(seen, SeenPicture)]
+        raw = exportable_pictures(self._network, self.preparation, pictures)
+        told = "of every pixel; enlarge them to the picture's own size (bilinear) and take the largest"
+        return replace(
+            raw, network=Probabilities(raw.network), output="probabilities",
+            axes=("batch", len(self.classes), *self.preparation.shape[1:]),
+            facts={"classes": list(self.classes), "probabilities": told, **raw.facts},
+        )  # fmt: skip
 
 
 def picture_item(content: object, number: int) -> Item:

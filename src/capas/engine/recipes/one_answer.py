@@ -3,7 +3,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from itertools import pairwise
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from capas.bundle.card import NetworkCard
+from capas.bundle.export import Exportable
+from capas.bundle.export_forms import InUnits, Probabilities
 from capas.bundle.read import Bundle
 from capas.bundle.write import ANSWERS, PREPARATION
 from capas.core.objective import Objective
@@ -27,10 +29,21 @@ from capas.engine.parallel import Ranks
 from capas.engine.recipe import Item, Learnable, Prediction, Settled, Tested, TrainingSet, Work
 from capas.engine.recipes.answer_kinds import answers_for, reopened
 from capas.engine.recipes.answers import Answers, Baselines
+from capas.engine.recipes.class_answers import ClassAnswers
+from capas.engine.recipes.number_answers import NumberAnswers
+from capas.engine.recipes.tag_answers import TagAnswers
 from capas.engine.record import Record
 
 InputT = TypeVar("InputT")
 BATCH = 250
+
+
+@runtime_checkable
+class Blending(Protocol):
+    """Prepared examples that share the answer with a simpler model."""
+
+    def blend(self, positions: Tensor, execution: Execution) -> None:
+        """Decide how much, on the validation examples at ``positions``."""
 
 
 @runtime_checkable
@@ -78,7 +91,7 @@ class OneAnswer(Generic[InputT]):
         answers.fit(self.targets[train])
         self._network = prepared.network(answers.num_outputs)
         self._objective = answers.objective(self._network, self.targets[train], config)
-        self._batches = prepared.training(self.targets, train, ranks)
+        self._batches = prepared.training(self.targets, record.epoch(), ranks)
 
     @property
     def objective(self) -> Objective[Batch[InputT]]:
@@ -110,10 +123,12 @@ class OneAnswer(Generic[InputT]):
     def finish(self, execution: Execution) -> None:
         if self.validates:
             positions = self.record.positions("validation")
+            if isinstance(self.prepared, Blending):
+                self.prepared.blend(positions, execution)
             self.answers.decide(self._answered(positions, execution), self.targets[positions])
 
     def test(self, execution: Execution) -> Tested:
-        train, test = self.record.positions("train"), self.record.positions("test")
+        train, test = self.record.labelled("train"), self.record.positions("test")
         baseline = Baselines(self.prepared.features, self.targets, train, test, self.prepared.baseline)
         names = [self.record.names[i] for i in test.tolist()]
         return self.answers.tested(self._answered(test, execution), self.targets[test], names, baseline)
@@ -178,8 +193,8 @@ class Reader(Protocol[InputT]):  # type: ignore[misc]
     def collate(self, prepared: Sequence[object]) -> InputT:
         """Prepared inputs as the network takes them."""
 
-    def exportable(self, exclusive: bool) -> tuple[nn.Module, Tensor] | None:
-        """See ``Answering``."""
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        """See ``Answering``; what it gives are the raw outputs."""
 
 
 class OneAnswerModel(Generic[InputT]):
@@ -224,10 +239,21 @@ class OneAnswerModel(Generic[InputT]):
         names = [inputs.name(i) for i in indices]
         return self.answers.tested(torch.cat(parts), self.answers.targets(labels), names, None)
 
-    def exportable(self) -> tuple[nn.Module, Tensor] | None:
-        if self.spec.task not in ("classify", "tag"):
-            return None
-        return self.reader.exportable(self.spec.task == "classify")
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        raw, answers = self.reader.exportable(prepared), self.answers
+        axes, facts = ("batch", answers.num_outputs), {**raw.facts, "answers": dict(answers.as_json())}
+        if isinstance(answers, NumberAnswers):
+            means, deviations = [scale.mean for scale in answers.scales], [scale.deviation for scale in answers.scales]
+            values = [{"name": field.name, "unit": field.unit} for field in answers.fields]
+            return replace(
+                raw, network=InUnits(raw.network, means, deviations), output="values", axes=axes, scale=max(deviations),
+                facts={"values": values, **facts},
+            )  # fmt: skip
+        temperature = answers.temperature if isinstance(answers, ClassAnswers | TagAnswers) else 1.0
+        exclusive = self.spec.task == "classify"
+        network = Probabilities(raw.network, exclusive=exclusive, temperature=temperature)
+        classes = {"classes": list(self.spec.classes)}
+        return replace(raw, network=network, output="probabilities", axes=axes, facts={**classes, **facts})
 
 
 def renumbered(label: Label, classes: Sequence[str], known: Mapping[str, int]) -> Label:

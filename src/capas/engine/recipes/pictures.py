@@ -9,7 +9,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from capas.bundle.card import NetworkCard
-from capas.bundle.export import PicturesToProbabilities
+from capas.bundle.export import Exportable, Given
+from capas.bundle.export_forms import FromPictures
 from capas.bundle.read import Bundle
 from capas.bundle.write import PREPARATION
 from capas.core.errors import CapasError
@@ -241,10 +242,23 @@ class PictureReader:
     def collate(self, prepared: Sequence[object]) -> Float[Tensor, "B C H W"]:
         return self.preparation.normalise(torch.stack([p for p in prepared if isinstance(p, Tensor)]))
 
-    def exportable(self, exclusive: bool) -> tuple[nn.Module, Tensor]:
-        network = PicturesToProbabilities(self.network, self.preparation, exclusive=exclusive)
-        chance = torch.Generator().manual_seed(0)
-        return network, torch.randint(0, 256, (16, *self.preparation.shape), dtype=torch.uint8, generator=chance)
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        return exportable_pictures(self.network, self.preparation, [p for p in prepared if isinstance(p, Tensor)])
+
+
+def exportable_pictures(network: nn.Module, preparation: Preparation, pictures: Sequence[Tensor]) -> Exportable:
+    """``network`` after the normalisation of ``preparation``; ``pictures`` are prepared, uint8 C×H×W."""
+    chance = torch.Generator().manual_seed(0)
+    noise = torch.randint(0, 256, (16, *preparation.shape), dtype=torch.uint8, generator=chance)
+    compared = torch.stack(list(pictures)) if pictures else noise
+    given = Given(
+        name="pictures", axes=("batch", *preparation.shape), example=noise[:2],
+        values="0..255; normalisation is inside the network",
+    )  # fmt: skip
+    return Exportable(
+        network=FromPictures(network, preparation), inputs=[given], output="outputs", axes=("batch",),
+        compared=[(compared,)], count=len(compared), facts={"preparation": preparation.as_json()},
+    )  # fmt: skip
 
 
 def read_picture(item: Item) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -13,6 +13,8 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
+from capas.bundle.export import Given
+from capas.bundle.export_forms import LogMel
 from capas.bundle.read import Bundle
 from capas.bundle.write import PREPARATION
 from capas.core.device import physical_cores
@@ -34,6 +36,8 @@ from capas.engine.recipes.restored import with_channels
 from capas.engine.recipes.sounds import (
     SoundPreparation,
     augmentation_of,
+    given_wave,
+    heard_by,
     measured,
     sound_items,
     spectrograms_of,
@@ -99,6 +103,9 @@ class ReadingSide(Protocol):
 
     def item(self, content: object, number: int) -> Item:
         """See ``Answering``."""
+
+    def given(self) -> tuple[Given, LogMel | None]:
+        """The input of an exported reader, one example at a time, and what makes a spectrogram of it."""
 
     def as_json(self) -> Mapping[str, object]:
         """``preparation.json``."""
@@ -179,6 +186,12 @@ class LineSide:
 
     def item(self, content: object, number: int) -> Item:
         return picture_item(content, number)
+
+    def given(self) -> tuple[Given, LogMel | None]:
+        noise = torch.randint(256, (1, self.height, 6 * self.height), generator=torch.Generator().manual_seed(0))
+        told = "0..255, grey, the ink light: where the median is 128 or more, 255 - value; scaled to this height"
+        given = Given(name="lines", axes=(1, self.height, "width"), values=told, example=noise.to(torch.uint8))
+        return given, None
 
     def as_json(self) -> Mapping[str, object]:
         return asdict(self)
@@ -267,6 +280,9 @@ class SoundSide:
 
     def item(self, content: object, number: int) -> Item:
         return Item(name=str(content) if isinstance(content, str | Path) else f"sound {number}", content=content)
+
+    def given(self) -> tuple[Given, LogMel | None]:
+        return given_wave(self.preparation, 1), heard_by(self.preparation)
 
     def as_json(self) -> Mapping[str, object]:
         return asdict(self)

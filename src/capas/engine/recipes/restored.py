@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
+from capas.bundle.export import Exportable
 from capas.bundle.read import Bundle
 from capas.bundle.write import PREPARATION
 from capas.core.errors import CapasError
@@ -23,6 +24,7 @@ from capas.data.pictures import MAX_PIXELS, Pictures, read_info
 from capas.data.zones import bounded
 from capas.engine.choose import Execution
 from capas.engine.recipe import Item, Prediction, Tested
+from capas.engine.recipes.exported_pictures import exportable_restorer
 from capas.engine.recipes.mask_answers import picture_item
 from capas.engine.recipes.pictures import picture_items, read_picture
 from capas.engine.recipes.restoring import Quality, Restorer, quality
@@ -169,8 +171,8 @@ class RestorationModel:
             restorer.kind, smaller, factor=restorer.scale, noise=restorer.noise, rng=rng, training=False
         )  # fmt: skip
 
-    def exportable(self) -> None:
-        return None
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        return exportable_restorer(self._network, self.restorer, [p for p in prepared if isinstance(p, Tensor)])
 
 
 def _plain(network: nn.Module) -> Execution:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from capas.bundle.card import NetworkCard
+from capas.bundle.export import Exportable, Given
 from capas.bundle.read import Bundle
 from capas.bundle.write import PREPARATION
 from capas.core.errors import CapasError
@@ -23,17 +24,20 @@ from capas.data.inputs import Inputs, Rows
 from capas.data.look import Look
 from capas.data.rows import EncodedRows, RowPreparation, one_hot
 from capas.data.tables import Cell, read_table
+from capas.engine.choose import Execution
 from capas.engine.config import Config
 from capas.engine.parallel import Ranks
 from capas.engine.recipe import Item, Settled, TrainingSet, Work
-from capas.engine.recipes.answers import Answers
-from capas.engine.recipes.one_answer import OneAnswerRecipe, OnFields, order_of
+from capas.engine.recipes.answers import BASELINE_EXAMPLES, Answers
+from capas.engine.recipes.one_answer import OneAnswerRecipe, OnFields, order_of, outputs_of
 from capas.engine.settle import chosen, filled
 from capas.networks.catalog import described
 from capas.networks.tabular import TabularConfig, TabularNetwork
+from capas.tasks.regression import Ridge, TargetScale
 
 NAME = "tabular-resnet"
 WIDTH, BLOCKS = 128, 2
+LINEAR_COLUMNS = 1000
 
 
 def settle(config: Config, seen: Look) -> Settled:
@@ -55,23 +59,43 @@ class PreparedRows:
     baseline = "logistic_regression"
     head: str | None = None
 
-    def __init__(self, config: Config, names: Sequence[str], encoded: EncodedRows, preparation: RowPreparation) -> None:
+    def __init__(
+        self, config: Config, names: Sequence[str], encoded: EncodedRows, preparation: RowPreparation, *, numbers: bool
+    ) -> None:
         self.config = config
+        # Where there are more columns than this, a linear model takes longer than the training.
+        columns = 2 * preparation.numbers + sum(preparation.categories)
+        self.blended = numbers and columns <= LINEAR_COLUMNS
         self.encoded = encoded
         self.preparation = preparation
         self._names = names
 
     def network(self, num_outputs: int) -> nn.Module:
-        return build_network(self.config, self.preparation, num_outputs)
+        self._network = build_network(self.config, self.preparation, num_outputs, blended=self.blended)
+        return self._network
 
     def network_card(self, network: nn.Module, num_outputs: int) -> NetworkCard:
-        settings = {"width": int(self.config.network.width), "num_classes": num_outputs}
+        settings = {"width": int(self.config.network.width), "num_classes": num_outputs, "blended": self.blended}
         parameters = sum(p.numel() for p in network.parameters())
         return NetworkCard(name=NAME, settings={**settings}, parameters=parameters, paper=described(NAME).paper)
 
     def training(self, targets: Tensor, positions: Tensor, ranks: Ranks) -> TrainingSet[Batch[EncodedRows]]:
+        if self.blended:
+            self._standardised = standardised(targets, positions)
+            few = positions[:: max(1, len(positions) // BASELINE_EXAMPLES)]
+            fit_linear(self._network, self.features(few), self._standardised[few])
         order = order_of(self.config, positions, ranks)
         return with_targets(order, self._names, targets, lambda chosen, rng: self.take(chosen))
+
+    def blend(self, positions: Tensor, execution: Execution) -> None:
+        """The share of the network in the answer, 0..1, that leaves the least squared error."""
+        if not self.blended:
+            return
+        alone, share = [], tabular(self._network).get_buffer("share")
+        for value in (1.0, 0.0):
+            share.fill_(value)
+            alone.append(outputs_of(self._network, self.take(positions), execution))
+        share.copy_(best_share(alone[0], alone[1], self._standardised[positions]))
 
     def take(self, positions: Tensor) -> EncodedRows:
         return EncodedRows(numbers=self.encoded.numbers[positions], categories=self.encoded.categories[positions])
@@ -83,16 +107,48 @@ class PreparedRows:
         return self.preparation.as_json()
 
 
-def build_network(config: Config, preparation: RowPreparation, num_outputs: int) -> nn.Module:
+def standardised(targets: Tensor, train: Tensor) -> Float[Tensor, "N M"]:
+    """Numbers as the objective has them: with mean 0 and deviation 1 over the rows ``train``."""
+    columns = [TargetScale.fit(column[train]).standardise(column) for column in targets.T]
+    return torch.stack(columns, dim=1)
+
+
+def tabular(network: nn.Module) -> TabularNetwork:
+    """The network that is called with fields."""
+    assert isinstance(network, OnFields) and isinstance(network.network, TabularNetwork)
+    return network.network
+
+
+def fit_linear(network: nn.Module, features: Float[Tensor, "N D"], targets: Float[Tensor, "N M"]) -> None:
+    """Fill in the linear part of ``network``: a ridge regression for each of the ``targets``."""
+    inner = tabular(network)
+    for place, column in enumerate(targets.T):
+        ridge = Ridge.fit(features, column)
+        weight = ridge.weight / ridge.scale
+        inner.get_buffer("linear_weight")[:, place] = weight.float()
+        inner.get_buffer("linear_bias")[place] = ridge.bias - float(ridge.centre @ weight)
+
+
+def best_share(
+    network: Float[Tensor, "N M"], linear: Float[Tensor, "N M"], targets: Float[Tensor, "N M"]
+) -> Float[Tensor, " M"]:
+    """The a in 0..1 for which a · network + (1 − a) · linear has the least squared error, for each column."""
+    apart = network - linear
+    wanted = ((targets - linear) * apart).sum(0) / apart.square().sum(0).clamp(min=1e-12)
+    return wanted.clamp(0, 1)
+
+
+def build_network(config: Config, preparation: RowPreparation, num_outputs: int, *, blended: bool = False) -> nn.Module:
     """With weights drawn from the run's seed."""
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
-    return _network(preparation, num_outputs, int(config.network.width)).train()
+    return _network(preparation, num_outputs, int(config.network.width), blended=blended).train()
 
 
-def _network(preparation: RowPreparation, num_outputs: int, width: int) -> nn.Module:
+def _network(preparation: RowPreparation, num_outputs: int, width: int, *, blended: bool = False) -> nn.Module:
     shape = TabularConfig(
-        numbers=preparation.numbers, categories=preparation.categories, outputs=num_outputs, width=width, blocks=BLOCKS
-    )
+        numbers=preparation.numbers, categories=preparation.categories, outputs=num_outputs, width=width,
+        blocks=BLOCKS, blended=blended,
+    )  # fmt: skip
     return OnFields(TabularNetwork(shape))
 
 
@@ -142,8 +198,31 @@ class RowReader:
             numbers=torch.cat([row.numbers for row in rows]), categories=torch.cat([row.categories for row in rows])
         )
 
-    def exportable(self, exclusive: bool) -> None:
-        return None
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        assert isinstance(self.network, OnFields)
+        rows = self.collate(prepared) if prepared else self._made_up()
+        numbers, categories = self._made_up().numbers, self._made_up().categories
+        inputs = [
+            Given(name="numbers", axes=("batch", numbers.shape[1]), example=numbers,
+                  values="(x - mean) / std of each number of each column that is no category, bounded to -6..6; NaN "
+                  "where it is missing; a date gives days since 1970, day of the year, day of the week (Monday is 0)"),
+            Given(name="categories", axes=("batch", categories.shape[1]), example=categories,
+                  values="for each column that is a category the place of the value in its list, 1 for the first; 0 "
+                  "where it is missing or not in the list"),
+        ]  # fmt: skip
+        return Exportable(
+            network=self.network.network, inputs=inputs, output="outputs", axes=("batch",), count=len(rows.numbers),
+            compared=[(rows.numbers, rows.categories)], facts={"preparation": self.preparation.as_json()},
+        )  # fmt: skip
+
+    def _made_up(self) -> EncodedRows:
+        """Rows of chance, one number in ten missing."""
+        chance = torch.Generator().manual_seed(0)
+        numbers = torch.randn(16, self.preparation.numbers, generator=chance)
+        numbers[torch.rand(numbers.shape, generator=chance) < 0.1] = torch.nan
+        columns = [torch.randint(size, (16,), generator=chance) for size in self.preparation.categories]
+        categories = torch.stack(columns, 1) if columns else torch.zeros(16, 0, dtype=torch.int64)
+        return EncodedRows(numbers=numbers, categories=categories)
 
 
 def _object(line: str, number: int) -> Mapping[str, object]:
@@ -174,7 +253,8 @@ class RowSide:
         train = [rows[i] for i in work.record.positions("train").tolist()]
         columns = {name: [row[name] for row in train] for name in work.inputs.columns}
         preparation = RowPreparation.fit(columns)
-        return PreparedRows(work.config, work.record.names, preparation.encode(rows), preparation)
+        numbers = work.spec.task == "regress"
+        return PreparedRows(work.config, work.record.names, preparation.encode(rows), preparation, numbers=numbers)
 
     def trial_inputs(
         self, config: Config, seen: Look, num_outputs: int, indices: Sequence[int]
@@ -189,7 +269,8 @@ class RowSide:
         width = bundle.card.network.settings.get("width")
         if not isinstance(width, int):
             raise CapasError("card_unreadable", where=bundle.folder / "card.json", received=f"width = {width}")
-        return RowReader(bundle.fill(_network(preparation, num_outputs, width)), preparation)
+        blended = bool(bundle.card.network.settings.get("blended"))
+        return RowReader(bundle.fill(_network(preparation, num_outputs, width, blended=blended)), preparation)
 
 
 recipe = OneAnswerRecipe(RowSide())

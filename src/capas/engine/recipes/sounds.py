@@ -14,6 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from capas.bundle.card import NetworkCard
+from capas.bundle.export import Exportable, Given
+from capas.bundle.export_forms import FromWaves, LogMel
 from capas.bundle.read import Bundle
 from capas.bundle.write import PREPARATION
 from capas.core.device import physical_cores
@@ -229,8 +231,34 @@ class SoundReader:
     def collate(self, prepared: Sequence[object]) -> Spectrograms:
         return spectrograms_of(cast(Sequence[NDArray[np.float32]], prepared), self.preparation)
 
-    def exportable(self, exclusive: bool) -> None:
-        return None
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        assert isinstance(self.network, OnFields)
+        network = FromWaves(self.network.network, heard_by(self.preparation))
+        waves = [(torch.from_numpy(wave)[None],) for wave in cast(Sequence[NDArray[np.float32]], prepared)]
+        noise = made_up_waves(self.preparation, 16)
+        return Exportable(
+            network=network, inputs=[given_wave(self.preparation, "batch")], output="outputs", axes=("batch",),
+            compared=waves or [(noise,)], count=len(waves) or len(noise),
+            facts={"preparation": asdict(self.preparation)},
+        )  # fmt: skip
+
+
+def heard_by(preparation: SoundPreparation) -> LogMel:
+    """What makes spectrograms in an exported network."""
+    return LogMel(preparation.mel, mean=preparation.mean, std=preparation.std)
+
+
+def made_up_waves(preparation: SoundPreparation, count: int) -> Float[Tensor, "B N"]:
+    """Noise of half a second."""
+    samples = max(preparation.mel.window, preparation.rate // 2)
+    return torch.randn(count, samples, generator=torch.Generator().manual_seed(0)) / 10
+
+
+def given_wave(preparation: SoundPreparation, batch: str | int) -> Given:
+    """The input of an exported network that hears."""
+    told = f"-1..1, mono, {preparation.rate} samples a second, all of one length; spectrograms are inside the network"
+    example = made_up_waves(preparation, 2 if isinstance(batch, str) else batch)
+    return Given(name="sounds", axes=(batch, "samples"), values=told, example=example)
 
 
 def sound_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:

@@ -13,15 +13,20 @@ from capas.engine.loop import Score
 from capas.engine.recipe import Prediction, Tested
 from capas.engine.recipes.answers import Baselines
 from capas.tasks.baseline import LogisticRegression
+from capas.tasks.calibration import LEAST, gained_temperature
 from capas.tasks.tag_figures import AlwaysTheSame, TaggingFigures, tagging_figures
 from capas.tasks.tags import Tagging, call_tags, positive_weights, tune_thresholds
 
 
 class TagAnswers:
-    """Any number of tags, each with a probability and a threshold of its own."""
+    """Any number of tags, each with a probability and a threshold of its own; the outputs are divided by one
+    ``temperature`` (see ``ClassAnswers``)."""
 
-    def __init__(self, tags: Sequence[str], thresholds: Sequence[float] | None = None) -> None:
+    def __init__(
+        self, tags: Sequence[str], thresholds: Sequence[float] | None = None, temperature: float = 1.0
+    ) -> None:
         self.tags = tuple(tags)
+        self.temperature = temperature
         self.thresholds = torch.full((len(tags),), 0.5) if thresholds is None else torch.tensor(thresholds)
 
     @property
@@ -43,7 +48,7 @@ class TagAnswers:
         return cast(Objective[object], Tagging(network, positive_weights=weights))
 
     def activate(self, outputs: Tensor) -> Tensor:
-        return outputs.sigmoid()
+        return (outputs / self.temperature).sigmoid()
 
     def score(self, answers: Tensor, targets: Tensor) -> Score:
         called = call_tags(answers, tune_thresholds(answers, targets))
@@ -53,7 +58,10 @@ class TagAnswers:
         return Score(metric="micro_f1", value=f1, loss=loss, n=len(targets))
 
     def decide(self, answers: Tensor, targets: Tensor) -> None:
-        self.thresholds = tune_thresholds(answers, targets)
+        temperature = gained_temperature(answers.clamp(LEAST, 1 - LEAST).logit(), targets)
+        self.temperature *= temperature
+        # A temperature moves every probability but not their order: the thresholds move with it.
+        self.thresholds = tune_thresholds((answers.clamp(LEAST, 1 - LEAST).logit() / temperature).sigmoid(), targets)
 
     def tested(self, answers: Tensor, targets: Tensor, names: Sequence[str], baseline: Baselines | None) -> Tested:
         called = call_tags(answers, self.thresholds)
@@ -103,7 +111,8 @@ class TagAnswers:
         ]
 
     def as_json(self) -> Mapping[str, object]:
-        return {"kind": "tags", "thresholds": [round(t, 6) for t in self.thresholds.tolist()]}
+        return {"kind": "tags", "thresholds": [round(t, 6) for t in self.thresholds.tolist()],
+                "temperature": round(self.temperature, 6)}  # fmt: skip
 
 
 def _tag_metrics(figures: TaggingFigures) -> dict[str, object]:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from capas.bundle.card import NetworkCard
+from capas.bundle.export import Exportable
 from capas.bundle.read import Bundle
 from capas.bundle.write import PREPARATION
 from capas.core.errors import CapasError
@@ -29,6 +30,7 @@ from capas.engine.config import Config
 from capas.engine.parallel import Ranks
 from capas.engine.recipe import Item, Settled, TrainingSet, Work
 from capas.engine.recipes.answers import Answers
+from capas.engine.recipes.exported_texts import exportable_texts
 from capas.engine.recipes.one_answer import OneAnswerRecipe, OnFields, order_of
 from capas.engine.settle import chosen, filled
 from capas.networks.catalog import described
@@ -207,6 +209,15 @@ def padded(rows: Sequence[Sequence[int]]) -> Padded:
     return Padded(tokens=tokens, lengths=lengths)
 
 
+def hidden(inputs: TextInputs, share: float, rng: torch.Generator) -> TextInputs:
+    """The same with about ``share`` of the words unknown, so that no single one decides (word dropout, Iyyer et al.
+    2015); counted words and sentence vectors stay as they are."""
+    if not isinstance(inputs, Padded) or share == 0:
+        return inputs
+    hit = (torch.rand(inputs.tokens.shape, generator=rng) < share) & (inputs.tokens != PAD)
+    return Padded(tokens=inputs.tokens.masked_fill(hit, UNKNOWN), lengths=inputs.lengths)
+
+
 TextCode = Counted | Read | Embedded
 
 
@@ -266,7 +277,8 @@ class PreparedTexts:
         if isinstance(self.code, Read):
             lengths = torch.tensor([len(self.texts[i]) for i in positions.tolist()])
         order = order_of(self.config, positions, ranks, lengths=lengths)
-        return with_targets(order, self._names, targets, lambda chosen, rng: self.take(chosen))
+        share = self.config.text.word_dropout
+        return with_targets(order, self._names, targets, lambda chosen, rng: hidden(self.take(chosen), share, rng))
 
     def take(self, positions: Tensor) -> TextInputs:
         if self._encoded is not None:
@@ -279,10 +291,7 @@ class PreparedTexts:
             first = [self.texts[i] for i in self.train.tolist()]
             self._baseline = TfIdf.fit(first, longest=1, min_texts=1, max_features=BASELINE_TERMS)
         rows = self._baseline.features([self.texts[i] for i in positions.tolist()])
-        dense = torch.zeros(len(positions), max(1, len(self._baseline)))
-        counts = torch.diff(rows.offsets, append=torch.tensor([len(rows.indices)]))
-        dense[torch.arange(len(positions)).repeat_interleave(counts), rows.indices] = rows.weights
-        return dense
+        return rows.dense(max(1, len(self._baseline)))
 
     def as_json(self) -> Mapping[str, object]:
         return self.code.as_json()
@@ -311,8 +320,9 @@ class TextReader:
     def collate(self, prepared: Sequence[object]) -> TextInputs:
         return self.code.encode(cast(Sequence[str], prepared))
 
-    def exportable(self, exclusive: bool) -> None:
-        return None
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        assert isinstance(self.network, OnFields)
+        return exportable_texts(self.network.network, self.code, cast(Sequence[str], prepared))
 
 
 def text_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:

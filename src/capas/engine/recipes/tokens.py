@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from capas.bundle.card import NetworkCard
+from capas.bundle.export import Exportable, Given
+from capas.bundle.export_forms import Emissions
 from capas.bundle.read import Bundle
 from capas.bundle.write import ANSWERS, PREPARATION
 from capas.core.errors import CapasError
@@ -369,8 +371,30 @@ class LabelModel:
         found = [[word.label for word in words] for words in self._label(given)]
         return judged([seen.inputs.name(i) for i in indices], given, wanted, found, self.labels, None)
 
-    def exportable(self) -> None:
-        return None
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        assert isinstance(self.network, SequenceLabeller)
+        read = [words for text in cast(Sequence[Sequence[Words]], prepared) for words in text if words]
+        encoded = [self.code.encode([words[: self.longest]]) for words in read or [self.code.words[:9] or ("a", "b")]]
+        compared = [(one.words, one.characters, one.features) for one in encoded]
+        made_up = self.code.encode([["abc", "de", "fghi"]])
+        crf = self.network.crf
+        rules = {"transitions": crf.transitions.tolist(), "start": crf.start.tolist(), "end": crf.end.tolist(),
+                 "forbidden": crf.forbidden.tolist(), "forbidden_start": crf.forbidden_start.tolist()}  # fmt: skip
+        told = ("scores of each label for each word; the labels are the path with the largest sum of these, of its "
+                "transitions (from row to column), its start and its end (Viterbi), none of it forbidden")  # fmt: skip
+        places = ("words", "characters", "features")
+        axes: tuple[tuple[str | int, ...], ...] = (
+            (1, "words"), (1, "words", "letters"), (1, "words", made_up.features.shape[2]))  # fmt: skip
+        meanings = ("its place in the list of words, from 2 on; 1 for others", "the same of its characters",
+                    "the same of its shape, its first two and three letters, its last two, three and four")  # fmt: skip
+        examples = (made_up.words, made_up.characters, made_up.features)
+        return Exportable(
+            network=Emissions(self.network),
+            inputs=[Given(name=n, axes=a, values=v, example=e)
+                    for n, a, v, e in zip(places, axes, meanings, examples, strict=True)],
+            output="emissions", axes=(1, "words", len(self.labels.labels)), compared=compared, count=len(compared),
+            facts={"labels": list(self.labels.labels), "emissions": told, **rules}, vocabulary=self.code.as_json(),
+        )  # fmt: skip
 
 
 class LabelRecipe:

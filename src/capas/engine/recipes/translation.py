@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from capas.bundle.card import NetworkCard
+from capas.bundle.export import Exportable
 from capas.bundle.read import Bundle
 from capas.bundle.write import ANSWERS, PREPARATION
 from capas.core.errors import CapasError
@@ -295,8 +296,8 @@ class TranslationModel:
         found = translated(self.network, encoded, execution, beam=self.beam, alpha=self.alpha)
         return judged(names, sources, references, [self.vocabulary.decode(one.tokens).strip() for one in found])
 
-    def exportable(self) -> None:
-        return None
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        raise CapasError("export_not_possible", received="translate (text)", reason=say("export.search_in_steps"))
 
 
 def divided(text: str, fits: Callable[[str], bool]) -> list[tuple[str, str]]:
