@@ -1,0 +1,1 @@
+"""The board: results that can be compared, because they were measured on the same data in the same way."""

@@ -1,0 +1,1 @@
+"""Answers of any system against a reference: figures with intervals, differences, blind tests."""

@@ -1,0 +1,143 @@
+"""What the teams of a challenge have handed in: one SQLite file, safe for several processes at once."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from capas.core.errors import CapasError
+
+WAIT_S: Final = 30.0
+_TABLES: Final = (
+    "CREATE TABLE IF NOT EXISTS submissions (number INTEGER PRIMARY KEY, team TEXT NOT NULL, hash TEXT NOT NULL, "
+    "received TEXT NOT NULL, path TEXT NOT NULL, value REAL NOT NULL, UNIQUE (team, hash))",
+    "CREATE TABLE IF NOT EXISTS closed (at TEXT NOT NULL)",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """What ``team`` handed in: the ``hash`` of its content, when it was ``received`` (UTC), where the copy lies
+    (``path``, relative to the private folder), and the headline ``value`` that the team was told."""
+
+    number: int
+    team: str
+    hash: str
+    received: datetime
+    path: str
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """At most ``count`` submissions of a team, a day (in UTC) or in ``total``."""
+
+    count: int
+    total: bool
+
+
+class Submissions:
+    """The file at ``path``, made when it is first opened."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(
+        self, team: str, digest: str, value: float, *, now: datetime, limit: Limit | None, keep: Callable[[], str]
+    ) -> Submission:
+        """File one, ``keep`` having made the copy; what the team has handed in before is not counted again.
+
+        Raises CapasError ``challenge_limit`` or ``challenge_closed``. Other processes wait in the meantime, so that
+        two at once cannot pass the limit together.
+        """
+        with self._open() as connection:
+            self._refuse_closed(connection)
+            before = _select(connection, "WHERE team = ? AND hash = ?", (team, digest))
+            if before:
+                return before[0]
+            self._refuse_over(connection, team, now, limit)
+            row = (team, digest, now.astimezone(UTC).isoformat(), keep(), value)
+            connection.execute(
+                "INSERT INTO submissions (team, hash, received, path, value) VALUES (?, ?, ?, ?, ?)", row
+            )
+            return _select(connection, "WHERE team = ? AND hash = ?", (team, digest))[0]
+
+    def check(self, team: str, digest: str, *, now: datetime, limit: Limit | None) -> None:
+        """Raises as ``add`` would, before anything is scored."""
+        with self._open() as connection:
+            self._refuse_closed(connection)
+            if not _select(connection, "WHERE team = ? AND hash = ?", (team, digest)):
+                self._refuse_over(connection, team, now, limit)
+
+    def all(self) -> list[Submission]:
+        """All, in the order in which they came."""
+        with self._open() as connection:
+            return _select(connection, "", ())
+
+    def left(self, team: str, *, now: datetime, limit: Limit | None) -> int | None:
+        """How many more the team may hand in (today); None without a limit."""
+        if limit is None:
+            return None
+        with self._open() as connection:
+            return max(0, limit.count - len(_counted(connection, team, now, limit)))
+
+    def close(self, now: datetime) -> None:
+        """No more submissions."""
+        with self._open() as connection:
+            if not self._closed(connection):
+                connection.execute("INSERT INTO closed VALUES (?)", (now.astimezone(UTC).isoformat(),))
+
+    def is_closed(self) -> bool:
+        """Whether ``close`` was called."""
+        with self._open() as connection:
+            return self._closed(connection)
+
+    def _closed(self, connection: sqlite3.Connection) -> bool:
+        return int(connection.execute("SELECT count(*) FROM closed").fetchone()[0]) > 0
+
+    def _refuse_closed(self, connection: sqlite3.Connection) -> None:
+        if self._closed(connection):
+            raise CapasError("challenge_closed", where=self.path.parent.parent)
+
+    def _refuse_over(self, connection: sqlite3.Connection, team: str, now: datetime, limit: Limit | None) -> None:
+        if limit is None:
+            return
+        counted = _counted(connection, team, now, limit)
+        if len(counted) >= limit.count:
+            per = "total" if limit.total else "day"
+            raise CapasError("challenge_limit", where=team, received=len(counted), limit=limit.count, per=per)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    for table in _TABLES:
+                        connection.execute(table)
+                    yield connection
+                except BaseException:
+                    connection.execute("ROLLBACK")
+                    raise
+                connection.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            raise CapasError("challenge_broken", where=self.path, received=str(error)) from error
+
+
+def _counted(connection: sqlite3.Connection, team: str, now: datetime, limit: Limit) -> list[Submission]:
+    found = _select(connection, "WHERE team = ?", (team,))
+    today = now.astimezone(UTC).date()
+    return found if limit.total else [one for one in found if one.received.date() == today]
+
+
+def _select(connection: sqlite3.Connection, where: str, values: tuple[str, ...]) -> list[Submission]:
+    columns = "number, team, hash, received, path, value"
+    rows = connection.execute(f"SELECT {columns} FROM submissions {where} ORDER BY number", values).fetchall()
+    return [
+        Submission(number=number, team=team, hash=digest, received=datetime.fromisoformat(received), path=path,
+                   value=value)
+        for number, team, digest, received, path, value in rows
+    ]  # fmt: skip
