@@ -17,6 +17,7 @@ FIXED: Mapping[str, object] = {
     "execution.precision": "float32",
     "execution.memory_format": "contiguous",
     "execution.threads": 1,
+    "trust.report": "none",
 }
 
 

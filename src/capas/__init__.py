@@ -19,9 +19,9 @@ from capas.core.errors import CapasError
 from capas.version import __version__
 
 if TYPE_CHECKING:
-    from capas.api import load, look, plan, resume, test, train
+    from capas.api import load, look, plan, resume, test, train, trust
 
-__all__ = ["CapasError", "__version__", "load", "look", "plan", "resume", "test", "train"]
+__all__ = ["CapasError", "__version__", "load", "look", "plan", "resume", "test", "train", "trust"]
 
 
 def __getattr__(name: str) -> object:

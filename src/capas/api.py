@@ -3,14 +3,19 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from capas.board.filing import filed_quietly
 from capas.data.look import Look
+from capas.engine.config import read_config
 from capas.engine.plan import Plan, config_for, look_at, make_plan
-from capas.engine.predict import Model, load_model
+from capas.engine.predict import Model
 from capas.engine.retest import test_on
 from capas.engine.run import find_run, read_metrics
 from capas.engine.train import Result, Watch
 from capas.engine.train import resume as resume_run
 from capas.engine.train import train as train_run
+from capas.trust.asked import Level
+from capas.trust.guard import load_guarded
+from capas.trust.report import Report, make_report
 
 Settings = Mapping[str, object]
 
@@ -42,30 +47,45 @@ def train(
     time_s: float | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
+    report: str | None = None,
     settings: Settings | None = None,
     watch: Watch | None = None,
 ) -> Result | None:
-    """Train on ``data`` (a folder, a table, ``sample:NAME`` or a plan file), test once, write run and bundle.
+    """Train on ``data`` (a folder, a table, ``sample:NAME`` or a plan file), test once, write run, bundle and report.
 
-    ``time_s`` are seconds of training instead of epochs. None is returned when the user pressed Ctrl-C; ``resume``
-    then goes on. Raises CapasError.
+    ``time_s`` are seconds of training instead of epochs; ``report`` is how deep the trust report goes: "none", "quick",
+    "standard" (the default) or "deep". None is returned when the user pressed Ctrl-C; ``resume`` then goes on. Raises
+    CapasError.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp()) / "run"
-    >>> result = train("sample:shapes", out=folder, settings={"train.epochs": 1, "network.width": 8})
+    >>> result = train("sample:shapes", out=folder, report="none", settings={"train.epochs": 1, "network.width": 8})
     >>> sorted(path.name for path in folder.iterdir() if path.is_dir())
     ['bundle', 'checkpoints']
     >>> load(folder).classes
     ['circle', 'square', 'triangle']
     """
-    named = {"network.name": network, "train.time_s": time_s, "train.seed": seed}
+    named = {"network.name": network, "train.time_s": time_s, "train.seed": seed, "trust.report": report}
     changes = {key: value for key, value in named.items() if value is not None} | dict(settings or {})
-    return train_run(config_for(str(data), changes), out=out, watch=watch)
+    return _reported(train_run(config_for(str(data), changes), out=out, watch=watch))
 
 
 def resume(run: str | Path, *, watch: Watch | None = None) -> Result | None:
-    """Go on with a run that was stopped or killed, exactly where it was. Raises CapasError."""
-    return resume_run(run, watch=watch)
+    """Go on with a run that was stopped or killed, exactly where it was, then as ``train``. Raises CapasError."""
+    return _reported(resume_run(run, watch=watch))
+
+
+def trust(run: str | Path, *, level: Level = "standard") -> Report:
+    """Make the trust report of a finished run: nine questions, a page and the same as JSON. Raises CapasError."""
+    return make_report(str(run), level)
+
+
+def _reported(result: Result | None) -> Result | None:
+    if result is not None:
+        filed_quietly(result.run)
+    if result is not None and (level := read_config(result.run.config).trust.report) != "none":
+        make_report(str(result.run.folder), level)
+    return result
 
 
 def test(run: str | Path, *, data: str | Path | None = None) -> dict[str, object]:
@@ -76,6 +96,7 @@ def test(run: str | Path, *, data: str | Path | None = None) -> dict[str, object
     return read_metrics(found)
 
 
-def load(where: str | Path, *, device: str = "cpu") -> Model:
-    """The model of a run or bundle. Raises CapasError when there is none, or on a pickle."""
-    return load_model(where, device=device)
+def load(where: str | Path, *, device: str = "cpu", answer_all: bool = False) -> Model:
+    """The model of a run or bundle. Where its trust report left a detector, it refuses what does not resemble the
+    training data, unless ``answer_all``. Raises CapasError when there is none, or on a pickle."""
+    return load_guarded(where, device=device, answer_all=answer_all)

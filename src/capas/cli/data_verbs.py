@@ -33,6 +33,9 @@ def changes(
     network: str | None = None,
     time: str | None = None,
     seed: int | None = None,
+    report: str | None = None,
+    method: str | None = None,
+    unlabelled: str | None = None,
     settings: Sequence[str] | None = None,
 ) -> dict[str, object]:
     """The options of the command line as changes of the configuration."""
@@ -43,6 +46,9 @@ def changes(
         "network.name": network,
         "train.time_s": None if time is None else parse_time(time),
         "train.seed": seed,
+        "trust.report": report,
+        "method.name": method,
+        "method.unlabelled": unlabelled,
     }
     return {key: value for key, value in named.items() if value is not None} | parse_settings(settings or [])
 

@@ -11,11 +11,14 @@ from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
+from capas.board.filing import file_test, filed_quietly
+from capas.bundle.export import NOT_EXPORTABLE
 from capas.cli import show
+from capas.cli.trust_verbs import make_with_progress, print_report
 from capas.core.figures import baseline_name, figure_name, figure_text, is_rate, value_of
 from capas.core.messages import say
 from capas.engine.choose import Execution
-from capas.engine.config import Config
+from capas.engine.config import Config, read_config
 from capas.engine.events import Evaluated, Event, Started, Stepped, Stopped
 from capas.engine.plan import config_for
 from capas.engine.recipe import LOWER_IS_BETTER, Settled
@@ -24,12 +27,13 @@ from capas.engine.run import Run, find_run, read_metrics
 from capas.engine.train import Result, Watch
 from capas.engine.train import resume as resume_run
 from capas.engine.train import train as train_run
+from capas.trust.report import Report
 
 STOPPED = 130
 
 
 def train(data: str, wanted: Mapping[str, object], out: str | None, as_json: bool) -> None:
-    """Train on ``data`` and print the result."""
+    """Train on ``data``, print the result, and make the trust report."""
     config = config_for(data, wanted)
     with watching(quiet=as_json) as screen:
         result = train_run(config, out=out, watch=screen.watch)
@@ -37,7 +41,7 @@ def train(data: str, wanted: Mapping[str, object], out: str | None, as_json: boo
 
 
 def resume(run: str, as_json: bool) -> None:
-    """Go on with a run and print the result."""
+    """Go on with a run and print the result, as ``train`` does."""
     with watching(quiet=as_json) as screen:
         result = resume_run(run, watch=screen.watch)
     _conclude(result, screen, as_json)
@@ -52,6 +56,7 @@ def test(run: str, data: str | None, as_json: bool) -> None:
     else:
         with show.stages(quiet=as_json) as stages:
             figures = test_on(run, data, progress=stages)
+        file_test(run, data, cast(str, figures["data_hash"]), cast(dict[str, object], figures["metrics"]))
         title = say("test.title_other", run=run, data=data)
     if as_json:
         show.print_json({key: figures[key] for key in ("metrics", "baseline", "per_class")})
@@ -71,19 +76,63 @@ def _conclude(result: Result | None, screen: "Screen", as_json: bool) -> None:
             show.notes().print(Text(show.command("resume", str(screen.run.folder)), show.ACCENT), soft_wrap=True)
             sys.exit(STOPPED)
         return
+    if not as_json:
+        _print_result(result)
+    if error := filed_quietly(result.run):
+        show.notes().print(Text(say("board.not_filed", reason=error.part("what")), "yellow"))
+    report = _reported(result, quiet=as_json)
     if as_json:
-        show.print_json(result.as_json())
+        page = None if report is None else str(report.page)
+        show.print_json({**result.as_json(), "report": page})
         return
+    console = show.results()
+    console.print()
+    if report is not None:
+        print_report(report)
+        console.print()
+    _print_places(console, result)
+
+
+def _reported(result: Result, *, quiet: bool) -> Report | None:
+    """The trust report that the run's configuration asks for. Ctrl-C leaves it out: the run itself is complete."""
+    level = read_config(result.run.config).trust.report
+    if level == "none":
+        return None
+    try:
+        return make_with_progress(str(result.run.folder), level, quiet=quiet)
+    except KeyboardInterrupt:
+        show.notes().print(Text(say("train.report_stopped"), "yellow"))
+        show.notes().print(Text(show.command("trust", str(result.run.folder)), show.ACCENT), soft_wrap=True)
+        return None
+
+
+def _print_result(result: Result) -> None:
     console = show.results()
     figures = result.tested.as_json()
     console.print()
     console.print(Text(say("train.tested", n=show.whole(result.tested.n)), "bold"))
     print_figures(console, figures)
     _print_hardest(console, figures)
+    if result.run.teacher.finished:
+        _print_teacher(console, result.run)
     if not result.tested.beats_baselines():
         console.print(Padding(Text(say("train.not_better"), "yellow"), (0, 0, 0, 2)))
-    console.print()
-    _print_places(console, result)
+
+
+def _print_teacher(console: Console, run: Run) -> None:
+    """The teacher's figure, and what became of the unlabelled pictures."""
+    name, figure = next(iter(cast(dict[str, object], read_metrics(run.teacher)["metrics"]).items()))
+    answered = cast(dict[str, int], run.read_json(run.unlabelled))
+    learnt = say(
+        "method.learnt",
+        **{
+            key: show.whole(answered[key])
+            for key in ("learnt", "pictures", "unsure", "crowded", "in_test", "unreadable")
+        },
+        repeated=show.whole(answered["repeated"] + answered["labelled_already"]),
+    )
+    for line in (say("method.beside", figure=f"{figure_name(name)} {figure_text(figure)}"), learnt):
+        console.print(Padding(Text(line, "dim"), (0, 0, 0, 2)))
 
 
 def print_figures(console: Console, figures: Mapping[str, object]) -> None:
@@ -147,7 +196,7 @@ def _print_places(console: Console, result: Result) -> None:
     console.print(show.table("", ["", ""], rows))
     console.print()
     verbs = [("predict", f" {say(f'media.{medium}')}…"), ("test", "")]
-    if medium == "image" and result.spec.task in ("classify", "tag"):
+    if result.spec.task not in NOT_EXPORTABLE:
         verbs.append(("export", " --to onnx"))
     for verb, arguments in verbs:
         line = show.command(verb, folder) + arguments
@@ -170,7 +219,10 @@ class Screen:
         self._validation = ""
         self.stopped: Stopped | None = None
         self.run: Run | None = None
-        self.watch = Watch(event=self._on_event, progress=stages, decided=self._on_decided)
+        self.watch = Watch(event=self._on_event, progress=stages, decided=self._on_decided, stage=self._on_stage)
+
+    def _on_stage(self, kind: str, number: int, total: int) -> None:
+        self._console.print(Text(say(f"method.stage_{kind}", number=number, total=total), "bold"))
 
     def _on_decided(self, run: Run, settled: Settled, execution: Execution) -> None:
         self.run = run

@@ -18,6 +18,7 @@ from capas.core.messages import say
 from capas.data.pictures import write_picture
 from capas.engine.predict import Model, load_model
 from capas.engine.recipe import Prediction
+from capas.trust.guard import load_guarded
 
 NAME_WIDTH = 60
 TABLES = frozenset({".csv", ".conll"})
@@ -31,12 +32,13 @@ def predict(
     top: int,
     out: str | None,
     batch_size: int,
+    answer_all: bool,
     as_json: bool,
 ) -> None:
     """Print the answers for ``inputs``, or write them to a table (.csv, .conll) or as files into a folder; exit code 2
-    when every input was refused.
+    when every input was refused. ``answer_all`` answers also what does not resemble the training data.
     """
-    model = load_model(run)
+    model = load_guarded(run, answer_all=answer_all)
     items = islice(model.answering.items(inputs, sys.stdin), limit)
     answers = model.stream(items, batch_size=batch_size)
     if as_json:

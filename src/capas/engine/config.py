@@ -72,7 +72,9 @@ class SoundConfig(Section):
     """How sounds are heard, and how training sounds are varied; 0 switches a variation off."""
 
     rate: Auto | Annotated[int, Field(ge=1000, le=192_000)] = Field("auto", description="samples per second, Hz")
-    seconds: Auto | Annotated[float, Field(gt=0, le=600)] = Field("auto", description="longer sounds lose both ends")
+    seconds: Auto | Annotated[float, Field(gt=0, le=600)] = Field(
+        "auto", description="longer sounds lose both ends; what is labelled in time is learnt in such pieces"
+    )
     bands: int = Field(64, ge=8, le=256, description="mel bands of the spectrogram")
     shift: float = Field(0.1, ge=0, lt=1, description="earlier or later by up to this share of the sound, 0..1")
     gain_db: float = Field(6.0, ge=0, le=60, description="louder or softer by up to so many dB")
@@ -104,6 +106,31 @@ class TextConfig(Section):
     max_words: Auto | Annotated[int, Field(ge=1, le=10_000)] = Field(
         "auto", description="what is longer is learnt from up to here only; for a translation pieces of words"
     )
+    word_dropout: float = Field(
+        0.1, ge=0, lt=1, description="share of the words hidden in training from networks that read texts in order"
+    )
+
+
+class MethodConfig(Section):
+    """Whether a student learns from a teacher's answers too, and what it does otherwise than its teacher."""
+
+    name: Literal["supervised", "noisy-student"] = Field(
+        "supervised", description="noisy-student: learn from unlabelled pictures too, as a teacher answers for them"
+    )
+    unlabelled: str = Field("", description="a folder of pictures without labels, or sample:NAME")
+    iterations: int = Field(2, ge=1, le=10, description="students, each the teacher of the next")
+    threshold: float = Field(0.8, ge=0, lt=1, description="least probability of an answer to learn from, 0..1")
+    balance: bool = Field(True, description="as many answers of one class as of another: fewer of the common ones")
+    ratio: float = Field(7.0, ge=0, description="at most so many answers per label in an epoch; 0: no limit")
+    width: float = Field(1.0, ge=1, le=8, description="the student's first layer, times its first teacher's")
+    noise: bool = Field(True, description="vary the student's pictures; without, none is varied")
+    crop: Auto | Share = Field("auto", description="the student's augment.crop")
+    rotate: Auto | Annotated[float, Field(ge=0, le=180)] = Field("auto", description="the student's augment.rotate")
+    colour: Auto | Annotated[float, Field(ge=0, le=1)] = Field("auto", description="the student's augment.colour")
+    cutout: Auto | Share = Field("auto", description="the student's augment.cutout")
+    epochs: Auto | Positive = Field("auto", description="the student's train.epochs, labels and answers together")
+    batch_size: Auto | Count = Field("auto", description="the student's train.batch_size")
+    learning_rate: Auto | Positive = Field("auto", description="the student's optim.learning_rate")
 
 
 class ObjectiveConfig(Section):
@@ -148,6 +175,17 @@ class ExecutionConfig(Section):
     threads: Auto | Count = Field("auto", description="threads that compute")
 
 
+class TrustConfig(Section):
+    """What is found out about the finished model."""
+
+    report: Literal["none", "quick", "standard", "deep"] = Field(
+        "standard", description="the trust report made after training"
+    )
+    false_alarms: float = Field(
+        0.05, gt=0, lt=0.5, description="share of inputs like the training data that predict refuses as unlike them"
+    )
+
+
 class Config(Section):
     """Everything that decides a run."""
 
@@ -157,10 +195,12 @@ class Config(Section):
     sound: SoundConfig = SoundConfig()
     text: TextConfig = TextConfig()
     transform: TransformConfig = TransformConfig()
+    method: MethodConfig = MethodConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()
     execution: ExecutionConfig = ExecutionConfig()
+    trust: TrustConfig = TrustConfig()
 
     def merged(self, changes: Mapping[str, object], *, where: str = "--set") -> "Config":
         """This configuration with ``{"section.key": value}`` changed. Raises CapasError on unknown keys, bad values."""

@@ -1,32 +1,36 @@
 """What was decided for a run, kept with it: the plan before the first step, and how it computes from then on."""
 
 import sys
+from collections.abc import Mapping
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash, write_atomic, write_json
 from capas.engine.choose import Execution
 from capas.engine.config import Config, read_config, write_toml
+from capas.engine.method import NOISY_STUDENT, absolute, teacher_config
 from capas.engine.plan import Plan, record_of
+from capas.engine.record import Record
 from capas.engine.run import Run, write_environment
 
 
 def write_plan(run: Run, plan: Plan) -> None:
     """Write what a run starts from: data record, decision, environment, configuration. Raises CapasError."""
-    write_json(run.data, record_of(plan).as_json())
-    write_json(run.decision, _decision(plan))
+    seen = plan.look.as_json()
+    facts = {key: seen[key] for key in ("task", "evidence", "alternatives", "problems")}
+    reasons = {"reasons": list(plan.settled.reasons)}
+    _write_start(run, plan.config, record_of(plan), facts | reasons)
+
+
+def _write_start(run: Run, config: Config, record: Record, decision: Mapping[str, object]) -> None:
+    """And before it what its teacher starts from, where there is one."""
+    if config.method.name == NOISY_STUDENT:
+        _write_start(run.teacher, teacher_config(config), record, decision)
+        decision = {**decision, "unlabelled": absolute(config.method.unlabelled)}
+    write_json(run.data, record.as_json())
+    write_json(run.decision, {**decision, "config_hash": _config_hash(config)})
     write_environment(run, " ".join(["capas", *sys.argv[1:]]))
     # The configuration last: it is what makes a folder a run.
-    write_atomic(run.config, write_toml(plan.config))
-
-
-def _decision(plan: Plan) -> dict[str, object]:
-    seen = plan.look.as_json()
-    kept = ("task", "evidence", "alternatives", "problems")
-    return {
-        **{key: seen[key] for key in kept},
-        "config_hash": _config_hash(plan.config),
-        "reasons": list(plan.settled.reasons),
-    }
+    write_atomic(run.config, write_toml(config))
 
 
 def unchanged_config(run: Run) -> Config:

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import torch
 
-from capas.bundle.card import Card, DataCard, FieldCard, NetworkCard, ProvenanceCard, SplitCard, WeightsCard, limits
+from capas.bundle.card import (
+    Card,
+    DataCard,
+    FieldCard,
+    MethodCard,
+    NetworkCard,
+    ProvenanceCard,
+    SplitCard,
+    WeightsCard,
+    limits,
+)
 from capas.core.files import write_atomic
 from capas.data.targets import numbers_in
 from capas.engine.choose import Execution
@@ -16,7 +26,7 @@ from capas.engine.config import Config
 from capas.engine.events import Finished
 from capas.engine.recipe import Tested
 from capas.engine.record import SPLITS, Record
-from capas.engine.run import Run, processor
+from capas.engine.run import Run, processor, read_metrics
 from capas.version import __version__
 
 
@@ -33,7 +43,7 @@ def card_of(
     """The card of the run's model; ``write_bundle`` fills in the weights' hash."""
     spec = record.spec
     data = DataCard(
-        source=record.source if record.source.startswith("sample:") else Path(record.source).name,
+        source=_shown(record.source),
         splits={s: SplitCard(count=record.splits.count(s), hash=record.digest(s)) for s in SPLITS},
     )
     inputs, targets = ([FieldCard(**asdict(f)) for f in part] for part in (spec.inputs, spec.targets))
@@ -48,6 +58,7 @@ def card_of(
         network=network,
         weights=WeightsCard(hash="", bytes=0, started_from=_started_from(config)),
         data=data,
+        method=_method(run, config, record),
         metrics=dict(tested.metrics),
         baseline={name: dict(figures) for name, figures in tested.baseline.items()},
         per_class=dict(tested.per_class),
@@ -68,6 +79,30 @@ def card_of(
     )
 
 
+def _shown(source: str) -> str:
+    """Without the folders of whoever trained."""
+    return source if source.startswith("sample:") else Path(source).name
+
+
+def _method(run: Run, config: Config, record: Record) -> MethodCard | None:
+    """By whom it was taught, where it was."""
+    if record.taught is None:
+        return None
+    answered = run.read_json(run.unlabelled)
+    return MethodCard.model_validate(
+        {
+            "name": config.method.name,
+            "iterations": config.method.iterations,
+            "threshold": config.method.threshold,
+            "noise": config.method.noise,
+            "labelled": len(record.labelled("train")),
+            **answered,
+            "source": _shown(record.taught.source),
+            "teacher": read_metrics(run.teacher)["metrics"],
+        }
+    )
+
+
 def _started_from(config: Config) -> str:
     """What was learnt elsewhere before."""
     if config.network.name == "text-minilm":
@@ -80,7 +115,7 @@ def _smallest_class(record: Record) -> tuple[str, int] | None:
     if record.spec.task not in ("classify", "tag"):
         return None
     counts = dict.fromkeys(range(len(record.spec.classes)), 0)
-    for label in record.labels:
+    for label in record.labels[: None if record.taught is None else record.taught.start]:
         for number in numbers_in(label):
             counts[int(number)] += 1
     smallest = min(counts, key=lambda number: counts[number])

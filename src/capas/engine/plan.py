@@ -7,6 +7,7 @@ from pathlib import Path
 from capas.core.errors import CapasError
 from capas.data.look import Look, look, refuse_if_unlearnable
 from capas.engine.config import Config, read_config
+from capas.engine.method import absolute, check_method, settle_method
 from capas.engine.recipe import Settled
 from capas.engine.recipes import recipe_for
 from capas.engine.record import Record
@@ -57,9 +58,10 @@ def look_at(config: Config, *, progress: Progress | None = None) -> Look:
 
 def make_plan(config: Config, *, progress: Progress | None = None) -> Plan:
     """Look at the data and settle everything. Raises CapasError when nothing can be learnt from it."""
+    check_method(config)
     seen = look_at(config, progress=progress)
     refuse_if_unlearnable(seen)
-    return Plan(look=seen, settled=recipe_for(seen.detection.spec).settle(config, seen))
+    return Plan(look=seen, settled=settle_method(recipe_for(seen.detection.spec).settle(config, seen), seen))
 
 
 def record_of(plan: Plan) -> Record:
@@ -67,15 +69,10 @@ def record_of(plan: Plan) -> Record:
     seen, config = plan.look, plan.config
     used = [i for i, usable in enumerate(seen.usable) if usable]
     return Record(
-        source=_absolute(config.data.source),
+        source=absolute(config.data.source),
         spec=seen.detection.spec,
         names=tuple(seen.inputs.name(i) for i in used),
         hashes=tuple(seen.keys[i] for i in used),
         labels=tuple(seen.labels[i] for i in used),
         splits=tuple(part for i in used if (part := seen.split[i]) is not None),
     )
-
-
-def _absolute(source: str) -> str:
-    """A path that still holds when the run is resumed from another folder; other sources as they are."""
-    return source if source.startswith("sample:") else str(Path(source).expanduser().absolute())

@@ -1,14 +1,11 @@
 """A model in use: inputs in, answers out; a bad input costs one refusal, not the job."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from capas.bundle.card import Card
-from capas.bundle.export import Exported, PicturesToProbabilities, export_onnx
+from capas.bundle.export import Exported, export_onnx
 from capas.bundle.read import Bundle, read_bundle
 from capas.core.device import choose_device
 from capas.core.errors import CapasError
@@ -16,12 +13,16 @@ from capas.engine.recipe import Answering, Item, Prediction
 from capas.engine.recipes import named_recipe
 from capas.engine.run import find_run
 
+Gate = Callable[[Sequence[object], Sequence[Prediction]], Sequence[Prediction]]
+"""Prepared inputs and the answers to them → what may be said; ``trust.guard`` has one that refuses."""
+
 
 class Model:
-    """A trained model, ready to answer."""
+    """A trained model, ready to answer; ``gate`` stands between its answers and whoever asked."""
 
     def __init__(self, bundle: Bundle, *, device: str = "cpu") -> None:
         self.bundle = bundle
+        self.gate: Gate | None = None
         self.device = choose_device(device)
         self.answering: Answering = named_recipe(bundle.card.task, bundle.card.medium).reopen(bundle)
         self.answering.network.to(self.device)
@@ -56,26 +57,27 @@ class Model:
             except CapasError as error:
                 prepared.append(error)
         good = [(item.name, p) for item, p in zip(batch, prepared, strict=True) if not isinstance(p, CapasError)]
-        answers = iter(self.answering.answer([name for name, _ in good], [p for _, p in good]) if good else ())
+        answers = iter(self._allowed([name for name, _ in good], [p for _, p in good]) if good else ())
         for item, outcome in zip(batch, prepared, strict=True):
             if isinstance(outcome, CapasError):
                 yield Prediction(input=item.name, refused=outcome.part("what"))
             else:
                 yield next(answers)
 
-    def export(self, path: str | Path, pictures: Iterable[object] = ()) -> Exported:
-        """Write the model as ONNX, compared with torch on ``pictures``, or on 16 of noise when none are given. Raises
+    def _allowed(self, names: Sequence[str], prepared: Sequence[object]) -> Sequence[Prediction]:
+        answers = self.answering.answer(names, prepared)
+        return answers if self.gate is None else self.gate(prepared, answers)
+
+    def export(self, path: str | Path, inputs: Iterable[object] = ()) -> Exported:
+        """Write the model as ONNX, compared with torch on ``inputs``, or on made-up ones when none are given. Raises
         CapasError ``export_not_possible`` for a model that has no such form.
         """
-        exported = self.answering.exportable()
-        if exported is None:
-            task = f"{self.card.task} ({self.card.medium})"
-            raise CapasError("export_not_possible", where=self.bundle.folder, received=task)
-        network, noise = exported
-        assert isinstance(network, PicturesToProbabilities)
-        given = [self.answering.read(self.answering.item(p, i)) for i, p in enumerate(pictures)]
-        compared = torch.stack([p for p in given if isinstance(p, Tensor)]) if given else noise
-        return export_onnx(network, network.preparation, self.classes, Path(path), compared)
+        prepared = [self.answering.read(self.answering.item(one, i)) for i, one in enumerate(inputs)]
+        self.answering.network.cpu()
+        try:
+            return export_onnx(self.answering.exportable(prepared), Path(path))
+        finally:
+            self.answering.network.to(self.device)
 
 
 def load_model(where: str | Path, *, device: str = "cpu") -> Model:

@@ -11,9 +11,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from capas.bundle.card import NetworkCard
+from capas.bundle.export import Exportable
 from capas.bundle.read import Bundle
 from capas.core.figures import value_of
 from capas.core.objective import Objective
@@ -27,7 +28,10 @@ from capas.engine.parallel import Ranks
 from capas.engine.record import Record
 
 # Of these, less is better; of every other figure more is.
-LOWER_IS_BETTER = frozenset({"mae", "rmse", "cer", "wer", "delta_e", "log_loss", "expected_calibration_error"})
+LOWER_IS_BETTER = frozenset({
+    "mae", "rmse", "cer", "wer", "delta_e", "log_loss", "expected_calibration_error", "frame_error", "missed",
+    "false_alarm", "detection_error",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,8 +201,9 @@ class Answering(Protocol):
     def retest(self, seen: Look, indices: Sequence[int]) -> Tested:
         """Figures on the examples ``indices`` of other data."""
 
-    def exportable(self) -> tuple[nn.Module, Tensor] | None:
-        """A network from uint8 pictures to probabilities with an example input, for ONNX; None where there is none."""
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        """From plain tensors to answers, for ONNX, to be compared on what is ``prepared``, or else on what is made up.
+        Raises CapasError ``export_not_possible``."""
 
 
 @runtime_checkable

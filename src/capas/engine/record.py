@@ -3,7 +3,7 @@
 With it a run can be resumed or tested again on exactly the same examples, and a card can say which data a model saw.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import cast
 
@@ -16,6 +16,7 @@ from capas.core.files import content_hash
 from capas.core.spec import Spec
 from capas.data.folders import SplitName
 from capas.data.inputs import Inputs
+from capas.data.joined import with_unlabelled
 from capas.data.look import inputs_of
 from capas.data.sources import Source, open_source
 from capas.data.targets import Label, numbers_in
@@ -26,8 +27,19 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Taught:
+    """The pictures that a teacher labelled: the examples from number ``start`` on are from ``source``, and their labels
+    are its answers. ``copies`` (one per example of the record) is how often each stands in an epoch."""
+
+    source: str
+    start: int
+    copies: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """The examples of a run, in the order of their source; ``labels`` of classes and tags index ``spec.classes``."""
+    """The examples of a run, in the order of their source; ``labels`` of classes and tags index ``spec.classes``. Those
+    that a teacher labelled stand last."""
 
     source: str
     spec: Spec
@@ -35,25 +47,32 @@ class Record:
     hashes: tuple[str, ...]
     labels: tuple[Label, ...]
     splits: tuple[SplitName, ...]
+    taught: Taught | None = None
 
     def positions(self, split: SplitName) -> Tensor:
         """Which examples (indices into ``names``) belong to ``split``."""
         return torch.tensor([i for i, name in enumerate(self.splits) if name == split], dtype=torch.long)
 
+    def labelled(self, split: SplitName) -> Tensor:
+        """The same without those that a teacher labelled."""
+        positions = self.positions(split)
+        return positions if self.taught is None else positions[positions < self.taught.start]
+
+    def epoch(self) -> Tensor:
+        """The training examples, each as often as it stands in an epoch."""
+        positions = self.positions("train")
+        if self.taught is None:
+            return positions
+        return positions.repeat_interleave(torch.tensor(self.taught.copies, dtype=torch.long)[positions])
+
     def words(self, label: Label) -> str:
         """A label as the user wrote it."""
-        if self.spec.task not in ("classify", "tag"):
-            return ";".join(map(repr, numbers_in(label)))
-        return ";".join(self.spec.classes[int(i)] for i in numbers_in(label))
+        return words_of(self.spec, label)
 
     def digest(self, split: SplitName) -> str:
-        """A hash of the split's contents and classes, whatever their order and file names."""
-        lines = sorted(
-            f"{h} {self.words(label)}"
-            for h, label, s in zip(self.hashes, self.labels, self.splits, strict=True)
-            if s == split
-        )
-        return content_hash("\n".join(lines).encode())
+        """A hash of the split's contents and labels, whatever their order and file names."""
+        held = zip(self.hashes, self.labels, self.splits, strict=True)
+        return digest((h, self.words(label)) for h, label, s in held if s == split)
 
     def as_json(self) -> dict[str, object]:
         """The form of ``data.json``."""
@@ -61,8 +80,21 @@ class Record:
             "source": self.source,
             "spec": asdict(self.spec),
             "splits": {split: {"count": self.splits.count(split), "hash": self.digest(split)} for split in SPLITS},
+            **({} if self.taught is None else {"taught": asdict(self.taught)}),
             "examples": [list(row) for row in zip(self.names, self.hashes, self.labels, self.splits, strict=True)],
         }
+
+
+def words_of(spec: Spec, label: Label) -> str:
+    """A label as the user wrote it: classes or tags by name, numbers as they are."""
+    if spec.task not in ("classify", "tag"):
+        return ";".join(map(repr, numbers_in(label)))
+    return ";".join(spec.classes[int(i)] for i in numbers_in(label))
+
+
+def digest(examples: Iterable[tuple[str, str]]) -> str:
+    """A hash of examples, each given by the hash of its content and its label in words."""
+    return content_hash("\n".join(sorted(f"{h} {words}" for h, words in examples)).encode())
 
 
 def read_record(run: Run) -> Record:
@@ -72,7 +104,7 @@ def read_record(run: Run) -> Record:
         names, hashes, labels, splits = zip(*cast(list[list[object]], tree["examples"]), strict=True)
         return _RECORD.validate_python(
             {"source": tree["source"], "spec": tree["spec"], "names": names, "hashes": hashes,
-             "labels": labels, "splits": splits}
+             "labels": labels, "splits": splits, "taught": tree.get("taught")}
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise CapasError("run_damaged", where=run.data, received=str(error)) from error
@@ -86,6 +118,8 @@ def find_examples(record: Record, config: DataConfig) -> tuple[Source, list[int]
     missing or its content is another than when the run began.
     """
     source = open_source(record.source, target=config.target, max_pixels=config.max_pixels)
+    if record.taught is not None:
+        source = _with_taught(source, record.taught, config.max_pixels)
     inputs = inputs_of(source, record.spec)
     index = {inputs.name(i): i for i in range(len(inputs))}
     missing = [name for name in record.names if name not in index]
@@ -96,6 +130,13 @@ def find_examples(record: Record, config: DataConfig) -> tuple[Source, list[int]
     if changed:
         raise CapasError("data_changed", where=record.source, received=len(changed), first=changed[0])
     return source, indices
+
+
+def _with_taught(labelled: Source, taught: Taught, max_pixels: int) -> Source:
+    unlabelled = open_source(taught.source, max_pixels=max_pixels).pictures
+    if unlabelled is None or labelled.pictures is None:
+        raise CapasError("data_missing", where=taught.source, received=len(taught.copies) - taught.start, first="")
+    return with_unlabelled(labelled, unlabelled)
 
 
 def _changed(record: Record, inputs: Inputs, indices: Sequence[int]) -> list[str]:

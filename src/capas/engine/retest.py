@@ -1,12 +1,12 @@
 """``test RUN --data DATA``: a finished model on other data of the same kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from capas.core.errors import CapasError
-from capas.data.look import look
+from capas.data.look import Look, look
 from capas.engine.predict import load_model
-from capas.engine.record import read_record
+from capas.engine.record import digest, read_record, words_of
 from capas.engine.run import LATEST, find_run
 
 Progress = Callable[[str, int, int], None]
@@ -43,7 +43,13 @@ def test_on(run: str | Path, data: str, *, progress: Progress | None = None) -> 
     tested = model.answering.retest(seen, unseen)
     if progress:
         progress("test", len(unseen), len(unseen))
-    return {**tested.as_json(), "left_out": len(used) - len(unseen)}
+    return {**tested.as_json(), "left_out": len(used) - len(unseen), "data_hash": data_hash(seen, unseen)}
+
+
+def data_hash(seen: Look, indices: Sequence[int]) -> str:
+    """A hash of the contents and labels of these examples, whatever their order and file names."""
+    spec = seen.detection.spec
+    return digest((seen.keys[i], words_of(spec, seen.labels[i])) for i in indices)
 
 
 def _learnt_from(where: str | Path) -> frozenset[str]:

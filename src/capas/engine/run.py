@@ -64,6 +64,21 @@ class Run:
         return self.folder / "bundle"
 
     @property
+    def teacher(self) -> "Run":
+        """The run of the teacher, where a student learnt from one."""
+        return Run(folder=self.folder / "teacher")
+
+    @property
+    def unlabelled(self) -> Path:
+        """What became of the unlabelled pictures, where there were some."""
+        return self.folder / "unlabelled.json"
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was tested and has a model."""
+        return self.metrics.is_file() and (self.bundle / "card.json").is_file()
+
+    @property
     def environment(self) -> Path:
         """Versions and machine."""
         return self.folder / "env.json"

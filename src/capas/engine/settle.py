@@ -215,14 +215,19 @@ def _augment(wanted: AugmentConfig, facts: Facts, reasons: list[str]) -> Augment
 
 def _train(wanted: TrainConfig, network: NetworkConfig, facts: Facts, reasons: list[str]) -> TrainConfig:
     n = max(1, facts.examples)
-    batch = max(16, min(64 if network.pretrained else 128, 1 << max(0, (n // 40).bit_length() - 1)))
-    low, high = (8, 15) if network.pretrained else (10, 60)
-    epochs = float(max(low, min(high, round((20_000 if network.pretrained else 80_000) / n))))
+    batch, epochs = usual_length(network.pretrained is True, n)
     if wanted.epochs == "auto" and not wanted.time_s:
         reasons.append(say("settle.epochs", epochs=int(epochs), n=n))
     return wanted.model_copy(
         update={"batch_size": chosen(wanted.batch_size, batch), "epochs": chosen(wanted.epochs, epochs)}
     )
+
+
+def usual_length(pretrained: bool, examples: int) -> tuple[int, float]:
+    """Batch size and epochs for so many training pictures (1 or more)."""
+    batch = max(16, min(64 if pretrained else 128, 1 << max(0, (examples // 40).bit_length() - 1)))
+    low, high = (8, 15) if pretrained else (10, 60)
+    return batch, float(max(low, min(high, round((20_000 if pretrained else 80_000) / examples))))
 
 
 def _optim(wanted: OptimConfig, network: NetworkConfig, batch_size: int) -> OptimConfig:

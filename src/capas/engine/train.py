@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from capas.bundle.write import write_bundle
@@ -19,13 +20,16 @@ from capas.engine.config import Config
 from capas.engine.decision import keep_execution, read_execution, unchanged_config, write_plan
 from capas.engine.events import Event, Finished, append_event
 from capas.engine.loop import StopRequest
+from capas.engine.method import NOISY_STUDENT, open_unlabelled, student_config
 from capas.engine.outcome import card_of, write_predictions
 from capas.engine.parallel import Ranks, joined_ranks
 from capas.engine.plan import Progress, make_plan, record_of
+from capas.engine.predict import load_model
 from capas.engine.recipe import Learnable, Settled, Tested, Work
 from capas.engine.recipes import recipe_for
 from capas.engine.record import Record, find_examples, read_record
 from capas.engine.run import Run, find_run, new_run, refuse_used
+from capas.engine.unlabelled import answers_of, sift, taught
 
 Listen = Callable[[Event], None]
 
@@ -56,12 +60,14 @@ class Result:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watch:
     """Who is told what: ``event`` for what happens in training, ``progress`` with (stage, done, total) before it,
-    ``decided`` once with the run, the settled configuration and how it will be computed.
+    ``decided`` with the run, the settled configuration and how it will be computed; ``stage`` where there are several
+    trainings: what begins ("teacher", "answers" or "student"), the number of the training and how many there are.
     """
 
     event: Listen = lambda event: None
     progress: Progress = lambda stage, done, total: None
     decided: Callable[[Run, Settled, Execution], None] = lambda run, settled, execution: None
+    stage: Callable[[str, int, int], None] = lambda kind, number, total: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +102,7 @@ def train(config: Config, *, out: str | Path | None = None, watch: Watch | None 
                 indices=[i for i, usable in enumerate(plan.look.usable) if usable],
                 execution=None,
             )
-            return _carry_out(job, ranks, watch)
+            return _learn(job, ranks, watch)
 
 
 def resume(where: str | Path, *, watch: Watch | None = None) -> Result | None:
@@ -104,24 +110,86 @@ def resume(where: str | Path, *, watch: Watch | None = None) -> Result | None:
     run = find_run(where)
     with joined_ranks() as ranks, _held(run, ranks):
         watch = watch if watch and ranks.leads else Watch()
-        if run.metrics.is_file() and (run.bundle / "card.json").is_file():
+        if run.finished:
             raise CapasError("run_finished", where=run.folder)
-        config, record = unchanged_config(run), read_record(run)
-        source, indices = find_examples(record, config.data)
-        job = Job(
-            run=run,
-            settled=Settled(config=config, reasons=()),
-            record=record,
-            source=source,
-            indices=indices,
-            execution=read_execution(run),
-        )
-        return _carry_out(job, ranks, watch)
+        return _learn(_found(run), ranks, watch)
+
+
+def _found(run: Run) -> Job:
+    """A run that was begun, as it is on disk."""
+    config, record = unchanged_config(run), read_record(run)
+    source, indices = find_examples(record, config.data)
+    return Job(
+        run=run,
+        settled=Settled(config=config, reasons=()),
+        record=record,
+        source=source,
+        indices=indices,
+        execution=read_execution(run),
+    )
 
 
 def _held(run: Run, ranks: Ranks) -> AbstractContextManager[None]:
     """The run's folder for this process alone; of several that train together, for the one that writes."""
     return only_writer(run.folder) if ranks.leads else nullcontext()
+
+
+def _learn(job: Job, ranks: Ranks, watch: Watch) -> Result | None:
+    """Carry the run out; a student's after its teacher's, and after the teacher has answered. What is done already is
+    not done again."""
+    method = job.settled.config.method
+    if method.name != NOISY_STUDENT:
+        return _carry_out(job, ranks, watch)
+    if job.record.taught is None:
+        if not _taught_teacher(job, ranks, watch):
+            return None
+        watch.stage("answers", method.iterations, method.iterations + 1)
+        if ranks.leads:
+            _answer(job, watch)
+        ranks.agree(0)  # the others wait until it is written
+        job = _found(job.run)
+    watch.stage("student", method.iterations + 1, method.iterations + 1)
+    settled = replace(job.settled, config=student_config(job.settled.config))
+    return _carry_out(replace(job, settled=settled), ranks, watch)
+
+
+def _taught_teacher(job: Job, ranks: Ranks, watch: Watch) -> bool:
+    """See to it that the teacher of this student is finished; False when the user stopped it."""
+    teacher, trainings = job.run.teacher, job.settled.config.method.iterations + 1
+    if ranks.agree_on(teacher.finished)[0]:
+        return True
+    with _held(teacher, ranks):
+        found = _found(teacher)
+        # To the user it is one run: what is said of its teacher's trainings is said of this folder.
+        told = replace(
+            watch,
+            decided=lambda run, settled, execution: watch.decided(job.run, settled, execution),
+            stage=lambda kind, number, total: watch.stage(kind, number, trainings),
+        )
+        if found.settled.config.method.name != NOISY_STUDENT:
+            told.stage("teacher", 1, trainings)
+        settled = replace(found.settled, reasons=job.settled.reasons)
+        result = _learn(replace(found, settled=settled), ranks, told)
+    return ranks.agree_on(result is not None)[0]
+
+
+def _answer(job: Job, watch: Watch) -> None:
+    """Let the teacher answer for the unlabelled pictures, and write the student's record with what it learns from."""
+    run, config = job.run, job.settled.config
+    execution, source = read_execution(run.teacher), run.read_json(run.decision)["unlabelled"]
+    labelled = job.source.pictures
+    assert execution is not None and isinstance(source, str) and labelled is not None
+    torch.set_num_threads(execution.threads)  # after a resumption the answers are the same to the last bit
+    pictures = open_unlabelled(source, config.data.max_pixels)
+    sifted = sift(
+        job.record, labelled, job.indices, pictures, lambda done, total: watch.progress("prepare", done, total)
+    )
+    teacher = load_model(run.teacher.folder, device=execution.device)
+    chosen = sorted(sifted.hashes)
+    answers = answers_of(teacher, pictures, chosen, lambda done, total: watch.progress("answer", done, total))
+    record, answered = taught(job.record, source, pictures, sifted, answers, config.method)
+    write_json(run.unlabelled, answered.as_json())
+    write_json(run.data, record.as_json())
 
 
 def _carry_out(job: Job, ranks: Ranks, watch: Watch) -> Result | None:

@@ -1,0 +1,140 @@
+"""``board``: results side by side, where they may be compared."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from capas.board.entry import Entry
+from capas.board.exchange import cells_of, read_entries, write_entries
+from capas.board.filing import file_run
+from capas.board.rank import Contest, contests, ranked
+from capas.board.store import Board
+from capas.cli import show
+from capas.core.errors import CapasError
+from capas.core.figures import decimal, figure_name
+from capas.core.messages import say
+from capas.engine.run import find_run
+
+COLUMNS = ("rank", "model", "network", "value", "parameters", "extra", "date", "id")
+
+
+def show_board(task: str | None, data: str | None, metric: str | None, every: bool, as_json: bool) -> None:
+    """Print the contests that match, of each only its headline figure unless ``every`` or a ``metric`` is asked."""
+    entries = [
+        entry
+        for entry in Board().entries()
+        if task in (None, entry.task) and metric in (None, entry.metric) and (data is None or data in entry.data)
+    ]
+    found = contests(entries)
+    if not every and metric is None:
+        found = _headlines(found)
+    if as_json:
+        show.print_json([contest_json(contest) for contest in found])
+        return
+    if not found:
+        show.notes().print(say("board.empty"))
+        return
+    for contest in found:
+        print_contest(contest)
+
+
+def contest_json(contest: Contest) -> dict[str, object]:
+    """The form of ``capas board show --json``."""
+    first = contest.first
+    return {
+        "task": first.task, "data": first.data, "data_hash": first.data_hash, "split": first.split,
+        "protocol": first.protocol, "metric": first.metric,
+        "lines": [
+            {"rank": line.rank, "as_good_as_best": line.as_good_as_best, "id": line.entry.id, **line.entry.model_dump()}
+            for line in contest.lines
+        ],
+    }  # fmt: skip
+
+
+def print_contest(contest: Contest) -> None:
+    """One table."""
+    first, console = contest.first, show.results()
+    console.print(Text(f"{first.data} · {first.task} · {figure_name(first.metric)}", "bold"))
+    about = say("board.about", data=first.data, split=first.split, n=decimal(first.n, 0), hash=first.data_hash[:8],
+                protocol=first.protocol)  # fmt: skip
+    console.print(Text(about, "dim"))
+    rows = [[*cells_of(line.rank, line.entry, line.as_good_as_best), line.entry.id] for line in contest.lines]
+    heads = [say(f"board.columns.{name}") for name in COLUMNS]
+    console.print(show.table("", heads, rows, right=(0, 3, 4)))
+    console.print()
+
+
+def compare(ids: Sequence[str], as_json: bool) -> None:
+    """Two or more lines beside each other. Raises CapasError ``board_not_comparable`` where they cannot be."""
+    chosen = [_named(name) for name in ids]
+    if len({entry.key for entry in chosen}) > 1:
+        first, other = chosen[0], next(entry for entry in chosen if entry.key != chosen[0].key)
+        names = ("data_hash", "split", "metric", "protocol")
+        differs = [name for name, a, b in zip(names, first.key, other.key, strict=True) if a != b]
+        raise CapasError("board_not_comparable", where=other.id, received=", ".join(differs))
+    contest = Contest(lines=ranked(chosen))
+    if as_json:
+        show.print_json(contest_json(contest))
+    else:
+        print_contest(contest)
+
+
+def add(run: str, as_json: bool) -> None:
+    """File the figures of a run."""
+    new = file_run(find_run(run))
+    _said({"new": new}, say("board.added", n=new), as_json)
+
+
+def export(path: str, as_json: bool) -> None:
+    """Write the whole board to a file."""
+    entries = Board().entries()
+    write_entries(Path(path), entries)
+    _said({"path": path, "lines": len(entries)}, say("board.exported", n=len(entries), path=path), as_json)
+
+
+def import_(path: str, as_json: bool) -> None:
+    """Add the lines of a file; nothing is added when one of them is wrong."""
+    entries = read_entries(Path(path))
+    new = Board().add(entries)
+    _said({"lines": len(entries), "new": new}, say("board.imported", n=len(entries), new=new), as_json)
+
+
+def remove(ids: Sequence[str], as_json: bool) -> None:
+    """Take lines away."""
+    count = Board().remove([_named(name).id for name in ids])
+    _said({"removed": count}, say("board.removed", n=count), as_json)
+
+
+def _named(name: str) -> Entry:
+    """The one line whose id begins with ``name``."""
+    found = [entry for entry in Board().entries() if entry.id.startswith(name)] if name else []
+    if len(found) != 1:
+        raise CapasError("board_no_such_line", where=str(Board().path), received=name, count=len(found))
+    return found[0]
+
+
+def _headlines(found: Sequence[Contest]) -> list[Contest]:
+    """Of contests that differ in the figure alone, the one whose figure the models are judged by."""
+    kept: dict[tuple[str, str, str], Contest] = {}
+    for contest in found:
+        first = contest.first
+        key = (first.data_hash, first.split, first.protocol)
+        held = kept.get(key)
+        if held is None or _order(first.metric) < _order(held.first.metric):
+            kept[key] = contest
+    return list(kept.values())
+
+
+_FIRST = ("accuracy", "micro_f1", "mean_iou", "entity_f1", "bleu", "cer", "psnr", "mae", "frame_error")
+
+
+def _order(metric: str) -> int:
+    return _FIRST.index(metric) if metric in _FIRST else len(_FIRST)
+
+
+def _said(tree: dict[str, object], text: str, as_json: bool) -> None:
+    if as_json:
+        show.print_json(tree)
+    else:
+        show.notes().print(text)

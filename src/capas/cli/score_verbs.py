@@ -1,0 +1,205 @@
+"""``score`` and ``challenge``: answers of any system against a reference, and blind tests."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from capas.cli import show
+from capas.core.errors import CapasError
+from capas.core.figures import decimal, figure_name, figure_text
+from capas.core.files import write_atomic
+from capas.core.messages import say
+from capas.score.challenge import PUBLIC, Challenge, limit_of, new_challenge, until_of
+from capas.score.outcome import Cell, Given, Score, Table
+from capas.score.resample import FEW_UNITS, Difference, Figure, differences, figures_of
+from capas.score.scorers import score as scored
+from capas.score.standing import cells_of, heads, standing, standing_page
+from capas.trust.style import STYLE
+
+MOST_ROWS = 30
+
+
+def given(options: dict[str, str | int | float | bool | None]) -> dict[str, str | int | float | bool]:
+    """The options that were set."""
+    return {name: value for name, value in options.items() if value is not None and value is not False}
+
+
+def score(
+    task: str, reference: str, hypothesis: str, against: str | None, options: Given, seed: int, as_json: bool
+) -> None:
+    """Score a hypothesis, and with ``against`` say whether another one differs."""
+    first = scored(task, Path(reference), Path(hypothesis), options)
+    figures = figures_of(first.measured, seed=seed)
+    second = None if against is None else scored(task, Path(reference), Path(against), options)
+    found = () if second is None else differences(first.measured, second.measured, seed=seed)
+    if as_json:
+        tree: dict[str, object] = {
+            "task": task, "metrics": {figure.name: figure.as_json() for figure in figures},
+            "counts": dict(first.counts),
+            "tables": {table.name: table.as_json() for table in first.tables}, "notes": [*first.notes, *first.lacks],
+        }  # fmt: skip
+        if second is not None:
+            other = figures_of(second.measured, seed=seed)
+            tree["against"] = {
+                "metrics": {figure.name: figure.as_json() for figure in other}, "counts": dict(second.counts),
+                "differences": {one.name: one.as_json() for one in found}, "notes": [*second.notes, *second.lacks],
+            }  # fmt: skip
+        show.print_json(tree)
+        return
+    _print_figures(figures)
+    _print_score(first)
+    if second is not None and against is not None:
+        _print_differences(found, figures_of(second.measured, seed=seed), hypothesis, against)
+        show.results().print(*second.lacks, sep="\n") if second.lacks else None
+
+
+def _print_figures(figures: Sequence[Figure]) -> None:
+    console = show.results()
+    rows = [
+        (figure_name(figure.name), figure_text(figure.as_json()), decimal(figure.n, 0 if figure.n % 1 == 0 else 1),
+         show.whole(figure.units))
+        for figure in figures
+    ]  # fmt: skip
+    columns = ["", say("score.column_value"), "n", say("score.column_units")]
+    console.print(show.table("", columns, rows, right=(2, 3)))
+    if figures and figures[0].units < FEW_UNITS:
+        console.print(Text(say("score.note_few", n=figures[0].units), "yellow"))
+
+
+def _print_score(found: Score) -> None:
+    console = show.results()
+    for note in (*found.notes, *found.lacks):
+        console.print(note)
+    for table in found.tables:
+        if table.rows:
+            console.print()
+            _print_lines(table) if table.lines else _print_table(table)
+
+
+def _print_table(table: Table) -> None:
+    rows = [[_cell(cell) for cell in row] for row in table.rows[:MOST_ROWS]]
+    numeric = [i for i, cell in enumerate(table.rows[0]) if isinstance(cell, int | float)]
+    show.results().print(show.table(table.title, [title for _, title in table.columns], rows, right=numeric))
+    if len(table.rows) > MOST_ROWS:
+        show.results().print(Text(say("score.more_rows", n=len(table.rows) - MOST_ROWS), "dim"))
+
+
+def _print_lines(table: Table) -> None:
+    console = show.results()
+    console.print(Text(table.title, "bold"))
+    for name, errors, words, above, below in table.rows:
+        console.print(Text(say("score.worst_line", name=str(name), errors=str(errors), words=str(words)), "dim"))
+        console.print(Text(f"  {above}"), soft_wrap=True)
+        console.print(Text(f"  {below}"), soft_wrap=True)
+
+
+def _cell(cell: Cell) -> str:
+    match cell:
+        case Figure():
+            return figure_text(cell.as_json())
+        case None:
+            return "–"
+        case float():
+            return f"{cell:g}"
+        case _:
+            return str(cell)
+
+
+def _print_differences(
+    found: Sequence[Difference], other: Sequence[Figure], hypothesis: str, against: str
+) -> None:  # fmt: skip
+    console = show.results()
+    console.print()
+    console.print(Text(say("score.against", first=hypothesis, second=against), "bold"))
+    values = {figure.name: figure_text(figure.as_json()) for figure in other}
+    rows = [
+        (figure_name(one.name), values.get(one.name, "–"), _difference_text(one),
+         "–" if one.p is None else decimal(one.p, 3), _verdict(one, hypothesis, against))
+        for one in found
+    ]  # fmt: skip
+    columns = ["", against, say("score.column_difference"), "p", ""]
+    console.print(show.table("", columns, rows, right=(3,)))
+    console.print(Text(say("score.note_paired"), "dim"))
+
+
+def _difference_text(one: Difference) -> str:
+    figure = Figure(name=one.name, value=one.value, n=0, units=one.units, interval=one.interval)
+    return figure_text(figure.as_json())
+
+
+def _verdict(one: Difference, first: str, second: str) -> str:
+    if not one.shown:
+        return say("score.no_difference")
+    return say("score.better", name=first if one.first_is_better else second)
+
+
+def challenge_new(
+    folder: str, task: str, reference: str, title: str, limit: str | None, until: str | None, public_share: float,
+    options: Given, as_json: bool,
+) -> None:  # fmt: skip
+    """Set a challenge up."""
+    made = new_challenge(
+        Path(folder), task=task, reference=Path(reference), title=title, options=options, public_share=public_share,
+        limit=None if limit is None else limit_of(limit), until=None if until is None else until_of(until),
+    )  # fmt: skip
+    if as_json:
+        show.print_json({"folder": folder, "public": str(made.folder / PUBLIC), "private": str(made.private)})
+    else:
+        show.notes().print(say("challenge.made", public=str(made.folder / PUBLIC), private=str(made.private)))
+
+
+def challenge_submit(folder: str, hypothesis: str, team: str, as_json: bool) -> None:
+    """File what a team hands in, and say what it may know."""
+    challenge = Challenge(Path(folder))
+    received = challenge.submit(Path(hypothesis), team)
+    if as_json:
+        show.print_json({
+            "team": received.submission.team, "hash": received.submission.hash,
+            "received": received.submission.received.isoformat(), "repeated": received.repeated,
+            "metrics": {figure.name: figure.as_json() for figure in received.figures},
+            "public_share": challenge.rules.public_share, "left": received.left, "notes": list(received.lacks),
+        })  # fmt: skip
+        return
+    console = show.results()
+    if received.repeated:
+        console.print(say("challenge.repeated"))
+    _print_figures(received.figures)
+    for note in received.lacks:
+        console.print(note)
+    if challenge.rules.public_share:
+        console.print(say("challenge.told_part"))
+    console.print(say("challenge.filed", hash=received.submission.hash[:12], team=received.submission.team))
+    if received.left is not None:
+        console.print(say("challenge.left", n=received.left))
+
+
+def challenge_rank(folder: str, html: str | None, final: bool, as_json: bool) -> None:
+    """Show the ranking to the organiser, and write the page that is published."""
+    from datetime import UTC, datetime
+
+    challenge = Challenge(Path(folder))
+    if final:
+        challenge.submissions.close(datetime.now(UTC))
+    found = standing(challenge)
+    page = standing_page(challenge, found, STYLE)
+    pages = [challenge.folder / PUBLIC / "ranking.html", *([Path(html)] if html else [])]
+    for path in pages:
+        if path.suffix.casefold() not in (".html", ".htm"):
+            raise CapasError("challenge_page", where=path, received=path.suffix or path.name)
+        write_atomic(path, page)
+    if as_json:
+        show.print_json({**found.as_json(), "pages": [str(path) for path in pages]})
+        return
+    console = show.results()
+    if not found.places:
+        show.notes().print(say("challenge.nothing_yet"))
+        return
+    console.print(Text(found.title, "bold"))
+    console.print(say("challenge.page_rank", metric=figure_name(found.metric), units=found.units))
+    rows = [cells_of(place, published=True) for place in found.places]
+    console.print(show.table("", heads(), rows, right=(0, 3, 4)))
+    console.print(Text(say("challenge.rule_rank"), "dim"))
+    if not found.published:
+        console.print(Text(say("challenge.organiser_only"), "yellow"))
+    show.notes().print(say("challenge.page_written", path=", ".join(map(str, pages))))

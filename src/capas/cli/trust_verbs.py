@@ -1,0 +1,88 @@
+"""``trust``: the report of a run, or two side by side."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from rich.padding import Padding
+from rich.text import Text
+
+from capas.cli import show
+from capas.core.errors import CapasError
+from capas.core.figures import decimal, figure_name, figure_text
+from capas.core.messages import say
+from capas.trust.asked import Level
+from capas.trust.compare import Comparison, compare
+from capas.trust.page import MARKS
+from capas.trust.report import Report, make_report
+from capas.trust.theme import THEMES, ThemeName
+
+SIGNS = {"plain": " ", "good": "✓", "attention": "!", "problem": "✗"}
+TONES = {"plain": "", "good": "green", "attention": "yellow", "problem": "red"}
+STYLES = {"nothing_found": "green", "attention": "yellow", "problem": "red", "not_computed": "dim"}
+
+
+def trust(runs: Sequence[str], level: Level, side_by_side: bool, as_json: bool) -> None:
+    """Make the report of a run and print its verdict, or compare the reports of two."""
+    if len(runs) != (2 if side_by_side else 1):
+        raise CapasError("trust_runs" if not side_by_side else "compare_runs", where="RUN", received=" ".join(runs))
+    if side_by_side:
+        found = compare(runs[0], runs[1])
+        if as_json:
+            show.print_json(found.as_json())
+        else:
+            _print_comparison(found)
+        return
+    report = make_with_progress(runs[0], level, quiet=as_json)
+    if as_json:
+        show.print_json(report.as_json())
+    else:
+        print_report(report)
+
+
+def make_with_progress(run: str, level: Level, *, quiet: bool) -> Report:
+    """The report, with a bar over the nine themes."""
+    with show.stages(quiet=quiet) as stages:
+
+        def progress(name: ThemeName, done: int, total: int) -> None:
+            stages("trust", THEMES.index(name) + (1 if done == total else 0), len(THEMES))
+
+        return make_report(run, level, progress)
+
+
+def print_report(report: Report) -> None:
+    """The verdict, a line for each theme, and where the page is."""
+    console = show.results()
+    first, *others = report.verdict
+    console.print(Text(first.text, "bold"))
+    for sentence in others:
+        line = Text.assemble((f"{SIGNS[sentence.tone]} ", TONES[sentence.tone]), sentence.text)
+        console.print(Padding(line, (0, 0, 0, 2)))
+    console.print()
+    rows = [
+        [
+            Text(f"{MARKS[theme.status]} ", STYLES[theme.status]) + Text(say(f"trust.themes.{theme.name}")),
+            Text(say(f"trust.status.{theme.status}"), STYLES[theme.status]),
+        ]
+        for theme in report.themes
+    ]
+    console.print(show.table("", ["", ""], rows))
+    console.print()
+    console.print(Text.assemble((say("trust.page") + " ", "dim"), (str(report.page), show.ACCENT)), soft_wrap=True)
+
+
+def _print_comparison(found: Comparison) -> None:
+    console = show.results()
+    rows = [[figure_name(name), figure_text(a), figure_text(b)] for name, a, b in found.figures]
+    rows += [
+        [say(f"trust.themes.{name}"), say(f"trust.status.{a}"), say(f"trust.status.{b}")]
+        for name, a, b in found.statuses
+    ]
+    console.print(show.table("", ["", found.a, found.b], rows))
+    if found.difference is None:
+        console.print(Text(say("trust.compare.other_tests"), "yellow"))
+        return
+    low, high = cast(list[float], found.difference["interval"])
+    value = cast(float, found.difference["value"])
+    said = "trust.compare.no_difference" if low <= 0 <= high else "trust.compare.difference"
+    console.print(say(said, points=f"{'+' if value > 0 else ''}{decimal(100 * value, 1)}", low=decimal(100 * low, 1),
+                      high=decimal(100 * high, 1), n=cast(int, found.difference["n"])))  # fmt: skip

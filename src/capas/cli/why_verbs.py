@@ -1,0 +1,177 @@
+"""``explain`` and ``attack``: one input at a time, why it is answered so and what would change that."""
+
+import io
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+from PIL import Image
+from rich.text import Text
+
+from capas.cli import show
+from capas.core.errors import CapasError
+from capas.core.figures import decimal
+from capas.core.files import write_atomic, write_json
+from capas.core.messages import say
+from capas.engine.predict import Model, load_model
+from capas.engine.recipe import Item
+from capas.engine.run import find_run
+from capas.trust.attack import Attacked, Attacker
+from capas.trust.explain import Explainer, Explanation
+from capas.trust.pictures import overlaid
+from capas.trust.report import read_report
+
+MOST_SHOWN = 8
+
+
+def explain(
+    run: str, inputs: Sequence[str], *, of: str | None, limit: int | None, out: str | None, as_json: bool
+) -> None:
+    """Print what each answer rests on; pictures go to the folder ``out`` (the current one if not given)."""
+    model = load_model(run)
+    explainer = Explainer(model)
+    folder = Path(out or ".")
+    found = []
+    for item, number in _items(model, inputs, limit):
+        explanation = explainer.explain(item, of)
+        path = _picture_of(explanation, folder, number)
+        found.append({**explanation.as_json(), "picture": None if path is None else str(path)})
+        if not as_json:
+            _print_explanation(explanation, path)
+    if as_json:
+        show.print_json(found)
+    else:
+        method = "integrated_gradients" if model.card.medium == "image" else "leave_one_out"
+        show.notes().print(Text(say(f"trust.why.{_checked(run, method)}"), "dim"))
+
+
+def attack(
+    run: str, inputs: Sequence[str], *, size: float, target: str | None, limit: int | None, out: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Print what fools the model on each input; with ``out`` the changed inputs are written there."""
+    model = load_model(run)
+    attacker = Attacker(model, size=size, target=target)
+    found = []
+    for item, number in _items(model, inputs, limit):
+        attacked = attacker.attack(item)
+        found.append(attacked.as_json())
+        if out is not None:
+            _write(attacked, Path(out), number)
+        if not as_json:
+            _print_attacked(attacked)
+    if as_json:
+        show.print_json(found)
+    else:
+        show.notes().print(Text(say("trust.why.for_own"), "dim"))
+
+
+def _items(model: Model, inputs: Sequence[str], limit: int | None) -> Iterator[tuple[Item, int]]:
+    count = 0
+    for count, item in enumerate(islice(model.answering.items(inputs, sys.stdin), limit), 1):
+        yield item, count
+    if not count:
+        raise CapasError("nothing_to_predict", where=" ".join(inputs))
+
+
+def _stem(name: str, number: int) -> str:
+    stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(name).stem)[:60]
+    return stem or str(number)
+
+
+def _picture_of(explanation: Explanation, folder: Path, number: int) -> Path | None:
+    if explanation.picture is None or explanation.heat is None:
+        return None
+    path = folder / f"{_stem(explanation.answer.input, number)}.explained.png"
+    stream = io.BytesIO()
+    Image.fromarray(overlaid(explanation.picture, explanation.heat)).save(stream, "PNG")
+    write_atomic(path, stream.getvalue())
+    return path
+
+
+def _print_explanation(explanation: Explanation, path: Path | None) -> None:
+    console = show.results()
+    answer = explanation.answer
+    said = (
+        answer.text
+        if answer.text is not None
+        else f"{explanation.of} {_percent(answer.probabilities.get(explanation.of))}"
+    )
+    console.print(Text.assemble(answer.input, "  ", (said, f"bold {show.ACCENT}")), soft_wrap=True)
+    if path is not None:
+        console.print(Text(f"  {say('trust.why.picture_in', path=path)}", "dim"), soft_wrap=True)
+    if explanation.picture is None:
+        _print_parts(explanation)
+
+
+def _percent(probability: float | None) -> str:
+    return "" if probability is None else show.percent(probability)
+
+
+def _print_parts(explanation: Explanation) -> None:
+    """A text with its words coloured; anything else as bars, the weightiest first."""
+    console = show.results()
+    largest = max((abs(weight) for _, weight in explanation.parts), default=0.0) or 1.0
+    if len(explanation.parts) > MOST_SHOWN and all(" s" not in name for name, _ in explanation.parts):
+        words = Text("  ")
+        for name, weight in explanation.parts:
+            words.append(name, _colour(weight / largest))
+            words.append(" ")
+        console.print(words)
+        return
+    for name, weight in sorted(explanation.parts, key=lambda part: -abs(part[1]))[:MOST_SHOWN]:
+        drawn = (show.bar(abs(weight) / largest, 16), _colour(1.0 if weight >= 0 else -1.0))
+        console.print(Text.assemble(f"  {name:<24.24} ", (f"{decimal(weight, 3):>9} ", "dim"), drawn))
+
+
+def _colour(share: float) -> str:
+    if abs(share) < 0.15:
+        return ""
+    strength = "bold " if abs(share) > 0.5 else ""
+    return strength + ("cyan" if share > 0 else "red")
+
+
+def _checked(run: str, method: str) -> str:
+    """Whether the report of the run found this kind of explanation reliable."""
+    try:
+        themes = cast(Mapping[str, Mapping[str, object]], read_report(find_run(run))["themes"])
+        facts = cast(Mapping[str, object], themes["zones"]["facts"])
+        keys = {f["key"] for f in cast(list[dict[str, str]], themes["zones"]["findings"])}
+        if method == "leave_one_out":
+            return "unchecked" if "no_reliable_map" in keys or not facts else "checked"
+        methods = cast(Mapping[str, Mapping[str, object]], facts["methods"])
+        return "checked" if methods[method].get("reliable") else "unchecked"
+    except (CapasError, KeyError):
+        return "unchecked"
+
+
+def _print_attacked(attacked: Attacked) -> None:
+    console = show.results()
+    before, after = attacked.before, attacked.after
+    name, colour = ("fooled", "red") if attacked.fooled else ("withstood", "green")
+    was, became = (f"{answer.prediction} {_percent(answer.probability)}" for answer in (before, after))
+    said = f"  {say(f'trust.why.{name}')}"
+    console.print(Text.assemble(before.input, "  ", (was, show.ACCENT), " → ", (became, f"bold {colour}"), said),
+                  soft_wrap=True)  # fmt: skip
+    facts = attacked.facts
+    if "largest_change" in facts:
+        largest, mean = (show.percent(float(str(facts[key]))) for key in ("largest_change", "mean_change"))
+        line = say("trust.why.changed", largest=largest, mean=mean)
+        if attacked.noise is not None:
+            said = f"{attacked.noise.prediction} {_percent(attacked.noise.probability)}"
+            line += " · " + say("trust.why.noise", name=said)
+        console.print(Text(f"  {line}", "dim"), soft_wrap=True)
+    if "misspelt" in facts:
+        words = ", ".join(cast(list[str], facts["misspelt"])) or "–"
+        console.print(Text(f"  {say('trust.why.misspelt', words=words)}", "dim"), soft_wrap=True)
+
+
+def _write(attacked: Attacked, folder: Path, number: int) -> None:
+    stem = _stem(attacked.before.input, number)
+    for ending, content in attacked.files.items():
+        write_atomic(folder / f"{stem}{ending}", content)
+    if attacked.text is not None:
+        write_atomic(folder / f"{stem}.attacked.txt", attacked.text + "\n")
+    write_json(folder / f"{stem}.attack.json", attacked.as_json())

@@ -1,0 +1,163 @@
+"""Whether the figures of the attacks can be believed: the ways in which an evaluation of robustness fools itself.
+
+Athalye, Carlini & Wagner, "Obfuscated Gradients Give a False Sense of Security", ICML 2018, section 3.1, and Carlini et
+al., "On Evaluating Adversarial Robustness", arXiv 1902.06705, give the signs: one step beats many, an attack without
+gradients beats one with, an attack without limit does not reach 0 %. To them come the mistakes of use: inputs of
+another range, a network in training mode, a softmax that is so sure that its gradient is zero.
+
+A robustness verdict is to be refused where any failure but ``SATURATED`` is found; there it is enough to attack
+``margin``, which ``SelfCheck.loss`` then is, instead of the cross-entropy.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from capas.trust.adversarial import (
+    Attack,
+    Forward,
+    Loss,
+    accuracy_under,
+    answered_right,
+    ascent,
+    batches,
+    cross_entropy,
+    fgsm,
+    margin,
+    pgd,
+    random_noise,
+)
+from capas.trust.square_attack import square_attack
+
+
+class Failure(StrEnum):
+    """What makes the figures of an attack worthless (or, for ``SATURATED``, asks for another loss)."""
+
+    OUTSIDE_RANGE = "outside_range"
+    NOT_FINITE = "not_finite"
+    NOT_REPEATABLE = "not_repeatable"
+    DEPENDS_ON_BATCH = "depends_on_batch"
+    SATURATED = "saturated_softmax"
+    VANISHING = "vanishing_gradients"
+    WEAKER_THAN_NOISE = "weaker_than_noise"
+    WEAKER_THAN_ONE_STEP = "weaker_than_one_step"
+    WEAKER_THAN_SQUARES = "weaker_than_squares"
+    NOT_REACHING_ZERO = "not_reaching_zero"
+
+
+# Of the right examples: a lone dead unit is no masking, a tenth of them is.
+VANISHING_SHARE = 0.1
+# Of all examples: what one comparison of attacks may differ by for other reasons than masking.
+SLACK = 0.05
+# Below it float32 keeps only a few bits of the differences that make the sign of a gradient.
+NEGLIGIBLE = 1e-12
+# Without a limit every value is free: a quarter of the range per step crosses it often enough.
+LONG_STEP = 0.25
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SelfCheck:
+    """``failures`` in the order of their checks; the loss to attack; shares of all N examples, 0..1, that stay right,
+    and of the right ones whose gradient vanishes under each loss. NaN for what was not measured after an early failure.
+    """
+
+    failures: tuple[Failure, ...]
+    loss: Loss
+    n: int
+    vanishing_cross_entropy: float = torch.nan
+    vanishing_margin: float = torch.nan
+    clean: float = torch.nan
+    noise: float = torch.nan
+    one_step: float = torch.nan
+    many_steps: float = torch.nan
+    squares: float = torch.nan
+    unlimited: float = torch.nan
+
+
+def self_check(
+    forward: Forward,
+    x: Float[Tensor, " N *shape"],
+    y: Int[Tensor, " N"],
+    eps: float,
+    generator: torch.Generator,
+    *,
+    batch: int = 256,
+    steps: int = 40,
+    queries: int = 200,
+) -> SelfCheck:
+    """Every sign that attacks of size ``eps`` on ``x`` (N, …) would be measured wrongly; 50–100 examples are enough.
+
+    It stops early where inputs or answers are broken. Costs about 1.5 · ``steps`` gradients and ``queries`` answers per
+    example.
+    """
+    broken = _broken_use(forward, x, batch)
+    if broken:
+        return SelfCheck(failures=broken, loss=cross_entropy, n=len(x))
+    vanishing = {loss: _vanishing(forward, x, y, loss, batch) for loss in (cross_entropy, margin)}
+    loss: Loss = margin if vanishing[cross_entropy] > VANISHING_SHARE else cross_entropy
+
+    def after(attack: Attack) -> float:
+        return accuracy_under(forward, x, y, attack, batch=batch).accuracy.value
+
+    measured = SelfCheck(
+        failures=(),
+        loss=loss,
+        n=len(x),
+        vanishing_cross_entropy=vanishing[cross_entropy],
+        vanishing_margin=vanishing[margin],
+        clean=after(lambda some, wanted: some),
+        noise=after(lambda some, wanted: random_noise(some, eps, generator)),
+        one_step=after(lambda some, wanted: fgsm(forward, some, wanted, eps, loss=loss)),
+        many_steps=after(lambda some, wanted: pgd(forward, some, wanted, eps, steps=steps, loss=loss)),
+        squares=after(lambda some, wanted: square_attack(forward, some, wanted, eps, generator, queries=queries)),
+        unlimited=after(
+            lambda some, wanted: pgd(
+                forward, some, wanted, 1.0, steps=max(1, steps // 2), step_size=LONG_STEP, loss=loss
+            )
+        ),
+    )
+    return replace(measured, failures=_failures(measured))
+
+
+def _broken_use(forward: Forward, x: Tensor, batch: int) -> tuple[Failure, ...]:
+    """Failures after which no figure means anything."""
+    if not bool(torch.isfinite(x).all()):
+        return (Failure.NOT_FINITE,)
+    if float(x.min()) < 0 or float(x.max()) > 1:
+        return (Failure.OUTSIDE_RANGE,)
+    some = x[:batch]
+    with torch.no_grad():
+        first, second = forward(some), forward(some)
+        # Batch normalisation in training mode repeats itself exactly: only another batch shows it.
+        alone = torch.cat([forward(part) for part in torch.split(some, max(1, len(some) // 2))])
+    if not bool(torch.isfinite(first).all()):
+        return (Failure.NOT_FINITE,)
+    found = []
+    if not torch.equal(first, second):
+        found.append(Failure.NOT_REPEATABLE)
+    elif float((first - alone).abs().max()) > 1e-3 * (1 + float(first.abs().max())):
+        found.append(Failure.DEPENDS_ON_BATCH)
+    return tuple(found)
+
+
+def _vanishing(forward: Forward, x: Tensor, y: Tensor, loss: Loss, batch: int) -> float:
+    """The share of the right examples whose gradient of ``loss`` is next to nothing everywhere; 0 if none is right."""
+    largest = [ascent(forward, some, wanted, loss).flatten(1).abs().amax(1) for some, wanted in batches(x, y, batch)]
+    right = answered_right(forward, x, y, batch=batch)
+    gone = torch.cat(largest) < NEGLIGIBLE
+    return float((gone & right).sum() / right.sum().clamp(min=1))
+
+
+def _failures(found: SelfCheck) -> tuple[Failure, ...]:
+    signs = {
+        Failure.SATURATED: found.vanishing_cross_entropy > VANISHING_SHARE >= found.vanishing_margin,
+        Failure.VANISHING: found.vanishing_margin > VANISHING_SHARE,
+        Failure.WEAKER_THAN_NOISE: found.many_steps > found.noise,
+        Failure.WEAKER_THAN_ONE_STEP: found.many_steps > found.one_step + SLACK,
+        Failure.WEAKER_THAN_SQUARES: found.many_steps > found.squares + SLACK,
+        Failure.NOT_REACHING_ZERO: found.unlimited > SLACK,
+    }
+    return tuple(failure for failure, seen in signs.items() if seen)

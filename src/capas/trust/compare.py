@@ -1,0 +1,84 @@
+"""Two reports side by side; a difference between figures is claimed only where it was tested on the same examples."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+
+from capas.core.errors import CapasError
+from capas.core.figures import value_of
+from capas.engine.record import Record, read_record
+from capas.engine.run import Run, find_run, read_metrics
+from capas.trust.predictions import read_right
+from capas.trust.report import read_report
+from capas.trust.theme import THEMES
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """``figures`` are (name, of A, of B); ``statuses`` (theme, of A, of B). ``difference`` is B's accuracy minus A's on
+    the same examples with a 95 % interval, None where they were tested on others."""
+
+    a: str
+    b: str
+    figures: Sequence[tuple[str, object, object]]
+    statuses: Sequence[tuple[str, str, str]]
+    difference: Mapping[str, object] | None
+
+    def as_json(self) -> dict[str, object]:
+        """The form of ``capas trust --compare A B --json``."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            "metrics": {name: {"a": first, "b": second} for name, first, second in self.figures},
+            "themes": {name: {"a": first, "b": second} for name, first, second in self.statuses},
+            "difference": self.difference,
+        }
+
+
+def compare(first: str, second: str) -> Comparison:
+    """The reports of two runs. Raises CapasError where one has none, or where they learnt different tasks."""
+    runs = [find_run(first), find_run(second)]
+    trees = [read_report(run) for run in runs]
+    tasks = [cast(Mapping[str, object], tree["model"])["task"] for tree in trees]
+    if tasks[0] != tasks[1]:
+        raise CapasError("compare_tasks", where=second, received=str(tasks[1]), known=str(tasks[0]))
+    metrics = [cast(Mapping[str, object], read_metrics(run)["metrics"]) for run in runs]
+    themes = [cast(Mapping[str, Mapping[str, object]], tree["themes"]) for tree in trees]
+    return Comparison(
+        a=str(runs[0].folder),
+        b=str(runs[1].folder),
+        figures=[(name, metrics[0][name], metrics[1][name]) for name in metrics[0] if name in metrics[1]],
+        statuses=[(name, str(themes[0][name]["status"]), str(themes[1][name]["status"])) for name in THEMES],
+        difference=_difference(runs),
+    )
+
+
+def better(figures: tuple[str, object, object]) -> float:
+    """B's figure minus A's."""
+    return value_of(figures[2]) - value_of(figures[1])
+
+
+def _difference(runs: Sequence[Run]) -> Mapping[str, object] | None:
+    """Paired: the same examples are drawn again and again for both (Efron 1979)."""
+    records = [read_record(run) for run in runs]
+    held = [_by_content(run, record) for run, record in zip(runs, records, strict=True)]
+    if held[0] is None or held[1] is None or set(held[0]) != set(held[1]) or not held[0]:
+        return None
+    gains = torch.tensor([held[1][key] - held[0][key] for key in sorted(held[0])], dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randint(0, len(gains), (RESAMPLES, len(gains)), generator=generator)
+    low, high = torch.quantile(gains[drawn].mean(1), torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return {"value": round(float(gains.mean()), 6), "n": len(gains), "interval": [round(low, 6), round(high, 6)]}
+
+
+def _by_content(run: Run, record: Record) -> dict[str, float] | None:
+    """Whether each test example was answered rightly, by its content's hash; None where that is no yes or no."""
+    right = read_right(run)
+    if right is None:
+        return None
+    hashes = dict(zip(record.names, record.hashes, strict=True))
+    return {hashes[name]: float(value) for name, value in right.items() if name in hashes}

@@ -1,0 +1,48 @@
+"""Pictures as a model of them is given them, in 0..1 and differentiable: where gradients, attacks and patches begin."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from capas.engine.recipes.pictures import PictureReader
+
+
+class Pixels(nn.Module):
+    """``forward``: pictures (B, C, H, W) in 0..1 → raw outputs (B, K), the preparation's own scaling inside."""
+
+    def __init__(self, reader: PictureReader) -> None:
+        super().__init__()
+        self.network = reader.network
+        for parameter in self.network.parameters():
+            parameter.requires_grad_(False)
+            if parameter.ndim == 4:  # half as long per picture, on a processor
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        self.register_buffer("mean", torch.tensor(reader.preparation.mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(reader.preparation.std).view(1, -1, 1, 1))
+
+    def forward(self, pictures: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """See the class."""
+        scaled = (pictures - self.get_buffer("mean")) / self.get_buffer("std")
+        outputs: Tensor = self.network(scaled.contiguous(memory_format=torch.channels_last))
+        return outputs
+
+
+def as_shares(prepared: Sequence[object]) -> Float[Tensor, "B C H W"]:
+    """Prepared pictures (uint8 C×H×W each) in 0..1."""
+    return torch.stack([p for p in prepared if isinstance(p, Tensor)]).float() / 255
+
+
+def as_prepared(pictures: Float[Tensor, "B C H W"]) -> list[Tensor]:
+    """Back again: what the reader would have made."""
+    return list((pictures.clamp(0, 1) * 255).round().to(torch.uint8))
+
+
+def as_array(picture: Tensor) -> NDArray[np.uint8]:
+    """A picture C×H×W, uint8 or in 0..1, as H×W or H×W×3 to be shown."""
+    held = picture if picture.dtype == torch.uint8 else (picture.clamp(0, 1) * 255).round().to(torch.uint8)
+    array: NDArray[np.uint8] = held.permute(1, 2, 0).contiguous().numpy()
+    return array[..., 0] if array.shape[2] == 1 else array

@@ -1,0 +1,132 @@
+"""The trust report: nine themes asked in order, one page for people and the same facts as JSON."""
+
+import datetime
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, cast
+
+from capas.core.errors import CapasError
+from capas.core.figures import decimal
+from capas.core.files import only_writer, write_atomic, write_json
+from capas.core.messages import language, say
+from capas.engine.recipes.one_answer import OneAnswerModel
+from capas.engine.run import Run
+from capas.trust.asked import Asked, Level
+from capas.trust.blocks import Sentence
+from capas.trust.page import Page, page_html
+from capas.trust.subject import Subject, open_case
+from capas.trust.theme import THEMES, Theme, ThemeName
+from capas.trust.themes import ASKING
+from capas.trust.verdict import findings, verdict
+from capas.version import __version__
+
+FORMAT: Final = "capas-report"
+VERSION: Final = 1
+HTML, JSON = "report.html", "report.json"
+Progress = Callable[[ThemeName, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """What was found, as JSON has it, the folder it lies in, and the ``verdict`` sentence by sentence."""
+
+    folder: Path
+    tree: Mapping[str, object]
+    themes: Sequence[Theme]
+    verdict: Sequence[Sentence]
+
+    @property
+    def page(self) -> Path:
+        """The file for people."""
+        return self.folder / HTML
+
+    def as_json(self) -> dict[str, object]:
+        """The form of ``capas trust --json``."""
+        return {**self.tree, "report": str(self.page)}
+
+
+def make_report(where: str, level: Level = "standard", progress: Progress | None = None) -> Report:
+    """Question the run at ``where`` and write ``report/`` in its folder. Raises CapasError when it is unfinished, when
+    a file of it is missing or was altered, or when its data are gone: nothing is then written."""
+    started = time.monotonic()
+    case, model = open_case(where)
+    subject = Subject(case, model) if isinstance(model.answering, OneAnswerModel) else None
+    themes = [_theme(name, Asked(case=case, subject=subject, level=level), progress) for name in THEMES]
+    asked = Asked(case=case, subject=subject, level=level)
+    said = verdict(asked, themes)
+    tree: dict[str, object] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "run": str(case.run.folder),
+        "model": {"name": case.card.name, "task": case.task, "medium": case.medium, "network": case.card.network.name,
+                  "weights": case.card.weights.hash},
+        "level": level,
+        "language": language(),
+        "verdict": " ".join(sentence.text for sentence in said),
+        "findings": [{"key": f.key, "gravity": f.gravity, "text": f.text} for f in findings(themes)],
+        "themes": {theme.name: theme.as_json() for theme in themes},
+        "seconds": round(time.monotonic() - started, 1),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "capas": __version__,
+    }  # fmt: skip
+    page = Page(
+        title=say("trust.title", name=case.card.name),
+        subtitle=say("trust.subtitle", date=str(tree["created"])[:10]),
+        verdict=said,
+        facts=_made(asked, tree),
+        themes=themes,
+    )
+    folder = case.run.folder / "report"
+    with only_writer(case.run.folder):
+        for theme in themes:
+            for name, content in theme.files.items():
+                write_atomic(folder / name, content)
+        write_atomic(folder / HTML, page_html(page))
+        write_json(folder / JSON, tree)
+    return Report(folder=folder, tree=tree, themes=themes, verdict=said)
+
+
+def read_report(run: Run) -> Mapping[str, object]:
+    """The facts of a report that was made. Raises CapasError ``no_report`` or ``report_unreadable``."""
+    path = run.folder / "report" / JSON
+    if not path.is_file():
+        raise CapasError("no_report", where=run.folder)
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        if tree["format"] != FORMAT or tree["version"] != VERSION:
+            raise ValueError(f"{tree['format']} {tree['version']}")
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise CapasError("report_unreadable", where=path, received=str(error)) from error
+    return cast(Mapping[str, object], tree)
+
+
+def _theme(name: ThemeName, asked: Asked, progress: Progress | None) -> Theme:
+    started = time.monotonic()
+    if progress is not None:
+        listen = progress
+        asked = replace(asked, progress=lambda done, total: listen(name, done, total))
+        listen(name, 0, 1)
+    try:
+        theme = ASKING[name](asked)
+    except CapasError as error:
+        theme = Theme(name=name, not_computed_because=error.part("what"))
+    if progress is not None:
+        progress(name, 1, 1)
+    return replace(theme, seconds=time.monotonic() - started)
+
+
+def _made(asked: Asked, tree: Mapping[str, object]) -> list[tuple[str, str]]:
+    card = asked.case.card
+    splits = ", ".join(
+        f"{say(f'look.column_{name}')} {decimal(part.count, 0)}" for name, part in card.data.splits.items()
+    )
+    return [
+        (say("trust.facts.network"), f"{card.network.name} ({decimal(card.network.parameters, 0)})"),
+        (say("trust.facts.data"), f"{card.data.source}: {splits}"),
+        (say("trust.facts.weights"), card.weights.hash),
+        (say("trust.facts.report"), f"Capas {__version__}, {say(f'trust.levels.{asked.level}')}, {tree['created']}, "
+                                    f"{decimal(cast(float, tree['seconds']), 0)} s"),
+    ]  # fmt: skip

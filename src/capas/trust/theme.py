@@ -1,0 +1,59 @@
+"""One of the nine questions of the report: facts for machines, blocks for people, findings for the verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from capas.trust.blocks import Block
+
+ThemeName = Literal[
+    "quality", "calibration", "unlike", "zones", "attacks", "stickers", "groups", "labels", "leakage"
+]  # fmt: skip
+THEMES: Final[tuple[ThemeName, ...]] = (
+    "quality", "calibration", "unlike", "zones", "attacks", "stickers", "groups", "labels", "leakage",
+)  # fmt: skip
+Status = Literal["nothing_found", "attention", "problem", "not_computed"]
+Gravity = Literal["attention", "problem"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """Something that the reader must know: ``key`` names it for scripts, ``text`` says it."""
+
+    key: str
+    gravity: Gravity
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Theme:
+    """What was found out about one question. ``facts`` are JSON; ``untested`` says what was left open; ``files`` are
+    what lies beside the report, by name."""
+
+    name: ThemeName
+    facts: Mapping[str, object] = field(default_factory=dict)
+    blocks: Sequence[Block] = ()
+    findings: Sequence[Finding] = ()
+    untested: Sequence[str] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    not_computed_because: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> Status:
+        """The gravest of the findings."""
+        if self.not_computed_because is not None:
+            return "not_computed"
+        found = {finding.gravity for finding in self.findings}
+        return "problem" if "problem" in found else "attention" if found else "nothing_found"
+
+    def as_json(self) -> dict[str, object]:
+        """An entry of ``report.json``."""
+        return {
+            "status": self.status,
+            "facts": dict(self.facts),
+            "findings": [{"key": f.key, "gravity": f.gravity, "text": f.text} for f in self.findings],
+            "not_computed_because": self.not_computed_because,
+            "untested": list(self.untested),
+            "seconds": round(self.seconds, 1),
+        }

@@ -1,0 +1,109 @@
+"""Are the labels right? Training labels that a model which had not seen them does not believe, to be reviewed."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from capas.core.figures import decimal, figure_text, percent
+from capas.core.messages import say
+from capas.tasks.metrics import rate
+from capas.trust.asked import Asked
+from capas.trust.blocks import Block, Gallery, Grid, Sentence
+from capas.trust.checking import believed
+from capas.trust.label_errors import LabelErrors, find_label_errors
+from capas.trust.pictured import pictured
+from capas.trust.subject import Subject
+from capas.trust.theme import Finding, Theme
+
+LEAST, LEAST_AGREEMENT = 100, 0.6
+MANY = 0.02
+SHOWN, LISTED = 12, 12
+REVIEW = "labels-to-review.csv"
+
+
+def labels(asked: Asked) -> Theme:
+    """See the module."""
+    subject = asked.subject
+    if subject is None or asked.case.task != "classify" or len(asked.case.classes) < 2:
+        return Theme(name="labels", not_computed_because=say("trust.labels.other_kind"))
+    if len(subject.train) < LEAST:
+        return Theme(name="labels", not_computed_because=say("trust.labels.too_few", n=len(subject.train)))
+    if asked.level == "quick" and asked.case.medium == "image":
+        return Theme(name="labels", not_computed_because=say("trust.not_in_quick"))
+    given = subject.train.targets
+    probabilities = believed(subject, given, subject.case.chance("labels"), asked.progress)
+    agreement = rate(int((probabilities.argmax(1) == given).sum()), len(given))
+    if agreement.value < LEAST_AGREEMENT:
+        share = percent(agreement.value, 0)
+        return Theme(name="labels", not_computed_because=say("trust.labels.not_good_enough", share=share))
+    found = find_label_errors(probabilities, given)
+    likely = probabilities.argmax(1)
+    suspected = rate(len(found.suspects), len(given)).as_json()
+    facts: dict[str, object] = {
+        "n": len(given),
+        "agreement": agreement.as_json(),
+        "suspects": suspected,
+        "estimated_wrong_share": round(found.wrong_share, 6),
+        "first": [_named(subject, i, likely) for i in found.suspects[:LISTED].tolist()],
+    }
+    blocks: list[Block] = [
+        Sentence(text=say("trust.labels.about", n=decimal(len(given), 0), share=percent(agreement.value))),
+        *_first(subject, found, likely),
+    ]
+    files = {REVIEW: _review(subject, found, likely)} if len(found.suspects) else {}
+    findings = _findings(len(found.suspects), len(given), suspected)
+    return Theme(
+        name="labels",
+        facts=facts,
+        blocks=blocks,
+        findings=findings,
+        files=files,
+        untested=[say("trust.labels.untested")],
+    )
+
+
+def _findings(count: int, n: int, share: dict[str, object]) -> list[Finding]:
+    if count < MANY * n:
+        return []
+    text = say("trust.labels.found", count=count, n=decimal(n, 0), share=figure_text(share))
+    return [Finding(key="labels_probably_wrong", gravity="attention", text=text)]
+
+
+def _named(subject: Subject, i: int, likely: Tensor) -> dict[str, object]:
+    case = subject.case
+    return {
+        "example": case.record.names[int(subject.train.positions[i])],
+        "label": case.classes[int(subject.train.targets[i])],
+        "probably": case.classes[int(likely[i])],
+    }
+
+
+def _first(subject: Subject, found: LabelErrors, likely: Tensor) -> Sequence[Block]:
+    if not len(found.suspects):
+        return [Sentence(text=say("trust.labels.none"))]
+    order = found.suspects[:SHOWN]
+    rows = [_named(subject, i, likely) for i in order.tolist()]
+    captions = [
+        say("trust.labels.caption", name=str(r["example"]), given=str(r["label"]), likely=str(r["probably"]))
+        for r in rows
+    ]
+    n = len(subject.train)
+    said = Sentence(text=say("trust.labels.some", count=len(found.suspects), n=decimal(n, 0)))
+    pictures = pictured(subject, subject.train, torch.as_tensor(order), captions)
+    if pictures:
+        return [said, Gallery(title=say("trust.labels.worst"), pictures=pictures)]
+    heads = [say(f"trust.labels.{name}") for name in ("example", "given", "likely")]
+    return [said, Grid(title=say("trust.labels.worst"), heads=heads, rows=[[str(v) for v in r.values()] for r in rows])]
+
+
+def _review(subject: Subject, found: LabelErrors, likely: Tensor) -> bytes:
+    """The suspects as a table, the most doubtful first."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["example", "label", "probably", "probability_of_label"])
+    for i in found.suspects.tolist():
+        writer.writerow([*_named(subject, i, likely).values(), f"{float(found.self_confidence[i]):.6f}"])
+    return text.getvalue().encode()

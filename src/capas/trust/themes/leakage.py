@@ -1,0 +1,121 @@
+"""Was the test really unseen? Test examples that are in the training examples too, exactly or nearly."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from capas.core.figures import figure_text
+from capas.core.messages import say
+from capas.data.inputs import Texts
+from capas.data.pictures import Pictures
+from capas.tasks.metrics import rate
+from capas.trust.asked import Asked
+from capas.trust.blocks import Block, Gallery, Grid, Sentence, Shown
+from capas.trust.leakage import (
+    Leak,
+    exact_leaks,
+    merged,
+    near_leaks,
+    near_text_leaks,
+    normalised,
+    print_of,
+    with_and_without,
+)
+from capas.trust.theme import Finding, Gravity, Theme
+from capas.trust.themes.groups import right_ones
+
+MOST_TRAIN, MOST_TEST = 20_000, 2_000
+SHOWN, LISTED = 6, 20
+GRAVE = 0.02
+SMALL_SIDE = 40  # pixels: simple pictures below it look alike by chance, one in a hundred
+
+
+def leakage(asked: Asked) -> Theme:
+    """See the module."""
+    case = asked.case
+    train, test = case.record.positions("train")[:MOST_TRAIN], case.record.positions("test")[:MOST_TEST]
+    hashes = case.record.hashes
+    exact = exact_leaks([hashes[i] for i in train.tolist()], [hashes[i] for i in test.tolist()])
+    near, compared = _near(asked, train, test)
+    leaks = merged(exact, near)
+    share = rate(len(leaks), len(test))
+    facts: dict[str, object] = {
+        "n": len(test),
+        "compared_with": len(train),
+        "exact": len(exact),
+        "near": len(leaks) - len(exact),
+        "share": share.as_json(),
+        "near_compared": bool(compared),
+        "examples": [
+            {
+                "test": case.record.names[int(test[leak.test])],
+                "train": case.record.names[int(train[leak.train])],
+                "likeness": round(leak.likeness, 4),
+            }
+            for leak in leaks[:LISTED]
+        ],
+    }
+    blocks: list[Block] = [Sentence(text=say("trust.leakage.compared", n=len(test), m=len(train)))]
+    findings = []
+    if leaks:
+        blocks += _shown(asked, train, test, leaks)
+    if leaks and not exact and compared == "small" and share.value < GRAVE:
+        blocks.insert(1, Sentence(text=say("trust.leakage.by_chance", count=len(leaks))))
+    elif leaks:
+        text = say("trust.leakage.found", count=len(leaks), share=figure_text(share.as_json()))
+        clean = _without(asked, test, leaks)
+        if clean is not None:
+            facts["without_them"] = clean
+            text += " " + say("trust.leakage.without", right=figure_text(clean))
+        gravity: Gravity = "problem" if share.value >= GRAVE else "attention"
+        findings.append(Finding(key="leaked_test", gravity=gravity, text=text))
+    untested = [say("trust.leakage.untested")] if compared else [say("trust.leakage.only_exact")]
+    return Theme(name="leakage", facts=facts, blocks=blocks, findings=findings, untested=untested)
+
+
+def _near(asked: Asked, train: torch.Tensor, test: torch.Tensor) -> tuple[tuple[Leak, ...], str]:
+    """Near duplicates, and among what they were looked for: "" where they were not."""
+    inputs, indices = asked.case.inputs, asked.case.indices
+    if isinstance(inputs, Texts):
+        texts = [[inputs.texts[indices[i]] for i in part.tolist()] for part in (train, test)]
+        same = exact_leaks(*([normalised(text) for text in part] for part in texts))
+        return merged(same, near_text_leaks(*texts)), "texts"
+    if isinstance(inputs, Pictures):
+        sizes = [min(inputs.decode(indices[i]).shape[:2]) for i in test[:20].tolist()]
+        side = min(32, *sizes)
+        prints = [
+            np.stack([print_of(inputs.decode(indices[i]), side) for i in part.tolist()]) for part in (train, test)
+        ]
+        return near_leaks(prints[0], prints[1]), "small" if min(sizes) <= SMALL_SIDE else "large"
+    return (), ""
+
+
+def _without(asked: Asked, test: torch.Tensor, leaks: Sequence[Leak]) -> dict[str, object] | None:
+    subject = asked.subject
+    if subject is None or asked.case.task != "classify":
+        return None
+    places = {int(position): number for number, position in enumerate(subject.test.positions.tolist())}
+    right = right_ones(subject)
+    kept = torch.tensor([bool(right[places[i]]) for i in test.tolist() if i in places])
+    if len(kept) != len(test):
+        return None
+    return with_and_without(kept, leaks).clean.as_json()
+
+
+def _shown(asked: Asked, train: torch.Tensor, test: torch.Tensor, leaks: Sequence[Leak]) -> list[Block]:
+    case = asked.case
+    first = sorted(leaks, key=lambda leak: -leak.likeness)[:SHOWN]
+    if isinstance(case.inputs, Pictures):
+        pictures = []
+        for leak in first:
+            for part, number, key in ((test, leak.test, "test"), (train, leak.train, "train")):
+                position = int(part[number])
+                array = case.inputs.decode(case.indices[position])
+                caption = say(f"trust.leakage.in_{key}", name=case.record.names[position])
+                pictures.append(Shown(picture=array[..., 0] if array.shape[2] == 1 else array, caption=caption))
+        return [Gallery(title=say("trust.leakage.pairs"), pictures=pictures)]
+    rows = [[case.record.names[int(test[leak.test])], case.record.names[int(train[leak.train])]] for leak in first]
+    return [
+        Grid(title=say("trust.leakage.pairs"), heads=[say("trust.leakage.test"), say("trust.leakage.train")], rows=rows)
+    ]
