@@ -5,7 +5,8 @@ Per seed one ``capas train sample:mnist5k``, whose report is the standard one; f
 ``report.json``. Besides, what a report of other people's data cannot know because it has to be planted:
 
 - inputs unlike the training data: the test digits as noise and turned by 90°, letters a–z in the fonts of this machine
-  (centred as MNIST does), scikit-learn's 8×8 digits enlarged; the detector is the one that the report left;
+  (centred as MNIST does; also without l i o s z q g b j, which are written like digits), scikit-learn's 8×8 digits
+  enlarged; the detector is the one that the report left;
 - a defect, 5×5 random pixels somewhere in 300 test digits: found where most of the pixels that it changed are among
   the brightest tenth of the heat map;
 - 5 % of the training labels changed at random: which of them the report's check names;
@@ -52,6 +53,7 @@ SEEDS = (1, 2, 3)
 DEFECTS, COPIES, ATTACKED, FLIPPED = 300, 100, 200, 0.05
 EPS = (0.1, 0.2)
 FONTS = 8
+ALPHABET, LIKE_DIGITS = "abcdefghijklmnopqrstuvwxyz", "lioszqgbj"
 
 
 def subject_of(run: Path) -> Subject:
@@ -65,9 +67,13 @@ def letters() -> Tensor:
     paths = sorted({line.rstrip(": ") for line in listed if line.rstrip(": ").endswith(".ttf") and "Math" not in line})
     fonts: list[Any] = [ImageFont.truetype(path, 80) for path in paths[:: max(1, len(paths) // FONTS)]]
     fonts = fonts or [ImageFont.load_default(80)]
-    return torch.from_numpy(np.stack([_letter(font, c) for font in fonts for c in "abcdefghijklmnopqrstuvwxyz"]))[
-        :, None
-    ]
+    return torch.from_numpy(np.stack([_letter(font, c) for font in fonts for c in ALPHABET]))[:, None]
+
+
+def told_apart(pictures: Tensor) -> Tensor:
+    """The letters without the nine that are written like a digit."""
+    kept = [i for i in range(len(pictures)) if ALPHABET[i % len(ALPHABET)] not in LIKE_DIGITS]
+    return pictures[kept]
 
 
 def _letter(font: Any, letter: str) -> NDArray[np.float32]:
@@ -99,7 +105,7 @@ def unlike(subject: Subject, rng: torch.Generator) -> dict[str, object]:
     combined, pictures = detector.combined, as_shares(subject.test.prepared)
     probes = {
         "noise": torch.rand(pictures.shape, generator=rng), "rotated 90°": torch.rot90(pictures, 1, (2, 3)),
-        "letters": letters(), "8×8 digits": small_digits(),
+        "letters": letters(), "letters unlike digits": told_apart(letters()), "8×8 digits": small_digits(),
     }  # fmt: skip
     usual = combined.score(detector.scores(subject.reader, subject.test.prepared, subject.test))
     found: dict[str, object] = {"false alarms": detection_rate_at(usual, combined.threshold).as_json()}
@@ -253,7 +259,7 @@ def report(seeds: Mapping[str, dict[str, Any]], rare: Mapping[str, Any], facts: 
     ]
     marks += [[f"copies found, {name}, %", "≥ 99", over(lambda r, n=name: _percent(r["copies"][n]))]
               for name in runs[0]["copies"]]  # fmt: skip
-    wanted = {"noise": 99, "rotated 90°": 98, "letters": 96, "8×8 digits": 99}
+    wanted = {"noise": 99, "rotated 90°": 98, "letters": 96, "letters unlike digits": 96, "8×8 digits": 99}
     strange = [
         [name, f"≥ {least}", over(lambda r, n=name: _percent(r["unlike"][n]["auroc"])),
          over(lambda r, n=name: _percent(r["unlike"][n]["detected"]))]

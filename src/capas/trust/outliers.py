@@ -26,9 +26,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-KEPT: Final = 5_000
+KEPT: Final = 3_000
 NEIGHBOURS: Final = 5
-_MAP_SIDE: Final = 4
+_MAP_SIDE: Final = 2
 
 
 def confidence(logits: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
@@ -42,7 +42,7 @@ def energy(logits: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
 
 
 def joined(layers: Sequence[Float[Tensor, "N ..."]]) -> Float[Tensor, "N D"]:
-    """One row per example from several layers: maps (N, C, H, W) are averaged to 4×4 fields, each layer is normalised
+    """One row per example from several layers: maps (N, C, H, W) are averaged to 2×2 fields, each layer is normalised
     to length one, and all are put side by side."""
     if not layers:
         raise ValueError("layers is empty; expected at least one")
