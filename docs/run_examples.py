@@ -19,8 +19,9 @@ from terminal import plain, run
 DOCS = Path(__file__).parent
 PAGES = {
     "first-folder.md": "en", "look.md": "en", "plan.md": "en", "train.md": "en", "resume.md": "en", "test.md": "en",
-    "predict.md": "en", "export.md": "en", "samples.md": "en", "networks.md": "en", "check.md": "en", "data.md": "en",
-    "run-folder.md": "en", "primera-carpeta.md": "es",
+    "predict.md": "en", "trust.md": "en", "explain.md": "en", "attack.md": "en", "board.md": "en", "export.md": "en",
+    "samples.md": "en", "networks.md": "en", "check.md": "en", "data.md": "en", "run-folder.md": "en",
+    "primera-carpeta.md": "es",
 }  # fmt: skip
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -28,7 +29,7 @@ BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 def refresh(page: str, language: str, folder: Path) -> str:
     """The text of ``page`` with every example run anew."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {"CAPAS_LANG": language, "PATH": path}
+    environment = {"CAPAS_LANG": language, "PATH": path, "CAPAS_BOARD": str(folder / ".board.sqlite")}
 
     def rerun(block: re.Match[str]) -> str:
         commands = [line.removeprefix("$ ") for line in block[1].splitlines() if line.startswith("$ ")]

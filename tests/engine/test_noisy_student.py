@@ -353,9 +353,15 @@ def test_the_card_says_by_whom_it_was_taught(finished: Path) -> None:
     assert (card.method.name, card.method.source, card.method.labelled) == ("noisy-student", "more", 28)
     assert (card.method.pictures, card.method.learnt) == (40, became["learnt"])
     assert card.method.teacher == json_of(finished / "teacher" / "metrics.json")["metrics"]
+    assert card.method.first_teacher == json_of(finished / "teacher" / "teacher" / "metrics.json")["metrics"]
     assert card.data.splits["train"].count == 28 + card.method.learnt
     readme = (finished / "bundle" / "README.md").read_text(encoding="utf-8")
-    assert "| its teacher |" in readme and "28 had labels" in readme and "read it once each" in readme
+    assert (
+        "| its teacher |" in readme
+        and "| the first teacher, from labels alone |" in readme
+        and "28 had labels" in readme
+        and "the student read it once" in readme
+    )
     assert "/" not in card.method.source
     first = capas.load(finished / "teacher" / "teacher").card
     assert first.method is None and '"method"' not in (finished / "teacher/teacher/bundle/card.json").read_text()
@@ -418,6 +424,6 @@ def test_the_command_line_tells_the_stages_and_the_teachers_figure(
     assert (
         told.index("Training 1 of 2: the teacher") < told.index("The teacher answers") < told.index("Training 2 of 2")
     )
-    assert "Its teacher, on the same test" in " ".join(said.out.split())
+    assert "On the same test its teacher has: right" in " ".join(said.out.split())
     plan = capas_here(capsys, "plan", data / "labelled", "--method", "noisy-student", "--unlabelled", data / "more")
     assert plan.code == 0 and 'name = "noisy-student"' in plan.out

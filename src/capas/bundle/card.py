@@ -70,8 +70,9 @@ class DataCard(Part):
 
 class MethodCard(Part):
     """How a student was taught: ``labelled`` training examples, and ``learnt`` of the ``pictures`` unlabelled ones of
-    ``source``, as its teacher answered for them; ``teacher`` are the teacher's figures on the same test split. What was
-    left out and why: see ``unlabelled.json`` of a run."""
+    ``source``, as its teacher answered for them; ``teacher`` are the teacher's figures on the same test split,
+    ``first_teacher`` those of who learnt from labels alone. The counts are those of ``unlabelled.json``: see
+    ``capas.engine.unlabelled``."""
 
     name: str
     iterations: int
@@ -90,6 +91,7 @@ class MethodCard(Part):
     crowded: int
     per_class: dict[str, int]
     teacher: dict[str, object]
+    first_teacher: dict[str, object]
 
 
 class ProvenanceCard(Part):

@@ -92,7 +92,9 @@ def _figures_table(card: Card) -> str:
     name, _ = card.headline
     rows = [(say("card.this_model"), f"**{figure_text(card.metrics[name])}**")]
     if card.method is not None:
-        rows.append((say("method.card_teacher"), figure_text(card.method.teacher[name])))
+        if card.method.iterations > 1:
+            rows.append((say("method.card_teacher"), figure_text(card.method.teacher[name])))
+        rows.append((say("method.card_first"), figure_text(card.method.first_teacher[name])))
     for other, figures in card.baseline.items():
         assert isinstance(figures, Mapping)
         rows.append((baseline_name(other), figure_text(figures[name])))

@@ -119,9 +119,15 @@ def _print_result(result: Result) -> None:
         console.print(Padding(Text(say("train.not_better"), "yellow"), (0, 0, 0, 2)))
 
 
+def _headline(run: Run) -> str:
+    """What a run's test is summed up in."""
+    name, figure = next(iter(cast(dict[str, object], read_metrics(run)["metrics"]).items()))
+    return f"{figure_name(name)} {figure_text(figure)}"
+
+
 def _print_teacher(console: Console, run: Run) -> None:
     """The teacher's figure, and what became of the unlabelled pictures."""
-    name, figure = next(iter(cast(dict[str, object], read_metrics(run.teacher)["metrics"]).items()))
+    figure, first = (_headline(teacher) for teacher in (run.teacher, run.first_teacher))
     answered = cast(dict[str, int], run.read_json(run.unlabelled))
     learnt = say(
         "method.learnt",
@@ -131,7 +137,7 @@ def _print_teacher(console: Console, run: Run) -> None:
         },
         repeated=show.whole(answered["repeated"] + answered["labelled_already"]),
     )
-    for line in (say("method.beside", figure=f"{figure_name(name)} {figure_text(figure)}"), learnt):
+    for line in (say("method.beside", figure=figure, first=first), learnt):
         console.print(Padding(Text(line, "dim"), (0, 0, 0, 2)))
 
 

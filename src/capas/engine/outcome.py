@@ -99,6 +99,7 @@ def _method(run: Run, config: Config, record: Record) -> MethodCard | None:
             **answered,
             "source": _shown(record.taught.source),
             "teacher": read_metrics(run.teacher)["metrics"],
+            "first_teacher": read_metrics(run.first_teacher)["metrics"],
         }
     )
 

@@ -69,6 +69,11 @@ class Run:
         return Run(folder=self.folder / "teacher")
 
     @property
+    def first_teacher(self) -> "Run":
+        """The run of the first teacher, who learnt from labels alone; this one where it had none."""
+        return self.teacher.first_teacher if self.teacher.finished else self
+
+    @property
     def unlabelled(self) -> Path:
         """What became of the unlabelled pictures, where there were some."""
         return self.folder / "unlabelled.json"
