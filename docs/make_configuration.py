@@ -26,7 +26,8 @@ yourself is never changed. A key that does not exist is an error that names the 
 out of range.
 
 Several keys have an option of their own: `--task`, `--target` and `--group` (section `data`), `--network`
-(`network.name`), `--time` (`train.time_s`) and `--seed` (`train.seed`).
+(`network.name`), `--time` (`train.time_s`), `--seed` (`train.seed`), `--report` (`trust.report`), `--method` and
+`--unlabelled` (section `method`).
 
 *This page is made from the program's own definitions by `docs/make_configuration.py`; a test compares the two.*
 """
@@ -81,15 +82,14 @@ def _section(name: str, model: Section) -> str:
 
 
 def _row(section: str, key: str, info: FieldInfo) -> str:
-    cells = [f"`{key}`", _values(info), _shown(info.default), info.description or MEANINGS[f"{section}.{key}"]]
+    default = "the data you name" if (section, key) == ("data", "source") else _shown(info.default)
+    cells = [f"`{key}`", _values(info), default, info.description or MEANINGS[f"{section}.{key}"]]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _shown(value: object) -> str:
-    if value is None:
+    if value is None or value == "":
         return "not set"
-    if value == "":
-        return "the data you name"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

@@ -18,12 +18,23 @@ from tests.harness import capas_apart, capas_here
 
 GROUP = typer.main.get_command(app)
 assert isinstance(GROUP, TyperGroup)
-VERBS = ["look", "plan", "train", "resume", "test", "predict", "export", "networks", "samples", "check"]
+VERBS = ["look", "plan", "train", "resume", "test", "predict", "export", "trust", "explain", "attack", "networks",
+         "samples", "check", "score", "board", "challenge"]  # fmt: skip
+GROUPS = {
+    "board": ["show", "compare", "add", "export", "import", "remove"],
+    "challenge": ["new", "submit", "rank"],
+}
+PATHS = [
+    *([verb] for verb in VERBS if verb not in GROUPS),
+    *([group, verb] for group, verbs in GROUPS.items() for verb in verbs),
+]
 
 
-def command_of(verb: str) -> TyperCommand:
-    assert isinstance(GROUP, TyperGroup)
-    command = GROUP.commands[verb]
+def command_of(path: list[str]) -> TyperCommand:
+    command: object = GROUP
+    for name in path:
+        assert isinstance(command, TyperGroup)
+        command = command.commands[name]
     assert isinstance(command, TyperCommand)
     return command
 
@@ -47,16 +58,24 @@ def test_the_verbs_are_these() -> None:
     assert_snapshot("options-capas", described(GROUP))
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_the_options_of_each_verb_are_these(verb: str) -> None:
-    assert_snapshot(f"options-{verb}", described(command_of(verb)))
+def test_the_verbs_of_each_group_are_these() -> None:
+    assert isinstance(GROUP, TyperGroup)
+    groups = {name: inner for name, inner in GROUP.commands.items() if isinstance(inner, TyperGroup)}
+    assert {name: list(inner.commands) for name, inner in groups.items()} == GROUPS
+    for name, inner in groups.items():
+        assert_snapshot(f"options-{name}", described(inner))
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_help_of_each_verb_is_shown(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_the_options_of_each_verb_are_these(path: list[str]) -> None:
+    assert_snapshot(f"options-{'-'.join(path)}", described(command_of(path)))
+
+
+@pytest.mark.parametrize("path", [*PATHS, *([name] for name in GROUPS)], ids=" ".join)
+def test_help_of_each_verb_is_shown(path: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     for option in ("--help", "-h"):
-        said = capas_here(capsys, verb, option)
-        assert said.code == 0 and f"capas {verb}" in said.out and "--help" in said.out
+        said = capas_here(capsys, *path, option)
+        assert said.code == 0 and f"capas {' '.join(path)}" in said.out and "--help" in said.out
 
 
 def test_nothing_asked_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,6 +103,12 @@ def test_help_and_lists_load_no_torch(words: list[str]) -> None:
 def test_importing_capas_loads_nothing_heavy() -> None:
     code = "import sys, capas; assert not {'torch', 'numpy'} & set(sys.modules); capas.__version__, capas.CapasError"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_groups_without_a_verb_show_help_or_what_they_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    said = capas_here(capsys, "challenge")
+    assert "Usage: capas challenge" in said.out + said.err and said.code in (0, 2)
+    assert capas_here(capsys, "board", "fly").code == 2
 
 
 def test_help_is_spanish_by_variable_and_by_option() -> None:

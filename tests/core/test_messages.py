@@ -10,11 +10,16 @@ from typing import get_args
 import pytest
 
 import capas
+from capas.cli.board_verbs import COLUMNS
 from capas.core.errors import CapasError
 from capas.core.messages import LANGUAGES, catalogue, choose_language, language, say
 from capas.core.spec import Medium
 from capas.data.columns import ColumnKind
 from capas.engine.recipes import texts
+from capas.trust.asked import Level
+from capas.trust.attack_check import Failure
+from capas.trust.theme import THEMES, Status
+from capas.trust.themes.stickers import FILLINGS
 
 SOURCES = sorted(Path(capas.__file__).parent.rglob("*.py"))
 PARTS = ("what", "expected", "next")
@@ -22,13 +27,20 @@ PARTS = ("what", "expected", "next")
 
 def names_in(area: str) -> tuple[str, ...]:
     """The names in an area of which any may be missing: then a thing is called by its own name."""
-    return tuple(key.partition(".")[2] for key in catalogue("en") if key.startswith(f"{area}."))
+    return tuple(key.removeprefix(f"{area}.") for key in catalogue("en") if key.startswith(f"{area}."))
+
+
+KINDS_OF_PARTS = ("typos", "nudges", "loudness")
+WAYS_OF_PARTS = tuple(f"{kind}_ways.{way}" for kind in KINDS_OF_PARTS for way in ("noise", "chosen"))
+MAPS = ("integrated_gradients", "occlusion", "gradient", "brightness", "random", "leave_one_out")
+PLACES = tuple(f"{row}_{side}" for row in ("top", "middle", "bottom") for side in ("left", "middle", "right"))
 
 
 # Keys that the sources put together: the pattern as it stands there, and what may take the place of {}.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "attributes.{}": names_in("attributes"),
     "baselines.{}": names_in("baselines"),
+    "board.columns.{}": COLUMNS,
     "card.summary_{}": ("classify", "tag", "label", "regress", "transform", "transcribe", "translate"),
     "check.{}": ("versions", "processor", "devices", "bfloat16", "writable", "free"),
     "columns.{}": get_args(ColumnKind),
@@ -40,7 +52,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "media.{}": get_args(Medium),
     "networks.{}": ("name", "parameters", "pixels", "year", "what"),
     "method.stage_{}": ("teacher", "answers", "student"),
-    "progress.{}": ("look", "prepare", "train", "test", "answer"),
+    "progress.{}": ("look", "prepare", "train", "test", "answer", "trust"),
     "samples.{}": ("name", "count", "classes", "licence", "what"),
     "settle.{}": texts.NAMES,
     "splits.{}": ("train", "validation", "test"),
@@ -48,6 +60,29 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "test.{}": ("class", "recall", "precision", "n"),
     "train.next_{}": ("predict", "test", "export"),
     "train.place_{}": ("model", "predictions", "everything"),
+    "trust.asks.{}": THEMES,
+    "trust.attacks.{}": ("before", "after", *KINDS_OF_PARTS, *WAYS_OF_PARTS),
+    "trust.attacks.failures.{}": tuple(one.value for one in Failure if one is not Failure.SATURATED),
+    "trust.attacks.ways.{}": ("noise", "fgsm", "pgd", "strong"),
+    "trust.attacks.{}_about": KINDS_OF_PARTS,
+    "trust.attacks.{}_fragile": KINDS_OF_PARTS,
+    "trust.calibration.intervals.{}": ("what", "level", "covered", "width"),
+    "trust.calibration.sets.{}": ("level", "covered", "size", "single"),
+    "trust.groups.right.{}": ("class", "number"),
+    "trust.labels.{}": ("example", "given", "likely"),
+    "trust.leakage.in_{}": ("test", "train"),
+    "trust.levels.{}": get_args(Level),
+    "trust.nouns.{}": get_args(Medium),
+    "trust.status.{}": get_args(Status),
+    "trust.stickers.fillings.{}": FILLINGS,
+    "trust.stickers.places.{}": ("centre", "corner", "glasses", "sign"),
+    "trust.themes.{}": THEMES,
+    "trust.unlike.probes.{}": names_in("trust.unlike.probes"),
+    "trust.unlike.scores.{}": ("nearest", "nearest_wide", "energy", "reconstruction"),
+    "trust.why.{}": ("checked", "unchecked", "fooled", "withstood"),
+    "trust.zones.heads.{}": ("method", "deletion", "insertion", "alike", "advantage", "use"),
+    "trust.zones.methods.{}": MAPS,
+    "trust.zones.where.{}": PLACES,
 }
 # What a Problem says is looked up by its kind; these kinds are put together.
 PROBLEM_SAYS = "problems.{}.advice"

@@ -19,7 +19,7 @@ def maker(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["make_configuration", "make_errors"])
+@pytest.mark.parametrize("name", ["make_configuration", "make_errors", "make_report_schema"])
 def test_the_page_is_up_to_date(name: str) -> None:
     module = maker(name)
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), f"run: python docs/{name}.py"

@@ -9,7 +9,10 @@ from capas.data.samples import SAMPLES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}
-VERBS = ("look", "plan", "train", "resume", "test", "predict", "export", "samples", "networks", "check")
+VERBS = ("look", "plan", "train", "resume", "test", "predict", "trust", "explain", "attack", "board", "score",
+         "challenge", "export", "samples", "networks", "check")  # fmt: skip
+
+SHARED = ("train.md", "score.md")  # where options stand that several verbs have
 
 
 def kinds(section: str) -> set[str]:
@@ -42,10 +45,13 @@ def test_every_verb_has_a_page_that_names_its_options() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     assert set(commands) == set(VERBS)
     for verb, command in commands.items():
-        for parameter in command.params:
+        inner = getattr(command, "commands", {})
+        for parameter in [parameter for each in (command, *inner.values()) for parameter in each.params]:
             longest = max(parameter.opts, key=len)
             if longest.startswith("--") and longest != "--help":
-                assert longest in PAGES[f"{verb}.md"] or longest in PAGES["train.md"], f"{verb} {longest}"
+                assert any(longest in PAGES[page] for page in (f"{verb}.md", *SHARED)), f"{verb} {longest}"
+        spoken = PAGES[f"{verb}.md"]
+        assert all(f"capas {verb} {name}" in spoken or f"capas {verb} [{name}]" in spoken for name in inner), verb
 
 
 def test_every_sample_is_named() -> None:

@@ -13,6 +13,7 @@ import capas
 from capas.core.errors import CapasError
 from capas.data.samples import open_sample
 from capas.engine.config import Config, MethodConfig, read_config, write_toml
+from capas.engine.events import Started, read_events
 from capas.engine.method import student_config, teacher_config
 from capas.engine.record import read_record
 from capas.engine.run import Run
@@ -121,6 +122,8 @@ def test_an_epoch_has_the_copies_of_the_record(finished: Path) -> None:
     train = record.positions("train").tolist()
     assert counts == {p: record.taught.copies[p] for p in train}
     assert record.labelled("train").tolist() == [p for p in train if p < record.taught.start]
+    started = next(event for event in read_events(finished / "events.jsonl") if isinstance(event, Started))
+    assert (started.examples, started.batch_size, round(started.epochs)) == (len(record.epoch()), 16, 4)
 
 
 def test_the_labelled_are_repeated_where_they_would_drown(data: Path, tmp_path: Path) -> None:
@@ -130,6 +133,8 @@ def test_the_labelled_are_repeated_where_they_would_drown(data: Path, tmp_path: 
     answers = sum(taught.copies[taught.start :])
     assert set(taught.copies[: taught.start]) == {round(answers / (0.25 * 28))}
     assert taught.copies[0] > 1
+    started = next(event for event in read_events(run / "events.jsonl") if isinstance(event, Started))
+    assert started.examples == answers + 28 * taught.copies[0]
 
 
 def answers(*probabilities: tuple[int, float]) -> list[Answer]:
@@ -142,6 +147,9 @@ def test_common_classes_give_their_surest_and_rare_ones_stand_more_often() -> No
     assert [(answer.index, copies) for answer, copies in kept] == [
         (0, 1), (1, 1), (3, 1), (5, 3), (6, 1), (7, 1), (8, 1),
     ]  # fmt: skip
+    two = answers((0, 0.9), (0, 0.95), (0, 0.81), (0, 0.99), (1, 0.85), (1, 0.84))
+    kept = balanced(two, MethodConfig(threshold=0.8))
+    assert [(answer.index, copies) for answer, copies in kept] == [(0, 1), (1, 1), (3, 1), (4, 2), (5, 1)]
     unbalanced = balanced(said, MethodConfig(threshold=0.8, balance=False))
     assert [(answer.index, copies) for answer, copies in unbalanced] == [(i, 1) for i in range(9) if i != 4]
 

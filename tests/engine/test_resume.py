@@ -44,6 +44,7 @@ RUNS: Mapping[str, tuple[str, Mapping[str, object]]] = {
             "execution.precision": "bfloat16",
             "execution.memory_format": "channels_last",
             "execution.threads": 1,
+            "trust.report": "none",
         },
     ),
 }

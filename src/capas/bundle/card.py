@@ -194,5 +194,5 @@ def limits(card_data: DataCard, n_test: int, smallest: tuple[str, int] | None, *
     if grey:
         sentences.append(say("card.limit_grey"))
     if smallest is not None:
-        sentences.append(say("card.limit_uncalibrated"))
+        sentences.append(say("card.limit_probabilities"))
     return sentences

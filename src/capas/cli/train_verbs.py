@@ -15,6 +15,7 @@ from capas.board.filing import file_test, filed_quietly
 from capas.bundle.export import NOT_EXPORTABLE
 from capas.cli import show
 from capas.cli.trust_verbs import make_with_progress, print_report
+from capas.core.errors import CapasError
 from capas.core.figures import baseline_name, figure_name, figure_text, is_rate, value_of
 from capas.core.messages import say
 from capas.engine.choose import Execution
@@ -56,7 +57,7 @@ def test(run: str, data: str | None, as_json: bool) -> None:
     else:
         with show.stages(quiet=as_json) as stages:
             figures = test_on(run, data, progress=stages)
-        file_test(run, data, cast(str, figures["data_hash"]), cast(dict[str, object], figures["metrics"]))
+        _file_test(run, data, figures)
         title = say("test.title_other", run=run, data=data)
     if as_json:
         show.print_json({key: figures[key] for key in ("metrics", "baseline", "per_class")})
@@ -67,6 +68,14 @@ def test(run: str, data: str | None, as_json: bool) -> None:
     print_classes(console, figures)
     if left_out := cast(int, figures.get("left_out", 0)):
         show.notes().print(Text(say("test.left_out", n=left_out), "yellow"))
+
+
+def _file_test(run: str, data: str, figures: Mapping[str, object]) -> None:
+    """On the board, where that can be done: the figures are shown whatever becomes of it."""
+    try:
+        file_test(run, data, cast(str, figures["data_hash"]), cast(dict[str, object], figures["metrics"]))
+    except CapasError as error:
+        show.notes().print(Text(say("board.not_filed", reason=error.part("what")), "yellow"))
 
 
 def _conclude(result: Result | None, screen: "Screen", as_json: bool) -> None:

@@ -68,7 +68,8 @@ def _printed(answers: Iterable[Prediction], top: int) -> Iterable[Prediction]:
         if answer.refused is not None:
             console.print(Text.assemble(name, "  ", (f"✗ {answer.refused}", "yellow")), soft_wrap=True)
         else:
-            console.print(Text.assemble(name, "  ", *_told(answer, top)), soft_wrap=True)
+            mark = f"  ! {say('predict.unlike')}" if answer.facts.get("unlike_training_data") else ""
+            console.print(Text.assemble(name, "  ", *_told(answer, top), (mark, "yellow")), soft_wrap=True)
         yield answer
 
 

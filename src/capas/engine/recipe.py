@@ -172,7 +172,7 @@ class Prediction:
         """The form of ``capas predict --json``, with the ``top`` most probable classes."""
         ranked = sorted(self.probabilities.items(), key=lambda pair: -pair[1])[:top]
         tree: dict[str, object] = {"input": self.input, "prediction": self.prediction}
-        if self.probabilities or (self.refused and not self.facts):
+        if self.probabilities or self.refused:
             tree["probability"] = None if self.probability is None else round(self.probability, 6)
             tree["probabilities"] = {name: round(p, 6) for name, p in ranked}
         return {**tree, **self.facts, "refused": self.refused}

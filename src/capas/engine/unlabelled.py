@@ -10,7 +10,7 @@ A picture that is in the test or validation split, or nearly, is left out: learn
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from statistics import median_low
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -153,7 +153,7 @@ def balanced(answers: Sequence[Answer], method: MethodConfig) -> list[tuple[Answ
         return [(answer, 1) for answer in sure]
     ranked = sorted(sure, key=lambda answer: (-answer.probability, answer.index))
     by_class = {label: [a for a in ranked if a.label == label] for label in sorted({a.label for a in sure})}
-    wanted = median_low([len(held) for held in by_class.values()])
+    wanted = int(median([len(held) for held in by_class.values()]))
     kept = [
         (answer, min(MOST_COPIES, wanted // len(held) + (rank < wanted % len(held))) if len(held) < wanted else 1)
         for held in by_class.values()

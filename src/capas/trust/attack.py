@@ -70,7 +70,7 @@ class Attacker:
             raise CapasError("attack_other_kind", where=model.bundle.folder, received=received)
         if target is not None and target not in model.classes:
             known = ", ".join(model.classes[:20])
-            raise CapasError("class_unknown", where="--target", received=target, known=known)
+            raise CapasError("no_such_answer", where="--target", received=target, known=known)
         self.answering = answering
         self.reader = answering.reader
         self.size = size

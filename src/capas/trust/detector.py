@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -21,10 +22,11 @@ from capas.core.errors import CapasError
 from capas.core.files import write_atomic
 from capas.engine.recipes.one_answer import Reader
 from capas.engine.recipes.pictures import PictureReader
+from capas.trust.many import Sensed
 from capas.trust.outliers import Nearest, energy
 from capas.trust.pixels import as_shares
 from capas.trust.reconstruction import Reconstruction
-from capas.trust.subject import BATCH, Part, Seen, Subject, see
+from capas.trust.subject import BATCH, Case, Part, Seen, Subject, see
 from capas.trust.unusual import Combined
 
 FILE: Final = "unlike.safetensors"
@@ -35,7 +37,7 @@ FORMAT: Final = "capas-unlike-1"
 class Detector:
     """The fitted scores; those of ``combined`` count. ``weights`` is the hash of the model that they belong to."""
 
-    nearest: Nearest
+    nearest: Nearest | None
     wide: Nearest | None
     reconstruction: Reconstruction | None
     combined: Combined | None
@@ -48,7 +50,7 @@ class Detector:
     ) -> dict[str, Tensor]:
         """Every score of prepared inputs (N each); ``seen`` where the network has been asked already."""
         found = see(reader, prepared) if seen is None else seen
-        scores = {"nearest": self.nearest.score(found.features)}
+        scores = {} if self.nearest is None else {"nearest": self.nearest.score(found.features)}
         if self.energetic:
             scores["energy"] = energy(found.outputs)
         if self.wide is not None:
@@ -59,20 +61,36 @@ class Detector:
             scores["reconstruction"] = torch.cat(drawn)
         return scores
 
+    def scores_of_many(self, sensed: Sequence[Sensed]) -> dict[str, Tensor]:
+        """The same (N each) for a model with many answers per example; of several views the mean counts."""
+        scores: dict[str, Tensor] = {}
+        if self.nearest is not None:
+            scores["nearest"] = self.nearest.score(
+                torch.stack([one.features for one in sensed if one.features is not None])
+            )
+        if self.reconstruction is not None:
+            views = [one.views for one in sensed if one.views is not None]
+            drawn = [self.reconstruction.draw(part).dissimilarity.mean() for part in views]
+            scores["reconstruction"] = torch.stack(drawn)
+        return scores
+
     def heat(self, prepared: object) -> Tensor | None:
         """Where a picture could not be redrawn (H, W), 0..1; None for what is no picture."""
+        return None if self.reconstruction is None else self.heat_of(as_shares([prepared]))
+
+    def heat_of(self, picture: Float[Tensor, "1 C H W"]) -> Tensor | None:
+        """The same of a picture in 0..1."""
         if self.reconstruction is None:
             return None
-        heat = self.reconstruction.draw(as_shares([prepared])).heat[0]
+        heat = self.reconstruction.draw(picture).heat[0]
         return heat / heat.max().clamp(min=0.25)
 
     def save(self, folder: Path) -> None:
         """Write it into the bundle's ``folder``. Raises CapasError."""
         assert self.combined is not None
-        parts: dict[str, Mapping[str, Tensor]] = {
-            "nearest": self.nearest.tensors(),
-            "combined": self.combined.tensors(),
-        }
+        parts: dict[str, Mapping[str, Tensor]] = {"combined": self.combined.tensors()}
+        if self.nearest is not None:
+            parts["nearest"] = self.nearest.tensors()
         if self.wide is not None:
             parts["wide"] = self.wide.tensors()
         if self.reconstruction is not None:
@@ -101,6 +119,23 @@ def fit_scores(subject: Subject, rng: torch.Generator, *, redraw: bool) -> Detec
     )
 
 
+def fit_scores_of_many(case: Case, sensed: Sequence[Sensed], rng: torch.Generator, *, redraw: bool) -> Detector:
+    """The same for a model with many answers per example, from what its training examples look like."""
+    features = [one.features for one in sensed if one.features is not None]
+    views = [one.views for one in sensed if one.views is not None]
+    return Detector(
+        nearest=Nearest.fit(torch.stack(features), torch.zeros(len(features), dtype=torch.long), rng)
+        if features
+        else None,
+        wide=None,
+        reconstruction=Reconstruction.fit(torch.cat(views), rng) if views and redraw else None,
+        combined=None,
+        energetic=False,
+        false_alarms=case.config.trust.false_alarms,
+        weights=case.card.weights.hash,
+    )
+
+
 def load_detector(folder: Path, card: Card) -> Detector | None:
     """The detector of the bundle in ``folder``; None where none was made. Raises CapasError ``detector_damaged``."""
     path = folder / FILE
@@ -123,7 +158,7 @@ def _restored(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> Detect
         part, _, own = name.partition("/")
         parts.setdefault(part, {})[own] = tensor
     return Detector(
-        nearest=Nearest.from_tensors(parts["nearest"]),
+        nearest=Nearest.from_tensors(parts["nearest"]) if "nearest" in parts else None,
         wide=Nearest.from_tensors(parts["wide"]) if "wide" in parts else None,
         reconstruction=Reconstruction.from_tensors(parts["reconstruction"]) if "reconstruction" in parts else None,
         combined=Combined.from_tensors(parts["combined"]),

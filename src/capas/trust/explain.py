@@ -85,7 +85,7 @@ class Explainer:
         names = list(self.spec.classes) or [field.name for field in self.spec.targets]
         if of is not None:
             if of not in names:
-                raise CapasError("class_unknown", where="--of", received=of, known=", ".join(names[:20]))
+                raise CapasError("no_such_answer", where="--of", received=of, known=", ".join(names[:20]))
             return names.index(of), of
         best = int(self._answers([prepared])[0].argmax()) if self.spec.classes else 0
         return best, names[best]

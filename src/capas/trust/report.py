@@ -1,12 +1,13 @@
 """The trust report: nine themes asked in order, one page for people and the same facts as JSON."""
 
 import datetime
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
+
+from pydantic import ValidationError
 
 from capas.core.errors import CapasError
 from capas.core.figures import decimal
@@ -17,14 +18,13 @@ from capas.engine.run import Run
 from capas.trust.asked import Asked, Level
 from capas.trust.blocks import Sentence
 from capas.trust.page import Page, page_html
+from capas.trust.report_file import FORMAT, VERSION, ReportFile
 from capas.trust.subject import Subject, open_case
 from capas.trust.theme import THEMES, Theme, ThemeName
 from capas.trust.themes import ASKING
 from capas.trust.verdict import findings, verdict
 from capas.version import __version__
 
-FORMAT: Final = "capas-report"
-VERSION: Final = 1
 HTML, JSON = "report.html", "report.json"
 Progress = Callable[[ThemeName, int, int], None]
 
@@ -85,7 +85,7 @@ def make_report(where: str, level: Level = "standard", progress: Progress | None
             for name, content in theme.files.items():
                 write_atomic(folder / name, content)
         write_atomic(folder / HTML, page_html(page))
-        write_json(folder / JSON, tree)
+        write_json(folder / JSON, ReportFile.model_validate(tree).model_dump())
     return Report(folder=folder, tree=tree, themes=themes, verdict=said)
 
 
@@ -95,12 +95,10 @@ def read_report(run: Run) -> Mapping[str, object]:
     if not path.is_file():
         raise CapasError("no_report", where=run.folder)
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-        if tree["format"] != FORMAT or tree["version"] != VERSION:
-            raise ValueError(f"{tree['format']} {tree['version']}")
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise CapasError("report_unreadable", where=path, received=str(error)) from error
-    return cast(Mapping[str, object], tree)
+        return ReportFile.model_validate_json(path.read_bytes()).model_dump()
+    except (OSError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise CapasError("report_unreadable", where=path, received=reason) from error
 
 
 def _theme(name: ThemeName, asked: Asked, progress: Progress | None) -> Theme:

@@ -28,6 +28,7 @@ from capas.engine.recipes.pictures import PictureReader
 from capas.engine.recipes.tag_answers import TagAnswers
 from capas.engine.record import Record, find_examples, read_record
 from capas.engine.run import Run, find_run, read_metrics
+from capas.trust.many import Many
 from capas.trust.outliers import joined
 
 BATCH = 128
@@ -80,7 +81,8 @@ def see(reader: Reader[object], prepared: Sequence[object]) -> Seen:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """What every finished run has, whatever was learnt: its record, its card, the figures of its test."""
+    """What every finished run has, whatever was learnt: its record, its card, the figures of its test; ``many`` where
+    its model gives many answers per example."""
 
     run: Run
     card: Card
@@ -90,6 +92,7 @@ class Case:
     indices: list[int]
     inputs: Inputs
     metrics: dict[str, object]
+    many: Many | None
 
     @property
     def task(self) -> str:
@@ -231,13 +234,18 @@ class Listening:
 def open_case(where: str) -> tuple[Case, Model]:
     """The run at ``where`` and its model. Raises CapasError when it is unfinished, damaged, altered, or when its data
     are gone or are not what they were."""
+    # Not above: what shows their examples is built upon this module.
+    from capas.trust.many_kinds import many_of
+
     run = find_run(where)
     metrics = read_metrics(run)
     model = load_model(run.folder)
     config, record = read_config(run.config), read_record(run)
     source, indices = find_examples(record, config.data)
+    inputs = inputs_of(source, record.spec)
     case = Case(
         run=run, card=model.card, record=record, config=config, source=source, indices=indices,
-        inputs=inputs_of(source, record.spec), metrics=metrics
+        inputs=inputs, metrics=metrics,
+        many=many_of(model, record, inputs, source.targets, indices, config.train.seed),
     )  # fmt: skip
     return case, model

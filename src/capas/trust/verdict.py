@@ -35,7 +35,7 @@ def first_sentence(asked: Asked) -> str:
     """What the test showed, in a sentence that fits the kind of answer."""
     metrics = cast(Mapping[str, Mapping[str, object]], asked.case.metrics["metrics"])
     name, figure = next(iter(metrics.items()))
-    n, noun = test_size(asked), say(asked.noun)
+    n, noun = test_size(asked), asked.noun
     if n < FEW:
         return say("trust.first.too_few", n=n, noun=noun, name=figure_name(name), figure=figure_text(figure))
     if name == "accuracy":

@@ -1,7 +1,5 @@
 """Do tiny changes fool it? Noise of a given size, then changes of the same size made on purpose, beside each other."""
 
-from typing import Final
-
 import torch
 from torch import Tensor
 
@@ -12,34 +10,33 @@ from capas.tasks.metrics import Rate
 from capas.trust.adversarial import Attack, Forward, accuracy_under, fgsm, pgd, random_noise
 from capas.trust.asked import Asked
 from capas.trust.attack_check import Failure, SelfCheck, self_check
-from capas.trust.blocks import Block, Gallery, Grid, Line, Plot, Sentence, Shown
+from capas.trust.blocks import Block, Gallery, Sentence, Shown
 from capas.trust.pixels import Pixels, as_array, as_shares
 from capas.trust.strong_attack import strong
 from capas.trust.subject import Subject
 from capas.trust.theme import Finding, Theme
+from capas.trust.themes.attacks_on_masks import attacks_on_masks
 from capas.trust.themes.attacks_on_parts import attacks_on_parts
+from capas.trust.themes.attacks_on_values import attacks_on_values
+from capas.trust.themes.attacks_shown import FRAGILE, LARGE_SIDE, SIZES, right_after_plot, right_after_table
 
-# In grey levels of 255: what no one sees, what one sees when told, what anyone sees.
-SIZES: Final = (2 / 255, 8 / 255, 0.1)
 ATTACKED, ATTACKED_LARGE, CHECKED = 150, 16, 30
 STEPS, STEPS_LARGE = 40, 10
 QUERIES, QUERIES_LARGE = 60, 20
 SHOWN = 4
-FRAGILE = 0.5
-LARGE_SIDE = 96
 
 
 def attacks(asked: Asked) -> Theme:
     """See the module."""
     subject = asked.subject
     if subject is None:
-        return Theme(name="attacks", not_computed_because=say("trust.zones.other_kind"))
+        return attacks_on_masks(asked, asked.many)
     if asked.level == "quick":
         return Theme(name="attacks", not_computed_because=say("trust.not_in_quick"))
     if not isinstance(subject.reader, PictureReader):
         return attacks_on_parts(asked, subject)
     if subject.case.task != "classify":
-        return Theme(name="attacks", not_computed_because=say("trust.attacks.only_classes"))
+        return attacks_on_values(asked, subject)
     large = min(subject.reader.preparation.shape[1:]) > LARGE_SIDE
     forward, rng = Pixels(subject.reader), subject.case.chance("attacks")
     most = ATTACKED_LARGE if large else ATTACKED * (2 if asked.level == "deep" else 1)
@@ -116,47 +113,12 @@ def _theme(
         Sentence(text=say("trust.attacks.passed"), tone="good")
         if not failures
         else Sentence(text=say("trust.attacks.no_verdict"), tone="problem"),
-        _table(found),
-        _plot(found),
+        right_after_table(found, say("trust.attacks.note", n=len(x))),
+        right_after_plot(found),
         *_gallery(subject, forward, x, y, changed),
     ]
     return Theme(
         name="attacks", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.attacks.untested")]
-    )
-
-
-def _table(found: dict[str, list[Rate]]) -> Grid:
-    heads = ["", *(say("trust.attacks.size", size=percent(eps, 1)) for eps in SIZES)]
-    rows = [[say(f"trust.attacks.ways.{n}"), *(figure_text(r.as_json()) for r in rates)] for n, rates in found.items()]
-    n = next(iter(found.values()))[0].n
-    return Grid(
-        title=say("trust.attacks.right_after"),
-        heads=heads,
-        rows=rows,
-        right=tuple(range(1, len(heads))),
-        note=say("trust.attacks.note", n=n),
-    )
-
-
-def _plot(found: dict[str, list[Rate]]) -> Plot:
-    lines = [
-        Line(
-            name=say(f"trust.attacks.ways.{name}"),
-            xs=[100 * eps for eps in SIZES],
-            ys=[r.value for r in rates],
-            lows=[r.interval[0] for r in rates],
-            highs=[r.interval[1] for r in rates],
-            dashed=name == "noise",
-        )
-        for name, rates in found.items()
-    ]
-    description = "; ".join(f"{line.name}: {', '.join(percent(y, 0) for y in line.ys)}" for line in lines)
-    return Plot(
-        title=say("trust.attacks.curve"),
-        x=say("trust.attacks.axis"),
-        y=say("trust.attacks.right"),
-        lines=lines,
-        description=description,
     )
 
 

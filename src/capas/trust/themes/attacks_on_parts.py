@@ -115,8 +115,8 @@ def _noise(x: Tensor, y: Tensor, *, eps: float, rng: torch.Generator) -> Tensor:
 def _theme(kind: str, sizes: Sequence[str], found: dict[str, list[Rate]], n: int, subject: Subject) -> Theme:
     heads = ["", *(say(f"trust.attacks.{kind}", size=size) for size in sizes)]
     rows = [
-        [say(f"trust.attacks.{kind}_ways.{name}"), *(figure_text(r.as_json()) for r in rates)]
-        for name, rates in found.items()
+        [say(f"trust.attacks.{way}"), *(figure_text(r.as_json()) for r in rates)]
+        for way, rates in ((f"{kind}_ways.{name}", rates) for name, rates in found.items())
     ]
     middle = len(sizes) // 2
     findings = []

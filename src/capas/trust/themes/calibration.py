@@ -11,11 +11,14 @@ from capas.tasks.calibration import CalibrationError, Figure, calibration_error,
 from capas.tasks.conformal import Coverage, PredictionSets, coverage
 from capas.trust.asked import Asked
 from capas.trust.blocks import Block, Grid, Line, Plot, Sentence
+from capas.trust.calibration_by_example import error_by_example
+from capas.trust.many import Many
 from capas.trust.subject import Subject
 from capas.trust.theme import Finding, Theme
 
 LEVELS = (0.9, 0.95)
 FEW = 100
+FEW_EXAMPLES = 10  # of which each makes many statements
 LARGE_ERROR = 0.05
 LEAST_CALIBRATION = 40
 
@@ -24,7 +27,7 @@ def calibration(asked: Asked) -> Theme:
     """See the module."""
     subject = asked.subject
     if subject is None:
-        return Theme(name="calibration", not_computed_because=say("trust.zones.other_kind"))
+        return _of_many(asked, asked.many)
     if subject.case.task == "regress":
         return _intervals(asked)
     if len(subject.test) < FEW:
@@ -37,16 +40,9 @@ def calibration(asked: Asked) -> Theme:
     )
     error = calibration_error(stated, true, rng)
     temperature = subject.temperature
-    facts: dict[str, object] = {
-        "expected_calibration_error": _json(error.error),
-        "by_chance": round(error.by_chance, 6),
-        "temperature": temperature,
-        "bins": [{"stated": round(b.stated, 4), "true": b.true.as_json()} for b in error.bins],
-    }
+    facts: dict[str, object] = {**_error_facts(error), "temperature": temperature}
     blocks: list[Block] = [
-        Sentence(
-            text=say("trust.calibration.error", error=figure_text(_json(error.error)), chance=percent(error.by_chance))
-        ),
+        _said(error),
         Sentence(
             text=say("trust.calibration.temperature", value=decimal(temperature, 2))
             if temperature != 1
@@ -67,6 +63,45 @@ def calibration(asked: Asked) -> Theme:
     return Theme(
         name="calibration", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.calibration.untested")]
     )
+
+
+def _of_many(asked: Asked, many: Many | None) -> Theme:
+    """Of a label per pixel, word or frame, or of whole transcripts, drawn by whole examples."""
+    if many is None or many.kind not in ("masks", "words", "frames", "transcripts"):
+        return Theme(name="calibration", not_computed_because=say("trust.many.no_probability"))
+    positions, held = many.positions("test"), []
+    for number, position in enumerate(positions):
+        answered = many.answered(position)
+        if answered is not None and len(answered.statements.stated):
+            held.append(answered.statements)
+        asked.progress(number + 1, len(positions))
+    if len(held) < FEW_EXAMPLES or sum(len(one.stated) for one in held) < FEW:
+        return Theme(name="calibration", not_computed_because=say("trust.calibration.too_few", n=len(held)))
+    error = error_by_example(held, asked.case.chance("calibration"))
+    facts = {"statements_of": many.kind, "examples": len(held), **_error_facts(error)}
+    about = {
+        "masks": say("trust.many.statements_masks", n=len(held)),
+        "words": say("trust.many.statements_words", n=len(held)),
+        "frames": say("trust.many.statements_frames", n=len(held)),
+        "transcripts": say("trust.many.statements_transcripts", n=len(held)),
+    }[many.kind]
+    return Theme(
+        name="calibration", facts=facts, blocks=[Sentence(text=about), _said(error), _diagram(error)],
+        findings=_findings(error), untested=[say("trust.calibration.untested")],
+    )  # fmt: skip
+
+
+def _said(error: CalibrationError) -> Sentence:
+    figure = figure_text(_json(error.error))
+    return Sentence(text=say("trust.calibration.error", error=figure, chance=percent(error.by_chance)))
+
+
+def _error_facts(error: CalibrationError) -> dict[str, object]:
+    return {
+        "expected_calibration_error": _json(error.error),
+        "by_chance": round(error.by_chance, 6),
+        "bins": [{"stated": round(b.stated, 4), "true": b.true.as_json()} for b in error.bins],
+    }
 
 
 def _json(figure: Figure) -> dict[str, object]:

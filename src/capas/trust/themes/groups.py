@@ -13,7 +13,10 @@ from capas.data.columns import as_class
 from capas.trust.asked import Asked
 from capas.trust.blocks import Bar, Bars, Block, Grid, Sentence
 from capas.trust.groups import LEAST, Group, Imbalance, group_figures, imbalance
-from capas.trust.subject import Subject
+from capas.trust.groups_of_figures import figure_findings, figure_grid, figure_json
+from capas.trust.own_figures import own_figures
+from capas.trust.ratio_groups import ratio_groups
+from capas.trust.subject import Case, Subject
 from capas.trust.theme import Finding, Theme
 
 MOST_VALUES, MOST_SHOWN = 20, 12
@@ -24,7 +27,9 @@ UNEVEN = 5.0
 def groups(asked: Asked) -> Theme:
     """See the module."""
     subject = asked.subject
-    if subject is None or asked.case.task == "tag":
+    if subject is None:
+        return _of_many(asked)
+    if asked.case.task == "tag":
         return _by_class_alone(asked)
     right = right_ones(subject)
     facts: dict[str, object] = {"right_means": _meaning(subject), "n": len(right), "columns": {}}
@@ -35,7 +40,7 @@ def groups(asked: Asked) -> Theme:
         facts["imbalance"] = _balance_json(found)
         blocks += [_balance_bars(found)]
         findings += _balance_findings(found)
-    for name, values in grouping_columns(subject).items():
+    for name, values in grouping_columns(subject.case, subject.test.positions.tolist()).items():
         by_value = group_figures(right, values)
         cast(dict[str, object], facts["columns"])[name] = [_group_json(group) for group in by_value]
         blocks.append(_grid(name, by_value))
@@ -58,13 +63,13 @@ def _meaning(subject: Subject) -> str:
     return "class" if subject.case.task == "classify" else "number"
 
 
-def grouping_columns(subject: Subject) -> dict[str, list[str]]:
-    """The columns of the table that are no target and have 2 to 20 values among the test examples."""
-    spec = subject.case.record.spec
+def grouping_columns(case: Case, positions: Sequence[int]) -> dict[str, list[str]]:
+    """The columns of the table that are no target and have 2 to 20 values among the examples at ``positions``."""
+    spec = case.record.spec
     left_out = {field.name for field in (*spec.targets, *(spec.inputs if spec.medium != "table" else ()))}
-    indices = [subject.case.indices[i] for i in subject.test.positions.tolist()]
+    indices = [case.indices[i] for i in positions]
     columns = {}
-    for name, cells in subject.case.source.columns.items():
+    for name, cells in case.source.columns.items():
         if name in left_out:
             continue
         values = [as_class(cells[i]) or "–" for i in indices]
@@ -153,7 +158,7 @@ def _grid(name: str, found: Sequence[Group]) -> Grid:
     for group in found[:MOST_SHOWN]:
         low, high = (decimal(100 * end, 1) for end in group.interval)
         verdict = (
-            say("trust.groups.too_few", n=group.right.n)
+            say("trust.groups.too_few", n=min(group.right.n, group.others.n))
             if group.differs is None
             else (say("trust.groups.differs") if group.differs else "")
         )
@@ -205,6 +210,24 @@ def _by_class_alone(asked: Asked) -> Theme:
     blocks: list[Block] = [Bars(title=say("trust.groups.by_class", figure=name), bars=bars)]
     facts: dict[str, object] = {"figure": name, "per_class": dict(held)}
     return Theme(name="groups", facts=facts, blocks=blocks, untested=[say("trust.groups.untested")])
+
+
+def _of_many(asked: Asked) -> Theme:
+    """By class, and by column with each example's own figure."""
+    by_class, own, rng = _by_class_alone(asked), own_figures(asked.case), asked.case.chance("groups")
+    columns = {} if own is None else grouping_columns(asked.case, own.positions)
+    if own is None or (not columns and by_class.not_computed_because is not None):
+        return by_class
+    facts: dict[str, object] = {**by_class.facts, "by_column": own.name, "n": len(own.positions), "columns": {}}
+    blocks, findings = list(by_class.blocks), list[Finding]()
+    for name, values in columns.items():
+        found = ratio_groups(own.top, own.bottom, values, rng)
+        cast(dict[str, object], facts["columns"])[name] = [figure_json(group, own) for group in found]
+        blocks.append(figure_grid(name, found[:MOST_SHOWN], own))
+        findings += figure_findings(name, found, own)
+    if not columns:
+        blocks.append(Sentence(text=say("trust.groups.no_columns")))
+    return Theme(name="groups", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.groups.untested")])
 
 
 def _class_bar(name: str, figure: object) -> Bar:

@@ -17,6 +17,7 @@ from capas.trust.label_errors import LabelErrors, find_label_errors
 from capas.trust.pictured import pictured
 from capas.trust.subject import Subject
 from capas.trust.theme import Finding, Theme
+from capas.trust.themes.labels_of_many import labels_of_many
 
 LEAST, LEAST_AGREEMENT = 100, 0.6
 MANY = 0.02
@@ -27,7 +28,9 @@ REVIEW = "labels-to-review.csv"
 def labels(asked: Asked) -> Theme:
     """See the module."""
     subject = asked.subject
-    if subject is None or asked.case.task != "classify" or len(asked.case.classes) < 2:
+    if subject is None:
+        return labels_of_many(asked, asked.many)
+    if asked.case.task != "classify" or len(asked.case.classes) < 2:
         return Theme(name="labels", not_computed_because=say("trust.labels.other_kind"))
     if len(subject.train) < LEAST:
         return Theme(name="labels", not_computed_because=say("trust.labels.too_few", n=len(subject.train)))

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from capas.core.figures import figure_text
+from capas.core.figures import figure_name, figure_text
 from capas.core.messages import say
-from capas.data.inputs import Texts
+from capas.data.inputs import Sentences, Texts
 from capas.data.pictures import Pictures
 from capas.tasks.metrics import rate
 from capas.trust.asked import Asked
@@ -22,12 +22,15 @@ from capas.trust.leakage import (
     print_of,
     with_and_without,
 )
+from capas.trust.pair_leaks import figure_without, same_answers
 from capas.trust.theme import Finding, Gravity, Theme
 from capas.trust.themes.groups import right_ones
 
+PAIRED = ("transform", "translate")  # whose wanted side is as much of the example as the given one
 MOST_TRAIN, MOST_TEST = 20_000, 2_000
 SHOWN, LISTED = 6, 20
 GRAVE = 0.02
+LEAST_SIDE = 16  # pixels: below it different pictures are as alike as copies (digits of 8×8: one in ten)
 SMALL_SIDE = 40  # pixels: simple pictures below it look alike by chance, one in a hundred
 
 
@@ -38,7 +41,8 @@ def leakage(asked: Asked) -> Theme:
     hashes = case.record.hashes
     exact = exact_leaks([hashes[i] for i in train.tolist()], [hashes[i] for i in test.tolist()])
     near, compared = _near(asked, train, test)
-    leaks = merged(exact, near)
+    wanted = same_answers(case, train, test)
+    leaks = merged(exact, merged(near, wanted if case.task in PAIRED else ()))
     share = rate(len(leaks), len(test))
     facts: dict[str, object] = {
         "n": len(test),
@@ -47,6 +51,7 @@ def leakage(asked: Asked) -> Theme:
         "near": len(leaks) - len(exact),
         "share": share.as_json(),
         "near_compared": bool(compared),
+        **({"same_answer": len(wanted)} if case.source.targets is not None else {}),
         "examples": [
             {
                 "test": case.record.names[int(test[leak.test])],
@@ -58,6 +63,9 @@ def leakage(asked: Asked) -> Theme:
     }
     blocks: list[Block] = [Sentence(text=say("trust.leakage.compared", n=len(test), m=len(train)))]
     findings = []
+    if wanted and case.task not in PAIRED:
+        share_of = rate(len(wanted), len(test)).as_json()
+        blocks.append(Sentence(text=say("trust.many.same_answer", count=len(wanted), share=figure_text(share_of))))
     if leaks:
         blocks += _shown(asked, train, test, leaks)
     if leaks and not exact and compared == "small" and share.value < GRAVE:
@@ -68,6 +76,10 @@ def leakage(asked: Asked) -> Theme:
         if clean is not None:
             facts["without_them"] = clean
             text += " " + say("trust.leakage.without", right=figure_text(clean))
+        figure = figure_without(case, test, leaks) if asked.subject is None else None
+        if figure is not None:
+            facts["without_them"] = figure[1]
+            text += " " + say("trust.many.without", name=figure_name(figure[0]), figure=figure_text(figure[1]))
         gravity: Gravity = "problem" if share.value >= GRAVE else "attention"
         findings.append(Finding(key="leaked_test", gravity=gravity, text=text))
     untested = [say("trust.leakage.untested")] if compared else [say("trust.leakage.only_exact")]
@@ -81,8 +93,14 @@ def _near(asked: Asked, train: torch.Tensor, test: torch.Tensor) -> tuple[tuple[
         texts = [[inputs.texts[indices[i]] for i in part.tolist()] for part in (train, test)]
         same = exact_leaks(*([normalised(text) for text in part] for part in texts))
         return merged(same, near_text_leaks(*texts)), "texts"
+    if isinstance(inputs, Sentences):
+        sentences = [[" ".join(inputs.sentences[indices[i]]) for i in part.tolist()] for part in (train, test)]
+        same = exact_leaks(*([normalised(text) for text in part] for part in sentences))
+        return merged(same, near_text_leaks(*sentences)), "texts"
     if isinstance(inputs, Pictures):
         sizes = [min(inputs.decode(indices[i]).shape[:2]) for i in test[:20].tolist()]
+        if min(sizes) < LEAST_SIDE:
+            return (), ""
         side = min(32, *sizes)
         prints = [
             np.stack([print_of(inputs.decode(indices[i]), side) for i in part.tolist()]) for part in (train, test)

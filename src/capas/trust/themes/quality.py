@@ -6,7 +6,7 @@ from typing import cast
 
 import torch
 
-from capas.core.figures import baseline_name, figure_name, figure_text, is_rate, percent, value_of
+from capas.core.figures import baseline_name, figure_name, figure_text, is_rate, measure, percent, value_of
 from capas.core.messages import say
 from capas.data.folders import SplitName
 from capas.engine.recipe import LOWER_IS_BETTER, Tested
@@ -63,6 +63,7 @@ def _often_wrong(asked: Asked) -> list[Finding]:
 
 
 def _not_better(asked: Asked) -> list[Finding]:
+    """A problem where even the weakest rival is not shown to be worse."""
     figures = asked.case.metrics
     metrics, baseline = (cast(Mapping[str, Mapping[str, object]], figures[key]) for key in ("metrics", "baseline"))
     tested = Tested(n=test_size(asked), metrics=metrics, baseline=baseline, rows=())
@@ -72,7 +73,9 @@ def _not_better(asked: Asked) -> list[Finding]:
     held = {key: value_of(part[name]) for key, part in baseline.items() if name in part}
     best = (min if name in LOWER_IS_BETTER else max)(held, key=lambda key: held[key])
     text = say("trust.quality.not_better", baseline=baseline_name(best), figure=figure_text(baseline[best][name]))
-    return [Finding(key="not_better_than_baseline", gravity="problem", text=text)]
+    worst = (max if name in LOWER_IS_BETTER else min)(held, key=lambda key: held[key])
+    beaten = Tested(n=tested.n, metrics=metrics, baseline={worst: baseline[worst]}, rows=()).beats_baselines()
+    return [Finding(key="not_better_than_baseline", gravity="attention" if beaten else "problem", text=text)]
 
 
 def _constant(asked: Asked) -> list[Finding]:
@@ -157,8 +160,8 @@ def _mistakes(subject: Subject) -> list[Block]:
             say(
                 "trust.quality.off",
                 name=case.record.names[int(part.positions[i])],
-                actual=f"{float(part.targets[i, 0]):.4g} {unit}".rstrip(),
-                called=f"{float(part.answers[i, 0]):.4g} {unit}".rstrip(),
+                actual=measure(float(part.targets[i, 0]), unit),
+                called=measure(float(part.answers[i, 0]), unit),
             )
             for i in order.tolist()
         ]

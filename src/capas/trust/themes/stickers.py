@@ -30,10 +30,10 @@ HARMFUL = 0.1
 def stickers(asked: Asked) -> Theme:
     """See the module."""
     subject = asked.subject
-    if subject is None or not isinstance(subject.reader, PictureReader):
+    if asked.case.medium != "image":
         return Theme(name="stickers", not_computed_because=say("trust.stickers.only_pictures"))
-    if subject.case.task != "classify":
-        return Theme(name="stickers", not_computed_because=say("trust.attacks.only_classes"))
+    if subject is None or not isinstance(subject.reader, PictureReader) or subject.case.task != "classify":
+        return Theme(name="stickers", not_computed_because=say("trust.many.no_stickers"))
     if asked.level == "quick":
         return Theme(name="stickers", not_computed_because=say("trust.not_in_quick"))
     height, width = subject.reader.preparation.shape[1:]

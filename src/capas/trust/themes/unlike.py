@@ -1,6 +1,6 @@
 """Does it notice what it does not know? How well inputs unlike the training data are told from the test examples."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -11,15 +11,17 @@ from capas.core.messages import say
 from capas.tasks.metrics import Rate
 from capas.trust.asked import Asked
 from capas.trust.blocks import Bar, Bars, Block, Gallery, Grid, Sentence, Shown
-from capas.trust.detector import Detector, fit_scores
-from capas.trust.pictured import picture_of
+from capas.trust.detector import Detector, fit_scores, fit_scores_of_many
+from capas.trust.guard import ManySense
+from capas.trust.looked import Looked, LookedAtMany, Shows
+from capas.trust.many import Many, Sensed
 from capas.trust.strange import strange_inputs
-from capas.trust.subject import Subject
 from capas.trust.theme import Finding, Theme
 from capas.trust.unusual import Combined, auroc, detection_rate_at, switched_off
 
 LEAST_CALIBRATION = 40
 PROBED = 500
+SENSED, PROBED_MANY = 250, 60  # of a split, where inputs are asked one by one
 POOR = 0.5
 SHOWN = 6
 
@@ -28,7 +30,7 @@ def unlike(asked: Asked) -> Theme:
     """See the module. Leaves the detector in the bundle, where ``predict`` finds it."""
     subject = asked.subject
     if subject is None:
-        return Theme(name="unlike", not_computed_because=say("trust.unlike.other_kind"))
+        return _of_many(asked, asked.many)
     if subject.validation is None or len(subject.validation) < LEAST_CALIBRATION:
         n = 0 if subject.validation is None else len(subject.validation)
         return Theme(name="unlike", not_computed_because=say("trust.unlike.too_few", n=n, least=LEAST_CALIBRATION))
@@ -45,11 +47,59 @@ def unlike(asked: Asked) -> Theme:
     detector = replace(detector, combined=Combined.fit(kept, false_alarms=detector.false_alarms))
     detector.save(subject.case.run.bundle)
     tested = detector.scores(subject.reader, subject.test.prepared, subject.test)
-    return _theme(subject, detector, tested, found, strange, off)
+    names = subject.case.names(subject.test.positions)
+    return _theme(Looked(subject, detector, names, subject.test.prepared), detector, tested, found, strange, off)
+
+
+def _of_many(asked: Asked, many: Many | None) -> Theme:
+    """The same of what the inputs of such a model look like: to an autoencoder, and in the network itself."""
+    sense = None if many is None else many.answers.sense
+    if many is None or sense is None:
+        return Theme(name="unlike", not_computed_because=say("trust.many.no_likeness"))
+    calibrated = many.positions("validation", SENSED)
+    if len(calibrated) < LEAST_CALIBRATION:
+        return Theme(
+            name="unlike",
+            not_computed_because=say("trust.unlike.too_few", n=len(calibrated), least=LEAST_CALIBRATION),
+        )
+    case, rng, done = asked.case, asked.case.chance("unlike"), 0
+    learnt, tested = many.positions("train", SENSED), many.positions("test", SENSED)
+    total = len(learnt) + len(calibrated) + len(tested)
+
+    held: dict[int, object] = {}
+
+    def sensed(positions: Sequence[int], *, keep: bool = False) -> list[Sensed]:
+        nonlocal done
+        found = []
+        for position in positions:
+            (prepared,) = many.prepared([position])
+            found.append(sense.sensed(prepared))
+            if keep:
+                held[position] = prepared
+            done += 1
+            asked.progress(done, total + 1)
+        return found
+
+    detector = fit_scores_of_many(case, sensed(learnt), rng, redraw=asked.level != "quick")
+    usual = detector.scores_of_many(sensed(calibrated))
+    if not usual:
+        return Theme(name="unlike", not_computed_because=say("trust.not_in_quick"))
+    looked = sensed(tested, keep=True)
+    prepared = [held[position] for position in tested]
+    strange = {name: inputs for name, inputs in sense.strange(prepared[:PROBED_MANY], rng).items() if inputs}
+    found = {name: detector.scores_of_many([sense.sensed(one) for one in inputs]) for name, inputs in strange.items()}
+    off = switched_off(usual, found["noise"])
+    kept = {name: scores for name, scores in usual.items() if name not in off}
+    if not kept:
+        return Theme(name="unlike", facts={"switched_off": list(off)}, findings=[_takes_noise()])
+    detector = replace(detector, combined=Combined.fit(kept, false_alarms=detector.false_alarms))
+    detector.save(case.run.bundle)
+    shows = LookedAtMany(ManySense(detector, sense), [case.record.names[i] for i in tested], prepared)
+    return _theme(shows, detector, detector.scores_of_many(looked), found, strange, off)
 
 
 def _theme(
-    subject: Subject,
+    shows: Shows,
     detector: Detector,
     tested: Mapping[str, Tensor],
     found: Mapping[str, Mapping[str, Tensor]],
@@ -76,8 +126,8 @@ def _theme(
         Sentence(text=say("trust.unlike.used", alarms=percent(detector.false_alarms, 0))),
         _bars(alarms, seen),
         _grid(tested, found, told, off),
-        *_most_unusual(subject, detector, usual),
-        *_heat(subject, detector, strange),
+        *_most_unusual(shows, detector, usual),
+        *_heat(shows, strange),
     ]
     if off:
         names = ", ".join(say(f"trust.unlike.scores.{name}") for name in off)
@@ -153,31 +203,25 @@ def _grid(
     )
 
 
-def _most_unusual(subject: Subject, detector: Detector, usual: Tensor) -> list[Block]:
+def _most_unusual(shows: Shows, detector: Detector, usual: Tensor) -> list[Block]:
     """The test examples that it would refuse first."""
     order = usual.argsort(descending=True)[:SHOWN].tolist()
-    part, names = subject.test, subject.case.record.names
-    captions = [names[int(part.positions[i])] for i in order]
-    shown = _shown(subject, detector, [part.prepared[i] for i in order], captions)
+    captions = [shows.names[i] for i in order]
+    shown = _shown(shows, [shows.prepared[i] for i in order], captions)
     title = say("trust.unlike.most_unusual")
     if shown:
-        return [
-            Gallery(title=title, pictures=shown, note=say("trust.unlike.heat_note") if detector.reconstruction else "")
-        ]
-    return [Grid(title=title, heads=[""], rows=[[names[int(part.positions[i])]] for i in order])]
+        heated = any(one.heat is not None for one in shown)
+        return [Gallery(title=title, pictures=shown, note=say("trust.unlike.heat_note") if heated else "")]
+    return [Grid(title=title, heads=[""], rows=[[caption] for caption in captions])]
 
 
-def _heat(subject: Subject, detector: Detector, strange: Mapping[str, list[object]]) -> list[Block]:
+def _heat(shows: Shows, strange: Mapping[str, list[object]]) -> list[Block]:
     """One of each kind of strange input."""
     first = [inputs[0] for inputs in strange.values()]
-    shown = _shown(subject, detector, first, [say(f"trust.unlike.probes.{name}") for name in strange])
+    shown = _shown(shows, first, [say(f"trust.unlike.probes.{name}") for name in strange])
     return [Gallery(title=say("trust.unlike.probes_shown"), pictures=shown)] if shown else []
 
 
-def _shown(subject: Subject, detector: Detector, prepared: list[object], captions: list[str]) -> list[Shown]:
-    shown = []
-    for one, caption in zip(prepared, captions, strict=True):
-        picture, heat = picture_of(subject.reader, one), detector.heat(one)
-        if picture is not None:
-            shown.append(Shown(picture=picture, caption=caption, heat=None if heat is None else heat.numpy()))
-    return shown
+def _shown(shows: Shows, prepared: Sequence[object], captions: Sequence[str]) -> list[Shown]:
+    found = [shows.shown(one, caption) for one, caption in zip(prepared, captions, strict=True)]
+    return [one for one in found if one is not None]
