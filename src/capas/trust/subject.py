@@ -32,6 +32,7 @@ from capas.trust.many import Many
 from capas.trust.outliers import joined
 
 BATCH = 128
+COSTLY_SIDE, COSTLY_DEPTH = 96, 30
 LEAST_MAP = 4
 # More than so many examples of a split are not looked at one by one: the figures would hardly change, the time would.
 MOST = {"train": 5000, "validation": 2000, "test": 10_000}
@@ -130,6 +131,15 @@ class Subject:
         self.reader = answering.reader
         self.targets = answering.answers.targets(case.record.labels)
         self.inputs = case.inputs
+
+    @property
+    def costly(self) -> bool:
+        """Whether a picture costs so much (over 96 pixels a side, or more than 30 convolutions) that the themes
+        that ask hundreds of times take fewer of them."""
+        if not isinstance(self.reader, PictureReader):
+            return False
+        convolutions = sum(isinstance(module, nn.Conv2d) for module in self.reader.network.modules())
+        return min(self.reader.preparation.shape[1:]) > COSTLY_SIDE or convolutions > COSTLY_DEPTH
 
     @property
     def temperature(self) -> float:

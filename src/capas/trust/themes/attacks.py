@@ -18,7 +18,7 @@ from capas.trust.theme import Finding, Theme
 from capas.trust.themes.attacks_on_masks import attacks_on_masks
 from capas.trust.themes.attacks_on_parts import attacks_on_parts
 from capas.trust.themes.attacks_on_values import attacks_on_values
-from capas.trust.themes.attacks_shown import FRAGILE, LARGE_SIDE, SIZES, right_after_plot, right_after_table
+from capas.trust.themes.attacks_shown import FRAGILE, SIZES, right_after_plot, right_after_table
 
 ATTACKED, ATTACKED_LARGE, CHECKED = 150, 16, 30
 STEPS, STEPS_LARGE = 40, 10
@@ -37,7 +37,7 @@ def attacks(asked: Asked) -> Theme:
         return attacks_on_parts(asked, subject)
     if subject.case.task != "classify":
         return attacks_on_values(asked, subject)
-    large = min(subject.reader.preparation.shape[1:]) > LARGE_SIDE
+    large = subject.costly
     forward, rng = Pixels(subject.reader), subject.case.chance("attacks")
     most = ATTACKED_LARGE if large else ATTACKED * (2 if asked.level == "deep" else 1)
     chosen = torch.randperm(len(subject.test), generator=rng)[:most]

@@ -16,7 +16,7 @@ from capas.trust.blocks import Block, Sentence
 from capas.trust.pixels import Pixels, as_shares
 from capas.trust.subject import Subject
 from capas.trust.theme import Finding, Theme
-from capas.trust.themes.attacks_shown import FRAGILE, LARGE_SIDE, SIZES, right_after_plot, right_after_table
+from capas.trust.themes.attacks_shown import FRAGILE, SIZES, right_after_plot, right_after_table
 from capas.trust.values import Values, values_of
 
 ATTACKED, ATTACKED_LARGE = 150, 16
@@ -30,7 +30,7 @@ def attacks_on_values(asked: Asked, subject: Subject) -> Theme:
     if values is None:
         return Theme(name="attacks", not_computed_because=say("trust.many.no_interval"))
     assert isinstance(subject.reader, PictureReader)
-    large = min(subject.reader.preparation.shape[1:]) > LARGE_SIDE
+    large = subject.costly
     forward, rng = Pixels(subject.reader), subject.case.chance("attacks")
     chosen = torch.randperm(len(subject.test), generator=rng)[: ATTACKED_LARGE if large else ATTACKED]
     x, y = as_shares([subject.test.prepared[i] for i in chosen.tolist()]), values.wanted[chosen]

@@ -9,7 +9,6 @@ from capas.trust.blocks import Grid, Line, Plot
 
 # In grey levels of 255: what no one sees, what one sees when told, what anyone sees.
 SIZES: Final = (2 / 255, 8 / 255, 0.1)
-LARGE_SIDE: Final = 96  # pixels: pictures above it cost so much that fewer are attacked
 FRAGILE: Final = 0.5  # of what noise leaves right
 
 

@@ -23,7 +23,6 @@ from capas.trust.theme import Finding, Theme
 SIDE_SHARE: Final = 0.25  # a sixteenth of the picture
 LEARNT_ON, JUDGED_ON, JUDGED_LARGE = 1000, 300, 24
 PRINT_SIDE = 600  # pixels: 5 cm at 300 dots per inch
-LARGE_SIDE = 96
 HARMFUL = 0.1
 
 
@@ -37,7 +36,7 @@ def stickers(asked: Asked) -> Theme:
     if asked.level == "quick":
         return Theme(name="stickers", not_computed_because=say("trust.not_in_quick"))
     height, width = subject.reader.preparation.shape[1:]
-    large = min(height, width) > LARGE_SIDE
+    large = subject.costly
     masks = _masks(height, width, deep=asked.level == "deep")
     forward, rng = Pixels(subject.reader), subject.case.chance("stickers")
     variety = Variety() if asked.level == "deep" else STILL

@@ -45,7 +45,6 @@ CONTROLS: Final = ("brightness", "random")
 EXAMPLES, EXAMPLES_QUICK, EXAMPLES_LARGE, EXAMPLES_CHECKED = 40, 12, 8, 8
 PLACED, PLACED_QUICK, PLACED_LARGE = 100, 60, 40
 SHOWN = 10
-LARGE_SIDE = 96
 RANDOM_NETWORKS = 2
 DECIDES_ALONE = 0.6  # of what is right beyond guessing
 
@@ -60,7 +59,7 @@ def zones(asked: Asked) -> Theme:
     if subject.case.task != "classify":
         return zones_of_values(asked, subject)
     forward = Pixels(subject.reader)
-    large = min(subject.reader.preparation.shape[1:]) > LARGE_SIDE
+    large = subject.costly
     quick = asked.level == "quick"
     chosen = _right_ones(subject, EXAMPLES_LARGE if large else EXAMPLES_QUICK if quick else EXAMPLES)
     if not len(chosen):

@@ -40,7 +40,7 @@ from capas.trust.values import values_of
 
 EXAMPLES, EXAMPLES_QUICK, EXAMPLES_LARGE, CHECKED = 40, 12, 8, 8
 PLACED, PLACED_LARGE, SHOWN = 100, 40, 10
-LARGE_SIDE, RANDOM_NETWORKS = 96, 2
+RANDOM_NETWORKS = 2
 DECIDES_ALONE: Final = 0.6
 
 
@@ -59,7 +59,7 @@ class Question:
 def zones_of_values(asked: Asked, subject: Subject) -> Theme:
     """See the module."""
     assert isinstance(subject.reader, PictureReader)
-    large = min(subject.reader.preparation.shape[1:]) > LARGE_SIDE
+    large = subject.costly
     most = EXAMPLES_LARGE if large else EXAMPLES_QUICK if asked.level == "quick" else EXAMPLES
     chosen = torch.randperm(len(subject.test), generator=subject.case.chance("zones"))[:most]
     forward = Pixels(subject.reader)
