@@ -32,7 +32,7 @@ def names_in(area: str) -> tuple[str, ...]:
 
 KINDS_OF_PARTS = ("typos", "nudges", "loudness")
 WAYS_OF_PARTS = tuple(f"{kind}_ways.{way}" for kind in KINDS_OF_PARTS for way in ("noise", "chosen"))
-MAPS = ("integrated_gradients", "occlusion", "gradient", "brightness", "random", "leave_one_out")
+MAPS = ("integrated_gradients", "occlusion", "gradient", "grad_cam", "brightness", "random", "leave_one_out")
 PLACES = tuple(f"{row}_{side}" for row in ("top", "middle", "bottom") for side in ("left", "middle", "right"))
 
 

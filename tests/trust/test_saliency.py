@@ -8,6 +8,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from capas.engine.recipes.pictures import PictureReader
+from capas.trust.map_ways import class_activation
+from capas.trust.pixels import Pixels, as_shares
 from capas.trust.saliency import (
     brightness,
     grad_cam,
@@ -18,6 +21,7 @@ from capas.trust.saliency import (
     over_channels,
     random_map,
 )
+from capas.trust.subject import Subject, open_case
 
 RECORDED = load_file(Path(__file__).parent.parent / "fixtures" / "attacks" / "attacks.safetensors")
 X, Y = RECORDED["x"], RECORDED["y"]
@@ -121,3 +125,19 @@ def test_controls() -> None:
     noise = random_map(PICTURES, torch.Generator().manual_seed(0))
     assert noise.shape == (4, 8, 7) and float(noise.min()) >= 0 and float(noise.max()) <= 1
     assert torch.equal(over_channels(PICTURES), PICTURES.sum(1))
+
+
+def test_class_activation_of_a_model_is_that_of_its_last_map(bars_run: Path) -> None:
+    """By hand: the mean gradient of each map weighs it; what speaks against the class is left out."""
+    subject = Subject(*open_case(str(bars_run)))
+    assert isinstance(subject.reader, PictureReader)
+    forward = Pixels(subject.reader)
+    x, classes = as_shares(subject.test.prepared[:4]), subject.test.targets[:4]
+    maps, outputs = forward.with_map(x.requires_grad_())
+    assert min(maps.shape[2:]) >= 4 and torch.allclose(outputs, forward(x), atol=1e-4)
+    (slope,) = torch.autograd.grad(outputs.gather(1, classes[:, None]).sum(), maps)
+    coarse = (slope.mean((2, 3))[:, :, None, None] * maps).sum(1).relu()
+    found = class_activation(forward, x.detach(), classes)
+    assert found.shape == (4, *x.shape[2:])
+    whole = torch.nn.functional.interpolate(coarse[:, None], size=x.shape[2:], mode="bilinear", align_corners=False)
+    assert torch.allclose(found, whole[:, 0], atol=1e-5) and float(found.max()) > 0

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from capas.engine.recipes.pictures import PictureReader
+from capas.networks.mirrored import Mirrored
+
+LEAST_MAP = 4
 
 
 class Pixels(nn.Module):
@@ -29,6 +32,26 @@ class Pixels(nn.Module):
         scaled = (pictures - self.get_buffer("mean")) / self.get_buffer("std")
         outputs: Tensor = self.network(scaled.contiguous(memory_format=torch.channels_last))
         return outputs
+
+    def with_map(self, pictures: Float[Tensor, "B C H W"]) -> tuple[Tensor, Tensor]:
+        """The last map of 4×4 or more (B, D, h, w), and the raw outputs that followed from it (B, K); of a mirrored
+        network for the picture as it is. Raises ValueError where there is no such map."""
+        network = self.network.network if isinstance(self.network, Mirrored) else self.network
+        maps: list[Tensor] = []
+
+        def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            if min(output.shape[2:]) >= LEAST_MAP:
+                maps.append(output)
+
+        hooks = [m.register_forward_hook(keep) for m in network.modules() if isinstance(m, nn.Conv2d)]
+        try:
+            outputs: Tensor = network((pictures - self.get_buffer("mean")) / self.get_buffer("std"))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if not maps:
+            raise ValueError("the network makes no map of 4×4 or more")
+        return maps[-1], outputs
 
 
 def as_shares(prepared: Sequence[object]) -> Float[Tensor, "B C H W"]:

@@ -14,7 +14,7 @@ from capas.tasks.baseline import Majority
 from capas.trust.adversarial import Forward
 from capas.trust.asked import Asked
 from capas.trust.blocks import Block, Gallery, Sentence, Shown
-from capas.trust.map_ways import maps_by_name, randomised
+from capas.trust.map_ways import class_activation, maps_by_name, randomised
 from capas.trust.pixels import Pixels, as_array, as_shares
 from capas.trust.places import Place, places
 from capas.trust.saliency import brightness, random_map
@@ -118,7 +118,7 @@ def _methods(
     others = [randomised(subject, rng) for _ in range(RANDOM_NETWORKS)]
     few = slice(0, EXAMPLES_CHECKED)
     found = []
-    ways = maps_by_name(background, steps)
+    ways = {**maps_by_name(background, steps), "grad_cam": class_activation}
     for number, (name, way) in enumerate(ways.items()):
         maps = torch.cat(
             [way(forward, a, c) for a, c in zip(torch.split(x, 25), torch.split(classes, 25), strict=True)]
