@@ -18,7 +18,8 @@ def verdict(asked: Asked, themes: Sequence[Theme]) -> list[Sentence]:
     found = findings(themes)
     graves = {finding.gravity for finding in found}
     tone: Tone = "problem" if "problem" in graves else "plain"
-    said = [Sentence(text=first_sentence(asked), tone=tone)]
+    first = first_sentence(asked)
+    said = [Sentence(text=first[:1].upper() + first[1:], tone=tone)]
     said += [Sentence(text=finding.text, tone=finding.gravity) for finding in found]
     if not found:
         computed = sum(theme.not_computed_because is None for theme in themes)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from capas.core.figures import figure_name, figure_text
 from capas.core.messages import say
 from capas.data.inputs import Sentences, Texts
 from capas.data.pictures import Pictures
-from capas.tasks.metrics import rate
+from capas.tasks.metrics import Rate, rate
 from capas.trust.asked import Asked
 from capas.trust.blocks import Block, Gallery, Grid, Sentence, Shown
 from capas.trust.leakage import (
@@ -31,7 +32,8 @@ MOST_TRAIN, MOST_TEST = 20_000, 2_000
 SHOWN, LISTED = 6, 20
 GRAVE = 0.02
 LEAST_SIDE = 16  # pixels: below it different pictures are as alike as copies (digits of 8×8: one in ten)
-SMALL_SIDE = 40  # pixels: simple pictures below it look alike by chance, one in a hundred
+SMALL_SIDE = 40  # pixels: simple pictures below it look alike by chance
+CONTROLS = 500
 
 
 def leakage(asked: Asked) -> Theme:
@@ -40,7 +42,7 @@ def leakage(asked: Asked) -> Theme:
     train, test = case.record.positions("train")[:MOST_TRAIN], case.record.positions("test")[:MOST_TEST]
     hashes = case.record.hashes
     exact = exact_leaks([hashes[i] for i in train.tolist()], [hashes[i] for i in test.tolist()])
-    near, compared = _near(asked, train, test)
+    near, compared, usual = _near(asked, train, test)
     wanted = same_answers(case, train, test)
     leaks = merged(exact, merged(near, wanted if case.task in PAIRED else ()))
     share = rate(len(leaks), len(test))
@@ -51,6 +53,7 @@ def leakage(asked: Asked) -> Theme:
         "near": len(leaks) - len(exact),
         "share": share.as_json(),
         "near_compared": bool(compared),
+        "among_training": None if usual is None else usual.as_json(),
         **({"same_answer": len(wanted)} if case.source.targets is not None else {}),
         "examples": [
             {
@@ -68,8 +71,9 @@ def leakage(asked: Asked) -> Theme:
         blocks.append(Sentence(text=say("trust.many.same_answer", count=len(wanted), share=figure_text(share_of))))
     if leaks:
         blocks += _shown(asked, train, test, leaks)
-    if leaks and not exact and compared == "small" and share.value < GRAVE:
-        blocks.insert(1, Sentence(text=say("trust.leakage.by_chance", count=len(leaks))))
+    if leaks and not exact and usual is not None and share.interval[0] <= usual.interval[1]:
+        said = say("trust.leakage.by_chance", count=len(leaks), usual=figure_text(usual.as_json()))
+        blocks.insert(1, Sentence(text=said))
     elif leaks:
         text = say("trust.leakage.found", count=len(leaks), share=figure_text(share.as_json()))
         clean = _without(asked, test, leaks)
@@ -86,27 +90,36 @@ def leakage(asked: Asked) -> Theme:
     return Theme(name="leakage", facts=facts, blocks=blocks, findings=findings, untested=untested)
 
 
-def _near(asked: Asked, train: torch.Tensor, test: torch.Tensor) -> tuple[tuple[Leak, ...], str]:
-    """Near duplicates, and among what they were looked for: "" where they were not."""
+def _near(asked: Asked, train: torch.Tensor, test: torch.Tensor) -> tuple[tuple[Leak, ...], str, Rate | None]:
+    """Near duplicates; among what they were looked for, "" where they were not; and, of small pictures, how many of the
+    training examples resemble another as much: that many do by chance."""
     inputs, indices = asked.case.inputs, asked.case.indices
     if isinstance(inputs, Texts):
         texts = [[inputs.texts[indices[i]] for i in part.tolist()] for part in (train, test)]
         same = exact_leaks(*([normalised(text) for text in part] for part in texts))
-        return merged(same, near_text_leaks(*texts)), "texts"
+        return merged(same, near_text_leaks(*texts)), "texts", None
     if isinstance(inputs, Sentences):
         sentences = [[" ".join(inputs.sentences[indices[i]]) for i in part.tolist()] for part in (train, test)]
         same = exact_leaks(*([normalised(text) for text in part] for part in sentences))
-        return merged(same, near_text_leaks(*sentences)), "texts"
+        return merged(same, near_text_leaks(*sentences)), "texts", None
     if isinstance(inputs, Pictures):
         sizes = [min(inputs.decode(indices[i]).shape[:2]) for i in test[:20].tolist()]
         if min(sizes) < LEAST_SIDE:
-            return (), ""
+            return (), "", None
         side = min(32, *sizes)
         prints = [
             np.stack([print_of(inputs.decode(indices[i]), side) for i in part.tolist()]) for part in (train, test)
         ]
-        return near_leaks(prints[0], prints[1]), "small" if min(sizes) <= SMALL_SIDE else "large"
-    return (), ""
+        usual = _usual(prints[0]) if min(sizes) <= SMALL_SIDE else None
+        return near_leaks(prints[0], prints[1]), "pictures", usual
+    return (), "", None
+
+
+def _usual(prints: NDArray[np.uint8]) -> Rate:
+    """How many of (at most 500) training prints, evenly spread, resemble one of the others."""
+    chosen = np.arange(0, len(prints), max(1, len(prints) // CONTROLS))[:CONTROLS]
+    others = np.delete(prints, chosen, axis=0)
+    return rate(len(near_leaks(others, prints[chosen])), len(chosen))
 
 
 def _without(asked: Asked, test: torch.Tensor, leaks: Sequence[Leak]) -> dict[str, object] | None:
