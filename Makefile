@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo        train on 5,000 real handwritten digits, test, predict, export (about 3 minutes with set-up)"
+	@echo "make demo        train on 5,000 real handwritten digits, test, predict, export (about 6 minutes with set-up)"
 	@echo "make test        every check: style, types, layers, docs, tests"
 	@echo "make lint        style, types and layers only"
 	@echo "make docs        build the documentation into site/"
