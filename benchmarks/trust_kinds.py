@@ -1,6 +1,6 @@
 """The same trust report on other kinds of data: which of the nine questions it answers, what it finds, how long.
 
-Trained for a minute each (the table for as long as it needs), then ``capas trust`` as it is by default: pictures of
+Trained for half a minute each (the table for as long as it needs), then ``capas trust`` as it is by default: pictures of
 clothes (Fashion-MNIST), colour pictures with a pretrained EfficientNet-Lite0 (Google's emoji in nine categories, 60 of
 each to learn from), Reuters topics (tags of texts), spoken digits, the fuel economy of cars (a number from a table),
 and zones of street scenes (CamVid).
@@ -19,7 +19,7 @@ from benchmarks.trained import train
 from capas.trust.theme import THEMES
 
 SIGNS = {"nothing_found": "✓", "attention": "!", "problem": "✗", "not_computed": "–"}
-MINUTE = ("--time", "60s")
+MINUTE = ("--time", "30s")
 
 
 def photographs(folder: Path) -> Path:
@@ -43,7 +43,7 @@ def data_sets(folder: Path) -> dict[str, tuple[Path | str, tuple[str, ...]]]:
         "Reuters topics": (reuters.lay_out(folder), MINUTE),
         "spoken digits": (spoken_digits.lay_out(folder / "digits.csv"), ("--target", "digit", *MINUTE)),
         "cars, a table": (regression.cars(folder, 1), ()),
-        "street scenes, zones": (scenes(folder), ("--time", "120s")),
+        "street scenes, zones": (scenes(folder), ("--time", "45s")),
     }
 
 
