@@ -1,6 +1,6 @@
 """The same trust report on other kinds of data: which of the nine questions it answers, what it finds, how long.
 
-Trained for half a minute each (the table for as long as it needs), then ``capas trust`` as it is by default: pictures of
+Trained for half a minute each (the table as long as it needs), then ``capas trust`` as it is by default: pictures of
 clothes (Fashion-MNIST), colour pictures with a pretrained EfficientNet-Lite0 (Google's emoji in nine categories, 60 of
 each to learn from), Reuters topics (tags of texts), spoken digits, the fuel economy of cars (a number from a table),
 and zones of street scenes (CamVid).
