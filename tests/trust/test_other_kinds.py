@@ -21,13 +21,14 @@ from capas.trust.attack_check import Failure
 from capas.trust.calibration_by_example import error_by_example
 from capas.trust.many import Statements
 from capas.trust.many_transcripts import windows
+from capas.trust.places import places
 from capas.trust.ratio_groups import ratio_groups
 from capas.trust.report import Report, make_report
+from capas.trust.saliency_checks import turning
 from capas.trust.subject import open_case
 from capas.trust.themes.attacks_on_masks import pixel_loss
 from capas.trust.themes.groups import groups
 from capas.trust.themes.zones_of_masks import right_by_distance
-from capas.trust.value_maps import value_curve, value_places
 from capas.trust.values import number_values, tag_values
 from tests.engine import test_masks, test_tokens, test_transcription
 from tests.engine.made import brightness_table
@@ -141,11 +142,11 @@ def test_curves_and_places_of_values_find_the_pixel_that_counts() -> None:
     right = torch.zeros(6, 8, 8)
     right[:, :2, :2] = 1
     dark = background.expand_as(x)
-    curves = [value_curve(lambda p, rows: forward(p)[:, 0], x, dark, maps) for maps in (right, -right)]
+    curves = [turning(lambda p, rows: forward(p)[:, 0], x, dark, maps) for maps in (right, -right)]
     assert curves[0].area < 0.15 * curves[1].area and curves[0].mean[-1] == 0
     assert curves[0].mean[0] == pytest.approx(float(forward(x).mean()))
     wanted = forward(x)
-    found = value_places(forward, x, lambda out: ((out - wanted).abs() < 0.01).all(1), background)
+    found = places(forward, x, lambda out: ((out - wanted).abs() < 0.01).all(1), background)
     assert (found[0].top, found[0].left) == (0, 0) and found[0].alone.value == 1 and found[1].alone.value == 0
 
 

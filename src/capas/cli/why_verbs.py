@@ -19,32 +19,42 @@ from capas.engine.predict import Model, load_model
 from capas.engine.recipe import Item
 from capas.engine.run import find_run
 from capas.trust.attack import Attacked, Attacker
-from capas.trust.explain import Explainer, Explanation
+from capas.trust.explain import Explained, Explanation, explainer_of
+from capas.trust.looked_at import ExplainedTranslation
+from capas.trust.looked_at_page import looked_at_html
 from capas.trust.pictures import overlaid
 from capas.trust.report import read_report
 
-MOST_SHOWN = 8
+MOST_SHOWN, MOST_LOOKED_AT = 8, 3
 
 
 def explain(
-    run: str, inputs: Sequence[str], *, of: str | None, limit: int | None, out: str | None, as_json: bool
-) -> None:
-    """Print what each answer rests on; pictures go to the folder ``out`` (the current one if not given)."""
+    run: str, inputs: Sequence[str], *, of: str | None, by: str | None, limit: int | None, out: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Print what each answer rests on; pictures and pages go to the folder ``out`` (the current one if not given)."""
     model = load_model(run)
-    explainer = Explainer(model)
+    explained_by = explainer_of(model, by)
     folder = Path(out or ".")
-    found = []
+    found, methods = [], set[str]()
     for item, number in _items(model, inputs, limit):
-        explanation = explainer.explain(item, of)
-        path = _picture_of(explanation, folder, number)
-        found.append({**explanation.as_json(), "picture": None if path is None else str(path)})
+        explained = explained_by(item, of)
+        if isinstance(explained, ExplainedTranslation):
+            path: Path | None = folder / f"{_stem(item.name, number)}.explained.html"
+            write_atomic(cast(Path, path), looked_at_html(explained))
+            found.append({**explained.as_json(), "page": str(path)})
+        else:
+            path = _picture_of(explained, folder, number)
+            methods.add(explained.method)
+            found.append({**explained.as_json(), "picture": None if path is None else str(path)})
         if not as_json:
-            _print_explanation(explanation, path)
+            _print_explained(explained, path)
     if as_json:
         show.print_json(found)
+    elif methods:
+        show.notes().print(Text(say(f"trust.why.{_checked(run, methods.pop())}"), "dim"))
     else:
-        method = "integrated_gradients" if model.card.medium == "image" else "leave_one_out"
-        show.notes().print(Text(say(f"trust.why.{_checked(run, method)}"), "dim"))
+        show.notes().print(Text(say("trust.why.looked_note"), "dim"))
 
 
 def attack(
@@ -91,7 +101,29 @@ def _picture_of(explanation: Explanation, folder: Path, number: int) -> Path | N
     return path
 
 
-def _print_explanation(explanation: Explanation, path: Path | None) -> None:
+def _print_explained(explained: Explained, path: Path | None) -> None:
+    if isinstance(explained, ExplainedTranslation):
+        _print_translation(explained)
+    else:
+        _print_explanation(explained)
+    if path is not None:
+        name = "page_in" if isinstance(explained, ExplainedTranslation) else "picture_in"
+        show.results().print(Text(f"  {say(f'trust.why.{name}', path=path)}", "dim"), soft_wrap=True)
+
+
+def _print_translation(explained: ExplainedTranslation) -> None:
+    """The translation, then each of its words with those of the source that it looked at most."""
+    console = show.results()
+    answer = explained.answer
+    console.print(Text.assemble(answer.input, "  ", (str(answer.text), f"bold {show.ACCENT}")), soft_wrap=True)
+    for piece in explained.pieces:
+        for one in piece.written:
+            best = sorted(zip(one.weights, piece.source, strict=True), reverse=True)[:MOST_LOOKED_AT]
+            looked = " · ".join(f"{word} {show.percent(weight)}" for weight, word in best)
+            console.print(Text.assemble(f"  {one.word:<20} ← ", (looked, "dim")), soft_wrap=True)
+
+
+def _print_explanation(explanation: Explanation) -> None:
     console = show.results()
     answer = explanation.answer
     said = (
@@ -100,8 +132,6 @@ def _print_explanation(explanation: Explanation, path: Path | None) -> None:
         else f"{explanation.of} {_percent(answer.probabilities.get(explanation.of))}"
     )
     console.print(Text.assemble(answer.input, "  ", (said, f"bold {show.ACCENT}")), soft_wrap=True)
-    if path is not None:
-        console.print(Text(f"  {say('trust.why.picture_in', path=path)}", "dim"), soft_wrap=True)
     if explanation.picture is None:
         _print_parts(explanation)
 
@@ -138,9 +168,6 @@ def _checked(run: str, method: str) -> str:
     try:
         themes = cast(Mapping[str, Mapping[str, object]], read_report(find_run(run))["themes"])
         facts = cast(Mapping[str, object], themes["zones"]["facts"])
-        keys = {f["key"] for f in cast(list[dict[str, str]], themes["zones"]["findings"])}
-        if method == "leave_one_out":
-            return "unchecked" if "no_reliable_map" in keys or not facts else "checked"
         methods = cast(Mapping[str, Mapping[str, object]], facts["methods"])
         return "checked" if methods[method].get("reliable") else "unchecked"
     except (CapasError, KeyError):

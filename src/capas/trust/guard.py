@@ -15,11 +15,14 @@ from torch.nn import functional
 from capas.core.figures import percent
 from capas.core.messages import say
 from capas.engine.predict import Model, load_model
-from capas.engine.recipe import Prediction
+from capas.engine.recipe import Item, Prediction
+from capas.engine.recipes.mask_answers import SeenPicture
 from capas.engine.recipes.one_answer import OneAnswerModel, Reader
+from capas.engine.recipes.pictures import PictureReader, read_picture
 from capas.trust.detector import Detector, load_detector
 from capas.trust.many import Sensing
 from capas.trust.many_kinds import sense_of
+from capas.trust.own_size import at_own_size
 from capas.trust.pictured import picture_of
 from capas.trust.pictures import overlaid
 
@@ -50,7 +53,7 @@ class Sense(Protocol):
     def scores(self, prepared: Sequence[object]) -> dict[str, Tensor]:
         """Every score of prepared inputs (N each)."""
 
-    def shown(self, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+    def shown(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
         """A picture of an input, and where it could not be redrawn (0..1); None where there is no such."""
 
 
@@ -64,9 +67,13 @@ class OneSense:
     def scores(self, prepared: Sequence[object]) -> dict[str, Tensor]:
         return self.detector.scores(self.reader, prepared)
 
-    def shown(self, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+    def shown(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
         picture, heat = picture_of(self.reader, prepared), self.detector.heat(prepared)
-        return None if picture is None or heat is None else (picture, heat.numpy())
+        if picture is None or heat is None:
+            return None
+        if isinstance(self.reader, PictureReader):
+            return at_own_size(read_picture(item), heat.numpy(), self.reader.preparation)
+        return picture, heat.numpy()
 
 
 class ManySense:
@@ -79,13 +86,15 @@ class ManySense:
     def scores(self, prepared: Sequence[object]) -> dict[str, Tensor]:
         return self.detector.scores_of_many([self.sensing.sensed(one) for one in prepared])
 
-    def shown(self, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+    def shown(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
         picture, sensed = self.sensing.picture(prepared), self.sensing.sensed(prepared)
         if picture is None or sensed.views is None or not sensed.whole:
             return None
         heat = self.detector.heat_of(sensed.views)
         if heat is None:
             return None
+        if isinstance(prepared, SeenPicture):  # a whole picture is squashed, so enlarging it undoes that
+            picture = prepared.shown[..., 0] if prepared.shown.shape[2] == 1 else prepared.shown
         size = (picture.shape[0], picture.shape[1])
         return picture, functional.interpolate(heat[None, None], size, mode="bilinear")[0, 0].numpy()
 
@@ -98,21 +107,23 @@ class Guard:
         self.sense = sense
         self.answer_all = answer_all
 
-    def __call__(self, prepared: Sequence[object], answers: Sequence[Prediction]) -> list[Prediction]:
+    def __call__(
+        self, items: Sequence[Item], prepared: Sequence[object], answers: Sequence[Prediction]
+    ) -> list[Prediction]:
         """``answers`` with how unusual each input is; those that are too unusual refused."""
         combined = self.detector.combined
         assert combined is not None
         scores = self.sense.scores(prepared)
         shares, unusual = combined.more_unusual_than(scores).tolist(), combined.unusual(scores).tolist()
         return [
-            self._refused(one, answer, share) if flagged else _marked(answer, share, flagged=False)
-            for one, answer, share, flagged in zip(prepared, answers, shares, unusual, strict=True)
+            self._refused(item, one, answer, share) if flagged else _marked(answer, share, flagged=False)
+            for item, one, answer, share, flagged in zip(items, prepared, answers, shares, unusual, strict=True)
         ]
 
-    def _refused(self, prepared: object, answer: Prediction, share: float) -> Prediction:
+    def _refused(self, item: Item, prepared: object, answer: Prediction, share: float) -> Prediction:
         if self.answer_all:
             return _marked(answer, share, flagged=True)
-        shown = self.sense.shown(prepared)
+        shown = self.sense.shown(item, prepared)
         files = {}
         if shown is not None:
             stream = io.BytesIO()

@@ -147,14 +147,15 @@ def _chosen(logits: Tensor, target: Tensor) -> Tensor:
 def _windows(height: int, width: int, side: int, stride: int) -> Tensor:
     """(M, H, W): ones within each window; the last of each row and column ends at the border."""
     masks = []
-    for top in _firsts(height, side, stride):
-        for left in _firsts(width, side, stride):
+    for top in firsts(height, side, stride):
+        for left in firsts(width, side, stride):
             mask = torch.zeros(height, width)
             mask[top : top + side, left : left + side] = 1
             masks.append(mask)
     return torch.stack(masks)
 
 
-def _firsts(length: int, side: int, stride: int) -> list[int]:
+def firsts(length: int, side: int, stride: int) -> list[int]:
+    """Where windows of ``side`` begin along a ``length``, ``stride`` apart, the last at the end."""
     last = length - side
     return sorted({*range(0, last + 1, stride), last})

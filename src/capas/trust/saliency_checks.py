@@ -27,12 +27,15 @@ from capas.trust.adversarial import Forward
 MapOf = Callable[[Forward, Tensor, Tensor], Tensor]
 """(forward, inputs (B, …), classes (B)) → maps (B, …)."""
 
+Score = Callable[[Tensor, Tensor], Tensor]
+"""Inputs (B, …), their numbers among the examples (B) → what is to fall or rise (B): a probability, a number."""
+
 MOST_ALIKE = 0.3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Curve:
-    """The probability of the class, 0..1, over the share of values taken away or put in.
+    """The score, a class's probability or a number, over the share of values taken away or put in.
 
     ``shares`` (S + 1) from 0 to 1; ``mean`` (S + 1) over the examples; ``areas`` (N) under each example's own curve.
     """
@@ -62,7 +65,8 @@ def deletion(
     ``saliency`` as ``capas.trust.saliency`` makes it; ``fill`` is one value or broadcasts over ``x``; ``batch`` counts
     changed inputs. Raises ValueError when the shapes disagree.
     """
-    return _curve(forward, x, torch.as_tensor(fill).to(x).expand_as(x), target, saliency, steps, batch)
+    filled = torch.as_tensor(fill).to(x).expand_as(x)
+    return turning(_of_class(forward, target), x, filled, saliency, steps=steps, batch=batch)
 
 
 def insertion(
@@ -76,7 +80,8 @@ def insertion(
     batch: int = 1024,
 ) -> Curve:
     """The curve while the most important values of ``x`` are put into ``fill``: a large area is good."""
-    return _curve(forward, torch.as_tensor(fill).to(x).expand_as(x), x, target, saliency, steps, batch)
+    filled = torch.as_tensor(fill).to(x).expand_as(x)
+    return turning(_of_class(forward, target), filled, x, saliency, steps=steps, batch=batch)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,10 +180,17 @@ def beats_brightness(
     return Advantage(value=float(difference.mean()), interval=(low, high), n=n)
 
 
-def _curve(
-    forward: Forward, first: Tensor, last: Tensor, target: Tensor, saliency: Tensor, steps: int, batch: int
+def turning(
+    score: Score,
+    first: Float[Tensor, " N *shape"],
+    last: Float[Tensor, " N *shape"],
+    saliency: Float[Tensor, " N *places"],
+    *,
+    steps: int = 20,
+    batch: int = 256,
 ) -> Curve:
-    """The probability of the class while ``first`` turns into ``last``, the most salient values first."""
+    """The score while ``first`` turns into ``last``, the most salient values first. Raises ValueError when the shapes
+    disagree."""
     shape = first.shape[:1] + first.shape[2:] if first.ndim == 4 else first.shape
     if saliency.shape != shape or steps < 1:
         raise ValueError(f"maps {tuple(saliency.shape)} for inputs {tuple(first.shape)}, {steps} steps")
@@ -186,16 +198,20 @@ def _curve(
     order = saliency.flatten(1).sort(dim=1, descending=True, stable=True).indices
     position = order.argsort(1).reshape(shape)
     position = position.unsqueeze(1) if first.ndim == 4 else position
-    places, columns = order.shape[1], []
+    rows, columns = torch.arange(len(first)), []
     with torch.no_grad():
         for step in range(steps + 1):
-            inputs = torch.where(position < round(places * step / steps), last, first)
-            logits = torch.cat([forward(part) for part in torch.split(inputs, batch)])
-            columns.append(logits.softmax(1).gather(1, target[:, None])[:, 0])
-    probabilities = torch.stack(columns, dim=1)
-    shares = torch.linspace(0, 1, steps + 1)
-    areas = torch.trapezoid(probabilities, dx=1 / steps, dim=1)
-    return Curve(shares=shares, mean=probabilities.mean(0), areas=areas)
+            inputs = torch.where(position < round(order.shape[1] * step / steps), last, first)
+            parts = zip(torch.split(inputs, batch), torch.split(rows, batch), strict=True)
+            columns.append(torch.cat([score(part, some) for part, some in parts]))
+    scores = torch.stack(columns, dim=1)
+    areas = torch.trapezoid(scores, dx=1 / steps, dim=1)
+    return Curve(shares=torch.linspace(0, 1, steps + 1), mean=scores.mean(0), areas=areas)
+
+
+def _of_class(forward: Forward, target: Tensor) -> Score:
+    """The probability of each example's class."""
+    return lambda inputs, rows: forward(inputs).softmax(1).gather(1, target[rows][:, None])[:, 0]
 
 
 def _ranks(values: Tensor) -> Tensor:

@@ -154,7 +154,7 @@ def _decisive(
     chosen = torch.randperm(len(subject.test), generator=subject.case.chance("places"))
     chosen = chosen[:most]
     x, targets = as_shares([subject.test.prepared[i] for i in chosen.tolist()]), subject.test.targets[chosen]
-    found = places(forward, x, targets, background, step=step)
+    found = places(forward, x, lambda outputs: outputs.argmax(1) == targets, background, step=step)
     first = found[0]
     whole = float((subject.test.answers.argmax(1) == subject.test.targets)[chosen].float().mean())
     k = len(subject.case.classes)

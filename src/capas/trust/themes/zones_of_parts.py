@@ -1,74 +1,75 @@
-"""What does it look at, in texts, sounds and rows: what the answer loses without each word, stretch or column."""
-
-from dataclasses import dataclass
+"""What does it look at, in texts, sounds and rows: what the answer loses without each word, stretch or column, and
+where the attention of a network that reads words goes.
+"""
 
 import torch
 from torch import Tensor
 
-from capas.core.figures import decimal, figure_text
+from capas.core.figures import decimal
 from capas.core.messages import say
-from capas.tasks.metrics import Rate, rate
+from capas.engine.recipes.texts import TextReader
 from capas.trust.asked import Asked
-from capas.trust.blocks import Bar, Bars, Block, Grid, Line, Plot, Sentence, Words
-from capas.trust.parts import Contributions, Parts, contributions, curves, parts_of, score_of
+from capas.trust.blocks import Bar, Bars, Block, Sentence, Words
+from capas.trust.parts import contributions, curves, parts_of, score_of
 from capas.trust.subject import Subject
 from capas.trust.theme import Finding, Theme
+from capas.trust.themes.parts_checked import SHARES, Asking, areas, checked_by, checks_table, deletion_plot
+from capas.trust.word_ways import alike, randomised_reader, weighed
 
 EXAMPLES, SHOWN, MOST_BARS = 60, 6, 12
-SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+EXAMPLES_CHECKED, RANDOM_READERS = 6, 2
 ONE_PART = 0.5
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asking:
-    """An example that was taken apart: its position, parts, what each brings, and the score without and with only the
-    most important parts, by method."""
-
-    position: int
-    parts: Parts
-    brought: Contributions
-    deletion: dict[str, Tensor]
-    insertion: dict[str, Tensor]
 
 
 def zones_of_parts(asked: Asked, subject: Subject) -> Theme:
     """See the module."""
     chosen = torch.randperm(len(subject.test), generator=subject.case.chance("zones"))[:EXAMPLES].tolist()
     rng = subject.case.chance("zones checks")
+    others = _others(subject)
     found: list[Asking] = []
     for number, i in enumerate(chosen):
-        asking = _ask(subject, i, rng)
+        asking = _ask(subject, i, rng, others if len(found) < EXAMPLES_CHECKED else [])
         if asking is not None:
             found.append(asking)
         asked.progress(number + 1, len(chosen))
     if not found:
         return Theme(name="zones", not_computed_because=say("trust.zones.no_parts"))
-    areas = {name: _areas(found, name) for name in ("leave_one_out", "random")}
-    gain = _gain(found)
-    reliable = gain.interval[0] > 0.5
+    checked = [checked_by(found, name) for name in found[0].weights]
+    chance = areas(found, "random")
+    attended = len(checked) > 1
     facts: dict[str, object] = {
         "n": len(found),
-        "methods": {n: {"deletion": round(d, 4), "insertion": round(i, 4)} for n, (d, i) in areas.items()},
-        "better_than_random": gain.as_json(),
+        "methods": {
+            **{one.name: one.as_json() for one in checked},
+            "random": {"deletion": round(chance[0], 4), "insertion": round(chance[1], 4)},
+        },
         "parts": {name: round(value, 4) for name, value in _by_name(found)[:MOST_BARS]},
     }
-    findings = (
-        [] if reliable else [Finding(key="no_reliable_map", gravity="attention", text=say("trust.zones.not_reliable"))]
-    )
-    findings += _one_part(subject, found)
+    findings = _one_part(subject, found)
+    if not any(one.reliable for one in checked):
+        findings.insert(0, Finding(key="no_reliable_map", gravity="attention", text=say("trust.zones.not_reliable")))
     blocks: list[Block] = [
         Sentence(text=say("trust.zones.parts_shown", n=len(found))),
+        *([Sentence(text=say("trust.zones.attention_weak"))] if attended else []),
         *_examples(subject, found),
         *_ranking(subject, found),
-        _table(areas, gain.as_json()),
-        _plot(found),
+        checks_table(checked, chance),
+        deletion_plot(found),
     ]
     return Theme(
         name="zones", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested_parts")]
     )
 
 
-def _ask(subject: Subject, i: int, rng: torch.Generator) -> Asking | None:
+def _others(subject: Subject) -> list[TextReader]:
+    """Readers with random weights; none where it is not texts that are read."""
+    if not isinstance(subject.reader, TextReader):
+        return []
+    rng = subject.case.chance("zones random weights")
+    return [randomised_reader(subject.reader, rng) for _ in range(RANDOM_READERS)]
+
+
+def _ask(subject: Subject, i: int, rng: torch.Generator, others: list[TextReader]) -> Asking | None:
     position = int(subject.test.positions[i])
     parts = parts_of(subject, position)
     if parts is None or len(parts.names) < 2:
@@ -77,7 +78,9 @@ def _ask(subject: Subject, i: int, rng: torch.Generator) -> Asking | None:
     score = score_of(subject, output)
     brought = contributions(parts, score)
     sign = 1.0 if subject.case.task in ("classify", "tag") else float(torch.sign(brought.weights.sum()) or 1.0)
+    weights = weighed(subject.reader, parts, brought)
     orders = {
+        **{name: values.argsort(descending=True).tolist() for name, values in weights.items()},
         "leave_one_out": (sign * brought.weights).argsort(descending=True).tolist(),
         "random": torch.randperm(len(parts.names), generator=rng).tolist(),
     }
@@ -86,6 +89,8 @@ def _ask(subject: Subject, i: int, rng: torch.Generator) -> Asking | None:
         position=position,
         parts=parts,
         brought=brought,
+        weights=weights,
+        alike=alike(subject, parts, output, weights, others) if others else {},
         deletion={n: b[0] for n, b in both.items()},
         insertion={n: b[1] for n, b in both.items()},
     )
@@ -94,25 +99,6 @@ def _ask(subject: Subject, i: int, rng: torch.Generator) -> Asking | None:
 def _output(subject: Subject, answers: Tensor) -> int:
     """The class or tag that it is surest of; the first number."""
     return int(answers.argmax()) if subject.case.task in ("classify", "tag") else 0
-
-
-def _areas(found: list[Asking], name: str) -> tuple[float, float]:
-    shares = torch.tensor(SHARES)
-
-    def mean(curves_: list[Tensor]) -> float:
-        return float(torch.stack([torch.trapezoid(c, shares) for c in curves_]).mean())
-
-    return mean([a.deletion[name] for a in found]), mean([a.insertion[name] for a in found])
-
-
-def _gain(found: list[Asking]) -> Rate:
-    """In how many examples taking the important parts away moves the score more than taking parts away at random."""
-    shares = torch.tensor(SHARES)
-
-    def moved(asking: Asking, name: str) -> float:
-        return float(torch.trapezoid((asking.deletion[name] - asking.brought.score).abs(), shares))
-
-    return rate(sum(moved(a, "leave_one_out") > moved(a, "random") for a in found), len(found))
 
 
 def _by_name(found: list[Asking]) -> list[tuple[str, float]]:
@@ -143,21 +129,18 @@ def _examples(subject: Subject, found: list[Asking]) -> list[Block]:
         return []
     blocks: list[Block] = []
     for asking in found[:SHOWN]:
-        weights = asking.brought.weights
-        shares = (weights / weights.abs().max().clamp(min=1e-9)).tolist()
         name = subject.case.record.names[asking.position]
-        blocks.append(
-            Words(
-                words=list(asking.brought.names),
-                weights=shares,
-                caption=say(
-                    "trust.zones.words",
-                    name=name,
-                    probability=f"{100 * asking.brought.score:.0f} %",
-                    answer=_answer(subject, asking),
-                ),
+        for way, weights in asking.weights.items():
+            caption = say(
+                "trust.zones.words",
+                name=name,
+                probability=f"{100 * asking.brought.score:.0f} %",
+                answer=_answer(subject, asking),
             )
-        )
+            if way != "leave_one_out":
+                caption = say("trust.zones.attended", name=name, way=say(f"trust.zones.methods.{way}"))
+            shares = (weights / weights.abs().max().clamp(min=1e-9)).tolist()
+            blocks.append(Words(words=list(asking.parts.names), weights=shares, caption=caption))
     return blocks
 
 
@@ -177,33 +160,3 @@ def _ranking(subject: Subject, found: list[Asking]) -> list[Block]:
     bars = [Bar(label=name, value=value, shown=decimal(value, 3)) for name, value in ranking]
     largest = max(value for _, value in ranking) or 1.0
     return [Bars(title=say("trust.zones.columns"), bars=bars, largest=largest, note=say("trust.zones.columns_note"))]
-
-
-def _table(areas: dict[str, tuple[float, float]], gain: dict[str, object]) -> Grid:
-    heads = [say(f"trust.zones.heads.{name}") for name in ("method", "deletion", "insertion")]
-    rows = [[say(f"trust.zones.methods.{n}"), decimal(d, 3), decimal(i, 3)] for n, (d, i) in areas.items()]
-    return Grid(
-        title=say("trust.zones.checks"),
-        heads=heads,
-        rows=rows,
-        right=(1, 2),
-        note=say("trust.zones.parts_note", share=figure_text(gain)),
-    )
-
-
-def _plot(found: list[Asking]) -> Plot:
-    lines = []
-    for name in ("leave_one_out", "random"):
-        mean = torch.stack([a.deletion[name] for a in found]).mean(0).tolist()
-        lines.append(Line(name=say(f"trust.zones.methods.{name}"), xs=SHARES, ys=mean, dashed=name == "random"))
-    rates = all(0 <= y <= 1 for line in lines for y in line.ys)
-    description = "; ".join(f"{line.name}: {decimal(sum(line.ys) / len(line.ys), 2)}" for line in lines)
-    return Plot(
-        title=say("trust.zones.deletion_parts"),
-        x=say("trust.zones.removed_parts"),
-        y=say("trust.zones.score"),
-        lines=lines,
-        description=description,
-        percent_x=True,
-        percent_y=rates,
-    )

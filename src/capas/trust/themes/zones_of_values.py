@@ -20,9 +20,9 @@ from capas.trust.asked import Asked
 from capas.trust.blocks import Block, Gallery, Sentence, Shown
 from capas.trust.map_ways import maps_by_name, randomised
 from capas.trust.pixels import Pixels, as_array, as_shares
-from capas.trust.places import Place
+from capas.trust.places import Place, places
 from capas.trust.saliency import brightness, random_map
-from capas.trust.saliency_checks import Curve, beats_brightness, randomised_weights
+from capas.trust.saliency_checks import Curve, Score, beats_brightness, randomised_weights, turning
 from capas.trust.subject import Subject
 from capas.trust.theme import Theme
 from capas.trust.themes.zones_shown import (
@@ -35,7 +35,6 @@ from capas.trust.themes.zones_shown import (
     place_facts,
     zone_findings,
 )
-from capas.trust.value_maps import Score, sided, value_curve, value_places
 from capas.trust.values import values_of
 
 EXAMPLES, EXAMPLES_QUICK, EXAMPLES_LARGE, CHECKED = 40, 12, 8, 8
@@ -126,7 +125,8 @@ def _methods(asked: Asked, subject: Subject, forward: Pixels, question: Question
         parts = zip(torch.split(x, 25), torch.split(output, 25), strict=True)
         maps = torch.cat([way(forward, a, k) for a, k in parts])
         # The size of a gradient has no sign.
-        maps = maps if name == "gradient" else sided(maps, question.sign)
+        # Signed maps: what moved a number away from that of the background counts for it, down or up.
+        maps = maps if name == "gradient" else maps * question.sign[:, None, None]
         both = _curves(question, maps)
         found.append(
             Method(
@@ -145,8 +145,7 @@ def _methods(asked: Asked, subject: Subject, forward: Pixels, question: Question
 
 def _curves(question: Question, maps: Tensor) -> tuple[Curve, Curve]:
     covered = question.background.expand_as(question.x)
-    return (value_curve(question.score, question.x, covered, maps),
-            value_curve(question.score, covered, question.x, maps))  # fmt: skip
+    return turning(question.score, question.x, covered, maps), turning(question.score, covered, question.x, maps)
 
 
 def _places(subject: Subject, forward: Pixels, background: Tensor, *, large: bool) -> tuple[Place | None, list[Place]]:
@@ -158,7 +157,7 @@ def _places(subject: Subject, forward: Pixels, background: Tensor, *, large: boo
     chosen = chosen[: PLACED_LARGE if large else PLACED]
     x, wanted = as_shares([subject.test.prepared[i] for i in chosen.tolist()]), values.wanted[chosen]
     right: Callable[[Tensor], Tensor] = lambda outputs: values.right(outputs, wanted)  # noqa: E731
-    found = value_places(forward, x, right, background, step=1.0 if large else 0.5)
+    found = places(forward, x, right, background, step=1.0 if large else 0.5)
     with torch.no_grad():
         guessed = float(right(forward(background[None]).expand(len(x), -1)).float().mean())
     whole = float(right(subject.test.outputs[chosen]).float().mean())

@@ -1,0 +1,71 @@
+"""What several verbs take: their arguments and options, typed and explained once."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from capas.core.messages import say
+
+
+def complete_data(incomplete: str) -> list[str]:
+    """Samples and files, for tab completion."""
+    from capas.cli.complete import data
+
+    return data(incomplete)
+
+
+def complete_networks(incomplete: str) -> list[str]:
+    """Names of networks, for tab completion."""
+    from capas.cli.complete import networks
+
+    return networks(incomplete)
+
+
+def complete_runs(incomplete: str) -> list[str]:
+    """Run folders, for tab completion."""
+    from capas.cli.complete import runs
+
+    return runs(incomplete)
+
+
+class Level(StrEnum):
+    """How deep a trust report goes."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    DEEP = "deep"
+
+
+class ReportOption(StrEnum):
+    """The same, or none, after training."""
+
+    NONE = "none"
+    QUICK = "quick"
+    STANDARD = "standard"
+    DEEP = "deep"
+
+
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help=say("cli.data"), autocompletion=complete_data, show_default=False)
+]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help=say("cli.run"), autocompletion=complete_runs, show_default=False)
+]
+RunArguments = Annotated[
+    list[str], typer.Argument(metavar="RUN", help=say("cli.run"), autocompletion=complete_runs, show_default=False)
+]
+Inputs = Annotated[list[str], typer.Argument(metavar="INPUT…", help=say("cli.inputs"), show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
+Task = Annotated[str | None, typer.Option(help=say("cli.task"))]
+Target = Annotated[str | None, typer.Option(metavar="COLUMN", help=say("cli.target"))]
+Group = Annotated[str | None, typer.Option(metavar="COLUMN", help=say("cli.group"))]
+NetworkOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help=say("cli.network"), autocompletion=complete_networks)
+]
+Time = Annotated[str | None, typer.Option(metavar="10m", help=say("cli.time"))]
+Seed = Annotated[int | None, typer.Option(min=0, help=say("cli.seed"))]
+Method = Annotated[str | None, typer.Option(metavar="NAME", help=say("method.option"))]
+Unlabelled = Annotated[str | None, typer.Option(metavar="FOLDER", help=say("method.option_unlabelled"))]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help=say("cli.set"))]
+Out = Annotated[str | None, typer.Option("--out", "-o", metavar="PATH", help=say("cli.out"))]
