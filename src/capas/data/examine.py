@@ -16,6 +16,7 @@ from PIL import Image
 from capas.core.device import physical_cores
 from capas.core.errors import CapasError
 from capas.data.duplicates import grey_image, thumbnail
+from capas.data.page_lines import PageLines
 from capas.data.pictures import FilePictures, PictureInfo, Pictures
 
 Progress = Callable[[int, int], None]
@@ -38,7 +39,7 @@ def examine(pictures: Pictures, progress: Progress | None = None) -> tuple[Sight
     """Look at every picture; one that cannot be decoded gives its CapasError. ``progress(done, total)`` is
     told."""
     seen: list[Sight | CapasError] = []
-    workers = physical_cores() if isinstance(pictures, FilePictures) else 1
+    workers = physical_cores() if isinstance(pictures, FilePictures | PageLines) else 1
     with ThreadPoolExecutor(max_workers=workers) as pool:
         for start in range(0, len(pictures), _CHUNK):
             indices = range(start, min(start + _CHUNK, len(pictures)))

@@ -24,6 +24,7 @@ from capas.data.findings import Repeats, find_repeats, leaked, repeat_problems, 
 from capas.data.folders import SplitName
 from capas.data.inputs import Inputs, Rows, Texts
 from capas.data.label_findings import label_problems
+from capas.data.page_lines import PageLines
 from capas.data.pictures import MAX_PIXELS
 from capas.data.problems import Problem, found, printable
 from capas.data.shortcuts import given_away, shortcut_problems
@@ -144,17 +145,21 @@ def look(
     counts, detection = _with_used_classes(detection, wanted, chosen)
 
     keys = [key for i in chosen if isinstance(key := seen.contents[i], str)]
-    thumbnails = None if seen.thumbnails is None else _stacked([seen.thumbnails[i] for i in chosen])
-    repeats = find_repeats(keys, thumbnails)
+    pages = inputs if isinstance(inputs, PageLines) else None
+    # Small pictures of lines of one hand are all alike, and a line has no copy on another page.
+    compared = None if pages is not None else seen.thumbnails
+    repeats = find_repeats(keys, None if compared is None else _stacked([compared[i] for i in chosen]))
     fixed = [source.fixed_split[i] for i in chosen]
     classes = detection.spec.classes if detection.spec.task == "classify" else ()
     strata = words if classes else [""] * len(words)
-    groups = _groups(source, group, chosen, keys, repeats)
+    own = keys if pages is None else [pages.page_name(i) for i in chosen]
+    groups = _groups(source, group, chosen, own, repeats)
     sides = split(keys, strata, fixed=fixed, groups=groups, validation=validation, test=test)
     problems = (
         *source.problems,
         *found("unlabelled", [inputs.name(i) for i, there in enumerate(wanted.there) if not there]),
-        *seen.problems,
+        # Readers take lines of any width.
+        *(one for one in seen.problems if one.kind != "mixed_sizes" or source.target_kind != "transcript"),
         *beside.problems,
         *target_problems(detection.spec, counts, [wanted.labels[i] for i in chosen]),
         *label_problems(source.targets),

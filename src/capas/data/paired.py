@@ -1,5 +1,6 @@
 """Folders in which every example has a file or text of its own as target: pictures with masks, pictures in pairs, line
-images or sounds with their transcripts, sounds with their segments, texts in two languages, sentences in columns.
+images or sounds with their transcripts, lines of transcribed pages, sounds with their segments, texts in two languages,
+sentences in columns.
 """
 
 import re
@@ -14,6 +15,7 @@ from capas.core.spec import FieldKind, Medium
 from capas.data.folders import Listing, SplitName, plain, split_called
 from capas.data.inputs import Inputs, Sounds, Texts
 from capas.data.masks import Masks, class_map_of, find_map
+from capas.data.page_lines import find_pages
 from capas.data.pictures import FilePictures
 from capas.data.problems import Problem, found
 from capas.data.segment_layouts import Marked, find_marked
@@ -49,12 +51,29 @@ class Paired:
 def find_paired(listing: Listing, max_pixels: int) -> Paired | None:
     """The first of these layouts that the folder has, or None."""
     return (
-        _folders_in_pairs(listing, max_pixels)
+        _pages(listing, max_pixels)
+        or _folders_in_pairs(listing, max_pixels)
         or _segments(listing)
         or _transcripts(listing, max_pixels)
         or _columns(listing)
         or _parallel(listing)
     )
+
+
+def _pages(listing: Listing, max_pixels: int) -> Paired | None:
+    """Pages with ALTO or PAGE beside them: their lines."""
+    pages = find_pages(listing, max_pixels)
+    if pages is None:
+        return None
+    lines = pages.lines
+    sides = _sides(listing, [lines.pages.paths[one.page] for one in lines.lines])
+    transcripts = Texts(pages.texts, [lines.name(i) for i in range(len(lines))])
+    evidence = say("detect.page_lines", count=len(lines.pages), lines=len(lines))
+    return Paired(
+        medium="image", field="image", inputs=lines, targets=transcripts,
+        target_kind="transcript", fixed_split=sides, classes=(), problems=pages.problems,
+        evidence=(evidence, *_split_evidence(sides)), used=pages.used,
+    )  # fmt: skip
 
 
 def _folders_in_pairs(listing: Listing, max_pixels: int) -> Paired | None:

@@ -131,20 +131,35 @@ class Preparation:
             fit=_fit_name(value, where),
         )
 
+    def stretches(self, height: int, width: int) -> tuple[tuple[float, float], tuple[float, float]]:
+        """What of a picture of this size the prepared one shows, from its top to its bottom and from its left to its
+        right: (start, length) in the picture's pixels. Beyond the picture's ends where it is padded."""
+        if self.fit == "squash":
+            return (0.0, height), (0.0, width)
+        if self.fit == "crop":
+            scale = min(width / self.width, height / self.height)
+            tall, wide = scale * self.height, scale * self.width
+            return ((height - tall) / 2, tall), ((width - wide) / 2, wide)
+        inner_height, inner_width = self._inner(height, width)
+        top, left = (self.height - inner_height) // 2, (self.width - inner_width) // 2
+        down, across = height / inner_height, width / inner_width
+        return (-top * down, self.height * down), (-left * across, self.width * across)
+
     def _fit(self, image: Image.Image) -> Image.Image:
         if self.fit == "pad":
             return self._padded(image)
-        box: tuple[float, float, float, float] = (0, 0, *image.size)
-        if self.fit == "crop":
-            # The box is cut while resizing: resizing a 1×50,000 strip first would need its square in memory.
-            scale = min(image.width / self.width, image.height / self.height)
-            left, top = (image.width - scale * self.width) / 2, (image.height - scale * self.height) / 2
-            box = (left, top, left + scale * self.width, top + scale * self.height)
+        # The box is cut while resizing: resizing a 1×50,000 strip first would need its square in memory.
+        (top, tall), (left, wide) = self.stretches(image.height, image.width)
+        box = (left, top, left + wide, top + tall)
         return image.resize((self.width, self.height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
 
+    def _inner(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the picture within its padding."""
+        scale = min(self.width / width, self.height / height)
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
     def _padded(self, image: Image.Image) -> Image.Image:
-        scale = min(self.width / image.width, self.height / image.height)
-        width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        height, width = self._inner(image.height, image.width)
         inner = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0))
         border = np.concatenate([inner[0], inner[-1], inner[:, 0], inner[:, -1]])
         canvas = np.empty((self.height, self.width, *inner.shape[2:]), dtype=np.uint8)

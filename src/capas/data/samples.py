@@ -12,6 +12,7 @@ import math
 import os
 import random
 import struct
+import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from capas.core.errors import CapasError
 from capas.core.files import write_error
 from capas.core.messages import say
 from capas.core.random import derive_seed
+from capas.data import made_manuscripts
 from capas.data.pictures import ArrayPictures
 from capas.data.store import cache_home
 
@@ -62,6 +64,9 @@ SAMPLES: Final = {
         what="samples.digits.what", get="samples.digits.get", licence="CC BY 4.0", count=1797, classes=10
     ),
     "shapes": SampleRow(what="samples.shapes.what", get="samples.shapes.get", licence="CC0 1.0", count=600, classes=3),
+    "manuscripts": SampleRow(
+        what="samples.manuscripts.what", get="samples.manuscripts.get", licence="CC0 1.0, OFL", count=16, classes=0
+    ),
 }
 
 
@@ -89,18 +94,44 @@ def open_sample(name: str) -> Sample:
             return _digits()
         case "shapes":
             return _shapes()
+        case "manuscripts":
+            raise CapasError("sample_is_pages", received=name)
     nearest = difflib.get_close_matches(name, SAMPLES, n=1, cutoff=0)[0]
     raise CapasError("sample_unknown", received=name, nearest=nearest, available=", ".join(SAMPLES))
 
 
+def sample_folder(name: str) -> Path | None:
+    """Where the sample called ``name`` lies, if it is one of files: drawn when it is first asked for. None for the
+    others. Raises CapasError ``disk_full`` or ``cannot_write``."""
+    if name != "manuscripts":
+        return None
+    folder = cache_home() / "samples" / f"manuscripts-{made_manuscripts.VERSION}"
+    if not folder.is_dir():
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
+                made_manuscripts.make(Path(beside) / "pages")
+                (Path(beside) / "pages").rename(folder)
+        except FileExistsError:  # another process was faster
+            pass
+        except OSError as error:
+            if not folder.is_dir():
+                raise write_error(folder, error) from error
+    return folder
+
+
 def write_sample(name: str, folder: Path) -> None:
-    """Write a sample as class folders of PNG files (``folder/circle/00001.png``), its split given up.
+    """Write a sample as class folders of PNG files (``folder/circle/00001.png``), its split given up; manuscripts as
+    pages with ALTO.
 
     Raises CapasError as ``open_sample`` does, ``folder_not_empty``, ``disk_full`` or ``cannot_write``.
     """
-    sample = open_sample(name)
+    sample = None if name == "manuscripts" else open_sample(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CapasError("folder_not_empty", where=folder)
+    if sample is None:
+        made_manuscripts.make(folder)
+        return
     for index, label in enumerate(sample.labels):
         path = folder / label.replace("/", "-") / f"{index:05d}.png"
         picture = sample.pictures.decode(index)

@@ -30,7 +30,7 @@ from capas.data.paired import Paired, find_paired, paired_segments
 from capas.data.paths import FileColumn, find_file_column
 from capas.data.pictures import MAX_PIXELS, FilePictures, Pictures
 from capas.data.problems import Problem, found, printable
-from capas.data.samples import open_sample
+from capas.data.samples import open_sample, sample_folder
 from capas.data.segment_layouts import marked_in_table
 from capas.data.tables import Cell, Table, read_table
 
@@ -145,6 +145,8 @@ def _not_data(path: Path) -> CapasError:
 
 def _from_sample(text: str) -> Source:
     name = text.removeprefix("sample:")
+    if (folder := sample_folder(name)) is not None:
+        return _from_folder(text, folder, None, MAX_PIXELS)
     sample = open_sample(name)
     fixed = tuple(split_called(split) if split else None for split in sample.fixed_split)
     return Source(

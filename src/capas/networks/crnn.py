@@ -2,9 +2,10 @@
 Recognition" (CRNN), IEEE TPAMI 2017 (arXiv:1507.05717): convolutions, of which pooling takes away the height, then
 LSTMs in both directions over the columns, then one linear layer to the labels of every frame, for CTC (``tasks/ctc``).
 
-``LineReader``: four 3×3 convolutions with normalisation and ReLU; the first two halve both sides, the other two the
-height alone, so that a frame stands for four columns of pixels. Where we deviate: narrower (the paper's has 512 maps,
-8.3 million parameters), lines of any width, all heights of the last maps beside each other.
+``LineReader``: four convolutions with normalisation and ReLU; the first, 5×5, strides over every other pixel, the
+second is followed by a pooling of both sides, the other two by one of the height alone, so that a frame stands for four
+columns of pixels. Where we deviate: narrower (the paper's has 512 maps, 8.3 million parameters), the first pooling is a
+stride (a third less time in training), lines of any width, all heights of the last maps beside each other.
 ``SoundReader``: the same over log-mel frames, with residual blocks of one dimension (``conv1d``) that halve them.
 
 What lies behind the end of a shorter line is set to zero before every convolution, so that, in evaluation, a line's
@@ -26,7 +27,8 @@ from capas.networks.layers import ConvBatchNorm
 from capas.networks.lstm import LSTM, LSTMConfig
 
 COLUMNS_PER_FRAME = 4
-POOLINGS = ((2, 2), (2, 2), (2, 1), (2, 1))
+STRIDES = (2, 1, 1, 1)
+POOLINGS = ((1, 1), (2, 2), (2, 1), (2, 1))
 STEPS_PER_FRAME = 2
 
 
@@ -60,7 +62,8 @@ class Tail(nn.Module):
     def forward(self, x_BTD: Tensor, frames_B: Tensor | None) -> Tensor:
         """Logits; without ``frames_B`` all frames are read."""
         with torch.autocast(x_BTD.device.type, enabled=False):
-            states, _ = self.lstm(self.dropout(x_BTD.float()), frames_B)
+            x_BTD = self.dropout(x_BTD.float())
+            states = self.lstm(x_BTD)[0] if frames_B is None else self.lstm.outputs(x_BTD, frames_B)
             logits: Tensor = self.classifier(self.dropout(states))
         return logits
 
@@ -73,7 +76,10 @@ class LineReader(nn.Module):
         if config.size % 16:
             raise ValueError(f"size is {config.size}; expected a multiple of 16")
         maps = [1, *(config.width * factor for factor in (1, 2, 3, 4))]
-        self.blocks = nn.ModuleList(ConvBatchNorm(a, b, kernel=3) for a, b in pairwise(maps))
+        self.blocks = nn.ModuleList(
+            ConvBatchNorm(a, b, kernel=5 if stride > 1 else 3, stride=stride)
+            for (a, b), stride in zip(pairwise(maps), STRIDES, strict=True)
+        )
         self.tail = Tail(maps[-1] * config.size // 16, config)
 
     def forward(
@@ -82,8 +88,9 @@ class LineReader(nn.Module):
         """A frame for every four columns, the last one for what is left. Without ``widths_B`` nothing is padding, and
         nothing depends on what the tensors hold, which a network that is exported must not."""
         x, lengths = lines_B1HW, all_of(lines_B1HW) if widths_B is None else widths_B
-        for block, (down, across) in zip(self.blocks, POOLINGS, strict=True):
+        for block, stride, (down, across) in zip(self.blocks, STRIDES, POOLINGS, strict=True):
             x = block(x * frame_mask(lengths, x.shape[3])[:, None, None].to(x.dtype))
+            lengths = -(-lengths // stride)
             x = x * frame_mask(lengths, x.shape[3])[:, None, None].to(x.dtype)
             x = functional.max_pool2d(x, (down, across), ceil_mode=True)
             lengths = -(-lengths // across)

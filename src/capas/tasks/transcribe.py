@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from capas.core.objective import Phase
-from capas.tasks.ctc import BLANK, beam_search, ctc_loss
+from capas.tasks.ctc import BLANK, beam_search, ctc_loss, frames_needed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +93,28 @@ class Transcription:
         lengths = (labels != BLANK).sum(1)
         losses = ctc_loss(logits.float().log_softmax(2), frames, labels, lengths)
         return (losses / lengths.clamp(min=1)).mean()
+
+
+def ctc_temperature(logits: Sequence[Float[Tensor, "_ K"]], labels: Sequence[Sequence[int]]) -> float:
+    """The number to divide logits by that makes the true transcripts of these lines most probable (Guo et al. 2017,
+    ``tasks.calibration``, for sequences): between 1/4 and 4, to about 1 %; 1 where no line can be judged."""
+    pairs = [(line, one) for line, one in zip(logits, labels, strict=True) if 0 < frames_needed(one) <= len(line)]
+    if not pairs:
+        return 1.0
+    frames = torch.tensor([len(line) for line, _ in pairs])
+    lines_BTK = nn.utils.rnn.pad_sequence([line.float() for line, _ in pairs], batch_first=True)
+    targets = padded_labels([one for _, one in pairs])
+    lengths = (targets != BLANK).sum(1)
+
+    def loss(logarithm: float) -> float:
+        log_probs_BTK = (lines_BTK / math.exp(logarithm)).log_softmax(2)
+        return float(ctc_loss(log_probs_BTK, frames, targets, lengths).sum())
+
+    low, high, golden = -math.log(4), math.log(4), (math.sqrt(5) - 1) / 2
+    while high - low > 0.01:
+        left, right = high - golden * (high - low), low + golden * (high - low)
+        low, high = (low, right) if loss(left) < loss(right) else (left, high)
+    return math.exp((low + high) / 2)
 
 
 def padded_labels(rows: Sequence[Sequence[int]]) -> Int[Tensor, "B L"]:

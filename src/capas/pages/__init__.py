@@ -1,0 +1,1 @@
+"""What a transcribed page is, and the standards it is written in; imports only ``core``."""

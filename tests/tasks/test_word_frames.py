@@ -1,0 +1,53 @@
+"""Where the words of a line stand."""
+
+import numpy as np
+import pytest
+import torch
+
+from capas.tasks.transcribe import Alphabet, ctc_temperature, read_greedily
+from capas.tasks.word_frames import words_of
+
+ALPHABET = Alphabet(characters=" ab")
+
+
+def posteriors(path: str, sure: float = 0.9) -> np.ndarray:
+    """Frames that say the labels of ``path``, "-" the blank, each with this probability."""
+    labels = ["- ab".replace("-", "_").index(c) for c in path.replace("-", "_")]
+    found = np.full((len(labels), 4), (1 - sure) / 3)
+    found[np.arange(len(labels)), labels] = sure
+    return found
+
+
+def test_words_last_from_their_first_character_to_their_last() -> None:
+    found = words_of(posteriors("-aa-b- -bb-"), ALPHABET)
+    assert [(word.text, word.start, word.end) for word in found] == [("ab", 1, 5), ("b", 8, 10)]
+    assert [word.probability for word in found] == pytest.approx([0.9, 0.9])
+
+
+def test_words_are_those_that_are_read() -> None:
+    chance = np.random.default_rng(0)
+    for _ in range(50):
+        values = chance.dirichlet(np.full(4, 0.3), size=20)
+        text = read_greedily(torch.from_numpy(values).log(), ALPHABET).text
+        assert [word.text for word in words_of(values, ALPHABET)] == text.split()
+
+
+def test_nothing_read_is_no_word() -> None:
+    assert words_of(posteriors("--- -"), ALPHABET) == []
+
+
+def test_the_temperature_makes_up_for_what_was_too_sure() -> None:
+    """Labels drawn from softened logits: the softening is found."""
+    chance = torch.Generator().manual_seed(0)
+    logits, labels = [], []
+    for _ in range(150):
+        line = 3 * torch.randn(12, 4, generator=chance)
+        path = torch.multinomial((line / 2.0).softmax(1), 1, generator=chance)[:, 0].tolist()
+        logits.append(line)
+        labels.append([k for k, before in zip(path, [0, *path], strict=False) if k and k != before])
+    assert ctc_temperature(logits, labels) == pytest.approx(2.0, rel=0.15)
+    assert ctc_temperature([2 * line for line in logits], labels) == pytest.approx(4.0, rel=0.15)
+
+
+def test_lines_that_cannot_be_judged_leave_the_temperature() -> None:
+    assert ctc_temperature([torch.zeros(2, 4)], [[1, 2, 3]]) == 1.0
