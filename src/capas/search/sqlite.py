@@ -1,0 +1,105 @@
+"""Spots in one SQLite file: the store for a laptop, and for the shards of a large archive."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from capas.core.errors import CapasError
+from capas.search.sql import CLEAR, INCOMING, TAKE_IN, SqlStore, Value, incoming, meta
+from capas.search.store import Origin, Spot
+
+WAIT_S: Final = 60.0
+APPLICATION: Final = 0x63617073  # "caps", which the file's head holds
+_TABLES: Final = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE, folded TEXT NOT NULL)",
+    "CREATE INDEX words_folded ON words (folded)",
+    # AUTOINCREMENT: the number of a page that was replaced is never given to another.
+    "CREATE TABLE pages (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE spots (word INTEGER, probability INTEGER, page INTEGER, line INTEGER, start INTEGER, width INTEGER,"
+    " PRIMARY KEY (word, probability DESC, page, line, start)) WITHOUT ROWID",
+)
+
+
+class SqliteSpots(SqlStore):
+    """The file at ``path``; with an ``origin`` it is made where there is none. One object serves one thread; several
+    processes may read and write one file. Raises CapasError ``spots_missing``, ``spots_unreadable``, ``spots_differ``
+    or ``cannot_write``."""
+
+    def __init__(self, path: Path, origin: Origin | None = None) -> None:
+        if origin is None and not path.is_file():
+            raise CapasError("spots_missing", where=path)
+        self.path = path
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+            try:
+                self._prepare(origin)
+                super().__init__(origin, str(path))
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def add(self, pages: Sequence[str], spots: Iterable[Spot]) -> None:
+        """Keep the spots of whole pages, all of them or none; pages that were there already are replaced."""
+        with self._errors(), self._writing():
+            for page in pages:
+                self._connection.execute("DELETE FROM pages WHERE name = ?", (page,))
+            self._connection.executemany("INSERT INTO pages (name) VALUES (?)", [(page,) for page in pages])
+            self._connection.execute(INCOMING)
+            self._connection.executemany("INSERT INTO incoming VALUES (?, ?, ?, ?, ?, ?, ?)", incoming(pages, spots))
+            for statement in TAKE_IN:
+                self._connection.execute(statement)
+
+    def compact(self) -> None:
+        """Give back the room of replaced pages; needs as much free room again while it lasts."""
+        with self._errors():
+            self._connection.execute(CLEAR)
+            self._connection.execute("VACUUM")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _prepare(self, origin: Origin | None) -> None:
+        run = self._connection.execute
+        if origin is not None:
+            with self._writing():
+                if run("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+                    for statement in _TABLES:
+                        run(statement)
+                    self._connection.executemany("INSERT INTO meta VALUES (?, ?)", meta(origin))
+                    run(f"PRAGMA application_id = {APPLICATION}")
+        if run("PRAGMA application_id").fetchone()[0] != APPLICATION:
+            raise sqlite3.DatabaseError("another program's database")
+        # Searching goes on while pages are added; a kill or a power cut loses at most what was being added.
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = NORMAL")
+        run("PRAGMA temp_store = MEMORY")
+        run("PRAGMA cache_size = -65536")  # 64 MB
+
+    def _rows(self, statement: str, *values: Value) -> Iterator[tuple[Value, ...]]:
+        with self._errors():
+            yield from self._connection.execute(statement, values)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One writer at a time, all or nothing."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise CapasError("spots_unreadable", where=self.path, received=str(error)) from error
+        except OSError as error:
+            raise CapasError("cannot_write", where=self.path, received=error.strerror or str(error)) from error
