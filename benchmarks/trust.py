@@ -12,6 +12,8 @@ Per seed one ``capas train sample:mnist5k``, whose report is the standard one; f
 - 5 % of the training labels changed at random: which of them the report's check names;
 - copies of 100 training digits among the test: saved as JPEG, moved by a pixel, lighter, mirrored, at twice the size;
 - attacks beside foolbox (where it is installed) at the same settings;
+- the several attacks of a deep report beside AutoAttack (where torchattacks is installed), on that network and on a
+  small one that was trained on attacked digits (first seed);
 - a class with a tenth of the examples (first seed): whether the report says so, and the effect on its recall.
 
 Expected: report ≤ 120 s; AUROC ≥ 98 % rotated, ≥ 96 letters, ≥ 99 noise and 8×8, detection ≥ 85 % of each at 3 to 7 %
@@ -33,12 +35,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.record import conditions, keep, spread, table
 from benchmarks.trained import train
 from capas.data.samples import open_sample
+from capas.networks.catalog import build
 from capas.tasks.metrics import rate
 from capas.trust.adversarial import accuracy_under, fgsm, pgd
 from capas.trust.checking import believed
@@ -46,12 +49,14 @@ from capas.trust.detector import load_detector
 from capas.trust.label_errors import find_label_errors
 from capas.trust.leakage import near_leaks, print_of
 from capas.trust.pixels import Pixels, as_prepared, as_shares
+from capas.trust.strong_attack import strong
 from capas.trust.subject import Subject, open_case
 from capas.trust.unusual import auroc, detection_rate_at
 
 SEEDS = (1, 2, 3)
 DEFECTS, COPIES, ATTACKED, FLIPPED = 300, 100, 200, 0.05
-EPS = (0.1, 0.2)
+EPS, STRONG_EPS = (0.1, 0.2), (0.1, 0.3)
+HARD_EPOCHS, HARD_EPS = 9, 0.3
 FONTS = 8
 ALPHABET, LIKE_DIGITS = "abcdefghijklmnopqrstuvwxyz", "lioszqgbj"
 
@@ -195,6 +200,45 @@ def attacks(subject: Subject) -> dict[str, object]:
     return found
 
 
+def hardened(subject: Subject) -> nn.Module:
+    """Two convolutions, trained on digits that PGD has just changed (Madry et al. 2018), ε growing up to 0.3."""
+    torch.manual_seed(0)
+    network = build("two-conv", in_channels=1, num_classes=10, image_size=28, width=None)
+    x, y, rng = as_shares(subject.train.prepared), subject.train.targets, torch.Generator().manual_seed(0)
+    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
+    for epoch in range(HARD_EPOCHS):
+        eps = HARD_EPS * min(1.0, (epoch + 1) / (0.6 * HARD_EPOCHS))
+        for some in torch.randperm(len(x), generator=rng).split(100):
+            network.eval()
+            changed = pgd(network, x[some], y[some], eps, steps=7, step_size=eps / 3, generator=rng)
+            network.train()
+            optimiser.zero_grad()
+            functional.cross_entropy(network(changed), y[some]).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    return network.eval().requires_grad_(False)
+
+
+def strong_attacks(subject: Subject) -> dict[str, object]:
+    """Still right after our several attacks and after AutoAttack, on the usual and on a hardened network."""
+    x, y = as_shares(subject.test.prepared[:ATTACKED]), subject.test.targets[:ATTACKED]
+    networks: dict[str, nn.Module] = {"usual": Pixels(subject.reader), "hardened": hardened(subject)}  # type: ignore[arg-type]
+    try:
+        peer = importlib.import_module("torchattacks")
+    except ImportError:
+        peer = None
+    found: dict[str, object] = {}
+    for name, network in networks.items():
+        for eps in STRONG_EPS:
+            rng = torch.Generator().manual_seed(0)
+            after = accuracy_under(network, x, y, lambda a, b, n=network, e=eps, g=rng: strong(n, a, b, e, g))  # type: ignore[misc]
+            one = {"ours": after.accuracy.as_json()}
+            if peer is not None:
+                attack = peer.AutoAttack(network, norm="Linf", eps=eps, version="standard", n_classes=10, seed=0)
+                one["AutoAttack"] = rate(int((network(attack(x, y)).argmax(1) == y).sum()), len(x)).as_json()
+            found[f"{name}, ε = {eps}"] = one
+    return found
+
+
 def uneven(folder: Path) -> dict[str, object]:
     """One class with a tenth of the examples: what the report says."""
     sample = open_sample("mnist5k")
@@ -230,6 +274,7 @@ def measure(seed: int, folder: Path) -> dict[str, Any]:
                         for key in ("expected_calibration_error", "by_chance", "temperature", "sets")},
         "unlike": unlike(subject, rng), "defects": defects(subject, rng), "labels": flipped_labels(subject, rng),
         "copies": copies(subject, rng), "attacks": attacks(subject),
+        "strong": strong_attacks(subject) if seed == SEEDS[0] else {},
         "stickers": themes["stickers"]["facts"]["right_with"], "zones": themes["zones"]["facts"]["methods"],
     }  # fmt: skip
 
@@ -271,6 +316,11 @@ def report(seeds: Mapping[str, dict[str, Any]], rare: Mapping[str, Any], facts: 
          if "foolbox" in runs[0]["attacks"][eps][name] else "not installed"]
         for eps in map(str, EPS) for name in ("FGSM", "PGD-40")
     ]  # fmt: skip
+    several = [
+        [name, f"{_percent(one['ours']):.1f}",
+         f"{_percent(one['AutoAttack']):.1f}" if "AutoAttack" in one else "not installed"]
+        for name, one in runs[0]["strong"].items()
+    ]  # fmt: skip
     fillings = list(runs[0]["stickers"]["centre"])
     stuck = [
         [place, *(over(lambda r, p=place, f=filling: _percent(r["stickers"][p][f])) for filling in fillings)]
@@ -280,6 +330,7 @@ def report(seeds: Mapping[str, dict[str, Any]], rare: Mapping[str, Any], facts: 
         __doc__ or "", "Medians and ranges over three seeds.", "", table(["", "expected", "measured"], marks), "",
         table(["unlike the training data", "AUROC expected, %", "AUROC, %", "detected, %"], strange), "",
         table(["attack", "ε", "still right, ours, %", "foolbox, %"], attacked), "",
+        table(["several attacks together", "still right, ours, %", "AutoAttack, %"], several), "",
         table(["sticker of 1/16, still right, %", *fillings], stuck), "",
         f"One class with a tenth of the examples: {' '.join(rare['said']) or 'nothing said'}",
     ])  # fmt: skip

@@ -79,6 +79,36 @@ def test_another_class_than_the_answer_can_be_explained(finished_run: Path, caps
     assert unknown["error"] == "no_such_answer" and "circle" in unknown["expected"]
 
 
+def test_the_picture_has_its_own_size_and_is_explained_in_every_way(finished_run: Path, capsys: Capture) -> None:
+    with Image.open(a_picture()) as small:
+        small.resize((150, 90)).save("large.png")
+    maps = []
+    for way in ("integrated_gradients", "occlusion", "gradient", "grad_cam"):
+        said = capas_here(capsys, "explain", finished_run, "large.png", "--by", way, "-o", way, "--json")
+        assert said.code == 0 and said.json[0]["method"] == way, said.err  # type: ignore[index]
+        maps.append(pixels(Path(way) / "large.explained.png"))
+        assert maps[-1].shape == (90, 150, 3)
+    assert len({one.tobytes() for one in maps}) == 4
+    unknown = error_of(capas_here(capsys, "explain", finished_run, "large.png", "--by", "attention_last", "--json"))
+    assert unknown["error"] == "no_such_way" and "occlusion" in unknown["expected"]
+
+
+def test_a_text_is_explained_by_attention_where_there_is_some(
+    texts_run: Path, tmp_path: Path, capsys: Capture
+) -> None:  # fmt: skip
+    settings = {**TINY, "data.target": "about", "network.name": "text-transformer"}
+    run = train_here(texts_run.parent / "texts.csv", tmp_path / "run", settings)
+    words = ("explain", run, "the sea and the ships", "--by", "attention_rollout", "--json")
+    (found,) = json.loads(capas_here(capsys, *words).out)
+    assert found["method"] == "attention_rollout" and len(found["parts"]) == 5
+    assert sum(part["weight"] for part in found["parts"]) == pytest.approx(1, abs=1e-4)
+    (usual,) = json.loads(capas_here(capsys, "explain", run, "the sea and the ships", "--json").out)
+    assert usual["method"] == "leave_one_out" and usual["parts"] != found["parts"]
+    counted = train_here(texts_run.parent / "texts.csv", tmp_path / "counted", {**settings, "network.name": "text-bag"})
+    none = error_of(capas_here(capsys, "explain", counted, *words[2:]))
+    assert none["error"] == "no_such_way" and none["expected"].endswith("leave_one_out")
+
+
 def test_the_words_of_a_text_are_weighed(texts_run: Path, capsys: Capture) -> None:
     text = json.loads(capas_here(capsys, "explain", texts_run, "the the the the", "--json").out)[0]
     assert text["method"] == "leave_one_out" and [part["part"] for part in text["parts"]] == ["the"] * 4

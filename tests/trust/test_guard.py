@@ -37,6 +37,16 @@ def test_noise_is_refused_with_a_reason_and_a_heat_map_and_bars_are_answered(gua
     assert refused <= 12  # 5 % are meant to be
 
 
+def test_a_refusal_shows_the_picture_that_was_given_at_its_own_size(guarded_run: Path, tmp_path: Path) -> None:
+    large = Image.fromarray(noise(1)[0]).resize((120, 96), Image.Resampling.NEAREST)
+    (answer,) = capas.load(guarded_run).predict([np.asarray(large)])
+    assert answer.refused
+    path = tmp_path / "unlike.png"
+    path.write_bytes(answer.files[".unlike.png"])
+    with Image.open(path) as shown:
+        assert shown.size == (120, 96)
+
+
 def test_the_answer_can_be_had_all_the_same(guarded_run: Path) -> None:
     answers = capas.load(guarded_run, answer_all=True).predict(noise())
     assert all(answer.refused is None and answer.prediction is not None for answer in answers)

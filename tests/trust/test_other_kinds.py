@@ -21,12 +21,12 @@ from capas.trust.attack_check import Failure
 from capas.trust.calibration_by_example import error_by_example
 from capas.trust.many import Statements
 from capas.trust.many_transcripts import windows
+from capas.trust.pixel_attacks import pixel_loss
 from capas.trust.places import places
 from capas.trust.ratio_groups import ratio_groups
 from capas.trust.report import Report, make_report
 from capas.trust.saliency_checks import turning
 from capas.trust.subject import open_case
-from capas.trust.themes.attacks_on_masks import pixel_loss
 from capas.trust.themes.groups import groups
 from capas.trust.themes.zones_of_masks import right_by_distance
 from capas.trust.values import number_values, tag_values
@@ -177,6 +177,8 @@ def test_masks_are_questioned_by_pixel(masks_report: Report) -> None:
     for ways in zip(after["pgd"], after["noise"], strict=True):
         assert value(ways[0]) <= value(ways[1]) + 0.02
     assert value(after["noise"][0]) <= value(attacks["without"]) + 0.03
+    check = attacks["self_check"]
+    assert isinstance(check, dict) and check["failures"] == [] and check["n"] == 8
     rings = facts(masks_report, "zones")["right_by_distance_px"]
     assert isinstance(rings, dict) and value(rings["0–1"]) < value(rings["4–6"])
     labels = facts(masks_report, "labels")

@@ -11,6 +11,7 @@ from capas.core.figures import decimal, figure_name, figure_text
 from capas.core.files import write_atomic
 from capas.core.messages import say
 from capas.score.challenge import PUBLIC, Challenge, limit_of, new_challenge, until_of
+from capas.score.matched_pairs import FEW_SEGMENTS, MatchedPairs, matched_pairs
 from capas.score.outcome import Cell, Given, Score, Table
 from capas.score.resample import FEW_UNITS, Difference, Figure, differences, figures_of
 from capas.score.scorers import score as scored
@@ -33,6 +34,7 @@ def score(
     figures = figures_of(first.measured, seed=seed)
     second = None if against is None else scored(task, Path(reference), Path(against), options)
     found = () if second is None else differences(first.measured, second.measured, seed=seed)
+    pairs = matched_pairs(first.errors, second.errors) if second is not None and first.errors else None
     if as_json:
         tree: dict[str, object] = {
             "task": task, "metrics": {figure.name: figure.as_json() for figure in figures},
@@ -44,6 +46,7 @@ def score(
             tree["against"] = {
                 "metrics": {figure.name: figure.as_json() for figure in other}, "counts": dict(second.counts),
                 "differences": {one.name: one.as_json() for one in found}, "notes": [*second.notes, *second.lacks],
+                **({} if pairs is None else {"matched_pairs": pairs.as_json()}),
             }  # fmt: skip
         show.print_json(tree)
         return
@@ -51,6 +54,8 @@ def score(
     _print_score(first)
     if second is not None and against is not None:
         _print_differences(found, figures_of(second.measured, seed=seed), hypothesis, against)
+        if pairs is not None:
+            _print_matched_pairs(pairs, hypothesis, against)
         show.results().print(*second.lacks, sep="\n") if second.lacks else None
 
 
@@ -128,7 +133,20 @@ def _difference_text(one: Difference) -> str:
     return figure_text(figure.as_json())
 
 
-def _verdict(one: Difference, first: str, second: str) -> str:
+def _print_matched_pairs(found: MatchedPairs, first: str, second: str) -> None:
+    console = show.results()
+    known = found.p is not None and found.statistic is not None
+    said = (
+        say("score.matched_pairs", n=found.segments, mean=decimal(found.mean, 2),
+            statistic=decimal(found.statistic or 0.0, 2), p=decimal(found.p or 0.0, 3))
+        if known else say("score.matched_pairs_none", n=found.segments)
+    )  # fmt: skip
+    console.print(f"{said} · {_verdict(found, first, second)}" if known else said)
+    if known and found.segments < FEW_SEGMENTS:
+        console.print(Text(say("score.note_few_segments", n=found.segments), "yellow"))
+
+
+def _verdict(one: Difference | MatchedPairs, first: str, second: str) -> str:
     if not one.shown:
         return say("score.no_difference")
     return say("score.better", name=first if one.first_is_better else second)

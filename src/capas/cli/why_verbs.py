@@ -16,9 +16,10 @@ from capas.core.figures import decimal
 from capas.core.files import write_atomic, write_json
 from capas.core.messages import say
 from capas.engine.predict import Model, load_model
-from capas.engine.recipe import Item
+from capas.engine.recipe import Item, Prediction
 from capas.engine.run import find_run
-from capas.trust.attack import Attacked, Attacker
+from capas.trust.attack import attacker_of
+from capas.trust.attacked import Attacked
 from capas.trust.explain import Explained, Explanation, explainer_of
 from capas.trust.looked_at import ExplainedTranslation
 from capas.trust.looked_at_page import looked_at_html
@@ -63,10 +64,10 @@ def attack(
 ) -> None:  # fmt: skip
     """Print what fools the model on each input; with ``out`` the changed inputs are written there."""
     model = load_model(run)
-    attacker = Attacker(model, size=size, target=target)
+    attack_one = attacker_of(model, size=size, target=target)
     found = []
     for item, number in _items(model, inputs, limit):
-        attacked = attacker.attack(item)
+        attacked = attack_one(item)
         found.append(attacked.as_json())
         if out is not None:
             _write(attacked, Path(out), number)
@@ -107,8 +108,9 @@ def _print_explained(explained: Explained, path: Path | None) -> None:
     else:
         _print_explanation(explained)
     if path is not None:
-        name = "page_in" if isinstance(explained, ExplainedTranslation) else "picture_in"
-        show.results().print(Text(f"  {say(f'trust.why.{name}', path=path)}", "dim"), soft_wrap=True)
+        page = isinstance(explained, ExplainedTranslation)
+        said = say("trust.why.page_in", path=path) if page else say("trust.why.picture_in", path=path)
+        show.results().print(Text(f"  {said}", "dim"), soft_wrap=True)
 
 
 def _print_translation(explained: ExplainedTranslation) -> None:
@@ -178,7 +180,7 @@ def _print_attacked(attacked: Attacked) -> None:
     console = show.results()
     before, after = attacked.before, attacked.after
     name, colour = ("fooled", "red") if attacked.fooled else ("withstood", "green")
-    was, became = (f"{answer.prediction} {_percent(answer.probability)}" for answer in (before, after))
+    was, became = (_answered(answer) for answer in (before, after))
     said = f"  {say(f'trust.why.{name}')}"
     console.print(Text.assemble(before.input, "  ", (was, show.ACCENT), " → ", (became, f"bold {colour}"), said),
                   soft_wrap=True)  # fmt: skip
@@ -187,12 +189,24 @@ def _print_attacked(attacked: Attacked) -> None:
         largest, mean = (show.percent(float(str(facts[key]))) for key in ("largest_change", "mean_change"))
         line = say("trust.why.changed", largest=largest, mean=mean)
         if attacked.noise is not None:
-            said = f"{attacked.noise.prediction} {_percent(attacked.noise.probability)}"
-            line += " · " + say("trust.why.noise", name=said)
+            line += " · " + say("trust.why.noise", name=_answered(attacked.noise))
         console.print(Text(f"  {line}", "dim"), soft_wrap=True)
+    if attacked.share is not None:
+        moved, by_noise = (
+            show.percent(float(str(facts[key]))) for key in ("changed_answer", "changed_answer_by_noise")
+        )
+        console.print(Text(f"  {say('trust.why.moved', share=moved, noise=by_noise)}", "dim"), soft_wrap=True)
+        failures = cast(list[str], facts["self_check"])
+        names = "; ".join(say(f"trust.attacks.failures.{failure}") for failure in failures)
+        said = say("trust.attacks.invalid", names=names) if failures else say("trust.attacks.passed")
+        console.print(Text(f"  {said}", "yellow" if failures else "dim"), soft_wrap=True)
     if "misspelt" in facts:
         words = ", ".join(cast(list[str], facts["misspelt"])) or "–"
         console.print(Text(f"  {say('trust.why.misspelt', words=words)}", "dim"), soft_wrap=True)
+
+
+def _answered(answer: Prediction) -> str:
+    return answer.text if answer.text is not None else f"{answer.prediction} {_percent(answer.probability)}"
 
 
 def _write(attacked: Attacked, folder: Path, number: int) -> None:

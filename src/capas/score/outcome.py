@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from capas.core.errors import CapasError
+from capas.score.matched_pairs import Errors
 from capas.score.resample import Figure, Measured
 
 Given = Mapping[str, str | int | float | bool]
@@ -41,7 +42,7 @@ class Table:
 class Score:
     """A system's answers to one ``task``, scored; ``counts`` are plain numbers (errors of each kind), ``notes``
     what the reader has to know of how it was counted, ``lacks`` what of the reference the hypothesis lacks or cannot
-    be placed in (it tells nothing of how good the rest is)."""
+    be placed in (it tells nothing of how good the rest is); ``errors`` those of each utterance, of speech."""
 
     task: str
     measured: Measured
@@ -49,6 +50,7 @@ class Score:
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
+    errors: tuple[Errors, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

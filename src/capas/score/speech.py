@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from capas.core.messages import say
+from capas.score.alignment import alignment
 from capas.score.alternatives import nearest_wording, reworded, slots_of
+from capas.score.matched_pairs import errors_of
 from capas.score.outcome import Cell, Given, Score, Table, options_of
 from capas.score.resample import Measured, headline_of, summed
 from capas.score.transcripts import IGNORED, Paired, Utterance, paired, read_references
@@ -73,8 +75,9 @@ def score_speech(reference: Path, hypothesis: Path, given: Given) -> Score:
         _grouped("files", say("score.by_file"), compared, measured, lambda one: one.file),
         _worst(compared),
     ]
+    errors = tuple(errors_of(alignment(one.reference.split(), one.hypothesis.split())) for one in compared)
     return Score(task="speech", measured=measured, counts=counts, tables=tuple(t for t in tables if t.rows),
-                 notes=_notes(pairs, total), lacks=pairs.notes)  # fmt: skip
+                 notes=_notes(pairs, total), lacks=pairs.notes, errors=errors)  # fmt: skip
 
 
 def speech_inputs(reference: Path, given: Given) -> tuple[str, ...]:
@@ -145,24 +148,8 @@ def aligned(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[str, s
     >>> aligned("the big cat".split(), "the cats sat".split())
     ('the big  cat', 'the cats sat')
     """
-    costs = [list(range(len(hypothesis) + 1))]
-    for i, wanted in enumerate(reference, 1):
-        above, row = costs[-1], [i]
-        for j, said in enumerate(hypothesis, 1):
-            row.append(min(above[j - 1] + (wanted != said), above[j] + 1, row[j - 1] + 1))
-        costs.append(row)
-    pairs, i, j = list[tuple[str, str]](), len(reference), len(hypothesis)
-    while i or j:
-        if i and costs[i][j] == costs[i - 1][j] + 1:
-            i -= 1
-            pairs.append((reference[i], "***"))
-        elif not i or (j and costs[i][j - 1] == costs[i - 1][j - 1] - 1):
-            j -= 1
-            pairs.append(("***", hypothesis[j]))
-        else:
-            i, j = i - 1, j - 1
-            pairs.append((reference[i], hypothesis[j]))
-    padded = [(a.ljust(len(b)), b.ljust(len(a))) for a, b in reversed(pairs)]
+    pairs = [(wanted or "***", said or "***") for wanted, said in alignment(reference, hypothesis)]
+    padded = [(a.ljust(len(b)), b.ljust(len(a))) for a, b in pairs]
     return " ".join(a for a, _ in padded).rstrip(), " ".join(b for _, b in padded).rstrip()
 
 

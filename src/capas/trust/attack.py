@@ -1,81 +1,69 @@
 """Try to fool one's own model with one input: what had to change, and by how much."""
 
-import io
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from capas.core.errors import CapasError
 from capas.engine.predict import Model
 from capas.engine.recipe import Item, Prediction
+from capas.engine.recipes.mask_answers import MaskModel
 from capas.engine.recipes.one_answer import OneAnswerModel
 from capas.engine.recipes.pictures import PictureReader
 from capas.engine.recipes.texts import TextReader
 from capas.trust.adversarial import cross_entropy, pgd, random_noise
-from capas.trust.pixels import Pixels, as_array, as_shares
+from capas.trust.attacked import Attacked, facts_of, files_of
+from capas.trust.mask_attack import MaskAttacker
+from capas.trust.pixels import Pixels, as_shares
 from capas.trust.small_changes import greedy, misspellings
 
 STEPS = 100
 MOST_TYPOS = 5
-ENLARGED = 10
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attacked:
-    """``before`` and ``after`` are the answers, ``noise`` that after noise of the same size by chance. ``facts`` say
-    what changed; ``files`` show it, by ending."""
+def attacker_of(model: Model, *, size: float, target: str | None, seed: int = 0) -> Callable[[Item], Attacked]:
+    """What attacks one input of ``model`` with changes of ``size`` at most, towards the class ``target`` if given.
 
-    before: Prediction
-    after: Prediction
-    noise: Prediction | None
-    facts: Mapping[str, object]
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    text: str | None = None
+    Raises CapasError ``attack_other_kind`` or ``no_such_answer``."""
+    answering, rng = model.answering, torch.Generator().manual_seed(seed)
+    one_class = isinstance(answering, OneAnswerModel) and model.card.task == "classify"
+    if not isinstance(answering, MaskModel) and not one_class:
+        raise _other_kind(model)
+    if target is not None and target not in model.classes:
+        known = ", ".join(model.classes[:20])
+        raise CapasError("no_such_answer", where="--target", received=target, known=known)
+    goal = None if target is None else model.classes.index(target)
+    if isinstance(answering, MaskModel):
+        return MaskAttacker(answering, size=size, target=goal, rng=rng).attack
+    assert isinstance(answering, OneAnswerModel)
+    if not isinstance(answering.reader, PictureReader | TextReader):
+        raise _other_kind(model)
+    return Attacker(answering, answering.reader, size=size, target=goal, rng=rng).attack
 
-    @property
-    def fooled(self) -> bool:
-        """Whether the answer is another."""
-        return self.before.prediction != self.after.prediction
 
-    def as_json(self) -> dict[str, object]:
-        """The form of ``capas attack --json``."""
-        return {
-            "input": self.before.input,
-            "fooled": self.fooled,
-            "before": {"prediction": self.before.prediction, "probability": self.before.probability},
-            "after": {"prediction": self.after.prediction, "probability": self.after.probability},
-            "noise": None if self.noise is None else {"prediction": self.noise.prediction,
-                                                      "probability": self.noise.probability},
-            **self.facts,
-        }  # fmt: skip
+def _other_kind(model: Model) -> CapasError:
+    received = f"{model.card.task} ({model.card.medium})"
+    return CapasError("attack_other_kind", where=model.bundle.folder, received=received)
 
 
 class Attacker:
-    """A classifier of pictures or texts under attack. Raises CapasError ``attack_other_kind`` for any other."""
+    """A classifier of pictures or texts under attack."""
 
-    def __init__(self, model: Model, *, size: float, target: str | None, seed: int = 0) -> None:
-        kinds = (PictureReader, TextReader)
-        answering = model.answering
-        if (
-            not isinstance(answering, OneAnswerModel)
-            or model.card.task != "classify"
-            or not isinstance(answering.reader, kinds)
-        ):
-            received = f"{model.card.task} ({model.card.medium})"
-            raise CapasError("attack_other_kind", where=model.bundle.folder, received=received)
-        if target is not None and target not in model.classes:
-            known = ", ".join(model.classes[:20])
-            raise CapasError("no_such_answer", where="--target", received=target, known=known)
+    def __init__(
+        self,
+        answering: OneAnswerModel[object],
+        reader: PictureReader | TextReader,
+        *,
+        size: float,
+        target: int | None,
+        rng: torch.Generator,
+    ) -> None:
         self.answering = answering
-        self.reader = answering.reader
+        self.reader = reader
         self.size = size
-        self.target = None if target is None else model.classes.index(target)
-        self.rng = torch.Generator().manual_seed(seed)
+        self.target = target
+        self.rng = rng
 
     def attack(self, item: Item) -> Attacked:
         """One input. Raises CapasError when it cannot be read."""
@@ -92,17 +80,8 @@ class Attacker:
                       loss=cross_entropy if self.target is None else _towards)  # fmt: skip
         noisy = random_noise(x, self.size, self.rng)
         before, after, noise = (self._answer(name, reader, forward, pictures) for pictures in (x, changed, noisy))
-        difference = (changed - x).abs()
-        shown = 0.5 + (changed - x) * min(ENLARGED, 0.5 / max(1e-6, self.size))
-        return Attacked(
-            before=before, after=after, noise=noise,
-            facts={
-                "largest_change": round(float(difference.max()), 6),
-                "mean_change": round(float(difference.mean()), 6),
-                "changed_share": round(float((difference > 0).float().mean()), 6),
-            },
-            files={".attacked.png": _png(as_array(changed[0])), ".change.png": _png(as_array(shown[0]))},
-        )  # fmt: skip
+        return Attacked(before=before, after=after, noise=noise, facts=facts_of(x, changed),
+                        files=files_of(x, changed, self.size))  # fmt: skip
 
     def _answer(self, name: str, reader: PictureReader, forward: Pixels, x: Tensor) -> Prediction:
         """Of what the network is given, not rounded to bytes."""
@@ -138,9 +117,3 @@ class Attacker:
 def _towards(logits: Tensor, y: Tensor) -> Tensor:
     """Greater the nearer the answer is to the target."""
     return -cross_entropy(logits, y)
-
-
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG")
-    return stream.getvalue()

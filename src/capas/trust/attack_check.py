@@ -9,21 +9,25 @@ A robustness verdict is to be refused where any failure but ``SATURATED`` is fou
 ``margin``, which ``SelfCheck.loss`` then is, instead of the cross-entropy.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from capas.trust.adversarial import (
     Attack,
     Forward,
     Loss,
+    Right,
     accuracy_under,
     answered_right,
     ascent,
     batches,
+    class_is_right,
     cross_entropy,
     fgsm,
     margin,
@@ -59,6 +63,29 @@ LONG_STEP = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """How answers of one kind are attacked and judged. ``losses``: the usual one, and one that a sure softmax does not
+    silence, below zero where an answer is right. ``left``: (forward, x, y, attack, examples at a time) → the share that
+    stays right, 0..1. ``some_right``: where there is something to attack. ``tie``: a difference that is none;
+    ``most_unlimited``: what may be left after changes without limit."""
+
+    losses: tuple[Loss, Loss]
+    left: Callable[[Forward, Tensor, Tensor, Attack, int], float]
+    some_right: Right
+    tie: float
+    most_unlimited: float
+
+
+def _classes_left(forward: Forward, x: Tensor, y: Tensor, attack: Attack, batch: int) -> float:
+    return accuracy_under(forward, x, y, attack, batch=batch).accuracy.value
+
+
+ONE_CLASS: Final = Kind(
+    losses=(cross_entropy, margin), left=_classes_left, some_right=class_is_right, tie=0.0, most_unlimited=SLACK
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SelfCheck:
     """``failures`` in the order of their checks; the loss to attack; shares of all N examples, 0..1, that stay right,
     and of the right ones whose gradient vanishes under each loss. NaN for what was not measured after an early failure.
@@ -77,13 +104,19 @@ class SelfCheck:
     unlimited: float = torch.nan
 
 
+def broken(check: SelfCheck) -> tuple[Failure, ...]:
+    """The failures that forbid a verdict."""
+    return tuple(failure for failure in check.failures if failure is not Failure.SATURATED)
+
+
 def self_check(
     forward: Forward,
     x: Float[Tensor, " N *shape"],
-    y: Int[Tensor, " N"],
+    y: Shaped[Tensor, " N *target"],
     eps: float,
     generator: torch.Generator,
     *,
+    kind: Kind = ONE_CLASS,
     batch: int = 256,
     steps: int = 40,
     queries: int = 200,
@@ -94,32 +127,35 @@ def self_check(
     example.
     """
     broken = _broken_use(forward, x, batch)
+    usual, other = kind.losses
     if broken:
-        return SelfCheck(failures=broken, loss=cross_entropy, n=len(x))
-    vanishing = {loss: _vanishing(forward, x, y, loss, batch) for loss in (cross_entropy, margin)}
-    loss: Loss = margin if vanishing[cross_entropy] > VANISHING_SHARE else cross_entropy
+        return SelfCheck(failures=broken, loss=usual, n=len(x))
+    vanishing = [_vanishing(forward, x, y, loss, kind.some_right, batch) for loss in kind.losses]
+    loss = other if vanishing[0] > VANISHING_SHARE else usual
 
     def after(attack: Attack) -> float:
-        return accuracy_under(forward, x, y, attack, batch=batch).accuracy.value
+        return kind.left(forward, x, y, attack, batch)
 
     measured = SelfCheck(
         failures=(),
         loss=loss,
         n=len(x),
-        vanishing_cross_entropy=vanishing[cross_entropy],
-        vanishing_margin=vanishing[margin],
+        vanishing_cross_entropy=vanishing[0],
+        vanishing_margin=vanishing[1],
         clean=after(lambda some, wanted: some),
         noise=after(lambda some, wanted: random_noise(some, eps, generator)),
         one_step=after(lambda some, wanted: fgsm(forward, some, wanted, eps, loss=loss)),
         many_steps=after(lambda some, wanted: pgd(forward, some, wanted, eps, steps=steps, loss=loss)),
-        squares=after(lambda some, wanted: square_attack(forward, some, wanted, eps, generator, queries=queries)),
+        squares=after(
+            lambda some, wanted: square_attack(forward, some, wanted, eps, generator, queries=queries, loss=other)
+        ),
         unlimited=after(
             lambda some, wanted: pgd(
                 forward, some, wanted, 1.0, steps=max(1, steps // 2), step_size=LONG_STEP, loss=loss
             )
         ),
     )
-    return replace(measured, failures=_failures(measured))
+    return replace(measured, failures=_failures(measured, kind))
 
 
 def _broken_use(forward: Forward, x: Tensor, batch: int) -> tuple[Failure, ...]:
@@ -143,21 +179,21 @@ def _broken_use(forward: Forward, x: Tensor, batch: int) -> tuple[Failure, ...]:
     return tuple(found)
 
 
-def _vanishing(forward: Forward, x: Tensor, y: Tensor, loss: Loss, batch: int) -> float:
+def _vanishing(forward: Forward, x: Tensor, y: Tensor, loss: Loss, some_right: Right, batch: int) -> float:
     """The share of the right examples whose gradient of ``loss`` is next to nothing everywhere; 0 if none is right."""
     largest = [ascent(forward, some, wanted, loss).flatten(1).abs().amax(1) for some, wanted in batches(x, y, batch)]
-    right = answered_right(forward, x, y, batch=batch)
+    right = answered_right(forward, x, y, batch=batch, right=some_right)
     gone = torch.cat(largest) < NEGLIGIBLE
     return float((gone & right).sum() / right.sum().clamp(min=1))
 
 
-def _failures(found: SelfCheck) -> tuple[Failure, ...]:
+def _failures(found: SelfCheck, kind: Kind) -> tuple[Failure, ...]:
     signs = {
         Failure.SATURATED: found.vanishing_cross_entropy > VANISHING_SHARE >= found.vanishing_margin,
         Failure.VANISHING: found.vanishing_margin > VANISHING_SHARE,
-        Failure.WEAKER_THAN_NOISE: found.many_steps > found.noise,
+        Failure.WEAKER_THAN_NOISE: found.many_steps > found.noise + kind.tie,
         Failure.WEAKER_THAN_ONE_STEP: found.many_steps > found.one_step + SLACK,
         Failure.WEAKER_THAN_SQUARES: found.many_steps > found.squares + SLACK,
-        Failure.NOT_REACHING_ZERO: found.unlimited > SLACK,
+        Failure.NOT_REACHING_ZERO: found.unlimited > kind.most_unlimited,
     }
     return tuple(failure for failure, seen in signs.items() if seen)

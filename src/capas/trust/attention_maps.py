@@ -25,7 +25,7 @@ from capas.engine.recipes.texts import Counted, Embedded, TextReader
 from capas.networks.attention import MultiHeadAttention, keep_attention
 
 
-def rollout(layers: Sequence[Float[Tensor, "H T T"]]) -> Float[Tensor, "T T"]:
+def rollout(layers: Sequence[Float[Tensor, "_ T T"]]) -> Float[Tensor, "T T"]:
     """What each place has gathered from each after all ``layers``, the first one first; rows sum to one."""
     heads = [layer.mean(0) for layer in layers]
     flow = torch.eye(len(heads[0]), dtype=heads[0].dtype)
@@ -34,7 +34,7 @@ def rollout(layers: Sequence[Float[Tensor, "H T T"]]) -> Float[Tensor, "T T"]:
     return flow
 
 
-def last_layer(layers: Sequence[Float[Tensor, "H T T"]]) -> Float[Tensor, "T T"]:
+def last_layer(layers: Sequence[Float[Tensor, "_ T T"]]) -> Float[Tensor, "T T"]:
     """Where the heads of the last of the ``layers`` look, on average; rows sum to one."""
     return layers[-1].mean(0)
 

@@ -83,7 +83,7 @@ class Explainer:
     """A model with one answer per input that is asked why, in the first of its ``ways`` if not ``by`` another. Raises
     CapasError ``no_such_way``."""
 
-    def __init__(self, answering: OneAnswerModel, spec: Spec, by: str | None = None) -> None:
+    def __init__(self, answering: OneAnswerModel[object], spec: Spec, by: str | None = None) -> None:
         self.answering = answering
         self.reader = answering.reader
         self.spec = spec

@@ -87,6 +87,10 @@ class ManySense:
         return self.detector.scores_of_many([self.sensing.sensed(one) for one in prepared])
 
     def shown(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+        return self.redrawn(prepared)
+
+    def redrawn(self, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+        """As ``shown``: what was prepared still knows its picture."""
         picture, sensed = self.sensing.picture(prepared), self.sensing.sensed(prepared)
         if picture is None or sensed.views is None or not sensed.whole:
             return None
@@ -94,7 +98,7 @@ class ManySense:
         if heat is None:
             return None
         if isinstance(prepared, SeenPicture):  # a whole picture is squashed, so enlarging it undoes that
-            picture = prepared.shown[..., 0] if prepared.shown.shape[2] == 1 else prepared.shown
+            picture = prepared.shown[..., 0] if prepared.shown.shape[2:] == (1,) else prepared.shown
         size = (picture.shape[0], picture.shape[1])
         return picture, functional.interpolate(heat[None, None], size, mode="bilinear")[0, 0].numpy()
 

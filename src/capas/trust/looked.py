@@ -45,7 +45,8 @@ class LookedAtMany:
         self._sense = sense
 
     def shown(self, prepared: object, caption: str) -> Shown | None:
-        both, picture = self._sense.shown(prepared), self._sense.sensing.picture(prepared)
-        if picture is None:
-            return None
-        return Shown(picture=picture, caption=caption, heat=None if both is None else both[1])
+        both = self._sense.redrawn(prepared)
+        if both is not None:
+            return Shown(picture=both[0], caption=caption, heat=both[1])
+        picture = self._sense.sensing.picture(prepared)
+        return None if picture is None else Shown(picture=picture, caption=caption)

@@ -1,7 +1,8 @@
 """Which words of the source a translator looks at while it writes each word: its attention to the source.
 
-The decoder's attention to the source, the mean over its layers and heads, at the step that chooses each token: the soft
-alignment of Bahdanau, Cho & Bengio, ICLR 2015 (arXiv:1409.0473), Section 5.2, in the Transformer of Vaswani et al. 2017. A word of the source has the sum over its tokens, a word that is written the mean over its own. What is left to 1
+The decoder's attention to the source, the mean over its layers and heads, at the step that chooses each token: the
+soft alignment of Bahdanau, Cho & Bengio, ICLR 2015 (arXiv:1409.0473), Section 5.2, in the Transformer of Vaswani et al.
+2017. A word of the source has the sum over its tokens, a word that is written the mean over its own. What is left to 1
 went to the end of the source, where a translator looks that needs nothing more.
 
 Attention is a weak explanation (Jain & Wallace, NAACL 2019): a word that is looked at need not have decided.

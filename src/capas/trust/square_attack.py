@@ -13,10 +13,10 @@ them. Inputs that are not pictures are taken as (1, T, F), or as one row.
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from capas.trust.adversarial import Forward, check_inputs, margin, per_example, project
+from capas.trust.adversarial import Forward, Loss, check_inputs, margin, per_example, project
 
 FIRST_SHARE = 0.8
 # Of 10,000 queries, those after which the share is halved.
@@ -26,16 +26,17 @@ HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 def square_attack(
     forward: Forward,
     x: Float[Tensor, " B *shape"],
-    y: Int[Tensor, " B"],
+    y: Shaped[Tensor, " B *target"],
     eps: float,
     generator: torch.Generator,
     *,
     queries: int = 500,
+    loss: Loss = margin,
 ) -> Float[Tensor, " B *shape"]:
     """``x`` in 0..1 changed by at most ``eps``, with ``queries`` answers asked for at most per example.
 
-    An example drops out as soon as its answer is wrong. Raises ValueError for inputs outside 0..1 or an ``eps`` below
-    0.
+    An example drops out as soon as its answer is wrong: ``loss`` is below zero where it is right. Raises ValueError for
+    inputs outside 0..1 or an ``eps`` below 0.
     """
     check_inputs(x, eps)
     if eps == 0:
@@ -45,14 +46,14 @@ def square_attack(
         pictures + eps * _signs((len(x), pictures.shape[1], 1, pictures.shape[3]), generator, x), pictures, eps
     )
     with torch.no_grad():
-        least = -margin(forward(best.reshape(x.shape)), y)
+        least = -loss(forward(best.reshape(x.shape)), y)
         for query in range(1, queries):
             left = (least > 0).nonzero()[:, 0]
             if not len(left):
                 break
             squares = _squares(best[left], _side(query / queries, best.shape), generator)
             tried = project(best[left] + 2 * eps * squares, pictures[left], eps)
-            found = -margin(forward(tried.reshape(-1, *x.shape[1:])), y[left])
+            found = -loss(forward(tried.reshape(-1, *x.shape[1:])), y[left])
             better = found < least[left]
             best[left] = torch.where(per_example(better, tried), tried, best[left])
             least[left] = torch.minimum(found, least[left])

@@ -9,8 +9,8 @@ from capas.engine.recipes.pictures import PictureReader
 from capas.tasks.metrics import Rate
 from capas.trust.adversarial import Attack, Forward, accuracy_under, fgsm, pgd, random_noise
 from capas.trust.asked import Asked
-from capas.trust.attack_check import Failure, SelfCheck, self_check
-from capas.trust.blocks import Block, Gallery, Sentence, Shown
+from capas.trust.attack_check import SelfCheck, broken, self_check
+from capas.trust.blocks import Block, Gallery, Shown
 from capas.trust.pixels import Pixels, as_array, as_shares
 from capas.trust.strong_attack import strong
 from capas.trust.subject import Subject
@@ -18,7 +18,14 @@ from capas.trust.theme import Finding, Theme
 from capas.trust.themes.attacks_on_masks import attacks_on_masks
 from capas.trust.themes.attacks_on_parts import attacks_on_parts
 from capas.trust.themes.attacks_on_values import attacks_on_values
-from capas.trust.themes.attacks_shown import FRAGILE, SIZES, right_after_plot, right_after_table
+from capas.trust.themes.attacks_shown import (
+    FRAGILE,
+    SIZES,
+    checks_said,
+    not_valid,
+    right_after_plot,
+    right_after_table,
+)
 
 ATTACKED, ATTACKED_LARGE, CHECKED = 150, 16, 30
 STEPS, STEPS_LARGE = 40, 10
@@ -73,11 +80,6 @@ def _attacks(
     return ways
 
 
-def broken(check: SelfCheck) -> tuple[Failure, ...]:
-    """The failures that forbid a verdict."""
-    return tuple(failure for failure in check.failures if failure is not Failure.SATURATED)
-
-
 def _theme(
     subject: Subject,
     forward: Forward,
@@ -97,10 +99,7 @@ def _theme(
     strongest = found["strong" if "strong" in found else "pgd"]
     findings = []
     if failures:
-        names = "; ".join(say(f"trust.attacks.failures.{failure.value}") for failure in failures)
-        findings.append(
-            Finding(key="attacks_not_valid", gravity="problem", text=say("trust.attacks.invalid", names=names))
-        )
+        findings.append(not_valid(failures))
     elif strongest[1].interval[1] < FRAGILE * found["noise"][1].interval[0]:
         text = say(
             "trust.attacks.fragile",
@@ -110,9 +109,7 @@ def _theme(
         )
         findings.append(Finding(key="fragile", gravity="attention", text=text))
     blocks: list[Block] = [
-        Sentence(text=say("trust.attacks.passed"), tone="good")
-        if not failures
-        else Sentence(text=say("trust.attacks.no_verdict"), tone="problem"),
+        checks_said(failures),
         right_after_table(found, say("trust.attacks.note", n=len(x))),
         right_after_plot(found),
         *_gallery(subject, forward, x, y, changed),

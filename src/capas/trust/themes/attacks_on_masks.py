@@ -3,25 +3,33 @@
 from typing import Final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
-from torch.nn import functional
 
 from capas.core.figures import figure_text, percent
 from capas.core.messages import say
-from capas.data.masks import VOID
 from capas.tasks.metrics import Rate
 from capas.tasks.segmentation import pixel_confusions, segmentation_figures
-from capas.trust.adversarial import Attack, fgsm, pgd, random_noise
+from capas.trust.adversarial import Attack, Loss, fgsm, pgd, random_noise
 from capas.trust.asked import Asked
+from capas.trust.attack_check import SelfCheck, broken, self_check
 from capas.trust.blocks import Block, Gallery, Grid, Sentence, Shown
 from capas.trust.many import Many
 from capas.trust.many_masks import MaskAnswers
+from capas.trust.pixel_attacks import EVERY_PIXEL
 from capas.trust.pixels import as_array, as_shares
 from capas.trust.theme import Finding, Theme
-from capas.trust.themes.attacks_shown import FRAGILE, SIZES, right_after_plot, right_after_table
+from capas.trust.themes.attacks_shown import (
+    FRAGILE,
+    SIZES,
+    checks_said,
+    not_valid,
+    right_after_plot,
+    right_after_table,
+)
 
-ATTACKED, ATTACKED_LARGE = 24, 10
+ATTACKED, ATTACKED_LARGE, CHECKED = 24, 10, 8
+QUERIES, QUERIES_LARGE = 60, 15
 STEPS, STEPS_LARGE = 20, 8
 LARGE: Final = 128 * 128  # pixels
 MIDDLE: Final = 1
@@ -38,19 +46,24 @@ def attacks_on_masks(asked: Asked, many: Many | None) -> Theme:
     indices = [many.indices[i] for i in many.positions("test", ATTACKED_LARGE if large else ATTACKED)]
     x = as_shares([answers.prepared(i).prepared for i in indices])
     y = torch.stack([answers.mask(i) for i in indices]).long()
-    rng, names = asked.case.chance("attacks"), answers.model.classes
+    rng, names, steps = asked.case.chance("attacks"), answers.model.classes, STEPS_LARGE if large else STEPS
+    check = self_check(
+        answers.forward, x[:CHECKED], y[:CHECKED], SIZES[MIDDLE], asked.case.chance("attacks checks"),
+        kind=EVERY_PIXEL, batch=4, steps=steps, queries=QUERIES_LARGE if large else QUERIES,
+    )  # fmt: skip
+    asked.progress(1, 2 + len(SIZES))
     found: dict[str, list[Rate]] = {}
     overlap: dict[str, list[Rate]] = {}
     shown = x
     for number, eps in enumerate((0.0, *SIZES)):
-        for name, attack in _attacks(answers, eps, STEPS_LARGE if large else STEPS, rng).items():
+        for name, attack in _attacks(answers, eps, steps, check.loss, rng).items():
             changed = torch.cat([attack(a, b) for a, b in zip(torch.split(x, 4), torch.split(y, 4), strict=True)])
             figures = segmentation_figures(_confusions(answers, changed, y), names)
             found.setdefault(name, []).append(figures.pixel_accuracy)
             overlap.setdefault(name, []).append(figures.mean_iou)
             shown = changed if name == "pgd" and number == MIDDLE + 1 else shown
-        asked.progress(number + 1, 1 + len(SIZES))
-    return _theme(answers, found, overlap, x, shown)
+        asked.progress(number + 2, 2 + len(SIZES))
+    return _theme(answers, found, overlap, x, shown, check)
 
 
 def _why_not(many: Many | None) -> str:
@@ -64,20 +77,14 @@ def _why_not(many: Many | None) -> str:
     return say("trust.zones.other_kind") if many is None else reasons[many.kind]
 
 
-def pixel_loss(logits: Float[Tensor, "B K H W"], y: Int[Tensor, "B H W"]) -> Float[Tensor, " B"]:
-    """The mean cross-entropy of each picture's known pixels, in nats."""
-    losses = functional.cross_entropy(logits, y, ignore_index=VOID, reduction="none")
-    return losses.sum((1, 2)) / (y != VOID).sum((1, 2)).clamp(min=1)
-
-
-def _attacks(answers: MaskAnswers, eps: float, steps: int, rng: torch.Generator) -> dict[str, Attack]:
+def _attacks(answers: MaskAnswers, eps: float, steps: int, loss: Loss, rng: torch.Generator) -> dict[str, Attack]:
     """At ε = 0 the pictures stay as they are."""
     forward = answers.forward
     ways: dict[str, Attack] = {
         "noise": lambda a, b: random_noise(a, eps, rng),
-        "fgsm": lambda a, b: fgsm(forward, a, b, eps, loss=pixel_loss),
+        "fgsm": lambda a, b: fgsm(forward, a, b, eps, loss=loss),
         # Few steps of a size that still crosses ±ε twice.
-        "pgd": lambda a, b: pgd(forward, a, b, eps, steps=steps, step_size=4 * eps / steps, loss=pixel_loss),
+        "pgd": lambda a, b: pgd(forward, a, b, eps, steps=steps, step_size=4 * eps / steps, loss=loss),
     }
     return ways if eps else {name: lambda a, b: a for name in ways}
 
@@ -89,7 +96,12 @@ def _confusions(answers: MaskAnswers, pictures: Tensor, y: Tensor) -> Int[Tensor
 
 
 def _theme(
-    answers: MaskAnswers, found: dict[str, list[Rate]], overlap: dict[str, list[Rate]], x: Tensor, changed: Tensor
+    answers: MaskAnswers,
+    found: dict[str, list[Rate]],
+    overlap: dict[str, list[Rate]],
+    x: Tensor,
+    changed: Tensor,
+    check: SelfCheck,
 ) -> Theme:
     clean, left = found["noise"][0], {name: rates[1:] for name, rates in found.items()}
     facts: dict[str, object] = {
@@ -99,14 +111,19 @@ def _theme(
         "without": clean.as_json(),
         "right_after": {name: [one.as_json() for one in rates] for name, rates in left.items()},
         "mean_iou_after": {name: [one.as_json() for one in rates[1:]] for name, rates in overlap.items()},
+        "self_check": {"failures": list(check.failures), "n": check.n},
     }
     findings = []
-    if left["pgd"][MIDDLE].interval[1] < FRAGILE * left["noise"][MIDDLE].interval[0]:
+    failures = broken(check)
+    if failures:
+        findings.append(not_valid(failures))
+    elif left["pgd"][MIDDLE].interval[1] < FRAGILE * left["noise"][MIDDLE].interval[0]:
         after, noise = (figure_text(left[name][MIDDLE].as_json()) for name in ("pgd", "noise"))
         text = say("trust.many.fragile_masks", size=percent(SIZES[MIDDLE], 0), after=after, noise=noise)
         findings.append(Finding(key="fragile", gravity="attention", text=text))
     note = say("trust.many.attacks_note_masks", n=len(x))
     blocks: list[Block] = [
+        checks_said(failures),
         Sentence(text=say("trust.many.right_pixels", without=figure_text(clean.as_json()))),
         right_after_table(left, note),
         _overlap_table(overlap),
