@@ -216,7 +216,7 @@ def test_what_is_read_comes_as_probabilities_of_every_frame(side: ReadingSide, t
     assert facts["alphabet"] == "añ o" and facts["verified"]["examples"] == 2
     for one in held:
         values = one.values  # type: ignore[attr-defined]
-        (logits,) = model._logits([values])
+        (logits,) = model.logits([values])
         np.testing.assert_allclose(call(values[None])[0], logits.log_softmax(1).numpy(), atol=1e-4)
 
 

@@ -16,8 +16,10 @@ from capas.core.messages import LANGUAGES, catalogue, choose_language, language,
 from capas.core.spec import Medium
 from capas.data.columns import ColumnKind
 from capas.engine.recipes import texts
+from capas.pages.page import Fault
 from capas.trust.asked import Level
 from capas.trust.attack_check import Failure
+from capas.trust.attention_maps import ATTENTION
 from capas.trust.theme import THEMES, Status
 from capas.trust.themes.stickers import FILLINGS
 
@@ -32,12 +34,14 @@ def names_in(area: str) -> tuple[str, ...]:
 
 KINDS_OF_PARTS = ("typos", "nudges", "loudness")
 WAYS_OF_PARTS = tuple(f"{kind}_ways.{way}" for kind in KINDS_OF_PARTS for way in ("noise", "chosen"))
-MAPS = ("integrated_gradients", "occlusion", "gradient", "grad_cam", "brightness", "random", "leave_one_out")
+MAPS = ("integrated_gradients", "occlusion", "gradient", "grad_cam", "brightness", "random", "leave_one_out",
+        *ATTENTION)  # fmt: skip
 PLACES = tuple(f"{row}_{side}" for row in ("top", "middle", "bottom") for side in ("left", "middle", "right"))
 
 
 # Keys that the sources put together: the pattern as it stands there, and what may take the place of {}.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "archive.columns.{}": ("unit", "pages", "page", "line", "probability", "word", "text"),
     "attributes.{}": names_in("attributes"),
     "baselines.{}": names_in("baselines"),
     "board.columns.{}": COLUMNS,
@@ -52,7 +56,18 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "media.{}": get_args(Medium),
     "networks.{}": ("name", "parameters", "pixels", "year", "what"),
     "method.stage_{}": ("teacher", "answers", "student"),
-    "progress.{}": ("look", "prepare", "train", "test", "answer", "trust"),
+    "pages.{}": get_args(Fault),
+    "progress.{}": (
+        "look",
+        "prepare",
+        "train",
+        "test",
+        "answer",
+        "trust",
+        "adding_pages",
+        "reading_pages",
+        "indexing_pages",
+    ),
     "samples.{}": ("name", "count", "classes", "licence", "what"),
     "settle.{}": texts.NAMES,
     "splits.{}": ("train", "validation", "test"),

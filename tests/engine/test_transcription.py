@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import wave
 from collections.abc import Mapping
 from itertools import product
@@ -17,6 +18,9 @@ from capas.data.look import look
 from capas.engine.plan import config_for, make_plan
 from capas.engine.predict import Model, load_model
 from capas.engine.retest import test_on as retested
+from capas.pages.alto_write import as_alto
+from capas.pages.page import Line, Page
+from capas.pages.provenance import Provenance
 from capas.tasks.ctc import collapse
 from capas.tasks.transcribe import (
     Alphabet,
@@ -123,6 +127,40 @@ def test_a_height_that_cannot_be_halved_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CapasError) as caught:
         make_plan(config_for(str(write_lines(tmp_path / "data", 12)), {"data.image_size": 50}))
     assert caught.value.key == "line_height" and "16" in str(caught.value)
+
+
+def write_pages(root: Path, count: int = 10, seed: int = 0, lines: int = 8) -> Path:
+    """Pages of grey paper with lines that rise a little, and their ALTO beside them."""
+    root.mkdir(parents=True)
+    words = iter(texts(count * lines, seed))
+    for number in range(count):
+        page, written = Image.new("L", (140, 34 * lines + 20), 220), []
+        for i in range(lines):
+            text, top, rise = next(words), 15 + 34 * i, 4
+            strip = line(text).rotate(math.degrees(math.atan2(rise, 60)), expand=True, fillcolor=220)
+            page.paste(strip, (20, top))
+            length = 12 * len(text) + 6
+            foot = top + 15 + rise * length / 60
+            baseline = ((20.0, foot), (20.0 + length, foot - rise * length / 60))
+            outline = tuple((x, y + up) for up, ends in ((-15, baseline), (1, baseline[::-1])) for x, y in ends)
+            written.append(Line(id=f"l{i}", baseline=baseline, polygon=outline, text=text))
+        page.save(root / f"{number}.png")
+        described = Page(width=page.width, height=page.height, lines=tuple(written))
+        made = Provenance(created="2026-11-23T12:00:00Z")
+        (root / f"{number}.xml").write_bytes(as_alto(described, made))
+    return root
+
+
+def test_pages_are_learnt_line_by_line(tmp_path: Path) -> None:
+    run = train_here(write_pages(tmp_path / "pages"), tmp_path / "run", SETTINGS)
+    figures = json.loads((run / "metrics.json").read_text())
+    assert figures["metrics"]["cer"]["value"] < 0.3
+    sides = {}
+    for name, _, _, side in json.loads((run / "data.json").read_text())["examples"]:
+        sides.setdefault(name.partition("#")[0], set()).add(side)
+    assert len(sides) == 10 and all(len(own) == 1 for own in sides.values())
+    more = retested(run, str(write_pages(tmp_path / "more", count=2, seed=1)))
+    assert more["metrics"]["exact"]["n"] == 16 and more["metrics"]["cer"]["value"] < 0.3
 
 
 def write_sounds(root: Path, count: int = 60) -> Path:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from typer import rich_utils
 
+from capas.cli.archive_app import archive
 from capas.cli.board_app import board
 from capas.cli.options import (
     Data,
@@ -263,5 +264,6 @@ def check(as_json: Json = False) -> None:
 
 
 app.command("score", help=say("cli.score"))(score)
+app.add_typer(archive, name="archive")
 app.add_typer(board, name="board")
 app.add_typer(challenge, name="challenge")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from capas.networks.catalog import NETWORKS
 
-SAMPLES = ("mnist5k", "fashion-mnist", "digits", "shapes")
+SAMPLES = ("mnist5k", "fashion-mnist", "digits", "shapes", "manuscripts")
 
 
 def data(incomplete: str) -> list[str]:

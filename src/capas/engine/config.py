@@ -66,6 +66,9 @@ class AugmentConfig(Section):
     )
     cutout: Auto | Share = Field("auto", description="side of an erased square as a share of the picture's, 0..1")
     mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution")
+    hand: float = Field(
+        1.0, ge=0, le=1, description="how far lines of writing are slanted, stretched, warped, thinned and faded, 0..1"
+    )
 
 
 class SoundConfig(Section):

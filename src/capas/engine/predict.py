@@ -13,8 +13,8 @@ from capas.engine.recipe import Answering, Item, Prediction
 from capas.engine.recipes import named_recipe
 from capas.engine.run import find_run
 
-Gate = Callable[[Sequence[object], Sequence[Prediction]], Sequence[Prediction]]
-"""Prepared inputs and the answers to them → what may be said; ``trust.guard`` has one that refuses."""
+Gate = Callable[[Sequence[Item], Sequence[object], Sequence[Prediction]], Sequence[Prediction]]
+"""Inputs, the same prepared, and the answers to them → what may be said; ``trust.guard`` has one that refuses."""
 
 
 class Model:
@@ -56,17 +56,17 @@ class Model:
                 prepared.append(self.answering.read(item))
             except CapasError as error:
                 prepared.append(error)
-        good = [(item.name, p) for item, p in zip(batch, prepared, strict=True) if not isinstance(p, CapasError)]
-        answers = iter(self._allowed([name for name, _ in good], [p for _, p in good]) if good else ())
+        good = [(item, p) for item, p in zip(batch, prepared, strict=True) if not isinstance(p, CapasError)]
+        answers = iter(self._allowed([item for item, _ in good], [p for _, p in good]) if good else ())
         for item, outcome in zip(batch, prepared, strict=True):
             if isinstance(outcome, CapasError):
                 yield Prediction(input=item.name, refused=outcome.part("what"))
             else:
                 yield next(answers)
 
-    def _allowed(self, names: Sequence[str], prepared: Sequence[object]) -> Sequence[Prediction]:
-        answers = self.answering.answer(names, prepared)
-        return answers if self.gate is None else self.gate(prepared, answers)
+    def _allowed(self, items: Sequence[Item], prepared: Sequence[object]) -> Sequence[Prediction]:
+        answers = self.answering.answer([item.name for item in items], prepared)
+        return answers if self.gate is None else self.gate(items, prepared, answers)
 
     def export(self, path: str | Path, inputs: Iterable[object] = ()) -> Exported:
         """Write the model as ONNX, compared with torch on ``inputs``, or on made-up ones when none are given. Raises

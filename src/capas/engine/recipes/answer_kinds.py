@@ -27,16 +27,16 @@ def reopened(spec: Spec, tree: Mapping[str, object]) -> Answers:
     try:
         if spec.task == "tag":
             thresholds = _THRESHOLDS.validate_python(tree["thresholds"])
-            return TagAnswers(spec.classes, thresholds, _TEMPERATURE.validate_python(tree.get("temperature", 1.0)))
+            return TagAnswers(spec.classes, thresholds, TEMPERATURE.validate_python(tree.get("temperature", 1.0)))
         if spec.task == "regress":
             scales = _SCALES.validate_python(tree["scales"])
             return NumberAnswers(spec.targets, scales, _CONFORMAL.validate_python(tree["conformal"]))
-        return ClassAnswers(spec.classes, _TEMPERATURE.validate_python(tree.get("temperature", 1.0)))
+        return ClassAnswers(spec.classes, TEMPERATURE.validate_python(tree.get("temperature", 1.0)))
     except (KeyError, ValidationError) as error:
         raise CapasError("bundle_incomplete", where=ANSWERS, received=str(error)[:200]) from error
 
 
-_TEMPERATURE: TypeAdapter[float] = TypeAdapter(Annotated[float, Field(gt=0)])
+TEMPERATURE: TypeAdapter[float] = TypeAdapter(Annotated[float, Field(gt=0)])
 _THRESHOLDS: TypeAdapter[list[float]] = TypeAdapter(list[float])
 _SCALES: TypeAdapter[list[TargetScale]] = TypeAdapter(list[TargetScale])
 _CONFORMAL: TypeAdapter[list[SplitConformal]] = TypeAdapter(list[SplitConformal])

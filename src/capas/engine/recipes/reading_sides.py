@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
+from torch.nn import functional
 
 from capas.bundle.export import Given
 from capas.bundle.export_forms import LogMel
@@ -20,6 +21,7 @@ from capas.bundle.write import PREPARATION
 from capas.core.device import physical_cores
 from capas.core.errors import CapasError
 from capas.core.spec import Medium
+from capas.data.augment_lines import LineVariation, vary_lines
 from capas.data.inputs import Inputs, Sounds
 from capas.data.look import Look
 from capas.data.mel import frame_counts
@@ -47,6 +49,7 @@ from capas.networks.crnn import COLUMNS_PER_FRAME, STEPS_PER_FRAME, LineReader, 
 
 LONGEST: Final = 64  # times the height: a longer line is squeezed
 LONGEST_S: Final = 60.0
+WIDTH_STEP: Final = 64  # columns
 HEIGHT_STEP: Final = 16  # the network halves it four times
 
 
@@ -68,6 +71,10 @@ class ReadingSide(Protocol):
 
     def settled(self, config: Config, seen: Look) -> dict[str, dict[str, object]]:
         """Sections of the configuration with what they leave open."""
+
+    @property
+    def hidden(self) -> int:
+        """LSTM units each way."""
 
     def network(self, num_labels: int, width: int, hidden: int) -> nn.Module:
         """With fresh weights."""
@@ -117,6 +124,7 @@ class LineSide:
 
     height: int
     name: str = "crnn"
+    hidden: int = 160
 
     def settled(self, config: Config, seen: Look) -> dict[str, dict[str, object]]:
         height = chosen(config.data.image_size, LINE_HEIGHT)
@@ -124,11 +132,12 @@ class LineSide:
             raise CapasError("line_height", where="data.image_size", received=height, step=HEIGHT_STEP)
         return {
             "data": {"image_size": height, "channels": 1},
-            "augment": {"crop": chosen(config.augment.crop, 0.06), "colour": chosen(config.augment.colour, 0.3)},
+            "augment": {"crop": chosen(config.augment.crop, 0.12), "colour": chosen(config.augment.colour, 0.3)},
         }
 
     def network(self, num_labels: int, width: int, hidden: int) -> nn.Module:
-        return LineReader(ReaderConfig(size=self.height, num_labels=num_labels, width=width, hidden=hidden))
+        config = ReaderConfig(size=self.height, num_labels=num_labels, width=width, hidden=hidden, dropout=0.3)
+        return LineReader(config)
 
     def read_all(self, work: Work) -> list[Tensor]:
         pictures, lines = work.inputs, []
@@ -143,19 +152,19 @@ class LineSide:
         return self
 
     def read(self, item: Item) -> Tensor:
-        return self._line(read_picture(item))
+        return self.line(read_picture(item))
 
     def read_example(self, inputs: Inputs, index: int) -> Tensor:
         assert isinstance(inputs, Pictures)
-        return self._line(inputs.decode(index))
+        return self.line(inputs.decode(index))
 
-    def _line(self, picture: NDArray[np.uint8]) -> Tensor:
+    def line(self, picture: NDArray[np.uint8]) -> Tensor:
         """Grey, of the right height, dark writing made light."""
         grey = with_channels(picture, 1)[..., 0]
         width = max(1, min(LONGEST * self.height, round(grey.shape[1] * self.height / grey.shape[0])))
         resized = Image.fromarray(grey).resize((width, self.height), Image.Resampling.BILINEAR, reducing_gap=3.0)
         line = torch.from_numpy(np.array(resized, dtype=np.uint8))
-        return line if line.median() < 128 else 255 - line
+        return stretched(line if line.median() < 128 else 255 - line)
 
     def length(self, example: Tensor) -> int:
         return example.shape[1]
@@ -171,8 +180,9 @@ class LineSide:
         for row, example in enumerate(examples):
             values[row, 0, :, : example.shape[1]] = example.float() / 255
         if config is not None and rng is not None:
-            values = _varied(values, float(config.augment.crop), float(config.augment.colour), rng)
-        return Padded(values=values, lengths=lengths)
+            values, lengths = vary_lines(values, lengths, variation_of(config), rng)
+        # Few widths: a processor prepares its convolutions anew for each.
+        return Padded(values=functional.pad(values, (0, -values.shape[3] % WIDTH_STEP)), lengths=lengths)
 
     def like(self, seen: Look, rng: torch.Generator) -> Tensor:
         assert isinstance(seen.statistics, PictureStatistics)
@@ -189,7 +199,10 @@ class LineSide:
 
     def given(self) -> tuple[Given, LogMel | None]:
         noise = torch.randint(256, (1, self.height, 6 * self.height), generator=torch.Generator().manual_seed(0))
-        told = "0..255, grey, the ink light: where the median is 128 or more, 255 - value; scaled to this height"
+        told = (
+            "0..255, grey, the ink light: scaled to this height; where the median is 128 or more, 255 - value; then "
+            "(value - p10) * 255 / max(p98 - p10, 20), between 0 and 255, with the line's percentiles 10 and 98"
+        )
         given = Given(name="lines", axes=(1, self.height, "width"), values=told, example=noise.to(torch.uint8))
         return given, None
 
@@ -197,20 +210,24 @@ class LineSide:
         return asdict(self)
 
 
-def _varied(values: Tensor, shift: float, contrast: float, rng: torch.Generator) -> Tensor:
-    """Each line up or down by up to ``shift`` of its height, its ink stronger or fainter by up to ``contrast``."""
-    moved = _up_or_down(values, shift, rng)
-    factors = 1 + contrast * (torch.rand(len(values), 1, 1, 1, generator=rng) * 2 - 1)
-    return (moved * factors).clamp(0, 1)
+def stretched(line: Tensor) -> Tensor:
+    """The darkest tenth and more is ground, 0; the 98th of 100 parts and more ink, 255; never by more than
+    twelvefold."""
+    values = line.float()
+    low, high = torch.quantile(values.flatten()[:: max(1, line.numel() // 50_000)], torch.tensor([0.1, 0.98])).tolist()
+    contrast: Tensor = (values - low) * (255 / max(high - low, 20.0))
+    return contrast.round().clamp(0, 255).to(torch.uint8)
 
 
-def _up_or_down(values: Tensor, shift: float, rng: torch.Generator) -> Tensor:
-    height = values.shape[2]
-    most = round(shift * height)
-    rows = torch.arange(height) + torch.randint(-most, most + 1, (len(values), 1), generator=rng)
-    inside = (rows >= 0) & (rows < height)
-    places = rows.clamp(0, height - 1)[:, None, :, None].expand(values.shape)
-    return values.gather(2, places) * inside[:, None, :, None]
+def variation_of(config: Config) -> LineVariation:
+    """How training lines are varied: up and down and in their ink by what ``[augment]`` says, in their shape by its
+    ``hand``."""
+    augment, whole = config.augment, LineVariation()
+    shift, ink, hand = float(augment.crop), float(augment.colour), augment.hand
+    return LineVariation(
+        shift=shift, ink=ink, slant=whole.slant * hand, size=whole.size * hand, warp=whole.warp * hand,
+        stroke=whole.stroke * hand, fade=whole.fade * hand, noise=whole.noise * hand,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,6 +236,7 @@ class SoundSide:
 
     preparation: SoundPreparation
     name: str = "crnn-sound"
+    hidden: int = 96
 
     def settled(self, config: Config, seen: Look) -> dict[str, dict[str, object]]:
         sounds = seen.statistics

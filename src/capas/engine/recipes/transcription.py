@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from capas.bundle.card import NetworkCard
@@ -24,6 +25,7 @@ from capas.engine.config import Config
 from capas.engine.loop import Score
 from capas.engine.parallel import Ranks
 from capas.engine.recipe import Item, Prediction, Settled, Tested, Work
+from capas.engine.recipes.answer_kinds import TEMPERATURE
 from capas.engine.recipes.drawn import DrawnBatches
 from capas.engine.recipes.one_answer import order_of
 from capas.engine.recipes.reading_sides import Padded, ReadingSide, SoundSide, side_of, side_of_card
@@ -40,13 +42,13 @@ from capas.tasks.transcribe import (
     Transcript,
     Transcription,
     composed,
+    ctc_temperature,
     padded_labels,
     read_by_beam,
     read_greedily,
 )
 
 WIDTH: Final = 24
-HIDDEN: Final = 96
 BATCH: Final = 16
 LINES_SEEN: Final = 20_000
 # Best path against beam: tried on so many validation lines. A wider beam read no better (measured).
@@ -107,7 +109,7 @@ class LearnTranscription:
         self.alphabet = Alphabet.of(self.texts[i] for i in train.tolist())
         self.examples = side.read_all(work)
         self.side = side = side.fitted([self.examples[i] for i in train.tolist()])
-        self.beam, self._tried = 0, dict[str, float]()
+        self.beam, self.temperature, self._tried = 0, 1.0, dict[str, float]()
         self._labels = [self.alphabet.labels(text) for text in self.texts]
         self._network = build_network(self.config, side, self.alphabet.num_labels)
         self._objective = Transcription(self._network)
@@ -163,15 +165,17 @@ class LearnTranscription:
         return Score(metric="character_accuracy", value=accuracy, loss=loss, n=len(positions))
 
     def finish(self, execution: Execution) -> None:
-        """Read with a beam where that makes fewer mistakes on the validation lines. Of sounds the best path is kept: it
-        also says when each word is spoken."""
+        """Fit the temperature, and read with a beam where that makes fewer mistakes, on the validation lines. Of sounds
+        the best path is kept: it also says when each word is spoken."""
         if not self.validates or isinstance(self.side, SoundSide):
             return
         positions = self.record.positions("validation").tolist()[:TRIED]
+        held = dict(self._read(positions, execution))
+        self.temperature = ctc_temperature([held[i] for i in positions], [self._labels[i] for i in positions])
         wrong, length = {0: 0, BEAM: 0}, sum(len(self.texts[i]) for i in positions)
-        for i, logits in self._read(positions, execution):
+        for i, logits in held.items():
             for beam in wrong:
-                wrong[beam] += edits(self.texts[i], read(logits, self.alphabet, beam).text).distance
+                wrong[beam] += edits(self.texts[i], read(logits / self.temperature, self.alphabet, beam).text).distance
         self.beam = BEAM if wrong[BEAM] < wrong[0] else 0
         self._tried = {
             name: round(wrong[beam] / max(1, length), 6) for name, beam in (("best_path", 0), ("beam", BEAM))
@@ -179,17 +183,25 @@ class LearnTranscription:
 
     def test(self, execution: Execution) -> Tested:
         positions = self.record.positions("test").tolist()
-        found = {i: read(logits, self.alphabet, self.beam) for i, logits in self._read(positions, execution)}
+        found = {
+            i: read(logits / self.temperature, self.alphabet, self.beam)
+            for i, logits in self._read(positions, execution)
+        }
         names, texts = ([held[i] for i in positions] for held in (self.record.names, self.texts))
         return tested_on(names, texts, [found[i] for i in positions])
 
     def files(self) -> Mapping[str, object]:
-        answers: dict[str, object] = {"kind": "transcript", "alphabet": self.alphabet.characters, "beam": self.beam}
+        answers: dict[str, object] = {"kind": "transcript", "alphabet": self.alphabet.characters, "beam": self.beam,
+                                      "temperature": round(self.temperature, 6)}  # fmt: skip
         tried = {"cer_on_validation": self._tried} if self._tried else {}
         return {PREPARATION: self.side.as_json(), ANSWERS: {**answers, **tried}}
 
     def network_card(self) -> NetworkCard:
-        settings = {"width": int(self.config.network.width), "hidden": HIDDEN, "num_labels": self.alphabet.num_labels}
+        settings = {
+            "width": int(self.config.network.width),
+            "hidden": self.side.hidden,
+            "num_labels": self.alphabet.num_labels,
+        }
         parameters = sum(p.numel() for p in self._network.parameters())
         return NetworkCard(
             name=self.side.name, settings={**settings}, parameters=parameters, paper=described(self.side.name).paper
@@ -199,7 +211,7 @@ class LearnTranscription:
 def build_network(config: Config, side: ReadingSide, num_labels: int) -> nn.Module:
     """With weights drawn from the run's seed."""
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
-    return OnLines(side.network(num_labels, int(config.network.width), HIDDEN)).train()
+    return OnLines(side.network(num_labels, int(config.network.width), side.hidden)).train()
 
 
 @torch.no_grad()
@@ -242,8 +254,11 @@ class _Held:
 class TranscriptionModel:
     """A finished model (``Answering``) that reads lines or sounds."""
 
-    def __init__(self, network: nn.Module, side: ReadingSide, alphabet: Alphabet, beam: int = 0) -> None:
+    def __init__(
+        self, network: nn.Module, side: ReadingSide, alphabet: Alphabet, beam: int = 0, temperature: float = 1.0
+    ) -> None:
         self._network = network
+        self.temperature = temperature
         self.beam = beam
         self.side = side
         self.alphabet = alphabet
@@ -261,7 +276,8 @@ class TranscriptionModel:
     def read(self, item: Item) -> object:
         return _Held(values=self.side.read(item))
 
-    def _logits(self, examples: Sequence[Tensor]) -> list[Tensor]:
+    def logits(self, examples: Sequence[Tensor]) -> list[Tensor]:
+        """Those of each example, T×K, float32."""
         device = next(self._network.parameters()).device
         execution = Execution(device=str(device), precision="float32", memory_format="contiguous", threads=1, reason="")
         starts = [*range(0, len(examples), BATCH), len(examples)]
@@ -272,12 +288,12 @@ class TranscriptionModel:
         ]
 
     def answer(self, names: Sequence[str], prepared: Sequence[object]) -> list[Prediction]:
-        found = self._logits([held.values for held in prepared if isinstance(held, _Held)])
+        found = self.logits([held.values for held in prepared if isinstance(held, _Held)])
         return [self._answered(name, logits) for name, logits in zip(names, found, strict=True)]
 
     def _answered(self, name: str, logits: Tensor) -> Prediction:
         """What one line or sound says; of a sound also when, and as subtitles."""
-        one = read(logits, self.alphabet, self.beam)
+        one = read(logits / self.temperature, self.alphabet, self.beam)
         answer = Prediction(
             input=name, prediction=one.text, text=one.text, probability=one.probability,
             facts={"probability": round(one.probability, 6),
@@ -292,8 +308,8 @@ class TranscriptionModel:
 
     def retest(self, seen: Look, indices: Sequence[int]) -> Tested:
         texts = _texts(seen.source.targets)
-        found = [self._logits([self.side.read_example(seen.inputs, i)])[0] for i in indices]
-        transcripts = [read(logits, self.alphabet, self.beam) for logits in found]
+        found = [self.logits([self.side.read_example(seen.inputs, i)])[0] for i in indices]
+        transcripts = [read(logits / self.temperature, self.alphabet, self.beam) for logits in found]
         return tested_on([seen.inputs.name(i) for i in indices], [texts[i] for i in indices], transcripts)
 
     def exportable(self, prepared: Sequence[object]) -> Exportable:
@@ -333,6 +349,11 @@ class TranscriptionRecipe:
         alphabet, beam = Alphabet(characters=str(answers.get("alphabet", ""))), answers.get("beam", 0)
         if not isinstance(beam, int) or not 0 <= beam <= WIDEST:
             raise CapasError("bundle_incomplete", where=bundle.folder / ANSWERS, received=f"beam = {beam}")
+        try:
+            temperature = TEMPERATURE.validate_python(answers.get("temperature", 1.0))
+        except ValidationError as error:
+            received = str(error.errors()[0]["msg"])
+            raise CapasError("bundle_incomplete", where=bundle.folder / ANSWERS, received=received) from error
         settings = bundle.card.network.settings
         if settings.get("num_labels") != alphabet.num_labels:
             received = f"{alphabet.num_labels} ≠ {settings.get('num_labels')}"
@@ -340,7 +361,7 @@ class TranscriptionRecipe:
         width, hidden = (int(settings.get(name) or 0) for name in ("width", "hidden"))
         network = OnLines(side.network(alphabet.num_labels, width, hidden))
         bundle.fill(network)
-        return TranscriptionModel(network, side, alphabet, beam)
+        return TranscriptionModel(network, side, alphabet, beam, temperature)
 
 
 recipe = TranscriptionRecipe()

@@ -274,13 +274,24 @@ class TranslationModel:
         return encoded
 
     def answer(self, names: Sequence[str], prepared: Sequence[object]) -> list[Prediction]:
+        return [answer for answer, _ in self.searched(names, prepared)]
+
+    def searched(
+        self, names: Sequence[str], prepared: Sequence[object]
+    ) -> list[tuple[Prediction, list[tuple[list[int], Hypothesis]]]]:
+        """The answers, each with its pieces as they were read and as they were translated."""
         texts = cast(Sequence[Sequence[tuple[str, list[int]]]], prepared)
         device = next(self.network.parameters()).device
         execution = Execution(device=str(device), precision="float32", memory_format="contiguous", threads=1, reason="")
         pieces = [encoded for text in texts for _, encoded in text]
         found = iter(translated(self.network, pieces, execution, beam=self.beam, alpha=self.alpha))
-        return [self._prediction(name, [(between, next(found)) for between, _ in text])
-                for name, text in zip(names, texts, strict=True)]  # fmt: skip
+        searched = []
+        for name, text in zip(names, texts, strict=True):
+            best = [next(found) for _ in text]
+            joined = [(between, one) for (between, _), one in zip(text, best, strict=True)]
+            read = [encoded for _, encoded in text]
+            searched.append((self._prediction(name, joined), list(zip(read, best, strict=True))))
+        return searched
 
     def _prediction(self, name: str, found: Sequence[tuple[str, Hypothesis]]) -> Prediction:
         text = "".join(between + self.vocabulary.decode(one.tokens).strip() for between, one in found)

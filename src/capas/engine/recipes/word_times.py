@@ -1,19 +1,18 @@
 """When each word of a transcript was read: from the frames of CTC's best path (``tasks/ctc``).
 
-A word lasts from the first frame of its first character to the last frame of its last one. CTC answers in spikes,
-mostly late in a character, so the times are those at which a word could be told: good to some tenths of a second.
+CTC answers in spikes, mostly late in a character, so the times are those at which a word could be told: good to some
+tenths of a second.
 """
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Final
 
 from jaxtyping import Float
 from torch import Tensor
 
 from capas.engine.recipes.subtitles import Timed
-from capas.tasks.ctc import BLANK
 from capas.tasks.transcribe import Alphabet
+from capas.tasks.word_frames import words_of
 
 LINE: Final = 42  # characters of a subtitle
 PAUSE_S: Final = 0.8
@@ -22,19 +21,11 @@ PAUSE_S: Final = 0.8
 def timed_words(logits_TK: Float[Tensor, "T K"], alphabet: Alphabet, frame_s: float) -> list[Timed]:
     """The words of ``read_greedily`` with their times; ``frame_s``: seconds of a frame. A word's probability is the
     mean of its characters', each in its surest frame."""
-    surest, path = logits_TK.float().softmax(1).max(1)
-    words, characters, place = list[Timed](), list[Timed](), 0
-    for label, same in groupby(path.tolist()):
-        end = place + sum(1 for _ in same)
-        text = "" if label == BLANK else alphabet.text([label])
-        if text.strip():
-            chance = float(surest[place:end].max())
-            characters.append(Timed(start_s=place * frame_s, end_s=end * frame_s, text=text, probability=chance))
-        elif text and characters:
-            words.append(_joined(characters, ""))
-            characters = []
-        place = end
-    return [*words, _joined(characters, "")] if characters else words
+    posteriors_TK = logits_TK.float().softmax(1).numpy()
+    return [
+        Timed(start_s=word.start * frame_s, end_s=word.end * frame_s, text=word.text, probability=word.probability)
+        for word in words_of(posteriors_TK, alphabet)
+    ]
 
 
 def lines_of(words: Sequence[Timed]) -> list[Timed]:

@@ -1,0 +1,1 @@
+"""The archive: pages of writing that nobody has transcribed, read and made searchable."""

@@ -1,0 +1,150 @@
+"""Pages into the library: from files, folders and IIIF manifests.
+
+Below a folder every file that can be a page becomes one, or as many as it has frames, and the folders between become
+units. A PAGE or ALTO file beside a picture, of the same name or naming it, is its transcript. Nothing is copied, except
+pictures that a manifest names by address, when asked.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+from urllib.parse import urlparse
+
+from capas.archive.library import Library, NewPage
+from capas.archive.scans import PICTURES, SCANS, download, scans_of
+from capas.core.errors import CapasError
+from capas.core.files import content_hash
+from capas.data.samples import sample_folder
+from capas.pages.iiif import read_manifest
+from capas.pages.standards import is_page
+
+Progress = Callable[[int, int], None]
+XML: Final = (".xml", ".page", ".alto")
+BATCH: Final = 64
+
+
+@dataclass(kw_only=True, slots=True)
+class Added:
+    """What became of the files: pages that are ``new`` or have changed, ``known`` ones, transcripts found, and the
+    files that could not be read with the reason."""
+
+    new: int = 0
+    known: int = 0
+    transcripts: int = 0
+    bad: list[tuple[str, str]] = field(default_factory=list)
+
+
+def add(library: Library, paths: Sequence[Path], unit: str, *, fetch: bool, progress: Progress) -> Added:
+    """Add what lies at ``paths`` to ``unit`` and units below it. ``fetch``: download what manifests name by address.
+    Raises CapasError ``no_such_path`` or ``nothing_to_add``; a bad file costs an entry in ``bad``, not the rest."""
+    found = [item for path in paths for item in _files(path)]
+    if not found:
+        raise CapasError("nothing_to_add", where=", ".join(map(str, paths)), kinds=", ".join(SCANS))
+    added, waiting = Added(), list[NewPage]()
+    for done, (path, below) in enumerate(found, 1):
+        where = "/".join(part for part in (unit, below) if part)
+        try:
+            waiting += (
+                _pages_of_manifest(library, path, where, fetch) if path.suffix == ".json" else _pages(path, where)
+            )
+        except CapasError as error:
+            added.bad.append((str(path), error.part("what")))
+        if len(waiting) >= BATCH or done == len(found):
+            new = library.add_pages(waiting)
+            added.new, added.known = added.new + new, added.known + len(waiting) - new
+            added.transcripts += sum(bool(page.transcript) for page in waiting)
+            waiting = []
+        progress(done, len(found))
+    return added
+
+
+def _files(path: Path) -> Iterator[tuple[Path, str]]:
+    """The files at ``path`` that can hold pages, in natural order, each with the unit that its folder is."""
+    if str(path).startswith("sample:") and (drawn := sample_folder(str(path).removeprefix("sample:"))) is not None:
+        path = drawn
+    if not path.exists():
+        raise CapasError("no_such_path", where=path)
+    if path.is_file():
+        yield path, ""
+        return
+    for folder, inner, names in os.walk(path):
+        inner[:] = sorted((name for name in inner if not name.startswith(".")), key=natural)
+        below = Path(folder).relative_to(path).as_posix()
+        for name in sorted(names, key=natural):
+            file = Path(folder, name)
+            manifest = file.suffix.lower() == ".json" and "manifest" in name.lower()
+            if (file.suffix.lower() in SCANS or manifest) and not name.startswith("."):
+                yield file, "" if below == "." else below
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key by which page 2 comes before page 10.
+
+    >>> sorted(["f10.jpg", "f2.jpg"], key=natural)
+    ['f2.jpg', 'f10.jpg']
+    """
+    return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]
+
+
+def _pages(path: Path, unit: str) -> list[NewPage]:
+    """The pages of one file; their content is named by the hash of the whole file."""
+    scans = scans_of(path)
+    try:
+        digest = content_hash(path.read_bytes())
+    except OSError as error:
+        raise CapasError("page_unreadable", where=path, received=error.strerror or str(error)) from error
+    transcript = _transcript(path) if len(scans) == 1 else ""
+    label = path.stem
+    return [
+        NewPage(
+            unit=unit, label=label if len(scans) == 1 else f"{label} {scan.frame + 1}", source=str(path.resolve()),
+            frame=scan.frame, hash=digest, width=scan.width, height=scan.height, transcript=transcript,
+        )
+        for scan in scans
+    ]  # fmt: skip
+
+
+def _transcript(picture: Path) -> str:
+    """The PAGE or ALTO file of a picture: beside it, or in a folder "page" or "alto" beside it."""
+    folders = (picture.parent, *(picture.parent / name for name in ("page", "alto", "xml")))
+    for folder in folders:
+        for suffix in XML:
+            file = folder / (picture.stem + suffix)
+            if file.is_file() and is_page(file):
+                return str(file.resolve())
+    return ""
+
+
+def _pages_of_manifest(library: Library, path: Path, unit: str, fetch: bool) -> list[NewPage]:
+    """The pages that a manifest names: pictures beside it, or, where ``fetch``, at their addresses."""
+    try:
+        manifest = read_manifest(path.read_bytes(), str(path))
+    except OSError as error:
+        raise CapasError("page_unreadable", where=path, received=error.strerror or str(error)) from error
+    pages = []
+    for sheet in manifest.sheets:
+        picture = _beside(path, sheet.image)
+        if picture is None and not fetch:
+            raise CapasError("manifest_not_here", where=path, received=sheet.image)
+        picture = picture or _fetched(library, sheet.image)
+        where = unit or manifest.title
+        pages += [replace(page, label=sheet.label or page.label) for page in _pages(picture, where)]
+    return pages
+
+
+def _beside(manifest: Path, address: str) -> Path | None:
+    """The picture of an address where it lies beside the manifest: the path as given, or its last part."""
+    place = PurePosixPath(urlparse(address).path)
+    for file in (manifest.parent / address, manifest.parent / place.name):
+        if place.name and "://" not in str(file) and file.is_file():
+            return file
+    return None
+
+
+def _fetched(library: Library, address: str) -> Path:
+    suffix = PurePosixPath(urlparse(address).path).suffix.lower()
+    name = content_hash(address.encode()) + (suffix if suffix in PICTURES else ".jpg")
+    return download(address, library.folder / "pictures" / name)

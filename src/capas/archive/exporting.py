@@ -1,0 +1,100 @@
+"""Pages out of the archive, in the standards that other tools read; each file says which model read it and how."""
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from capas.archive.library import Library, LineRow, PageRow
+from capas.archive.making import Making, kept_making
+from capas.archive.posteriors import unpacked
+from capas.core.errors import CapasError
+from capas.core.files import write_atomic
+from capas.pages.alto_write import as_alto
+from capas.pages.hocr_write import as_hocr
+from capas.pages.line_images import Reach, place, reaches
+from capas.pages.page import Line, Page, Region, Word, box_of
+from capas.pages.pagexml_write import as_pagexml
+from capas.pages.provenance import Provenance
+from capas.pages.tei_write import as_tei
+from capas.tasks.word_frames import words_of
+
+Written = Callable[[Page, Provenance], bytes]
+FORMATS: Final[dict[str, tuple[Written, str]]] = {
+    "alto": (as_alto, ".alto.xml"), "page": (as_pagexml, ".page.xml"), "hocr": (as_hocr, ".hocr.html"),
+    "tei": (as_tei, ".tei.xml"), "text": (lambda page, made: (page.text + "\n").encode(), ".txt"),
+}  # fmt: skip
+
+
+def export(
+    library: Library, folder: Path, form: str, *, unit: str = "", progress: Callable[[int, int], None]
+) -> list[Path]:
+    """Write every page of ``unit`` that has lines to ``folder``, a folder per unit. Raises CapasError
+    ``export_format``, or where a file cannot be written."""
+    if form not in FORMATS:
+        raise CapasError("archive_export_format", received=form, known=", ".join(FORMATS))
+    write, suffix = FORMATS[form]
+    pages = [page for page in library.pages(unit) if page.lines_from]
+    made = provenance(library)
+    files = []
+    for done, page in enumerate(pages, 1):
+        name = f"{page.position + 1:04d}_{_plain(page.label)}{suffix}"
+        path = folder.joinpath(*(_plain(part) for part in page.unit.split("/") if part), name)
+        write_atomic(path, write(page_of(library, page), made))
+        files.append(path)
+        progress(done, len(pages))
+    return files
+
+
+def provenance(library: Library) -> Provenance:
+    """Who read the archive, with what settings; only the program where nothing has been read."""
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    try:
+        making = kept_making(library)
+    except CapasError:
+        return Provenance(created=created)
+    settings = (("model", making.model), ("epsilon", f"{making.least:g}"), ("temperature", f"{making.temperature:g}"))
+    return Provenance(created=created, settings=settings)
+
+
+def page_of(library: Library, page: PageRow) -> Page:
+    """A page with what its lines say: words with boxes and probabilities where it was read, what people wrote where
+    they did."""
+    rows = library.lines(page.id)
+    kept = library.posteriors(page.id)
+    held = reaches([row.line for row in rows], page.height)
+    making = kept_making(library) if kept else None
+    lines = [_line(row, kept.get(row.number), reach, making) for row, reach in zip(rows, held, strict=True)]
+    regions = tuple(Region(id=name) for name in dict.fromkeys(line.region for line in lines if line.region))
+    image = Path(page.source).name
+    return Page(
+        width=page.width, height=page.height, image=image, regions=_outlined(regions, lines), lines=tuple(lines)
+    )
+
+
+def _line(row: LineRow, content: bytes | None, reach: Reach, making: Making | None) -> Line:
+    if row.truth is not None:
+        return replace(row.line, text=row.truth, confidence=None)
+    if content is None or making is None:
+        return row.line
+    words = tuple(
+        Word(text=word.text, confidence=word.probability,
+             box=box_of(place(row.line, making.height, reach, word.start * making.columns, word.end * making.columns)))
+        for word in words_of(unpacked(content), making.alphabet)
+    )  # fmt: skip
+    return replace(row.line, text=row.text, confidence=row.confidence, words=words)
+
+
+def _outlined(regions: Sequence[Region], lines: Sequence[Line]) -> tuple[Region, ...]:
+    """Regions with the box around their lines."""
+    return tuple(
+        replace(region, polygon=box_of([p for line in lines if line.region == region.id
+                                        for p in line.polygon or line.baseline]).corners)
+        for region in regions
+    )  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    """A name that any system takes for a file."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip(".") or "_"

@@ -1,0 +1,171 @@
+"""Searching an archive: from a query to places on pages, with how many of them to expect and how sure that is."""
+
+import functools
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from capas.archive.library import Library, LineRow, PageRow
+from capas.archive.making import Making, kept_making
+from capas.archive.posteriors import unpacked
+from capas.archive.reading import SPOTS, delimiters_of
+from capas.core.errors import CapasError
+from capas.pages.line_images import place, reaches
+from capas.pages.page import Points
+from capas.search.expected import Expected, expected_hits, expected_precision
+from capas.search.folds import folded
+from capas.search.hits import Hit, Within, search
+from capas.search.keyword import keyword, probability
+from capas.search.query import parse
+from capas.search.sqlite import SqliteSpots
+from capas.search.store import SpotStore
+
+CONTEXT: Final = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What is asked: the ``query``, the least probability of a hit, hits ``within`` lines or pages, whether spellings
+    are folded, the unit, and which of the hits (``limit`` from ``offset`` on). ``exact``: ask the posteriors again."""
+
+    query: str
+    least: float = 0.1
+    within: Within = "line"
+    folds: bool = True
+    unit: str = ""
+    offset: int = 0
+    limit: int = 20
+    exact: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A word of a hit: where it stands on the page, as an outline in pixels."""
+
+    word: str
+    probability: float
+    line: int
+    outline: Points
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A hit: its page and line (None where pages are asked for), its probability, its words, and the reading of the
+    line (of the first word's, where pages are asked for)."""
+
+    page: PageRow
+    line: int | None
+    probability: float
+    places: tuple[Place, ...]
+    text: str
+
+    def as_json(self) -> dict[str, object]:
+        """The form of ``--json``."""
+        return {
+            "page": self.page.id, "unit": self.page.unit, "label": self.page.label, "file": self.page.source,
+            "frame": self.page.frame, "line": self.line, "probability": round(self.probability, 6), "text": self.text,
+            "words": [{"word": one.word, "probability": round(one.probability, 6), "line": one.line,
+                       "outline": [[round(x, 1), round(y, 1)] for x, y in one.outline]} for one in self.places],
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Findings:
+    """Hits, how many there are at this threshold, how many right ones to expect and which share of them will be right,
+    and how the hits spread over the units."""
+
+    found: tuple[Found, ...]
+    count: int
+    expected: Expected
+    precision: Expected | None
+    units: tuple[tuple[str, int], ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The form of ``--json``."""
+        return {
+            "hits": self.count, "expected_right": self.expected.as_json(),
+            "expected_precision": None if self.precision is None else self.precision.as_json(),
+            "units": dict(self.units), "found": [one.as_json() for one in self.found],
+        }  # fmt: skip
+
+
+class Finder:
+    """Searches a library; holds its index open."""
+
+    def __init__(self, library: Library, store: SpotStore | None = None) -> None:
+        self.library = library
+        self.making = kept_making(library)
+        self.store: SpotStore = SqliteSpots(library.folder / SPOTS) if store is None else store
+        if self.store.origin != self.making.origin:
+            raise CapasError("archive_other_index", where=library.folder / SPOTS, received=self.store.origin.model)
+
+    def find(self, wanted: Wanted) -> Findings:
+        """Raises CapasError where the query cannot be understood."""
+        query = parse(wanted.query)
+        hits = search(self.store, query, within=wanted.within, folds=wanted.folds, least=wanted.least, limit=10**9)
+        units = {str(page.id): page.unit for page in self.library.pages(wanted.unit)}
+        inside = [hit for hit in hits.shown if hit.page in units]
+        chances = [hit.probability for hit in inside]
+        counts = Counter(units[hit.page] for hit in inside)
+        shown = inside[wanted.offset : wanted.offset + wanted.limit]
+        return Findings(
+            found=tuple(self._found(hit, exact=wanted.exact, folds=wanted.folds) for hit in shown),
+            count=len(inside), expected=expected_hits(chances), precision=expected_precision(chances),
+            units=tuple(sorted(counts.items())),
+        )  # fmt: skip
+
+    def _found(self, hit: Hit, *, exact: bool, folds: bool) -> Found:
+        page = self.library.page(int(hit.page))
+        lines = self.library.lines(page.id)
+        held = reaches([row.line for row in lines], page.height)
+        frame = self.making.columns
+        places = tuple(
+            Place(
+                word=spot.word, line=spot.line,
+                probability=self._exact(page.id, spot.line, spot.word, folds) if exact else spot.probability,
+                outline=place(lines[spot.line].line, self.making.height, held[spot.line], spot.start * frame,
+                              spot.end * frame),
+            )
+            for spot in hit.spots
+        )  # fmt: skip
+        line = hit.line if hit.line is not None else hit.spots[0].line
+        chance = places[0].probability if exact and len(places) == 1 else hit.probability
+        return Found(page=page, line=hit.line, probability=chance, places=places, text=said(lines[line]))
+
+    def _exact(self, page: int, line: int, word: str, folds: bool) -> float:
+        """The probability that the word stands anywhere in the line, in all its spellings where they are folded."""
+        content = self.library.posteriors(page)[line]
+        return exact_probability(content, word, self.making, folds=folds)
+
+
+def said(row: LineRow) -> str:
+    """What a line says: by people where they said it, else by the reader."""
+    return row.text if row.truth is None else row.truth
+
+
+def exact_probability(content: bytes, word: str, making: Making, *, folds: bool) -> float:
+    """The probability that ``word`` stands in the line of these posteriors (``search.keyword``)."""
+    letters = tuple(_alike(character, making.characters, folds) for character in word)
+    if not all(letters):
+        return 0.0
+    delimiters = delimiters_of(making.alphabet)
+    automaton = keyword(letters, delimiters - frozenset().union(*letters))
+    return float(probability(unpacked(content), automaton))
+
+
+@functools.lru_cache(maxsize=4096)
+def _alike(character: str, characters: str, folds: bool) -> frozenset[int]:
+    """The labels of the characters that are the same letter."""
+    return frozenset(label for label, one in enumerate(characters, 1) if _form(one, folds) == _form(character, folds))
+
+
+def _form(character: str, folds: bool) -> str:
+    """A mark that folding takes away stands for itself."""
+    return (folded(character) or character) if folds else character
+
+
+def snippet_box(place_: Place, page: PageRow, context: int = CONTEXT) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the picture of a word with some of what is around it, in pixels."""
+    xs, ys = [x for x, _ in place_.outline], [y for _, y in place_.outline]
+    return (max(0, int(min(xs)) - 2 * context), max(0, int(min(ys)) - context // 4),
+            min(page.width, int(max(xs)) + 2 * context), min(page.height, int(max(ys)) + context // 4))  # fmt: skip

@@ -1,0 +1,252 @@
+"""Pages read: their lines found or taken from a transcript, what each says, and the spots of every word it may say.
+
+The work on a page needs nothing but its row, its lines and the reader, so that pages can be read in any process; what
+comes back is kept by one: first the spots, then the page with the reader's hash. Whatever is killed between the two is
+read again, and the same spots take the place of the first ones.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+import torch
+
+from capas.archive.library import Library, PageRow
+from capas.archive.posteriors import packed, unpacked
+from capas.archive.scans import decode
+from capas.core.errors import CapasError
+from capas.engine.line_reader import LineReader
+from capas.pages.line_images import Picture, cut, reaches
+from capas.pages.page import Line, Page, Read, scaled
+from capas.pages.standards import read_page
+from capas.search.joins import joined_spots
+from capas.search.spots import line_spots
+from capas.search.sqlite import SqliteSpots
+from capas.search.store import Origin, Spot, SpotStore
+from capas.tasks.transcribe import Alphabet, read_greedily
+
+SPOTS: Final = "spots.sqlite"
+LEAST: Final = 0.01
+PAGES_PER_JOB: Final = 4
+COMPACT_AT: Final = 100  # pages: replaced ones leave room behind
+HYPHENS: Final = "-\N{NOT SIGN}\N{DOUBLE OBLIQUE HYPHEN}\N{HYPHEN}="
+Finder = Callable[[Picture], tuple[Line, ...]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """Pages to read, each with its lines, or None where they are still to be found."""
+
+    pages: tuple[tuple[PageRow, tuple[Line, ...] | None], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answered:
+    """What one line says: the surest reading, how sure, the posteriors (``posteriors.packed``) and the spots."""
+
+    text: str
+    confidence: float
+    posteriors: bytes
+    spots: tuple[Spot, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """A page that was read: its lines and their ``origin``, as ``Library.set_lines`` wants them (None where it had them
+    already), and the answers; or its ``problem``. ``skipped``: lines whose geometry was of no use."""
+
+    page: int
+    lines: tuple[Line, ...]
+    origin: str | None
+    answers: tuple[Answered, ...] = ()
+    problem: str = ""
+    skipped: int = 0
+
+
+class Workers(Protocol):
+    """Who reads: this process (``Here``), or many (``spread.OnRay``)."""
+
+    def outcomes(self, jobs: Iterable[Job]) -> Iterator[list[Outcome]]:
+        """What becomes of each job, in their order."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Here:
+    """Reads in this process."""
+
+    reader: LineReader
+    finder: Finder
+    least: float
+
+    def outcomes(self, jobs: Iterable[Job]) -> Iterator[list[Outcome]]:
+        for job in jobs:
+            yield [read_one(page, lines, self.reader, self.finder, self.least) for page, lines in job.pages]
+
+
+@dataclass(kw_only=True, slots=True)
+class Report:
+    """What was read, and which pages could not be, with the reason."""
+
+    pages: int = 0
+    lines: int = 0
+    spots: int = 0
+    skipped: int = 0
+    bad: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read(
+    library: Library,
+    workers: Workers,
+    origin: Origin,
+    *,
+    unit: str = "",
+    again: bool = False,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Report:
+    """Read the pages of ``unit`` that this reader has not read (all of them ``again``) and keep what comes of it.
+    ``origin`` is that of the spots, of which an index holds only one kind."""
+    pages = [page for page in library.pages(unit) if again or page.model != origin.model]
+    report = Report()
+    with index_of(library, origin) as store:
+        for outcomes in workers.outcomes(_jobs(library, pages)):
+            for outcome in outcomes:
+                _keep(library, store, outcome, origin.model, report)
+                progress(report.pages + len(report.bad), len(pages))
+        if again or report.pages > COMPACT_AT:
+            store.compact()
+    return report
+
+
+@contextmanager
+def index_of(library: Library, origin: Origin) -> Iterator[SpotStore]:
+    """The spots of a library, to add to. Where they were made otherwise, they make room for a new index."""
+    path = library.folder / SPOTS
+    try:
+        store = SqliteSpots(path, origin)
+    except CapasError as error:
+        if error.key != "spots_differ":
+            raise
+        path.unlink()
+        store = SqliteSpots(path, origin)
+    with store:
+        yield store
+
+
+def _jobs(library: Library, pages: Sequence[PageRow]) -> Iterator[Job]:
+    for start in range(0, len(pages), PAGES_PER_JOB):
+        part = pages[start : start + PAGES_PER_JOB]
+        yield Job(pages=tuple((page, _known_lines(library, page)) for page in part))
+
+
+def _known_lines(library: Library, page: PageRow) -> tuple[Line, ...] | None:
+    return tuple(row.line for row in library.lines(page.id)) if page.lines_from else None
+
+
+def _keep(library: Library, store: SpotStore, outcome: Outcome, model: str, report: Report) -> None:
+    if outcome.problem:
+        library.set_problem(outcome.page, outcome.problem)
+        report.bad.append((library.page(outcome.page).source, outcome.problem))
+        return
+    spots = [spot for answer in outcome.answers for spot in answer.spots]
+    store.add([str(outcome.page)], spots)
+    if outcome.origin is not None:
+        library.set_lines(outcome.page, outcome.lines, origin=outcome.origin)
+    library.set_answers(outcome.page, [(one.text, one.confidence, one.posteriors) for one in outcome.answers], model)
+    report.pages, report.lines = report.pages + 1, report.lines + len(outcome.answers)
+    report.spots, report.skipped = report.spots + len(spots), report.skipped + outcome.skipped
+
+
+def read_one(
+    page: PageRow, lines: tuple[Line, ...] | None, reader: LineReader, finder: Finder, least: float
+) -> Outcome:
+    """Read one page; a page that cannot be read is an outcome too."""
+    try:
+        picture = decode(Path(page.source), page.frame)
+        found, origin, skipped = lines_of(page, picture, finder) if lines is None else (lines, None, 0)
+        answers = answered(cut_lines(picture, found, reader.height), reader, page=page.id, least=least)
+    except CapasError as error:
+        return Outcome(page=page.id, lines=(), origin=None, problem=error.part("what"))
+    except (OSError, ValueError, MemoryError) as error:
+        return Outcome(page=page.id, lines=(), origin=None, problem=str(error) or type(error).__name__)
+    return Outcome(page=page.id, lines=found, origin=origin, answers=tuple(answers), skipped=skipped)
+
+
+def lines_of(page: PageRow, picture: Picture, finder: Finder) -> tuple[tuple[Line, ...], str, int]:
+    """The lines of a page: from its transcript, else found; where they are from, and how many were of no use."""
+    if page.transcript:
+        read_lines: Read = read_page(Path(page.transcript))
+        height, width = picture.shape[:2]
+        whole: Page = scaled(read_lines.page, width, height)
+        return whole.lines, "transcript", len(read_lines.skipped)
+    return finder(picture), "found", 0
+
+
+def cut_lines(picture: Picture, lines: Sequence[Line], height: int) -> list[Picture]:
+    """Each line cut and straightened, as the reader learnt them."""
+    held = reaches(lines, picture.shape[0])
+    return [cut(picture, line, height, reach=reach) for line, reach in zip(lines, held, strict=True)]
+
+
+def answered(pictures: Sequence[Picture], reader: LineReader, *, page: int, least: float) -> Iterator[Answered]:
+    """What the lines of a page say. Everything comes from the posteriors as they are kept."""
+    contents = [packed(posteriors) for posteriors in (reader.posteriors(pictures) if pictures else [])]
+    spots = spots_of(contents, reader.alphabet, page=page, least=least)
+    for content, found in zip(contents, spots, strict=True):
+        one = read_greedily(torch.from_numpy(unpacked(content)).log(), reader.alphabet)
+        yield Answered(text=one.text, confidence=one.probability, posteriors=content, spots=found)
+
+
+def spots_of(contents: Sequence[bytes], alphabet: Alphabet, *, page: int, least: float) -> Iterator[tuple[Spot, ...]]:
+    """The spots of each line of a page, in frames, with the words that a hyphen divides between it and the next."""
+    lines, delimiters = [unpacked(content) for content in contents], delimiters_of(alphabet)
+    hyphens = frozenset(label for label, one in enumerate(alphabet.characters, 1) if one in HYPHENS)
+    if not delimiters:  # an alphabet of single words: their lines end them, and no label does
+        delimiters = frozenset({alphabet.num_labels})
+        lines = [np.pad(line, ((0, 0), (0, 1))) for line in lines]
+    for number, line in enumerate(lines):
+        found = line_spots(line, delimiters=delimiters, least=least)
+        if hyphens and number + 1 < len(lines):
+            found += joined_spots(line, lines[number + 1], hyphens=hyphens, delimiters=delimiters, least=least)
+        yield tuple(
+            Spot(word=alphabet.text(spot.labels), probability=spot.probability, page=str(page), line=number,
+                 start=spot.start, end=max(spot.end, spot.start + 1))
+            for spot in found
+        )  # fmt: skip
+
+
+def delimiters_of(alphabet: Alphabet) -> frozenset[int]:
+    """The labels that stand between words: all but letters, digits and the marks above and below them."""
+    return frozenset(label for label, character in enumerate(alphabet.characters, 1) if not of_word(character))
+
+
+def of_word(character: str) -> bool:
+    """Whether a character is part of a word.
+
+    >>> [of_word(c) for c in "aꝑ9.⁊ "], of_word("\\N{COMBINING TILDE}")
+    ([True, True, True, False, True, False], True)
+    """
+    return character.isalnum() or unicodedata.category(character).startswith("M") or character == "\N{TIRONIAN SIGN ET}"
+
+
+def reindex(library: Library, alphabet: Alphabet, origin: Origin, progress: Callable[[int, int], None]) -> int:
+    """The index made anew from the kept posteriors, with another least probability; the old one stands until the new
+    one is whole. Returns how many spots it holds."""
+    pages = [page for page in library.pages() if page.model == origin.model]
+    beside = library.folder / f".{SPOTS}.new"
+    beside.unlink(missing_ok=True)
+    count = 0
+    with SqliteSpots(beside, origin) as store:
+        for done, page in enumerate(pages, 1):
+            contents = [content for _, content in sorted(library.posteriors(page.id).items())]
+            by_line = spots_of(contents, alphabet, page=page.id, least=origin.least)
+            spots = [spot for found in by_line for spot in found]
+            store.add([str(page.id)], spots)
+            count += len(spots)
+            progress(done, len(pages))
+    beside.replace(library.folder / SPOTS)
+    return count

@@ -1,0 +1,127 @@
+"""What people say of lines and hits: verdicts on words, corrected lines, and which lines it is best to correct next.
+
+Nothing that a person said is overwritten: every review is a row with who, when and what stood there before; a line's
+truth is what its last review says. Several reviewers may work at once; whoever saves a line that somebody else has
+changed in the meantime is told so and loses nothing.
+"""
+
+import datetime
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from capas.archive.library import Library
+from capas.core.errors import CapasError
+
+Verdict = Literal["right", "wrong", "corrected"]
+VERDICTS: Final[tuple[Verdict, ...]] = ("right", "wrong", "corrected")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """One thing that somebody said: a ``verdict`` on a ``word`` of a line, or the line's corrected ``text``;
+    ``before``: what the line said until then; ``time`` in UTC, ISO 8601."""
+
+    page: int
+    line: str
+    verdict: Verdict
+    reviewer: str
+    word: str = ""
+    text: str = ""
+    before: str = ""
+    time: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doubtful:
+    """A line that it is worth correcting: its page, number and id, what was read, and the expected number of characters
+    that are wrong in it."""
+
+    page: int
+    number: int
+    line: str
+    text: str
+    expected_errors: float
+
+
+def judge(library: Library, page: int, line: str, word: str, verdict: Verdict, reviewer: str) -> Review:
+    """Keep whether ``word`` stands in the line. Raises CapasError ``no_such_line`` or ``no_such_page``."""
+    if verdict == "corrected":
+        raise ValueError("a corrected line needs its text: see correct()")
+    with library.changing() as connection:
+        before, _ = _said(connection, library, page, line)
+        return _kept(connection, Review(page=page, line=line, verdict=verdict, reviewer=reviewer, word=word,
+                                        before=before, time=_now()))  # fmt: skip
+
+
+def correct(library: Library, page: int, line: str, text: str, reviewer: str, *, seen: str | None = None) -> Review:
+    """Keep what the line says. ``seen``: what the reviewer had before their eyes; where the line says something else by
+    now, CapasError ``line_changed`` is raised and nothing is kept. Raises ``no_such_line`` or ``no_such_page``."""
+    with library.changing() as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        before, number = _said(connection, library, page, line)
+        if seen is not None and seen != before:
+            raise CapasError("line_changed", where=f"{page}/{line}", received=before, text=text)
+        connection.execute(
+            "UPDATE lines SET truth = ?, reviewed = 1 WHERE page = ? AND number = ?", (text, page, number)
+        )
+        return _kept(connection, Review(page=page, line=line, verdict="corrected", reviewer=reviewer, text=text,
+                                        before=before, time=_now()))  # fmt: skip
+
+
+def reviews(library: Library, page: int | None = None) -> list[Review]:
+    """All that was said, the first first."""
+    where, values = ("", ()) if page is None else ("WHERE page = ?", (page,))
+    with library.reading() as connection:
+        rows = connection.execute(
+            f"SELECT page, line, verdict, reviewer, word, text, before, time FROM reviews {where} ORDER BY id", values
+        ).fetchall()
+    names = ("page", "line", "verdict", "reviewer", "word", "text", "before", "time")
+    return [Review(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def doubtful(library: Library, *, unit: str = "", limit: int = 20) -> list[Doubtful]:
+    """The lines that nobody has transcribed, those with most expected errors first: the sum over the characters that
+    were read of how likely each is to be wrong."""
+    pages = {page.id for page in library.pages(unit)}
+    with library.reading() as connection:
+        rows = connection.execute(
+            "SELECT page, number, id, text, confidence FROM lines WHERE truth IS NULL AND confidence IS NOT NULL "
+            "ORDER BY (1 - confidence) * length(text) DESC, page, number"
+        ).fetchall()
+    found = (
+        Doubtful(page=page, number=number, line=name, text=text, expected_errors=(1 - confidence) * len(text))
+        for page, number, name, text, confidence in rows
+        if page in pages
+    )
+    return [line for line, _ in zip(found, range(limit), strict=False)]
+
+
+def precision_found(judged: Sequence[Review]) -> tuple[int, int]:
+    """Of the judged words, how many are right, and how many were judged; the last verdict on a word counts."""
+    last = {(one.page, one.line, one.word): one.verdict for one in judged if one.verdict != "corrected"}
+    return sum(verdict == "right" for verdict in last.values()), len(last)
+
+
+def _said(connection: sqlite3.Connection, library: Library, page: int, line: str) -> tuple[str, int]:
+    """What a line says now, by people or else by the reader, and its number."""
+    row = connection.execute(
+        "SELECT coalesce(truth, text), number FROM lines WHERE page = ? AND id = ?", (page, line)
+    ).fetchone()
+    if row is None:
+        raise CapasError("no_such_line", where=library.folder, received=f"{page}/{line}")
+    return str(row[0]), int(row[1])
+
+
+def _kept(connection: sqlite3.Connection, review: Review) -> Review:
+    connection.execute(
+        "INSERT INTO reviews (page, line, word, verdict, text, before, reviewer, time) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (review.page, review.line, review.word, review.verdict, review.text, review.before, review.reviewer,
+         review.time),
+    )  # fmt: skip
+    return review
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

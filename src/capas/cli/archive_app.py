@@ -1,0 +1,107 @@
+"""The verbs below ``capas archive``. Their work is imported when they are called."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from capas.cli.options import Json
+from capas.core.messages import say
+
+archive = typer.Typer(help=say("cli.archive"), no_args_is_help=True)
+Folder = Annotated[Path, typer.Argument(metavar="ARCHIVE", help=say("cli.archive_folder"), show_default=False)]
+Unit = Annotated[str, typer.Option(help=say("cli.archive_unit"))]
+
+
+class WithinOption(StrEnum):
+    """What a hit is."""
+
+    LINE = "line"
+    PAGE = "page"
+
+
+class On(StrEnum):
+    """Where pages are read."""
+
+    HERE = "here"
+    RAY = "ray"
+
+
+@archive.command("new", help=say("cli.archive_new"))
+def archive_new(
+    folder: Folder, title: Annotated[str, typer.Option(help=say("cli.archive_title"))] = "", as_json: Json = False
+) -> None:
+    from capas.cli import archive_verbs
+
+    archive_verbs.new(folder, title, as_json)
+
+
+@archive.command("add", help=say("cli.archive_add"))
+def archive_add(
+    folder: Folder,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help=say("cli.archive_paths"), show_default=False)],
+    unit: Unit = "",
+    fetch: Annotated[bool, typer.Option("--fetch", help=say("cli.archive_fetch"))] = False,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import archive_verbs
+
+    archive_verbs.add(folder, paths, unit, fetch, as_json)
+
+
+@archive.command("status", help=say("cli.archive_status"))
+def archive_status(folder: Folder, as_json: Json = False) -> None:
+    from capas.cli import archive_verbs
+
+    archive_verbs.status(folder, as_json)
+
+
+@archive.command("read", help=say("cli.archive_read"))
+def archive_read(
+    folder: Folder,
+    model: Annotated[str, typer.Option(metavar="RUN", help=say("cli.archive_model"))] = "",
+    unit: Unit = "",
+    least: Annotated[float, typer.Option(min=1e-6, max=1, help=say("cli.archive_least"))] = 0.01,
+    again: Annotated[bool, typer.Option("--again", help=say("cli.archive_again"))] = False,
+    on: Annotated[On, typer.Option(help=say("cli.archive_on"))] = On.HERE,
+    workers: Annotated[int, typer.Option(min=0, help=say("cli.archive_workers"))] = 0,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import archive_verbs
+
+    archive_verbs.read(folder, model, unit, least, again, on == On.RAY, workers, as_json)
+
+
+@archive.command("index", help=say("cli.archive_index"))
+def archive_index(
+    folder: Folder,
+    least: Annotated[float, typer.Option(min=1e-6, max=1, help=say("cli.archive_least"))] = 0.01,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import archive_verbs
+
+    archive_verbs.index(folder, least, as_json)
+
+
+@archive.command("search", help=say("cli.archive_search"))
+def archive_search(
+    folder: Folder,
+    query: Annotated[str, typer.Argument(help=say("cli.archive_query"), show_default=False)],
+    least: Annotated[float, typer.Option(min=0, max=1, help=say("cli.archive_threshold"))] = 0.1,
+    within: Annotated[WithinOption, typer.Option(help=say("cli.archive_within"))] = WithinOption.LINE,
+    unit: Unit = "",
+    exactly: Annotated[bool, typer.Option("--as-written", help=say("cli.archive_as_written"))] = False,
+    exact: Annotated[bool, typer.Option("--exact", help=say("cli.archive_exact"))] = False,
+    offset: Annotated[int, typer.Option(min=0, help=say("cli.archive_offset"))] = 0,
+    limit: Annotated[int, typer.Option(min=1, help=say("cli.archive_limit"))] = 20,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help=say("cli.archive_csv"))] = None,
+    page: Annotated[Path | None, typer.Option(metavar="FILE", help=say("cli.archive_page"))] = None,
+    as_json: Json = False,
+) -> None:
+    from capas.archive.finding import Wanted
+    from capas.cli import archive_verbs
+
+    wanted = Wanted(query=query, least=least, within=within.value, folds=not exactly, unit=unit, offset=offset,
+                    limit=limit, exact=exact)  # fmt: skip
+    archive_verbs.search(folder, wanted, csv, page, as_json)

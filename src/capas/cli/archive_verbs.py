@@ -1,0 +1,196 @@
+"""``archive``: pages added, read, searched."""
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.text import Text
+
+from capas.archive.adding import add as add_paths
+from capas.archive.finding import Finder, Findings, Wanted
+from capas.archive.library import Library
+from capas.archive.making import keep_making, kept_making, making_of
+from capas.archive.reading import Here, Workers, reindex
+from capas.archive.reading import read as read_pages
+from capas.cli import show
+from capas.core.figures import decimal, percent
+from capas.core.files import only_writer, write_error
+from capas.core.messages import say
+
+BAD_SHOWN = 10
+
+
+def new(folder: Path, title: str, as_json: bool) -> None:
+    """Make an empty archive."""
+    Library.create(folder, title)
+    if as_json:
+        show.print_json({"archive": str(folder)})
+        return
+    show.results().print(say("archive.made", folder=folder))
+    _next_step(say("archive.next_add"), "archive", "add", str(folder), "…/")
+
+
+def add(folder: Path, paths: list[Path], unit: str, fetch: bool, as_json: bool) -> None:
+    """Add pages; what could not be read is listed, and the rest is there."""
+    library = Library.open(folder)
+    with only_writer(folder), _progress("adding_pages", as_json) as progress:
+        added = add_paths(library, paths, unit, fetch=fetch, progress=progress)
+    if as_json:
+        show.print_json({"new": added.new, "known": added.known, "transcripts": added.transcripts,
+                         "bad": [{"file": file, "what": what} for file, what in added.bad]})  # fmt: skip
+        return
+    show.results().print(say("archive.added", new=show.whole(added.new), known=show.whole(added.known),
+                             transcripts=show.whole(added.transcripts)))  # fmt: skip
+    _list_bad(added.bad)
+    if added.new:
+        _next_step(say("archive.next_read"), "archive", "read", str(folder), "--model", "RUN")
+
+
+def status(folder: Path, as_json: bool) -> None:
+    """What an archive holds and how far it is."""
+    library = Library.open(folder)
+    pages = library.pages()
+    read = sum(bool(page.model) for page in pages)
+    bad = [(page.source, page.problem) for page in pages if page.problem]
+    facts = {
+        "title": library.fact("title"), "pages": len(pages), "read": read, "bad": len(bad),
+        "with_transcript": sum(bool(page.transcript) for page in pages), "units": dict(library.units()),
+    }  # fmt: skip
+    if as_json:
+        show.print_json({**facts, "problems": [{"file": file, "what": what} for file, what in bad]})
+        return
+    console = show.results()
+    console.print(Text(str(facts["title"]), "bold"))
+    console.print(say("archive.holds", pages=show.whole(len(pages)), read=show.whole(read),
+                      transcripts=show.whole(int(str(facts["with_transcript"])))))  # fmt: skip
+    rows = [[unit or "—", show.whole(count)] for unit, count in library.units()]
+    console.print(show.table("", [say("archive.columns.unit"), say("archive.columns.pages")], rows, right=[1]))
+    _list_bad(bad)
+
+
+def read(
+    folder: Path, model: str, unit: str, least: float, again: bool, on_ray: bool, workers: int, as_json: bool
+) -> None:
+    """Read the pages that the model has not read yet, and index every word they may hold."""
+    from capas.archive.line_finding.model import LineFinder
+    from capas.engine.line_reader import LineReader
+
+    library = Library.open(folder)
+    where = model or kept_making(library).reader
+    reader = LineReader.open(where)
+    making = making_of(reader, str(Path(where).resolve()) if Path(where).exists() else where, least)
+    readers: Workers
+    if on_ray:
+        from capas.archive.spread import OnRay
+
+        readers = OnRay(reader=making.reader, least=least, workers=workers)
+    else:
+        readers = Here(reader=reader, finder=LineFinder.open().find, least=least)
+    with only_writer(folder), _progress("reading_pages", as_json) as progress:
+        keep_making(library, making)
+        report = read_pages(library, readers, making.origin, unit=unit, again=again, progress=progress)
+    if as_json:
+        show.print_json({"pages": report.pages, "lines": report.lines, "spots": report.spots,
+                         "skipped_lines": report.skipped,
+                         "bad": [{"file": file, "what": what} for file, what in report.bad]})  # fmt: skip
+        return
+    show.results().print(say("archive.read", pages=show.whole(report.pages), lines=show.whole(report.lines),
+                             spots=show.whole(report.spots)))  # fmt: skip
+    if report.skipped:
+        show.notes().print(say("archive.skipped", count=show.whole(report.skipped)))
+    _list_bad(report.bad)
+    _next_step(say("archive.next_search"), "archive", "search", str(folder), "…")
+
+
+def index(folder: Path, least: float, as_json: bool) -> None:
+    """Make the index anew from what was read, with another least probability."""
+    library = Library.open(folder)
+    making = replace(kept_making(library), least=least)
+    with only_writer(folder), _progress("indexing_pages", as_json) as progress:
+        spots = reindex(library, making.alphabet, making.origin, progress)
+        keep_making(library, making)
+    if as_json:
+        show.print_json({"spots": spots, "least": least})
+        return
+    show.results().print(say("archive.indexed", spots=show.whole(spots)))
+
+
+def search(folder: Path, wanted: Wanted, table: Path | None, page: Path | None, as_json: bool) -> None:
+    """Print where the query is answered, the most probable first; as a table (CSV) or a page (HTML) where asked."""
+    library = Library.open(folder)
+    finder = Finder(library)
+    findings = finder.find(wanted if table is None else replace(wanted, offset=0, limit=10**9))
+    if table is not None:
+        _write_csv(table, findings)
+        findings = replace(findings, found=findings.found[wanted.offset : wanted.offset + wanted.limit])
+    if page is not None:
+        from capas.archive.hits_page import write_page
+
+        write_page(page, library, wanted, findings)
+    if as_json:
+        show.print_json(findings.as_json())
+        return
+    _print_findings(findings)
+    for file in (table, page):
+        if file is not None:
+            show.notes().print(say("archive.written", path=file))
+
+
+def _print_findings(findings: Findings) -> None:
+    console = show.results()
+    if not findings.count:
+        console.print(say("archive.nothing_found"))
+        return
+    precision = findings.precision
+    low, high = findings.expected.interval
+    console.print(say("archive.expected", hits=show.whole(findings.count), right=decimal(findings.expected.value, 1),
+                      low=decimal(low, 0), high=decimal(high, 0),
+                      precision="—" if precision is None else percent(precision.value, 0)))  # fmt: skip
+    rows = []
+    for one in findings.found:
+        line = "" if one.line is None else str(one.line + 1)
+        words = ", ".join(dict.fromkeys(place.word for place in one.places))
+        rows.append([percent(one.probability, 1), one.page.unit, one.page.label, line, words, one.text])
+    names = ("probability", "unit", "page", "line", "word", "text")
+    console.print(show.table("", [say(f"archive.columns.{name}") for name in names], rows, right=[0, 3]))
+
+
+def _write_csv(path: Path, findings: Findings) -> None:
+    try:
+        with path.open("w", encoding="utf-8-sig", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["probability", "unit", "page", "file", "frame", "line", "words", "text", "left", "top",
+                             "right", "bottom"])  # fmt: skip
+            for one in findings.found:
+                outline = [point for place in one.places for point in place.outline]
+                xs, ys = [x for x, _ in outline], [y for _, y in outline]
+                writer.writerow([
+                    f"{one.probability:.6f}", one.page.unit, one.page.label, one.page.source, one.page.frame,
+                    "" if one.line is None else one.line + 1, " ".join(place.word for place in one.places), one.text,
+                    round(min(xs)), round(min(ys)), round(max(xs)), round(max(ys)),
+                ])  # fmt: skip
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+@contextmanager
+def _progress(stage: str, as_json: bool) -> Iterator[Callable[[int, int], None]]:
+    with show.stages(quiet=as_json) as stages:
+        yield lambda done, of: stages(stage, done, of)
+
+
+def _list_bad(bad: list[tuple[str, str]]) -> None:
+    notes = show.notes()
+    if not bad:
+        return
+    notes.print(say("archive.bad", count=show.whole(len(bad))))
+    for file, what in bad[:BAD_SHOWN]:
+        notes.print(f"  {file}: {what}")
+    if len(bad) > BAD_SHOWN:
+        notes.print("  …")
+
+
+def _next_step(words: str, *command: str) -> None:
+    show.notes().print(f"{words}\n  {show.command(*command)}")
