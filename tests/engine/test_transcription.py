@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from capas.bundle.read import read_bundle
 from capas.core.errors import CapasError
 from capas.data.look import look
 from capas.engine.plan import config_for, make_plan
@@ -70,6 +71,36 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(run: Path) -> Model:
     return load_model(run)
+
+
+def test_a_reader_starts_from_another_one(run: Path, tmp_path: Path) -> None:
+    """Two characters of the first reader's alphabet, and one that it has not met, in two steps."""
+    data = write_lines(tmp_path / "data", 24, seed=4)
+    for file in data.glob("*.txt"):
+        file.write_text(file.read_text(encoding="utf-8").replace("o", "u"), encoding="utf-8")
+    settings = {**SETTINGS, "train.epochs": 0.3, "optim.learning_rate": 1e-6}
+    started = train_here(data, tmp_path / "run", {**settings, "network.start": str(run)})
+    fresh = train_here(data, tmp_path / "fresh", settings)
+    first, second, third = (read_bundle(folder / "bundle") for folder in (run, started, fresh))
+    for name, tensor in first.tensors.items():
+        if "classifier" not in name and name.endswith("weight"):
+            assert torch.allclose(tensor, second.tensors[name], atol=1e-3), name
+            assert not torch.allclose(tensor, third.tensors[name], atol=1e-3), name
+    rows = {character: k for k, character in enumerate(str(second.file("answers.json")["alphabet"]), 1)}
+    before = {character: k for k, character in enumerate(str(first.file("answers.json")["alphabet"]), 1)}
+    weight = next(name for name in first.tensors if name.endswith("classifier.weight"))
+    for character in rows:
+        alike = character in before and torch.allclose(
+            first.tensors[weight][before[character]], second.tensors[weight][rows[character]], atol=1e-3
+        )
+        assert alike == (character != "u"), character
+
+
+def test_a_start_that_does_not_fit_is_refused(run: Path, tmp_path: Path) -> None:
+    data = write_lines(tmp_path / "data", 24)
+    with pytest.raises(CapasError) as refused:
+        train_here(data, tmp_path / "run", {**SETTINGS, "network.width": 4, "network.start": str(run)})
+    assert refused.value.key == "start_does_not_fit"
 
 
 def test_lines_are_read(run: Path, model: Model) -> None:

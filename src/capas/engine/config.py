@@ -53,6 +53,7 @@ class NetworkConfig(Section):
     )
     pretrained: Auto | bool = Field("auto", description="start from ImageNet weights, where the network has them")
     mirrored: Auto | bool = Field("auto", description="answer for a picture and its mirror image together")
+    start: str = Field("", description="a run whose weights a reader of lines or speech starts from")
 
 
 class AugmentConfig(Section):

@@ -108,6 +108,8 @@ def _started_from(config: Config) -> str:
     """What was learnt elsewhere before."""
     if config.network.name == "text-minilm":
         return "all-MiniLM-L6-v2 (frozen)"
+    if config.network.start:
+        return Path(config.network.start).resolve().name
     return "ImageNet" if config.network.pretrained is True else ""
 
 

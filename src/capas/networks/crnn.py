@@ -5,7 +5,7 @@ LSTMs in both directions over the columns, then one linear layer to the labels o
 ``LineReader``: four convolutions with normalisation and ReLU; the first, 5×5, strides over every other pixel, the
 second is followed by a pooling of both sides, the other two by one of the height alone, so that a frame stands for four
 columns of pixels. Where we deviate: narrower (the paper's has 512 maps, 8.3 million parameters), the first pooling is a
-stride (a third less time in training), lines of any width, all heights of the last maps beside each other.
+stride (which takes less time), lines of any width, all heights of the last maps beside each other.
 ``SoundReader``: the same over log-mel frames, with residual blocks of one dimension (``conv1d``) that halve them.
 
 What lies behind the end of a shorter line is set to zero before every convolution, so that, in evaluation, a line's

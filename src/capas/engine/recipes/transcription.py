@@ -28,6 +28,7 @@ from capas.engine.recipe import Item, Prediction, Settled, Tested, Work
 from capas.engine.recipes.answer_kinds import TEMPERATURE
 from capas.engine.recipes.drawn import DrawnBatches
 from capas.engine.recipes.one_answer import order_of
+from capas.engine.recipes.reader_start import start_from
 from capas.engine.recipes.reading_sides import Padded, ReadingSide, SoundSide, side_of, side_of_card
 from capas.engine.recipes.subtitles import as_srt, with_files
 from capas.engine.recipes.word_times import lines_of, timed_words
@@ -112,6 +113,8 @@ class LearnTranscription:
         self.beam, self.temperature, self._tried = 0, 1.0, dict[str, float]()
         self._labels = [self.alphabet.labels(text) for text in self.texts]
         self._network = build_network(self.config, side, self.alphabet.num_labels)
+        if self.config.network.start:
+            start_from(self._network, self.config.network.start, self.alphabet)
         self._objective = Transcription(self._network)
         lengths = torch.tensor([side.length(self.examples[i]) for i in train.tolist()])
         needed = torch.tensor([frames_needed(self._labels[i]) for i in train.tolist()])

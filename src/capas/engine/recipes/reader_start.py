@@ -1,0 +1,51 @@
+"""A reader that starts from the weights of another one: what it has learnt of writing is kept, and of its last layer the
+rows of the characters that both alphabets have."""
+
+from pathlib import Path
+from typing import Final
+
+from torch import Tensor, nn
+
+from capas.bundle.read import Bundle, read_bundle
+from capas.bundle.write import ANSWERS
+from capas.core.errors import CapasError
+from capas.engine.run import find_run
+from capas.tasks.transcribe import Alphabet
+
+LAST: Final = "classifier"  # the layer whose rows are labels
+
+
+def start_from(network: nn.Module, where: str, alphabet: Alphabet) -> None:
+    """Give ``network`` (whose labels are those of ``alphabet``) the weights of the run or bundle at ``where``. Raises
+    CapasError ``start_does_not_fit``, and those of ``read_bundle``."""
+    bundle = _bundle(where)
+    known = Alphabet(characters=str(bundle.file(ANSWERS).get("alphabet", "")))
+    state = network.state_dict()
+    for name, own in state.items():
+        other = bundle.tensors.get(name)
+        if other is not None and f".{LAST}." in name:
+            other = _rows(own, other, alphabet, known)
+        if other is None or other.shape != own.shape:
+            raise CapasError("start_does_not_fit", where=where, received=name)
+        own.copy_(other)
+
+
+def _bundle(where: str) -> Bundle:
+    folder = Path(where)
+    if where == "latest" or (folder / "config.toml").is_file():
+        folder = find_run(where).bundle
+    return read_bundle(folder)
+
+
+def _rows(own: Tensor, other: Tensor, alphabet: Alphabet, known: Alphabet) -> Tensor | None:
+    """``own`` with the rows of the blank and of the characters that ``known`` has too; None where they are of another
+    width."""
+    if own.shape[1:] != other.shape[1:]:
+        return None
+    row = {character: label for label, character in enumerate(known.characters, 1)}
+    rows = own.clone()
+    rows[0] = other[0]
+    for label, character in enumerate(alphabet.characters, 1):
+        if character in row:
+            rows[label] = other[row[character]]
+    return rows
