@@ -174,7 +174,7 @@ class LearnTranscription:
             return
         positions = self.record.positions("validation").tolist()[:TRIED]
         held = dict(self._read(positions, execution))
-        self.temperature = ctc_temperature([held[i] for i in positions], [self._labels[i] for i in positions])
+        self.temperature = self._fitted_temperature(held)
         wrong, length = {0: 0, BEAM: 0}, sum(len(self.texts[i]) for i in positions)
         for i, logits in held.items():
             for beam in wrong:
@@ -183,6 +183,15 @@ class LearnTranscription:
         self._tried = {
             name: round(wrong[beam] / max(1, length), 6) for name, beam in (("best_path", 0), ("beam", BEAM))
         }
+
+    def _fitted_temperature(self, held: Mapping[int, Tensor]) -> float:
+        """That of the lines which were read at least by half. Where more is wrong, the transcript rather belongs to
+        another line, and no probability is low enough: a page of such lines would soften all others."""
+        likely = [
+            i for i, logits in held.items()
+            if 2 * edits(self.texts[i], read_greedily(logits, self.alphabet).text).distance <= len(self.texts[i])
+        ]  # fmt: skip
+        return ctc_temperature([held[i] for i in likely], [self._labels[i] for i in likely])
 
     def test(self, execution: Execution) -> Tested:
         positions = self.record.positions("test").tolist()
