@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -67,6 +67,7 @@ class Outcome:
     skipped: int = 0
 
 
+@runtime_checkable
 class Workers(Protocol):
     """Who reads: this process (``Here``), or many (``spread.OnRay``)."""
 
