@@ -1,5 +1,5 @@
-"""A reader that starts from the weights of another one: what it has learnt of writing is kept, and of its last layer the
-rows of the characters that both alphabets have."""
+"""A reader that starts from the weights of another one: what it has learnt of writing is kept, and of its last layer
+the rows of the characters that both alphabets have."""
 
 from pathlib import Path
 from typing import Final
