@@ -40,8 +40,9 @@ lint: $(READY)
 docs: $(READY)
 	@.venv/bin/mkdocs build --strict
 
+# Two processes, each a file at a time: what the tests of a file share is made once.
 test: lint docs
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 # make bench NAME: the name is an extra goal, so it is declared as one that does nothing.
 ifeq (bench,$(firstword $(MAKECMDGOALS)))

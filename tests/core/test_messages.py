@@ -10,6 +10,7 @@ from typing import get_args
 import pytest
 
 import capas
+from capas.archive.serve_page import SCRIPT_WORDS, WORDS
 from capas.cli.board_verbs import COLUMNS
 from capas.core.errors import CapasError
 from capas.core.messages import LANGUAGES, catalogue, choose_language, language, say
@@ -42,6 +43,7 @@ PLACES = tuple(f"{row}_{side}" for row in ("top", "middle", "bottom") for side i
 # Keys that the sources put together: the pattern as it stands there, and what may take the place of {}.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "archive.columns.{}": ("unit", "pages", "page", "line", "probability", "word", "text"),
+    "archive.serve.{}": (*WORDS, *SCRIPT_WORDS),
     "attributes.{}": names_in("attributes"),
     "baselines.{}": names_in("baselines"),
     "board.columns.{}": COLUMNS,
@@ -66,6 +68,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "trust",
         "adding_pages",
         "reading_pages",
+        "exporting_pages",
         "indexing_pages",
     ),
     "samples.{}": ("name", "count", "classes", "licence", "what"),

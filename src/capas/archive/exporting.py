@@ -9,6 +9,7 @@ from typing import Final
 from capas.archive.library import Library, LineRow, PageRow
 from capas.archive.making import Making, kept_making
 from capas.archive.posteriors import unpacked
+from capas.archive.unit_files import UNIT_FORMATS, page_file, write_units
 from capas.core.errors import CapasError
 from capas.core.files import write_atomic
 from capas.pages.alto_write import as_alto
@@ -30,17 +31,18 @@ FORMATS: Final[dict[str, tuple[Written, str]]] = {
 def export(
     library: Library, folder: Path, form: str, *, unit: str = "", progress: Callable[[int, int], None]
 ) -> list[Path]:
-    """Write every page of ``unit`` that has lines to ``folder``, a folder per unit. Raises CapasError
-    ``export_format``, or where a file cannot be written."""
+    """Write every page of ``unit`` that has lines to ``folder``, a folder per unit; or METS for each unit, or one EAD
+    of all (``unit_files``). Raises CapasError ``archive_export_format``, or where a file cannot be written."""
+    if form in UNIT_FORMATS:
+        return write_units(library, folder, form, unit=unit, made=provenance(library))
     if form not in FORMATS:
-        raise CapasError("archive_export_format", received=form, known=", ".join(FORMATS))
+        raise CapasError("archive_export_format", received=form, known=", ".join((*FORMATS, *UNIT_FORMATS)))
     write, suffix = FORMATS[form]
     pages = [page for page in library.pages(unit) if page.lines_from]
     made = provenance(library)
     files = []
     for done, page in enumerate(pages, 1):
-        name = f"{page.position + 1:04d}_{_plain(page.label)}{suffix}"
-        path = folder.joinpath(*(_plain(part) for part in page.unit.split("/") if part), name)
+        path = page_file(folder, page, suffix)
         write_atomic(path, write(page_of(library, page), made))
         files.append(path)
         progress(done, len(pages))
@@ -93,8 +95,3 @@ def _outlined(regions: Sequence[Region], lines: Sequence[Line]) -> tuple[Region,
                                         for p in line.polygon or line.baseline]).corners)
         for region in regions
     )  # fmt: skip
-
-
-def _plain(name: str) -> str:
-    """A name that any system takes for a file."""
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip(".") or "_"

@@ -3,7 +3,6 @@
 import functools
 from collections import Counter
 from dataclasses import dataclass
-from typing import Final
 
 from capas.archive.library import Library, LineRow, PageRow
 from capas.archive.making import Making, kept_making
@@ -19,8 +18,6 @@ from capas.search.keyword import keyword, probability
 from capas.search.query import parse
 from capas.search.sqlite import SqliteSpots
 from capas.search.store import SpotStore
-
-CONTEXT: Final = 60
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,10 +159,3 @@ def _alike(character: str, characters: str, folds: bool) -> frozenset[int]:
 def _form(character: str, folds: bool) -> str:
     """A mark that folding takes away stands for itself."""
     return (folded(character) or character) if folds else character
-
-
-def snippet_box(place_: Place, page: PageRow, context: int = CONTEXT) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the picture of a word with some of what is around it, in pixels."""
-    xs, ys = [x for x, _ in place_.outline], [y for _, y in place_.outline]
-    return (max(0, int(min(xs)) - 2 * context), max(0, int(min(ys)) - context // 4),
-            min(page.width, int(max(xs)) + 2 * context), min(page.height, int(max(ys)) + context // 4))  # fmt: skip

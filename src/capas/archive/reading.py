@@ -110,10 +110,13 @@ def read(
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Report:
     """Read the pages of ``unit`` that this reader has not read (all of them ``again``) and keep what comes of it.
-    ``origin`` is that of the spots, of which an index holds only one kind."""
-    pages = [page for page in library.pages(unit) if again or page.model != origin.model]
+    ``origin`` is that of the spots, of which an index holds only one kind: where it replaces another, pages that the
+    index no longer holds are read too."""
     report = Report()
     with index_of(library, origin) as store:
+        indexed = set(store.pages())
+        pages = [page for page in library.pages(unit)
+                 if again or page.model != origin.model or str(page.id) not in indexed]  # fmt: skip
         for outcomes in workers.outcomes(_jobs(library, pages)):
             for outcome in outcomes:
                 _keep(library, store, outcome, origin.model, report)

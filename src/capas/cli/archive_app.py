@@ -105,3 +105,77 @@ def archive_search(
     wanted = Wanted(query=query, least=least, within=within.value, folds=not exactly, unit=unit, offset=offset,
                     limit=limit, exact=exact)  # fmt: skip
     archive_verbs.search(folder, wanted, csv, page, as_json)
+
+
+class Format(StrEnum):
+    """How pages are exported."""
+
+    ALTO = "alto"
+    PAGE = "page"
+    HOCR = "hocr"
+    TEI = "tei"
+    TEXT = "text"
+    METS = "mets"
+    EAD = "ead"
+
+
+@archive.command("export", help=say("cli.archive_export"))
+def archive_export(
+    folder: Folder,
+    form: Annotated[Format, typer.Option("--format", help=say("cli.archive_format"), show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help=say("cli.archive_export_out"), show_default=False)
+    ],
+    unit: Unit = "",
+    as_json: Json = False,
+) -> None:
+    from capas.cli import archive_review_verbs
+
+    archive_review_verbs.export(folder, form.value, out, unit, as_json)
+
+
+@archive.command("serve", help=say("cli.archive_serve"))
+def archive_serve(
+    folder: Folder,
+    port: Annotated[int, typer.Option(min=0, max=65535, help=say("cli.archive_port"))] = 8765,
+    host: Annotated[str, typer.Option(help=say("cli.archive_host"))] = "127.0.0.1",
+    read_only: Annotated[bool, typer.Option("--read-only", help=say("cli.archive_read_only"))] = False,
+    open_page: Annotated[bool, typer.Option("--open", help=say("cli.archive_open"))] = False,
+    viewer: Annotated[str, typer.Option(metavar="ORIGIN", help=say("cli.archive_viewer"))] = "",
+) -> None:
+    from capas.archive.serve import Serving
+    from capas.cli import archive_review_verbs
+
+    serving = Serving(host=host, port=port, read_only=read_only, viewer=viewer.rstrip("/"))
+    archive_review_verbs.serve(folder, serving, open_page)
+
+
+@archive.command("review", help=say("cli.archive_review"))
+def archive_review(
+    folder: Folder,
+    lines: Annotated[bool, typer.Option("--lines", help=say("cli.archive_review_lines"))] = False,
+    one_by_one: Annotated[bool, typer.Option("--next", help=say("cli.archive_review_next"))] = False,
+    judge: Annotated[
+        tuple[int, str, str, str] | None, typer.Option(metavar="…", help=say("cli.archive_review_judge"))
+    ] = None,
+    correct: Annotated[
+        tuple[int, str, str] | None, typer.Option(metavar="…", help=say("cli.archive_review_correct"))
+    ] = None,
+    export: Annotated[Path | None, typer.Option(metavar="FOLDER", help=say("cli.archive_review_export"))] = None,
+    unit: Unit = "",
+    limit: Annotated[int, typer.Option(min=1, help=say("cli.archive_review_limit"))] = 20,
+    reviewer: Annotated[str, typer.Option(metavar="NAME", help=say("cli.archive_reviewer"))] = "",
+    as_json: Json = False,
+) -> None:
+    from capas.cli import archive_review_verbs as verbs
+
+    if judge is not None:
+        verbs.judge_word(folder, judge, reviewer, as_json)
+    if correct is not None:
+        verbs.correct_line(folder, correct, reviewer, as_json)
+    if one_by_one:
+        verbs.correct_next(folder, unit, limit, reviewer)
+    if export is not None:
+        verbs.export_corrections(folder, export, as_json)
+    if lines or not (judge or correct or one_by_one or export):
+        verbs.list_lines(folder, unit, limit, as_json)

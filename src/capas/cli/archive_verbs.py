@@ -1,6 +1,5 @@
 """``archive``: pages added, read, searched."""
 
-import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,13 +9,14 @@ from rich.text import Text
 
 from capas.archive.adding import add as add_paths
 from capas.archive.finding import Finder, Findings, Wanted
+from capas.archive.hits_csv import hits_csv
 from capas.archive.library import Library
 from capas.archive.making import keep_making, kept_making, making_of
 from capas.archive.reading import Here, Workers, reindex
 from capas.archive.reading import read as read_pages
 from capas.cli import show
 from capas.core.figures import decimal, percent
-from capas.core.files import only_writer, write_error
+from capas.core.files import only_writer, write_atomic
 from capas.core.messages import say
 
 BAD_SHOWN = 10
@@ -29,13 +29,13 @@ def new(folder: Path, title: str, as_json: bool) -> None:
         show.print_json({"archive": str(folder)})
         return
     show.results().print(say("archive.made", folder=folder))
-    _next_step(say("archive.next_add"), "archive", "add", str(folder), "…/")
+    next_step(say("archive.next_add"), "archive", "add", str(folder), "…/")
 
 
 def add(folder: Path, paths: list[Path], unit: str, fetch: bool, as_json: bool) -> None:
     """Add pages; what could not be read is listed, and the rest is there."""
     library = Library.open(folder)
-    with only_writer(folder), _progress("adding_pages", as_json) as progress:
+    with only_writer(folder), progress_of("adding_pages", as_json) as progress:
         added = add_paths(library, paths, unit, fetch=fetch, progress=progress)
     if as_json:
         show.print_json({"new": added.new, "known": added.known, "transcripts": added.transcripts,
@@ -43,9 +43,9 @@ def add(folder: Path, paths: list[Path], unit: str, fetch: bool, as_json: bool) 
         return
     show.results().print(say("archive.added", new=show.whole(added.new), known=show.whole(added.known),
                              transcripts=show.whole(added.transcripts)))  # fmt: skip
-    _list_bad(added.bad)
+    list_bad(added.bad)
     if added.new:
-        _next_step(say("archive.next_read"), "archive", "read", str(folder), "--model", "RUN")
+        next_step(say("archive.next_read"), "archive", "read", str(folder), "--model", "RUN")
 
 
 def status(folder: Path, as_json: bool) -> None:
@@ -67,7 +67,7 @@ def status(folder: Path, as_json: bool) -> None:
                       transcripts=show.whole(int(str(facts["with_transcript"])))))  # fmt: skip
     rows = [[unit or "—", show.whole(count)] for unit, count in library.units()]
     console.print(show.table("", [say("archive.columns.unit"), say("archive.columns.pages")], rows, right=[1]))
-    _list_bad(bad)
+    list_bad(bad)
 
 
 def read(
@@ -88,7 +88,7 @@ def read(
         readers = OnRay(reader=making.reader, least=least, workers=workers)
     else:
         readers = Here(reader=reader, finder=LineFinder.open().find, least=least)
-    with only_writer(folder), _progress("reading_pages", as_json) as progress:
+    with only_writer(folder), progress_of("reading_pages", as_json) as progress:
         keep_making(library, making)
         report = read_pages(library, readers, making.origin, unit=unit, again=again, progress=progress)
     if as_json:
@@ -100,15 +100,15 @@ def read(
                              spots=show.whole(report.spots)))  # fmt: skip
     if report.skipped:
         show.notes().print(say("archive.skipped", count=show.whole(report.skipped)))
-    _list_bad(report.bad)
-    _next_step(say("archive.next_search"), "archive", "search", str(folder), "…")
+    list_bad(report.bad)
+    next_step(say("archive.next_search"), "archive", "search", str(folder), "…")
 
 
 def index(folder: Path, least: float, as_json: bool) -> None:
     """Make the index anew from what was read, with another least probability."""
     library = Library.open(folder)
     making = replace(kept_making(library), least=least)
-    with only_writer(folder), _progress("indexing_pages", as_json) as progress:
+    with only_writer(folder), progress_of("indexing_pages", as_json) as progress:
         spots = reindex(library, making.alphabet, making.origin, progress)
         keep_making(library, making)
     if as_json:
@@ -123,7 +123,7 @@ def search(folder: Path, wanted: Wanted, table: Path | None, page: Path | None, 
     finder = Finder(library)
     findings = finder.find(wanted if table is None else replace(wanted, offset=0, limit=10**9))
     if table is not None:
-        _write_csv(table, findings)
+        write_atomic(table, hits_csv(findings))
         findings = replace(findings, found=findings.found[wanted.offset : wanted.offset + wanted.limit])
     if page is not None:
         from capas.archive.hits_page import write_page
@@ -157,31 +157,15 @@ def _print_findings(findings: Findings) -> None:
     console.print(show.table("", [say(f"archive.columns.{name}") for name in names], rows, right=[0, 3]))
 
 
-def _write_csv(path: Path, findings: Findings) -> None:
-    try:
-        with path.open("w", encoding="utf-8-sig", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["probability", "unit", "page", "file", "frame", "line", "words", "text", "left", "top",
-                             "right", "bottom"])  # fmt: skip
-            for one in findings.found:
-                outline = [point for place in one.places for point in place.outline]
-                xs, ys = [x for x, _ in outline], [y for _, y in outline]
-                writer.writerow([
-                    f"{one.probability:.6f}", one.page.unit, one.page.label, one.page.source, one.page.frame,
-                    "" if one.line is None else one.line + 1, " ".join(place.word for place in one.places), one.text,
-                    round(min(xs)), round(min(ys)), round(max(xs)), round(max(ys)),
-                ])  # fmt: skip
-    except OSError as error:
-        raise write_error(path, error) from error
-
-
 @contextmanager
-def _progress(stage: str, as_json: bool) -> Iterator[Callable[[int, int], None]]:
+def progress_of(stage: str, as_json: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar of progress for a stage; none with ``--json``."""
     with show.stages(quiet=as_json) as stages:
         yield lambda done, of: stages(stage, done, of)
 
 
-def _list_bad(bad: list[tuple[str, str]]) -> None:
+def list_bad(bad: list[tuple[str, str]]) -> None:
+    """Say which files could not be read, and why."""
     notes = show.notes()
     if not bad:
         return
@@ -192,5 +176,6 @@ def _list_bad(bad: list[tuple[str, str]]) -> None:
         notes.print("  …")
 
 
-def _next_step(words: str, *command: str) -> None:
+def next_step(words: str, *command: str) -> None:
+    """Say what to do next, as a command to be copied."""
     show.notes().print(f"{words}\n  {show.command(*command)}")

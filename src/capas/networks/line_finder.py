@@ -1,6 +1,6 @@
 """Where lines of writing run on a page: a narrow U-Net after Ares Oliveira, Seguin & Kaplan, "dhSegment: A Generic
-Deep-Learning Approach for Document Segmentation", ICFHR 2018 (arXiv:1804.10371), and Grüning et al., "A Two-Stage Method
-for Text Line Detection in Historical Documents", IJDAR 2019 (ARU-Net; arXiv:1802.03345).
+Deep-Learning Approach for Document Segmentation", ICFHR 2018 (arXiv:1804.10371), and Grüning, Leifert, Strauß,
+Michael & Labahn, "A Two-Stage Method for Text Line Detection in Historical Documents", IJDAR 2019 (arXiv:1802.03345).
 
 From the page in grey to maps of half its size: where baselines run, where they end, where the bodies of letters are.
 Where we deviate: 0.2 million parameters instead of 32 or 4, so that a processor does a page in a fraction of a second;

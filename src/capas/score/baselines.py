@@ -1,6 +1,6 @@
-"""How well baselines are found: the measure of cBAD, Grüning, Labahn, Diem, Kleber & Fiel, "READ-BAD: A New Dataset and
-Evaluation Scheme for Baseline Detection in Archival Documents", DAS 2018 (arXiv:1705.03311); Diem et al., "cBAD: ICDAR2017
-Competition on Baseline Detection", ICDAR 2017.
+"""How well baselines are found, as cBAD measures it: Grüning, Labahn, Diem, Kleber & Fiel, "READ-BAD: A New Dataset
+and Evaluation Scheme for Baseline Detection in Archival Documents", DAS 2018 (arXiv:1705.03311); Diem et al., "cBAD:
+ICDAR2017 Competition on Baseline Detection", ICDAR 2017.
 
 Every baseline is resampled to points one pixel apart, and each true line g has a tolerance t: a quarter of its distance
 to the lines above and below. A point is as far from a line as its nearest point there, d; it counts
@@ -98,7 +98,9 @@ def coverage(points: Floats, line: Floats, tolerance: float) -> float:
 
 
 def _may_be_near(points: Floats, line: Floats, reach: float) -> NDArray[np.bool_]:
-    inside: NDArray[np.bool_] = ((line >= points.min(axis=0) - reach) & (line <= points.max(axis=0) + reach)).all(axis=1)
+    inside: NDArray[np.bool_] = ((line >= points.min(axis=0) - reach) & (line <= points.max(axis=0) + reach)).all(
+        axis=1
+    )
     return inside
 
 
@@ -125,4 +127,5 @@ def _apart(line: Floats, others: Sequence[Floats]) -> float:
 
 def _heights(line: Floats, x: Floats) -> Floats:
     order = line[:, 0].argsort(kind="stable")
-    return np.interp(x, line[order, 0], line[order, 1])
+    heights: Floats = np.interp(x, line[order, 0], line[order, 1])
+    return heights

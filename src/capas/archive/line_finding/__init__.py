@@ -1,0 +1,1 @@
+"""Lines of writing found on pages without transcription."""

@@ -1,0 +1,90 @@
+"""The finder of lines that ships with Capas: from the picture of a page to its lines in reading order.
+
+The page is reduced to about 760 × 1,000 pixels; where its lines then stand too close together or too far apart for the
+network, it is looked at again at the right size.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from capas.archive.line_finding.maps import answered, evened, first_scale, reduced
+from capas.archive.line_finding.outlines import outlines
+from capas.archive.line_finding.spacing import Floats, spacings
+from capas.archive.line_finding.trace import Trace, traced
+from capas.networks.line_finder import STRIDE, LineFinderConfig, LineFinderNet
+from capas.pages.order import in_reading_order
+from capas.pages.page import Line, Points, onto_page
+
+WEIGHTS: Final = Path(__file__).parent / "weights.safetensors"
+# Pixels between lines that the network reads best, and how far off is looked at again.
+BEST: Final = 24.0
+CLOSE, APART = 17.0, 42.0
+MOST_PIXELS: Final = 3_000_000
+_LEAST_SIDE: Final = 8
+_FEW: Final = 3  # lines that say how far apart they stand
+
+
+class LineFinder:
+    """Finds lines; holds the network."""
+
+    def __init__(self, network: LineFinderNet) -> None:
+        self.network = network.eval()
+
+    @classmethod
+    def open(cls, weights: Path = WEIGHTS) -> "LineFinder":
+        """The finder with the weights that ship, or with others of ``learn``."""
+        network = LineFinderNet(LineFinderConfig())
+        state = load_file(weights)
+        network.load_state_dict({name: value.float() if value.is_floating_point() else value
+                                 for name, value in state.items()})  # fmt: skip
+        return cls(network)
+
+    def find(self, picture: NDArray[np.uint8]) -> tuple[Line, ...]:
+        """The lines of a page (uint8 H×W or H×W×3, of any size) in reading order, without text, with their outlines and
+        how sure the network is of each; () where there are none."""
+        height, width = picture.shape[:2]
+        if min(height, width) < _LEAST_SIDE:
+            return ()
+        scale = first_scale(height, width)
+        grey, traces = self._traced(picture, scale)
+        again = _better_scale(traces, scale, height, width)
+        if again is not None:
+            scale = again
+            grey, traces = self._traced(picture, scale)
+        baselines = [trace.points * STRIDE + (STRIDE - 1) / 2 for trace in traces]
+        around = outlines(evened(grey), baselines, spacings(baselines, len(grey)))
+        by = np.array([width / grey.shape[1], height / grey.shape[0]])
+        lines = [
+            Line(id="", baseline=_points((line + 0.5) * by, width, height),
+                 polygon=_points(outline * by, width, height), confidence=round(trace.chance, 3))
+            for line, outline, trace in zip(baselines, around, traces, strict=True)
+        ]  # fmt: skip
+        return _numbered(in_reading_order(lines))
+
+    def _traced(self, picture: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], list[Trace]]:
+        grey = reduced(picture, scale)
+        maps = answered(self.network, grey)
+        return grey, traced(maps[0], maps[1])
+
+
+def _better_scale(traces: list[Trace], scale: float, height: int, width: int) -> float | None:
+    """The scale at which the lines stand ``BEST`` apart, where they are far from it now; None where they are not, or
+    where there are too few to tell."""
+    if len(traces) < _FEW:
+        return None
+    now = float(np.median(spacings([trace.points * STRIDE for trace in traces], height * scale)))
+    wanted = min(1.0, scale * BEST / now, (MOST_PIXELS / (height * width)) ** 0.5)
+    return wanted if not CLOSE <= now <= APART and abs(wanted / scale - 1) > 0.15 else None
+
+
+def _points(points: Floats, width: int, height: int) -> Points:
+    return onto_page(tuple((round(float(x), 1), round(float(y), 1)) for x, y in points), width, height)
+
+
+def _numbered(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    return tuple(replace(line, id=f"line_{number}") for number, line in enumerate(lines, 1))

@@ -1,0 +1,37 @@
+"""What the network is to answer for a page whose lines are known: three maps of half its size.
+
+``baseline``: a stroke along it; ``ends``: an upright stroke where it begins and where it ends, so that columns are not
+joined; ``body``: from the baseline up to about the height of an x.
+
+Legend: O maps, H and W the page's height and width.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from capas.archive.line_finding.spacing import Floats
+from capas.networks.line_finder import STRIDE
+
+MAPS: Final = ("baseline", "ends", "body")
+BODY: Final = 0.38  # of the distance between lines
+_STROKE: Final = 0.13
+_RISE, _FALL = 0.45, 0.15
+
+
+def target_maps(baselines: Sequence[Floats], spaces: Floats, height: int, width: int) -> NDArray[np.float32]:
+    """O × ⌈H/2⌉ × ⌈W/2⌉ in [0, 1], the share of each two by two pixels that is covered; ``spaces``: each line's
+    distance to its neighbours."""
+    canvases = [Image.new("L", (width + width % STRIDE, height + height % STRIDE), 0) for _ in MAPS]
+    line_pen, ends_pen, body_pen = (ImageDraw.Draw(canvas) for canvas in canvases)
+    for line, space in zip(baselines, spaces.tolist(), strict=True):
+        stroke = max(3, round(_STROKE * space))
+        points = [(float(x), float(y)) for x, y in line]
+        line_pen.line(points, fill=255, width=stroke, joint="curve")
+        body_pen.polygon(points + [(x, y - BODY * space) for x, y in reversed(points)], fill=255)
+        for x, y in (points[0], points[-1]):
+            ends_pen.line([(x, y - _RISE * space), (x, y + _FALL * space)], fill=255, width=stroke + 1)
+    return np.stack([np.asarray(canvas.reduce(STRIDE), dtype=np.float32) / 255 for canvas in canvases])

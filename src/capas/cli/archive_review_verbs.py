@@ -1,0 +1,156 @@
+"""``archive``: shown in the browser, exported, reviewed."""
+
+import getpass
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from PIL import Image
+from rich.console import Console
+
+from capas.archive.corrections import LINES, write_corrections
+from capas.archive.exporting import export as export_pages
+from capas.archive.library import Library
+from capas.archive.review import Doubtful, correct, doubtful, judge
+from capas.archive.scans import decode
+from capas.archive.serve import Serving
+from capas.archive.serve import serve as serve_archive
+from capas.cli import show
+from capas.cli.archive_verbs import list_bad, next_step, progress_of
+from capas.core.errors import CapasError
+from capas.core.messages import say
+from capas.pages.line_images import cut, reaches
+
+PICTURE_HEIGHT = 96
+
+
+def serve(folder: Path, serving: Serving, open_page: bool) -> None:
+    """Serve an archive until Ctrl-C."""
+    notes = show.notes()
+    if serving.host not in ("127.0.0.1", "localhost", "::1") and not serving.read_only:
+        notes.print(say("archive.serve.everyone"))
+    serve_archive(
+        Library.open(folder), serving, open_page=open_page,
+        ready=lambda address: show.results().print(say("archive.serve.at", address=address)),
+    )  # fmt: skip
+    notes.print(say("archive.serve.stopped"))
+
+
+def export(folder: Path, form: str, out: Path, unit: str, as_json: bool) -> None:
+    """Write an archive's pages in a standard."""
+    library = Library.open(folder)
+    with progress_of("exporting_pages", as_json) as progress:
+        files = export_pages(library, out, form, unit=unit, progress=progress)
+    if as_json:
+        show.print_json({"files": [str(file) for file in files]})
+        return
+    show.results().print(say("archive.review.files", count=show.whole(len(files)), folder=out))
+
+
+def list_lines(folder: Path, unit: str, limit: int, as_json: bool) -> None:
+    """Print the lines that it pays most to correct."""
+    library = Library.open(folder)
+    lines = doubtful(library, unit=unit, limit=limit)
+    if as_json:
+        show.print_json({"lines": [asdict(line) for line in lines]})
+        return
+    if not lines:
+        show.results().print(say("archive.review.none"))
+        return
+    rows = [[str(one.page), one.line, show.decimal(one.expected_errors, 1), one.text] for one in lines]
+    names = [say("archive.columns.id"), say("archive.columns.name"), say("archive.columns.errors"),
+             say("archive.columns.text")]  # fmt: skip
+    show.results().print(show.table(say("archive.review.doubtful"), names, rows, right=[0, 2]))
+
+
+def correct_next(folder: Path, unit: str, limit: int, reviewer: str) -> None:
+    """Ask for what the most doubtful lines say, one by one."""
+    library, console = Library.open(folder), show.results()
+    lines = doubtful(library, unit=unit, limit=limit)
+    console.print(say("archive.review.typing") if lines else say("archive.review.none"))
+    kept = 0
+    with tempfile.TemporaryDirectory(prefix="capas-review-") as beside:
+        for line in lines:
+            picture = Path(beside) / "line.png"
+            _show_line(library, line, picture, console)
+            typed = _asked(console)
+            if typed == "q":
+                break
+            if typed != "s":
+                correct(library, line.page, line.line, typed or line.text, _name(reviewer), seen=line.text)
+                kept += 1
+    show.notes().print(say("archive.review.kept", count=show.whole(kept)))
+
+
+def judge_word(folder: Path, judged: tuple[int, str, str, str], reviewer: str, as_json: bool) -> None:
+    """Keep whether a word stands in a line."""
+    page, line, word, verdict = judged
+    if verdict not in ("right", "wrong"):
+        raise CapasError("wrong_verdict", received=verdict)
+    kept = judge(Library.open(folder), page, line, word, "right" if verdict == "right" else "wrong", _name(reviewer))
+    if as_json:
+        show.print_json(asdict(kept))
+        return
+    show.results().print(say("archive.review.judged", word=word, verdict=verdict, line=line, page=page))
+
+
+def correct_line(folder: Path, corrected: tuple[int, str, str], reviewer: str, as_json: bool) -> None:
+    """Keep what a line says."""
+    page, line, text = corrected
+    kept = correct(Library.open(folder), page, line, " ".join(text.split()), _name(reviewer))
+    if as_json:
+        show.print_json(asdict(kept))
+        return
+    show.results().print(say("archive.review.kept", count=1))
+
+
+def export_corrections(folder: Path, out: Path, as_json: bool) -> None:
+    """Write the corrected lines to train on."""
+    library = Library.open(folder)
+    with progress_of("exporting_pages", as_json) as progress:
+        written = write_corrections(library, out, progress)
+    if as_json:
+        bad = [{"file": file, "what": what} for file, what in written.bad]
+        show.print_json({"lines": written.lines, "folder": str(out / LINES), "bad": bad})
+        return
+    list_bad(written.bad)
+    if not written.lines:
+        show.results().print(say("archive.review.nothing_to_export"))
+        return
+    show.results().print(say("archive.review.exported", lines=show.whole(written.lines), folder=out))
+    next_step(say("archive.review.then"), "train", str(out / LINES))
+
+
+def _show_line(library: Library, line: Doubtful, picture: Path, console: Console) -> None:
+    """What is asked about a line: where it is, what was read, and where its picture lies, if its page can be seen."""
+    page = library.page(line.page)
+    console.print()
+    console.print(say("archive.review.says", page=line.page, label=page.label, line=line.line,
+                      errors=show.decimal(line.expected_errors, 1)))  # fmt: skip
+    try:
+        rows = library.lines(line.page)
+        held = reaches([row.line for row in rows], page.height)
+        found = decode(Path(page.source), page.frame)
+        cut_out = cut(found, rows[line.number].line, PICTURE_HEIGHT, reach=held[line.number])
+        Image.fromarray(cut_out).save(picture)
+        console.print(say("archive.review.picture_at", path=picture))
+    except CapasError as error:
+        console.print(error.part("what"))
+    console.print(f"  {line.text}")
+
+
+def _asked(console: Console) -> str:
+    """What was typed; "q" at the end of the input."""
+    try:
+        return console.input(f"{say('archive.review.prompt')} > ").strip()
+    except EOFError:
+        return "q"
+
+
+def _name(reviewer: str) -> str:
+    if reviewer.strip():
+        return reviewer.strip()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise CapasError("no_reviewer") from error

@@ -1,0 +1,64 @@
+"""Pages come in natural order, with their units and transcripts; what is broken is listed and costs nothing else."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from capas.archive.adding import Added, add
+from capas.archive.library import Library
+from capas.core.errors import CapasError
+from tests.archive.conftest import draw
+
+
+def added(library: Library, *paths: Path, unit: str = "") -> Added:
+    return add(library, paths, unit, fetch=False, progress=lambda done, of: None)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Library:
+    return Library.create(tmp_path / "archive", "")
+
+
+def test_folders_become_units_and_pages_stand_in_natural_order(empty: Library, tmp_path: Path) -> None:
+    for name in ("b/f10.png", "b/f2.png", "a/c/f1.png"):
+        draw(tmp_path / "in" / name, ("texto",))
+    (tmp_path / "in" / "b" / "broken.jpg").write_bytes(b"\xff\xd8\xff but no more")
+    result = added(empty, tmp_path / "in", unit="fondo")
+    assert (result.new, result.known, len(result.bad)) == (3, 0, 1) and "broken.jpg" in result.bad[0][0]
+    assert [(page.unit, page.label) for page in empty.pages()] == [
+        ("fondo/a/c", "f1"), ("fondo/b", "f2"), ("fondo/b", "f10"),
+    ]  # fmt: skip
+    assert (added(empty, tmp_path / "in", unit="fondo").known, len(empty.pages())) == (3, 3)
+
+
+def test_a_file_of_many_frames_is_as_many_pages(empty: Library, tmp_path: Path) -> None:
+    frames = [Image.new("L", (30 + i, 20), 255) for i in range(3)]
+    frames[0].save(tmp_path / "book.tif", save_all=True, append_images=frames[1:])
+    added(empty, tmp_path / "book.tif")
+    assert [(page.label, page.frame, page.width) for page in empty.pages()] == [
+        ("book 1", 0, 30), ("book 2", 1, 31), ("book 3", 2, 32),
+    ]  # fmt: skip
+
+
+def test_a_manifest_names_pictures_beside_it_and_fetches_nothing_unasked(empty: Library, tmp_path: Path) -> None:
+    draw(tmp_path / "in" / "f1.png", ("texto",))
+    canvas = {"type": "Canvas", "label": {"none": ["12r"]}, "items": [{"items": [{"body": {
+        "id": "https://example.org/f1.png", "type": "Image"}}]}]}  # fmt: skip
+    manifest = {"type": "Manifest", "id": "https://example.org/m", "label": {"none": ["Libro"]}, "items": [canvas]}
+    (tmp_path / "in" / "manifest.json").write_text(json.dumps(manifest))
+    assert added(empty, tmp_path / "in" / "manifest.json").new == 1
+    assert [(page.unit, page.label) for page in empty.pages()] == [("Libro", "12r")]
+    canvas["items"][0]["items"][0]["body"]["id"] = "https://example.org/elsewhere.png"  # type: ignore[index]
+    (tmp_path / "in" / "manifest.json").write_text(json.dumps(manifest))
+    result = added(empty, tmp_path / "in" / "manifest.json")
+    assert result.new == 0 and "elsewhere.png" in result.bad[0][1]
+
+
+def test_nothing_to_add_is_an_error(empty: Library, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for path, key in ((tmp_path / "in", "nothing_to_add"), (tmp_path / "gone", "no_such_path")):
+        with pytest.raises(CapasError) as caught:
+            added(empty, path)
+        assert caught.value.key == key

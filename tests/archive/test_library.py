@@ -1,0 +1,61 @@
+"""The library keeps whole pages, and what people said of them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from capas.archive.library import FILE, Library, NewPage
+from capas.archive.review import correct
+from capas.core.errors import CapasError
+from capas.pages.page import Line
+
+PAGE = NewPage(unit="a/b", label="1r", source="/x/1.jpg", frame=0, hash="h1", width=100, height=50)
+
+
+def test_a_library_is_made_once_and_opened(tmp_path: Path) -> None:
+    Library.create(tmp_path / "new", "")
+    assert Library.open(tmp_path / "new").fact("title") == "new"
+    with pytest.raises(CapasError) as exists:
+        Library.create(tmp_path / "new", "")
+    with pytest.raises(CapasError) as missing:
+        Library.open(tmp_path)
+    assert (exists.value.key, missing.value.key) == ("archive_exists", "no_archive")
+
+
+def test_a_file_that_is_no_library_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"no database at all" * 100)
+    with pytest.raises(CapasError) as caught:
+        Library.open(tmp_path)
+    assert caught.value.key == "archive_unreadable"
+
+
+def test_a_page_is_new_once_and_begun_anew_when_its_file_changes(tmp_path: Path) -> None:
+    library = Library.create(tmp_path / "new", "")
+    assert library.add_pages([PAGE, replace(PAGE, frame=1)]) == 2
+    library.set_lines(1, [Line(id="l1", baseline=((0, 10), (90, 10)), text="uno")], origin="transcript")
+    assert library.add_pages([PAGE]) == 0 and library.lines(1)[0].truth == "uno"
+    assert library.add_pages([replace(PAGE, hash="h2")]) == 1
+    assert library.lines(1) == [] and library.page(1).lines_from == ""
+
+
+def test_units_hold_what_lies_below_them_and_no_more(tmp_path: Path) -> None:
+    library = Library.create(tmp_path / "new", "")
+    units = ("a", "a/b", "ab", "a[x]/c", "ax/c")
+    library.add_pages([replace(PAGE, unit=unit, frame=i) for i, unit in enumerate(units)])
+    assert [page.unit for page in library.pages("a")] == ["a", "a/b"]
+    assert [page.unit for page in library.pages("a[x]")] == ["a[x]/c"]
+    assert dict(library.units()) == dict.fromkeys(units, 1)
+
+
+def test_what_people_said_of_a_line_outlives_new_lines(library: Library) -> None:
+    correct(library, 1, "l1", "que yo Juan", "ana")
+    lines = [row.line for row in library.lines(1)]
+    library.set_lines(1, [lines[0], lines[1]], origin="found")
+    assert [row.truth for row in library.lines(1)] == [None, "que yo Juan"]
+
+
+def test_answers_must_be_as_many_as_the_lines(library: Library) -> None:
+    with pytest.raises(ValueError, match="1 answers to 3 lines"):
+        library.set_answers(1, [("a", 0.5, b"")], "m")
+    assert library.lines(1)[0].text.startswith("sepan")

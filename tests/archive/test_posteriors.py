@@ -1,0 +1,37 @@
+"""Posteriors kept small are still probabilities, near those that were kept."""
+
+import numpy as np
+import pytest
+
+from capas.archive.posteriors import LEAST, packed, unpacked
+
+
+def test_kept_ones_come_back_nearly_and_every_frame_sums_to_one() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 4, (50, 90))
+    posteriors = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = unpacked(packed(posteriors))
+    assert found.shape == posteriors.shape and np.allclose(found.sum(axis=1), 1, atol=1e-12)
+    large = posteriors >= LEAST
+    assert np.abs(found[large] / posteriors[large] - 1).max() < 0.01
+    assert (found[~large] < 2 * LEAST).all() and (found > 0).all()
+
+
+def test_the_same_bytes_say_the_same_again() -> None:
+    certain = np.eye(4)[[0, 1, 2, 3, 0]]
+    once = packed(certain)
+    assert np.array_equal(unpacked(once).argmax(axis=1), [0, 1, 2, 3, 0])
+    assert packed(unpacked(once)) == once
+    assert unpacked(packed(np.zeros((0, 5)))).shape == (0, 5)
+
+
+@pytest.mark.parametrize("wrong", [np.full((2, 3), -0.1), np.full((2, 3), np.nan)])
+def test_what_is_no_probability_is_refused(wrong: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected probabilities"):
+        packed(wrong)
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\0" * 10 + b"no zlib", packed(np.eye(3))[:-3]])
+def test_other_bytes_are_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match="not a line's posteriors"):
+        unpacked(content)
