@@ -1,0 +1,166 @@
+"""Pages are read once, again when asked, anew by another model; what is killed or bad costs nothing else."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from capas.archive.library import Library
+from capas.archive.making import kept_making
+from capas.archive.posteriors import packed
+from capas.archive.reading import SPOTS, Here, Report, read, reindex, spots_of
+from capas.engine.line_reader import LineReader
+from capas.pages.line_images import Picture
+from capas.pages.page import Line
+from capas.search.sqlite import SqliteSpots
+from capas.search.store import Origin, Spot
+from capas.tasks.transcribe import Alphabet
+from tests.archive.bars import content, library_of, lines_on, reader_run
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> LineReader:
+    return LineReader.open(reader_run(tmp_path_factory.mktemp("bars")))
+
+
+@pytest.fixture(scope="module")
+def unread(reader: LineReader, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unread")
+    library_of(folder, reader, pages=5)
+    return folder
+
+
+@pytest.fixture
+def library(unread: Path, tmp_path: Path) -> Library:
+    shutil.copytree(unread / "archive", tmp_path / "archive")
+    return Library.open(tmp_path / "archive")
+
+
+def none_found(picture: Picture) -> tuple[Line, ...]:
+    return ()
+
+
+def read_all(library: Library, reader: LineReader, *, least: float = 0.05, again: bool = False) -> Report:
+    origin = replace(kept_making(library).origin, least=least)
+    return read(library, Here(reader=reader, finder=none_found, least=least), origin, again=again)
+
+
+def spots(library: Library) -> list[Spot]:
+    with SqliteSpots(library.folder / SPOTS) as store:
+        return list(store.everything())
+
+
+def test_what_was_read_is_not_read_twice_unless_asked(library: Library, reader: LineReader) -> None:
+    first = read_all(library, reader)
+    before = content(library), spots(library)
+    assert (first.pages, first.lines) == (5, 15) and first.spots == len(before[1]) > 15
+    second = read_all(library, reader)
+    assert (second.pages, second.lines, second.spots) == (0, 0, 0)
+    third = read_all(library, reader, again=True)
+    assert (third.pages, third.spots) == (5, first.spots)
+    assert (content(library), spots(library)) == before
+
+
+def test_killed_between_spots_and_page_it_ends_as_if_it_had_not_been(
+    library: Library, reader: LineReader, monkeypatch: pytest.MonkeyPatch, unread: Path, tmp_path: Path
+) -> None:
+    whole = Library.open(shutil.copytree(unread / "archive", tmp_path / "whole"))
+    read_all(whole, reader)
+    keep = Library.set_answers
+
+    def killed(self: Library, page: int, answers: Sequence[tuple[str, float, bytes]], model: str) -> None:
+        if page == 3:
+            raise KeyboardInterrupt
+        keep(self, page, answers, model)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "set_answers", killed)
+        with pytest.raises(KeyboardInterrupt):
+            read_all(library, reader)
+    assert [bool(page.model) for page in library.pages()] == [True, True, False, False, False]
+    assert {spot.page for spot in spots(library)} == {"1", "2", "3"}  # those of the third are there, the page is not
+    assert read_all(library, reader).pages == 3
+    assert (content(library), spots(library)) == (content(whole), spots(whole))
+
+
+def test_a_bad_page_is_listed_and_the_rest_is_read(
+    library: Library, reader: LineReader, unread: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes((unread / "scans" / "1.png").read_bytes()[:60])
+    with library.changing() as connection:
+        connection.execute("UPDATE pages SET source = ? WHERE id = 2", (str(tmp_path / "broken.png"),))
+    report = read_all(library, reader)
+    assert report.pages == 4
+    ((file, what),) = report.bad
+    assert file.endswith("broken.png") and library.page(2).problem == what != ""
+    assert library.page(2).model == "" and {spot.page for spot in spots(library)} == {"1", "3", "4", "5"}
+    with library.changing() as connection:
+        connection.execute("UPDATE pages SET source = ? WHERE id = 2", (str(unread / "scans" / "1.png"),))
+    assert read_all(library, reader).pages == 1 and library.page(2).problem == ""
+
+
+def test_pages_without_lines_are_given_those_that_are_found(library: Library, reader: LineReader) -> None:
+    with library.changing() as connection:
+        connection.execute("DELETE FROM lines")
+        connection.execute("UPDATE pages SET lines_from = ''")
+    asked = list[tuple[int, ...]]()
+
+    def finder(picture: Picture) -> tuple[Line, ...]:
+        asked.append(picture.shape)
+        return lines_on(picture.shape[1], 2)
+
+    making = kept_making(library)
+    report = read(library, Here(reader=reader, finder=finder, least=making.least), making.origin)
+    assert report.lines == 10 and len(asked) == 5
+    assert {page.lines_from for page in library.pages()} == {"found"}
+
+
+@pytest.mark.parametrize("change", [{"model": "e" * 32}, {"least": 0.2}])
+def test_another_model_or_least_makes_the_index_anew(
+    library: Library, reader: LineReader, change: dict[str, object]
+) -> None:
+    read_all(library, reader)
+    making = kept_making(library)
+    origin = Origin(**{"least": making.least, "temperature": making.temperature, "model": making.model, **change})  # type: ignore[arg-type]
+    here = Here(reader=reader, finder=none_found, least=origin.least)
+    with library.changing() as connection:  # read by the second model once, before the first replaced its index
+        connection.execute("UPDATE pages SET model = ? WHERE id = 5", (origin.model,))
+    assert read(library, here, origin).pages == 5 and read(library, here, origin).pages == 0
+    assert {spot.page for spot in spots(library)} == {"1", "2", "3", "4", "5"}
+    assert {page.model for page in library.pages()} == {origin.model}
+    with SqliteSpots(library.folder / SPOTS) as store:
+        assert store.origin == origin
+
+
+def test_made_anew_with_another_least_the_index_is_that_of_reading_with_it(
+    library: Library, reader: LineReader, unread: Path, tmp_path: Path
+) -> None:
+    other = Library.open(shutil.copytree(unread / "archive", tmp_path / "other"))
+    read_all(library, reader, least=0.2)
+    few = spots(library)
+    read_all(other, reader, least=0.05)
+    count = reindex(library, reader.alphabet, replace(kept_making(library).origin, least=0.05), lambda done, of: None)
+    assert spots(library) == spots(other) and count == len(spots(other)) > len(few)
+
+
+def test_a_word_that_a_hyphen_divides_is_one_of_the_first_line() -> None:
+    alphabet = Alphabet(characters=" -acimno")
+    lines = [packed(written("un cami-".replace("u", "o"), alphabet)), packed(written("no a", alphabet))]
+    first, second = ({spot.word: spot.probability for spot in found}
+                     for found in spots_of(lines, alphabet, page=7, least=0.05))  # fmt: skip
+    assert first["camino"] == pytest.approx(0.9**8, rel=0.2) and "camino" not in second
+    assert {"on", "cami"} <= set(first) and {"no", "a"} <= set(second)
+
+
+def written(text: str, alphabet: Alphabet) -> NDArray[np.float64]:
+    """Each letter sure to 0.9 in every third frame, blanks between."""
+    found = np.full((3 * len(text), alphabet.num_labels), 1e-9)
+    found[:, 0] = 1
+    for place, label in enumerate(alphabet.labels(text)):
+        found[3 * place + 1, 0], found[3 * place + 1, label] = 0.1, 0.9
+    whole: NDArray[np.float64] = found / found.sum(axis=1, keepdims=True)
+    return whole

@@ -1,0 +1,57 @@
+"""Reading on several processes leaves the same archive as reading in one, even where one of them is killed."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from capas.archive.making import kept_making
+from capas.archive.reading import SPOTS, Here, read
+from capas.archive.spread import OnRay
+from capas.engine.line_reader import LineReader
+from capas.search.sqlite import SqliteSpots
+from tests.archive.bars import content, library_of, reader_run
+
+PAGES = 40
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("CAPAS_RAY" not in os.environ, reason="starts a cluster of Ray: CAPAS_RAY=1 runs it")
+def test_with_a_worker_killed_the_archive_is_that_of_one_process(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    run = reader_run(tmp_path / "reader")
+    reader = LineReader.open(run)
+    one, many = (library_of(tmp_path / name, reader, where=str(run), pages=PAGES) for name in ("one", "many"))
+    making = kept_making(one)
+    read(one, Here(reader=reader, finder=lambda picture: (), least=making.least), making.origin)
+    killed = list[int]()
+
+    def kill_one(done: int, of: int) -> None:
+        if not killed:
+            killed.append(workers()[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    on_ray = OnRay(reader=str(run), least=making.least, workers=2)
+    report = read(many, on_ray, making.origin, progress=kill_one)
+    assert killed and report.pages == PAGES and not report.bad
+    assert content(many) == content(one)
+    with SqliteSpots(one.folder / SPOTS) as first, SqliteSpots(many.folder / SPOTS) as second:
+        assert list(first.everything()) == list(second.everything())
+
+
+def workers() -> list[int]:
+    """The processes below this one in which Ray runs jobs, those at work first."""
+    below = {os.getpid()}
+    found = list[tuple[bool, int]]()
+    for number in sorted(int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
+        try:
+            parent = int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
+            command = Path(f"/proc/{number}/cmdline").read_text()
+        except OSError:
+            continue
+        if parent in below:
+            below.add(number)
+            if command.startswith(("ray::read_job", "ray::IDLE")):
+                found.append((command.startswith("ray::IDLE"), number))
+    return [number for _, number in sorted(found)]
