@@ -118,7 +118,7 @@ def student_config(config: Config) -> Config:
         said = method.model_dump()
         noise = augment.model_copy(update={name: said[name] for name in NOISE})
     else:
-        noise = AugmentConfig(crop=0.0, flip=False, rotate=0.0, colour=0.0, cutout=0.0, mixup=0.0)
+        noise = AugmentConfig(crop=0.0, flip=False, rotate=0.0, colour=0.0, cutout=0.0, mixup=0.0, hand=0.0)
     return config.model_copy(
         update={
             "augment": noise,

@@ -17,8 +17,7 @@ from capas.archive.line_finding.maps import Singles
 from capas.archive.line_finding.spacing import Floats, spacings
 
 LIKELY: Final = 0.35  # that a baseline runs here
-# On average, of a whole line. On the validation pages every true line was above 0.90, every false one below 0.75.
-SURE: Final = 0.75
+PLAUSIBLE: Final = 0.5  # on average, of a whole line
 _CROWDED: Final = 0.4  # of the distance between lines: nearer to each other there are no two
 _SLOPE: Final = 12  # steps, over which a line's direction is taken
 _GAP: Final = 5  # columns without a step, after which a line is done
@@ -62,7 +61,7 @@ def traced(baseline: Singles, ends: Singles) -> list[Trace]:
         return []
     space = float(np.median(spacings([piece.points for piece in pieces], len(baseline))))
     joined = [_smooth(piece, space) for piece in _joined(pieces, space, ends)]
-    return _alone([piece for piece in joined if piece.chance >= SURE and piece.length >= 0.5 * space], space)
+    return _alone([piece for piece in joined if piece.chance >= PLAUSIBLE and piece.length >= 0.5 * space], space)
 
 
 def _alone(traces: Sequence[Trace], space: float) -> list[Trace]:
