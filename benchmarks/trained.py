@@ -28,6 +28,13 @@ def train(data: Path | str, out: Path, settings: Sequence[str] = (), *options: s
     return {**json.loads(done.stdout), "per_class": metrics["per_class"], "baseline": metrics["baseline"]}
 
 
+def finished_run(arguments: Sequence[str], option: str) -> Path | None:
+    """The run behind ``option``, the only one; None without arguments."""
+    if arguments and (arguments[0] != option or len(arguments) != 2):
+        sys.exit(f"{' '.join(arguments)}? Expected {option} RUN")
+    return Path(arguments[1]).resolve() if arguments else None
+
+
 def figure(run: dict[str, object], name: str) -> dict[str, object]:
     """A figure of the test."""
     metrics = run["metrics"]
