@@ -43,6 +43,7 @@ PLACES = tuple(f"{row}_{side}" for row in ("top", "middle", "bottom") for side i
 # Keys that the sources put together: the pattern as it stands there, and what may take the place of {}.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "archive.columns.{}": ("unit", "pages", "page", "line", "probability", "word", "text"),
+    "archive.learn.{}": ("truth", "before", "after", "better", "worse", "same"),
     "archive.serve.{}": (*WORDS, *SCRIPT_WORDS),
     "attributes.{}": names_in("attributes"),
     "baselines.{}": names_in("baselines"),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from capas.cli.options import Json
+from capas.cli.options import Json, Out, Settings
 from capas.core.messages import say
 
 archive = typer.Typer(help=say("cli.archive"), no_args_is_help=True)
@@ -179,3 +179,16 @@ def archive_review(
         verbs.export_corrections(folder, export, as_json)
     if lines or not (judge or correct or one_by_one or export):
         verbs.list_lines(folder, unit, limit, as_json)
+
+
+@archive.command("learn", help=say("cli.archive_learn"))
+def archive_learn(
+    folder: Folder,
+    time: Annotated[str, typer.Option(metavar="15m", help=say("cli.archive_learn_time"))] = "15m",
+    settings: Settings = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import archive_learn_verb
+
+    archive_learn_verb.learn(folder, time, settings, out, as_json)

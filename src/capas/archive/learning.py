@@ -1,0 +1,143 @@
+"""A reader that learns from what people corrected, and whether it reads better than the one before.
+
+One page in five, drawn by the hash of its picture, is kept apart: its corrected lines are never learnt from and say
+what was gained. Where too few lines lie on such pages, one corrected line in five is kept apart in place of them. A
+line that a reader of this archive has once learnt from never says anything about a later one.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from capas.archive.corrections import LINES, Written, write_corrections
+from capas.archive.library import Library
+from capas.core.errors import CapasError
+from capas.engine.predict import load_model
+from capas.score.resample import Difference, Figure, Measured, differences, figures_of, summed
+from capas.tasks.edit_distance import edits
+from capas.tasks.transcribe import composed
+
+FOLDER: Final = "corrected"
+FACT: Final = "learnt_lines"
+APART: Final = 0.2
+FEWEST_APART, FEWEST_LEARNT = 5, 10
+SHOWN: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lesson:
+    """Corrected lines laid out to learn from: the ``folder`` with ``train`` and ``test``, how many lines each holds,
+    and what could not be written."""
+
+    folder: Path
+    learnt: int
+    apart: int
+    written: Written
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changed:
+    """A line that the two readers read differently: what people say it says, and both readings."""
+
+    truth: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gain:
+    """Error rates by character of the reader ``before`` and ``after`` on the same lines, their ``difference`` (after
+    less before), and the lines that changed most."""
+
+    before: Figure
+    after: Figure
+    difference: Difference
+    changed: tuple[Changed, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The form of ``--json``."""
+        return {
+            "before": self.before.as_json(), "after": self.after.as_json(), "difference": self.difference.as_json(),
+            "changed": [{"truth": one.truth, "before": one.before, "after": one.after} for one in self.changed],
+        }  # fmt: skip
+
+
+def lay_out(library: Library, progress: Callable[[int, int], None]) -> Lesson:
+    """Write the corrected lines into a new folder of the archive. Raises CapasError ``too_few_corrections``."""
+    number = 1 + sum(1 for _ in (library.folder / FOLDER).glob("*/"))
+    folder = library.folder / FOLDER / f"{number:03d}"
+    written = write_corrections(library, folder, progress)
+    stems = sorted(path.name.removesuffix(".gt.txt") for path in (folder / LINES).glob("*.gt.txt"))
+    known = frozenset(_taught(library))
+    apart = _apart(library, [stem for stem in stems if stem not in known])
+    if len(apart) < FEWEST_APART or len(stems) - len(apart) < FEWEST_LEARNT:
+        raise CapasError("too_few_corrections", where=library.folder, received=len(stems),
+                         fewest=FEWEST_APART + FEWEST_LEARNT, apart=len(apart))  # fmt: skip
+    for stem in stems:
+        part = folder / ("test" if stem in apart else "train")
+        part.mkdir(exist_ok=True)
+        for ending in (".png", ".gt.txt"):
+            (folder / LINES / f"{stem}{ending}").rename(part / f"{stem}{ending}")
+    (folder / LINES).rmdir()
+    return Lesson(folder=folder, learnt=len(stems) - len(apart), apart=len(apart), written=written)
+
+
+def taught(library: Library, lesson: Lesson) -> None:
+    """Remember what was learnt from."""
+    stems = {path.name.removesuffix(".gt.txt") for path in (lesson.folder / "train").glob("*.gt.txt")}
+    library.set_fact(FACT, json.dumps(sorted(stems | set(_taught(library)))))
+
+
+def _taught(library: Library) -> list[str]:
+    held = library.fact(FACT)
+    return [str(one) for one in json.loads(held)] if held else []
+
+
+def _apart(library: Library, stems: Sequence[str]) -> frozenset[str]:
+    """The lines to keep apart."""
+    hashes = {page.id: page.hash for page in library.pages()}
+    pages = {stem: hashes[int(stem.partition("_")[0])] for stem in stems}
+    by_page = frozenset(stem for stem in stems if _share(pages[stem]) < APART)
+    if len(by_page) >= max(FEWEST_APART, APART / 2 * len(stems)) and len(by_page) <= len(stems) / 2:
+        return by_page
+    return frozenset(stem for stem in stems if _share(pages[stem] + stem) < APART)
+
+
+def _share(text: str) -> float:
+    """0 to 1, always the same for a text, evenly spread over texts."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+
+
+def compared(lesson: Lesson, before: str | Path, after: str | Path) -> Gain:
+    """Both readers on the lines kept apart. Raises those of ``load_model``."""
+    files = sorted((lesson.folder / "test").glob("*.png"))
+    truths = [composed(file.with_suffix(".gt.txt").read_text(encoding="utf-8").strip()) for file in files]
+    readings = [[one.text or "" for one in load_model(where).predict(files)] for where in (before, after)]
+    units = tuple(file.stem for file in files)
+    first, second = (_measured(units, truths, texts) for texts in readings)
+    lines = [Changed(truth=t, before=b, after=a) for t, b, a in zip(truths, *readings, strict=True) if a != b]
+    lines.sort(key=lambda line: -abs(_wrong(line.truth, line.before) - _wrong(line.truth, line.after)))
+    (difference,) = differences(second, first)
+    return Gain(before=figures_of(first)[0], after=figures_of(second)[0], difference=difference,
+                changed=tuple(lines[:SHOWN]))  # fmt: skip
+
+
+def _wrong(truth: str, text: str) -> int:
+    return edits(truth, text).distance
+
+
+def _measured(units: tuple[str, ...], truths: Sequence[str], texts: Sequence[str]) -> Measured:
+    """Characters wrong in each line, of how many."""
+    counts = [[_wrong(truth, text), len(truth)] for truth, text in zip(truths, texts, strict=True)]
+    stats = torch.tensor(counts, dtype=torch.double)
+
+    def rate(sums: Tensor) -> Tensor:
+        return (sums[:, :1] / sums[:, 1:]).nan_to_num()
+
+    return Measured(names=("cer",), units=units, sizes=stats[:, 1], of=summed(stats, rate))
