@@ -17,7 +17,7 @@ Legend: N lines.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from capas.pages.page import Line, Points
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Role = Literal["text", "note", "initial"]
 
 # So much of the shorter line may lie beneath another one without being in its column.
 TOUCH: Final = 0.15
@@ -39,12 +40,30 @@ def in_reading_order(lines: Sequence[Line]) -> tuple[Line, ...]:
     """The lines as they are read, with ``order`` 0, 1, …; writing runs from left to right."""
     if not lines:
         return ()
-    places = _places([line.baseline for line in lines])
-    rises = np.array([np.mean(line.baseline, axis=0)[1] - line.box.top for line in lines])
-    notes, places = _beside(places, rises)
+    notes, _, places = _beside(*_standing(lines))
     groups = (np.flatnonzero(~notes), np.flatnonzero(notes))
     order = [int(group[i]) for group in groups for i in _sorted(places[group])]
     return tuple(replace(lines[i], order=place) for place, i in enumerate(order))
+
+
+def roles(lines: Sequence[Line]) -> tuple[Role, ...]:
+    """What each line is: of the text, a note beside it, or an initial before it."""
+    if not lines:
+        return ()
+    notes, initials, _ = _beside(*_standing(lines))
+    return tuple("note" if note else "initial" if initial else "text"
+                 for note, initial in zip(notes.tolist(), initials.tolist(), strict=True))  # fmt: skip
+
+
+def distance_between(lines: Sequence[Line]) -> float:
+    """The usual distance in pixels from a line to the nearest above or below it; 0 where none has one."""
+    return _distance(_places([line.baseline for line in lines])) if lines else 0.0
+
+
+def _standing(lines: Sequence[Line]) -> tuple[Floats, Floats]:
+    """The places of the lines, and how far each reaches above its baseline."""
+    rises = np.array([np.mean(line.baseline, axis=0)[1] - line.box.top for line in lines])
+    return _places([line.baseline for line in lines]), rises
 
 
 def _places(baselines: Sequence[Points]) -> Floats:
@@ -72,16 +91,21 @@ def _overlap(a: Floats, b: Floats) -> Flags:
     return shared > TOUCH * shorter
 
 
-def _beside(places: Floats, rises: Floats) -> tuple[Flags, Floats]:
-    """Which lines are notes beside the text; and the places with initials moved into the text, above the line that they
-    begin. ``rises``: how far each line's outline reaches above its baseline."""
-    left, right, height = places.T
-    lengths = right - left
-    long = lengths >= LONG * _weighted_median(lengths, lengths)
-    column = _overlap(places, places) & (places[:, None, 2] != height)
+def _distance(places: Floats) -> float:
+    height = places[:, 2]
+    column = _overlap(places, places) & (height[:, None] != height)
     apart = np.where(column, np.abs(height[:, None] - height), np.inf).min(axis=1)
     known = apart[np.isfinite(apart)]
-    distance = float(np.median(known)) if known.size else 0.0
+    return float(np.median(known)) if known.size else 0.0
+
+
+def _beside(places: Floats, rises: Floats) -> tuple[Flags, Flags, Floats]:
+    """Which lines are notes beside the text, and which are initials; and the places with initials moved into the text,
+    above the line that they begin. ``rises``: how far each line's outline reaches above its baseline."""
+    left, right, _ = places.T
+    lengths = right - left
+    long = lengths >= LONG * _weighted_median(lengths, lengths)
+    distance = _distance(places)
     before, after = left[long].min(), right[long].max()
     outside = ~long & ((right <= before + TOUCH * lengths) | (left >= after - TOUCH * lengths))
     short = lengths <= INITIAL * distance
@@ -89,7 +113,7 @@ def _beside(places: Floats, rises: Floats) -> tuple[Flags, Floats]:
     moved = places.copy()
     moved[initial, 1] = before + lengths[initial]
     moved[initial, 2] -= np.maximum(distance / 2, rises[initial] - distance / 4)
-    return outside & ~short, moved
+    return outside & ~short, initial, moved
 
 
 def _before(places: Floats) -> Flags:

@@ -19,6 +19,7 @@ from capas.archive.line_finding.trace import Trace, traced
 from capas.networks.line_finder import STRIDE, LineFinderConfig, LineFinderNet
 from capas.pages.order import in_reading_order
 from capas.pages.page import Line, Points, onto_page
+from capas.pages.regions import in_regions
 
 WEIGHTS: Final = Path(__file__).parent / "weights.safetensors"
 # Pixels between lines that the network reads best, and how far off is looked at again.
@@ -48,8 +49,8 @@ class LineFinder:
         return cls(network)
 
     def find(self, picture: NDArray[np.uint8]) -> tuple[Line, ...]:
-        """The lines of a page (uint8 H×W or H×W×3, of any size) in reading order, without text, with their outlines and
-        how sure the network is of each; () where there are none."""
+        """The lines of a page (uint8 H×W or H×W×3, of any size) in reading order, without text, with their outlines,
+        regions (``pages.regions``) and how sure the network is of each; () where there are none."""
         height, width = picture.shape[:2]
         if min(height, width) < _LEAST_SIDE:
             return ()
@@ -68,7 +69,7 @@ class LineFinder:
                  polygon=_points(outline * by, width, height), confidence=round(trace.chance, 3))
             for line, outline, trace in zip(baselines, around, traces, strict=True)
         ]  # fmt: skip
-        return _numbered(in_reading_order(lines))
+        return _numbered(in_regions(in_reading_order(lines)))
 
     def _traced(self, picture: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], list[Trace]]:
         grey = reduced(picture, scale)
