@@ -113,6 +113,8 @@ GOOD = gzip.decompress(idx(np.arange(6).reshape(1, 2, 3)))
         gzip.compress(GOOD)[:-9], gzip.compress(b"\0\0\x0d" + GOOD[3:]), gzip.compress(GOOD[:9]),
         idx(np.arange(6)),
     ],
+    # Names of their own: gzip writes the time into its header, and two test processes must collect the same names.
+    ids=["empty", "no gzip", "nothing in it", "too short", "too long", "cut", "wrong type", "no numbers", "one axis"],
 )  # fmt: skip
 def test_a_damaged_idx_file_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.gz").write_bytes(content)
