@@ -1,33 +1,43 @@
-"""How an index grows: build time, size and latency of queries for more and more pages, with spots like the real ones.
+"""How an index grows: build time, size, memory and latency of queries for more and more pages, with spots like the
+real ones.
 
 A page has 34 lines and 1,120 spots, as many as a held-out page of vaticane-reg-lat-1616 with ε = 0.01
-(``make bench manuscript-search``). Their probabilities are drawn from the quantiles that were measured there; words are
-200,000 made-up ones in Zipf's proportions, so that frequent words grow with the archive. Queries, each asked once after
-the index was filled, through ``search.hits.search`` without folds and for lines with a probability of at least 0.1:
-frequent words (ranks 20 to 40), rare ones (from rank 1,000 on), wildcards (three letters and *), and phrases of two
-frequent words; beside them, the best 50 spots of a frequent word, straight from the store. SQLite, one process, the
-processor's time, for others were at work on the machine; the largest size was reduced from 100,000 pages to fit into
-minutes, so that what is said of more pages is extrapolated (docs/scale.md).
+(``make bench manuscript-search``); of the largest index it has the 348 best of them, those of ε = 0.1, so that the run
+stays within minutes. Their probabilities are drawn from the quantiles that were measured there; words are
+200,000 made-up ones in Zipf's proportions, so that frequent words grow with the archive. They are kept in shards of
+10,000 pages (``search.shards``), filled 2,500 pages at a time and compacted. Queries, each asked once after the index
+was filled, through ``search.hits.search``, the first page of 20 lines with a probability of at least 0.1 and how many
+there are, without folds: the most frequent words (ranks 1 to 20), frequent ones (21 to 40), rare ones (from rank 1,000
+on), wildcards (three letters and *), phrases of two frequent words and of a frequent and a rare one; frequent words
+in one shard of ten, and the frequent words with how many hits each page has, for which all spots are looked at.
+
+One process on one core, SQLite; the processor's time, for others were at work on the machine. Seconds to build: those
+of ``add``, and of ``compact``, without drawing the spots. Memory is the most that the process ever held (RSS): until
+the index stood, and that of another process that asked.
 """
 
 import json
+import multiprocessing
+import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.record import RESULTS, conditions, keep, table
 from benchmarks.spots import ORIGIN, vocabulary
-from capas.search.hits import search
+from capas.search.hits import Hits, search
 from capas.search.query import parse
-from capas.search.sqlite import SqliteSpots
+from capas.search.shards import ShardedSpots
 from capas.search.store import Spot
 
-SIZES = (250, 1000, 2500)
-SPOTS, LINES, BATCH = 1120, 34, 250
-ASKED, LEAST = 20, 0.1
+SIZES = ((1000, 1120), (10_000, 1120), (100_000, 348))  # pages, spots on each
+SPOTS, LINES, BATCH, SHARD = 1120, 34, 2500, 10_000
+ASKED, LEAST, SHOWN = 20, 0.1, 20
+KINDS = ("most frequent word", "frequent word", "rare word", "wildcard", "phrase, both frequent", "phrase, one rare",
+         "frequent word in one shard", "frequent word by page")  # fmt: skip
 
 
 def drawn_like() -> list[float]:
@@ -37,71 +47,93 @@ def drawn_like() -> list[float]:
     return [bins[0]["low"], *(one["high"] for one in bins)]
 
 
-def spots_on(pages: list[str], names: list[str], quantiles: list[float], seed: int) -> Iterator[Spot]:
-    """The spots of some pages."""
+def spots_on(
+    pages: list[str], names: list[str], quantiles: list[float], seed: int, each: int = SPOTS
+) -> Iterator[Spot]:
+    """The spots of some pages: the best ``each`` of a page."""
     chance = np.random.default_rng(seed)
-    count = SPOTS * len(pages)
+    count = each * len(pages)
     share = np.cumsum(1 / np.arange(1, len(names) + 1))
     which = np.searchsorted(share, chance.random(count) * share[-1]).tolist()
-    likely = np.interp(chance.random(count), np.linspace(0, 1, len(quantiles)), quantiles).tolist()
+    likely = np.interp(1 - chance.random(count) * each / SPOTS, np.linspace(0, 1, len(quantiles)), quantiles).tolist()
     lines, starts = chance.integers(0, LINES, count).tolist(), chance.integers(0, 300, count).tolist()
     for at, (word, p, line, start) in enumerate(zip(which, likely, lines, starts, strict=True)):
         name = names[word]
-        yield Spot(word=name, probability=p, page=pages[at // SPOTS], line=line, start=start, end=start + 4 * len(name))
+        yield Spot(word=name, probability=p, page=pages[at // each], line=line, start=start, end=start + 4 * len(name))
+
+
+def shards_of(pages: Iterable[str]) -> Mapping[str, str]:
+    """Ten thousand pages to a shard."""
+    return {page: f"fonds-{int(page) // SHARD}" for page in pages}
+
+
+def built(folder: Path, size: int, each: int) -> dict[str, float]:
+    """Fill an index; seconds of the processor, bytes a spot, and the most memory that the process held."""
+    names, quantiles, seconds = vocabulary(), drawn_like(), 0.0
+    with ShardedSpots(folder, shards_of, ORIGIN) as store:
+        for start in range(0, size, BATCH):
+            pages = [str(number) for number in range(start, min(start + BATCH, size))]
+            spots = list(spots_on(pages, names, quantiles, start, each))
+            started = time.process_time()
+            store.add(pages, spots)
+            seconds += time.process_time() - started
+        started = time.process_time()
+        store.compact()
+        counting = time.process_time() - started
+    kept = sum(path.stat().st_size for path in folder.iterdir())
+    return {"pages": size, "spots": size * each, "seconds": seconds, "seconds_to_count": counting,
+            "bytes_per_spot": kept / (size * each), "megabytes": peak()}  # fmt: skip
 
 
 def queries(names: list[str]) -> dict[str, list[str]]:
-    """What is asked."""
+    """What is asked, by kind."""
     chance = np.random.default_rng(5)
-    frequent = names[20 : 20 + ASKED]
+    most, frequent = names[:ASKED], names[ASKED : 2 * ASKED]
     rare = [names[at] for at in chance.integers(1000, len(names), ASKED)]
-    return {
-        "frequent word": frequent, "rare word": rare,
-        "wildcard": [f"{name[:3]}*" for name in names if len(name) > 4][20 : 20 + ASKED],
-        "phrase": [f'"{a} {b}"' for a, b in zip(frequent, reversed(frequent), strict=True)],
-    }  # fmt: skip
+    wild = [f"{name[:3]}*" for name in names if len(name) > 4][20 : 20 + ASKED]
+    pairs = [[f'"{a} {b}"' for a, b in zip(frequent, some, strict=True)] for some in (frequent[::-1], rare)]
+    return dict(zip(KINDS, (most, frequent, rare, wild, *pairs, frequent, frequent), strict=True))
 
 
-def latencies(store: SqliteSpots, names: list[str]) -> dict[str, list[float]]:
-    """Milliseconds, median and 95 %, and the median number of hits."""
-    found = {}
-    for kind, asked in queries(names).items():
-        taken, hits = [], []
-        for text in asked:
-            started = time.process_time()
-            hits.append(len(search(store, parse(text), folds=False, least=LEAST).probabilities))
-            taken.append(1000 * (time.process_time() - started))
-        found[kind] = _summed_up(taken, hits)
-    taken, hits = [], []
-    for word in queries(names)["frequent word"]:
+def asked(folder: Path, size: int) -> dict[str, object]:
+    """Milliseconds (median, 95 %), the median number of hits and how they were counted; and the memory."""
+    names, found = vocabulary(), dict[str, object]()
+    one = frozenset(str(number) for number in range(min(size, SHARD)))
+    with ShardedSpots(folder, shards_of) as store:
+        for kind, texts in queries(names).items():
+            pages = one if kind == KINDS[6] else None
+            found[kind] = timed([lambda q=text, p=pages, by=kind == KINDS[7]: search(  # type: ignore[misc]
+                store, parse(q), folds=False, least=LEAST, limit=SHOWN, pages=p, by_page=by)
+                for text in texts])  # fmt: skip
+    return {"queries": found, "megabytes_to_ask": peak()}
+
+
+def timed(calls: list[Callable[[], Hits]]) -> dict[str, object]:
+    """What the calls took and found."""
+    taken, hits = [], list[Hits]()
+    for call in calls:
         started = time.process_time()
-        hits.append(len(list(store.spots([word], limit=50))))
+        hits.append(call())
         taken.append(1000 * (time.process_time() - started))
-    return {**found, "best 50 spots": _summed_up(taken, hits)}
+    p50, p95 = (float(np.quantile(taken, at)) for at in (0.5, 0.95))
+    return {"p50": p50, "p95": p95, "hits": float(np.median([one.count for one in hits])),
+            "counted": sorted({one.counted for one in hits})}  # fmt: skip
 
 
-def _summed_up(taken: list[float], hits: list[int]) -> list[float]:
-    return [float(np.quantile(taken, 0.5)), float(np.quantile(taken, 0.95)), float(np.median(hits))]
+def peak() -> float:
+    """The most memory that this process ever held, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def grown() -> list[dict[str, object]]:
-    """One index, measured at each size."""
-    names, quantiles, rows = vocabulary(), drawn_like(), list[dict[str, object]]()
-    seconds, done = 0.0, 0
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "spots.sqlite"
-        with SqliteSpots(path, ORIGIN) as store:
-            for size in SIZES:
-                while done < size:
-                    pages = [str(number) for number in range(done, done + BATCH)]
-                    spots = list(spots_on(pages, names, quantiles, done))
-                    started = time.process_time()
-                    store.add(pages, spots)
-                    seconds, done = seconds + time.process_time() - started, done + BATCH
-                answers = latencies(store, names)
-                taken = path.stat().st_size / (size * SPOTS)
-                rows.append({"pages": size, "seconds": seconds, "bytes_per_spot": taken, "queries": answers})
-                print(rows[-1], flush=True)
+    """An index of each size, built in one process and asked in another."""
+    rows = list[dict[str, object]]()
+    context = multiprocessing.get_context("spawn")
+    for size, each in SIZES:
+        with tempfile.TemporaryDirectory() as folder, context.Pool(1, maxtasksperchild=1) as pool:
+            row = dict(pool.apply(built, (Path(folder), size, each)))
+            rows.append({**row, **pool.apply(asked, (Path(folder), size))})
+            print(rows[-1], flush=True)
     return rows
 
 
@@ -109,15 +141,21 @@ def main() -> None:
     """Build and ask."""
     facts = conditions("archive-scale")
     rows = grown()
-    cells: list[list[object]] = []
+    first: list[list[object]] = []
+    second: list[list[object]] = []
     for row in rows:
-        asked, size = row["queries"], row["pages"]
-        assert isinstance(asked, dict) and isinstance(size, int)
-        cells.append([size, f"{size * SPOTS / 1e6:.2f} M", f"{row['seconds']:.0f}", f"{row['bytes_per_spot']:.1f}",
-                      *(f"{p50:.2f} / {p95:.2f} ({hits:.0f})" for p50, p95, hits in asked.values())])  # fmt: skip
-    kinds = [f"{kind}, ms p50 / p95 (hits)" for kind in (*queries(vocabulary()), "best 50 spots")]
-    heads = ["pages", "spots", "s to build", "bytes a spot", *kinds]
-    text = (__doc__ or "") + "\n" + table(heads, cells)
+        size, spots = row["pages"], row["spots"]
+        assert isinstance(size, int) and isinstance(spots, int)
+        queries_of = row["queries"]
+        assert isinstance(queries_of, dict)
+        first.append([f"{size:,}", f"{spots / 1e6:.1f} M", f"{row['seconds']:.0f}", f"{row['seconds_to_count']:.1f}",
+                      f"{row['bytes_per_spot']:.1f}", f"{row['megabytes']:.0f}",
+                      f"{row['megabytes_to_ask']:.0f}"])  # fmt: skip
+        second += [[f"{size:,}", kind, f"{one['p50']:.1f}", f"{one['p95']:.1f}", f"{one['hits']:,.0f}",
+                    ", ".join(one["counted"])] for kind, one in queries_of.items()]  # fmt: skip
+    heads = ["pages", "spots", "s to build", "s to count", "bytes a spot", "MB while building", "MB while asking"]
+    kinds = ["pages", "query", "ms, median", "ms, 95 %", "hits, median", "counted"]
+    text = f"{__doc__ or ''}\n{table(heads, first)}\n\n{table(kinds, second)}"
     keep("archive-scale", "An index that grows", text, facts, {"sizes": rows})
 
 

@@ -34,7 +34,8 @@ from capas.archive.adding import add
 from capas.archive.library import Library
 from capas.archive.making import keep_making, making_of
 from capas.archive.posteriors import unpacked
-from capas.archive.reading import HYPHENS, SPOTS, Here, of_word, read, read_one, reindex
+from capas.archive.reading import HYPHENS, Here, of_word, read, read_one, reindex
+from capas.archive.stores import SPOTS
 from capas.engine.line_reader import LineReader
 from capas.engine.recipes.transcription import TranscriptionModel
 from capas.score.ranking import Ranked, average_precision, mean_average_precision
@@ -263,7 +264,7 @@ def calibrated(pages: Pages) -> dict[str, object]:
 def with_temperature(reader: LineReader, temperature: float) -> LineReader:
     """The same reader, its logits divided by another number."""
     model = reader.model
-    return replace(reader, model=TranscriptionModel(model.network, model.side, model.alphabet, model.beam, temperature))
+    return replace(reader, model=TranscriptionModel(model.network, model.side, model.decoder, temperature))
 
 
 def costs(pages: Pages) -> tuple[list[dict[str, float]], float]:
