@@ -16,8 +16,9 @@ from capas.archive.adding import add
 from capas.archive.library import Library, PageRow
 from capas.archive.making import Making, keep_making
 from capas.archive.posteriors import packed, unpacked
-from capas.archive.reading import SPOTS, index_of, spots_of
+from capas.archive.reading import index_of, spots_of
 from capas.archive.serve import ArchiveServer, Serving
+from capas.archive.stores import SPOTS
 from capas.pages.line_images import line_size, reaches
 from capas.pages.page import Line
 from capas.tasks.transcribe import Alphabet, read_greedily

@@ -58,7 +58,7 @@ def test_a_manifest_names_pictures_beside_it_and_fetches_nothing_unasked(empty: 
 
 def test_nothing_to_add_is_an_error(empty: Library, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    for path, key in ((tmp_path / "in", "nothing_to_add"), (tmp_path / "gone", "no_such_path")):
+    for path, key in ((tmp_path / "in", "nothing_to_add"), (tmp_path / "gone", "no_pages_at")):
         with pytest.raises(CapasError) as caught:
             added(empty, path)
         assert caught.value.key == key

@@ -21,7 +21,7 @@ def test_reviews_are_kept_and_leave_as_lines_to_train_on(library: Library, capsy
         ("Ana", "sepan"),
     ]
     exported = capas_here(capsys, "archive", "review", run, "--export", "corrected")
-    assert exported.out.startswith("1 corrected lines") and "capas train corrected/lines" in exported.err
+    assert exported.out.endswith(": 1\n") and "capas train corrected/lines" in exported.err
     assert len(list(Path("corrected/lines").iterdir())) == 2
 
 
@@ -31,7 +31,7 @@ def test_lines_are_asked_for_one_by_one(
     typed = iter(["que yo Juan", "s", "", "q"])
     monkeypatch.setattr("builtins.input", lambda *_: next(typed))
     shown = capas_here(capsys, "archive", "review", library.folder, "--next", "--reviewer", "Eva")
-    assert shown.code == 0 and "2 lines kept" in shown.err
+    assert shown.code == 0 and "Lines kept: 2" in shown.err
     kept = reviews(library)
     assert kept[0].text == "que yo Juan" and kept[1].text == kept[1].before
 

@@ -11,6 +11,7 @@ from capas.archive.library import Library
 from capas.archive.review import correct
 from capas.core.errors import CapasError
 from capas.data.pictures import decode_file
+from capas.pages.normalise import rules_of
 from capas.pages.standards import read_page
 
 
@@ -57,6 +58,30 @@ def test_ead_has_a_component_for_every_unit(library: Library, tmp_path: Path) ->
     (file,) = export(library, tmp_path, "ead", progress=quiet)
     tree = ElementTree.parse(file)
     assert [one.text for one in tree.iter("{urn:isbn:1-931666-22-9}unittitle")][1:] == ["1606", "1607"]
+
+
+@pytest.mark.parametrize("form", ["alto", "page", "hocr", "tei"])
+def test_normalised_text_says_by_which_rules(library: Library, tmp_path: Path, form: str) -> None:
+    correct(library, 1, "l1", "q̃ yo ꝑ Juan", "ana")
+    rules = rules_of("castellano")
+    (file,) = export(library, tmp_path, form, unit="notaries/1606", rules=rules, progress=quiet)
+    assert read_page(file).page.lines[1].text == "que yo por Juan"
+    assert f"castellano ({rules.hash})" in file.read_text(encoding="utf-8")
+    (kept,) = export(library, tmp_path, form, unit="notaries/1606", progress=quiet)
+    assert read_page(kept).page.lines[1].text == "q̃ yo ꝑ Juan"
+    assert "normalisation" not in kept.read_text(encoding="utf-8")
+
+
+def test_the_words_of_a_reading_that_is_not_the_best_path_have_places(library: Library, tmp_path: Path) -> None:
+    """As a beam reads it: another letter in the second word."""
+    row = library.lines(1)[0]
+    other = row.text.replace("cuantos", "cuontos")
+    with library.changing() as connection:
+        connection.execute("UPDATE lines SET text = ? WHERE page = 1 AND number = 0", (other,))
+    before = read_page(export(library, tmp_path / "a", "alto", unit="notaries/1606", progress=quiet)[0]).page.lines[0]
+    assert before.text == other and [word.text for word in before.words] == other.split()
+    assert before.words[1].confidence is not None and before.words[0].confidence is not None
+    assert before.words[1].confidence < before.words[0].confidence
 
 
 def test_corrected_lines_become_training_examples(library: Library, tmp_path: Path) -> None:

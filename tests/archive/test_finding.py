@@ -32,7 +32,7 @@ def test_a_word_is_found_where_it_stands(library: Library) -> None:
 
 
 def test_old_spellings_are_one_word_where_they_are_folded(library: Library) -> None:
-    assert where(find(library, Wanted(query="ciudad"))) == [(1, 2)]  # cibdad
+    assert where(find(library, Wanted(query="ciudad"))) == [(1, 2), (2, 1)]  # cibdad, çiudad
     assert find(library, Wanted(query="ciudad", folds=False)).count == 0
     assert where(find(library, Wanted(query="sevilla"))) == [(1, 2)]  # seuilla
 

@@ -58,4 +58,4 @@ def test_a_page_without_its_picture_is_listed_all_the_same(library: Library, tmp
 
 
 def test_nothing_found_is_said(library: Library, tmp_path: Path) -> None:
-    assert "Nothing found" in written(library, tmp_path / "hits.html", Wanted(query="zzz"))
+    assert "Nothing found" in written(library, tmp_path / "hits.html", Wanted(query="kilo"))

@@ -1,6 +1,7 @@
 """IIIF: parts of pages as the Image API defines them; manifests that say how to search them; hits with boxes."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -84,9 +85,9 @@ def test_a_part_is_that_of_the_picture(library: Library) -> None:
 def test_pages_stay_decoded_up_to_a_size(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = []
 
-    def counted(path: object, frame: int = 0) -> object:
+    def counted(path: object, frame: int = 0, *, hash: str = "") -> object:
         decoded.append(path)
-        return decode(path, frame)  # type: ignore[arg-type]
+        return decode(path, frame, hash=hash)  # type: ignore[arg-type]
 
     monkeypatch.setattr("capas.archive.snippets.decode", counted)
     for kept, times in ((10 * WIDTH * HEIGHT, 2), (WIDTH * HEIGHT, 4)):
@@ -150,3 +151,10 @@ def test_parameters_are_checked() -> None:
     assert wanted(Asked(method="GET", path="/", params={"q": " casa "})).query == "casa"
     with pytest.raises(CapasError, match="cannot be asked"):
         wanted(Asked(method="GET", path="/", params={"least": "inf"}))
+
+
+def test_the_sizes_are_those_of_the_scale_factors_as_openseadragon_takes_them(library: Library) -> None:
+    facts = json.loads(info(library.page(1), "x").body)
+    factors = facts["tiles"][0]["scaleFactors"]
+    assert [size["width"] for size in facts["sizes"]] == [-(-WIDTH // factor) for factor in reversed(factors[1:])]
+    assert max(facts["sizes"][0].values()) <= 256

@@ -10,15 +10,18 @@ import pytest
 from numpy.typing import NDArray
 
 from capas.archive.library import Library
-from capas.archive.making import kept_making
+from capas.archive.making import kept_making, making_of
 from capas.archive.posteriors import packed
-from capas.archive.reading import SPOTS, Here, Report, read, reindex, spots_of
+from capas.archive.reading import Here, Report, read, reindex, spots_of
+from capas.archive.stores import SPOTS
+from capas.core.errors import CapasError
 from capas.engine.line_reader import LineReader
 from capas.pages.line_images import Picture
 from capas.pages.page import Line
 from capas.search.sqlite import SqliteSpots
 from capas.search.store import Origin, Spot
-from capas.tasks.transcribe import Alphabet
+from capas.tasks.character_ngrams import CharacterNgrams
+from capas.tasks.transcribe import Alphabet, Decoder
 from tests.archive.bars import content, library_of, lines_on, reader_run
 
 
@@ -52,6 +55,23 @@ def read_all(library: Library, reader: LineReader, *, least: float = 0.05, again
 def spots(library: Library) -> list[Spot]:
     with SqliteSpots(library.folder / SPOTS) as store:
         return list(store.everything())
+
+
+def test_lines_are_read_as_the_reader_reads_best(library: Library, reader: LineReader) -> None:
+    """With a beam and n-grams that want nothing but one letter, against which the network counts little."""
+    read_all(library, reader)
+    plain, found = [row.text for row in library.lines(1)], spots(library)
+    letter = max(reader.alphabet.characters, key="".join(plain).count)
+    ngrams = CharacterNgrams.learnt([letter * 50] * 50, reader.alphabet.characters, 2)
+    kept = reader.model.decoder
+    reader.model.decoder = Decoder(alphabet=reader.alphabet, beam=8, ngrams=ngrams, weight=9.0)
+    assert making_of(reader, "run", 0.05).reading == "beam 8, 2-grams × 9, bonus 0"
+    read_all(library, reader, again=True)
+    reader.model.decoder = kept
+    swayed = [row.text for row in library.lines(1)]
+    assert swayed != plain and all(set(text) <= {letter} for text in swayed)
+    assert spots(library) == found  # the index knows nothing of the n-grams
+    assert all(0 < row.confidence < 1 for row in library.lines(1) if row.text)
 
 
 def test_what_was_read_is_not_read_twice_unless_asked(library: Library, reader: LineReader) -> None:
@@ -129,7 +149,10 @@ def test_another_model_or_least_makes_the_index_anew(
     here = Here(reader=reader, finder=none_found, least=origin.least)
     with library.changing() as connection:  # read by the second model once, before the first replaced its index
         connection.execute("UPDATE pages SET model = ? WHERE id = 5", (origin.model,))
-    assert read(library, here, origin).pages == 5 and read(library, here, origin).pages == 0
+    # What this model has read is indexed from its posteriors: nothing is read twice for another least probability.
+    assert (
+        read(library, here, origin).pages == (4 if "model" in change else 0) and read(library, here, origin).pages == 0
+    )
     assert {spot.page for spot in spots(library)} == {"1", "2", "3", "4", "5"}
     assert {page.model for page in library.pages()} == {origin.model}
     with SqliteSpots(library.folder / SPOTS) as store:
@@ -164,3 +187,31 @@ def written(text: str, alphabet: Alphabet) -> NDArray[np.float64]:
         found[3 * place + 1, 0], found[3 * place + 1, label] = 0.1, 0.9
     whole: NDArray[np.float64] = found / found.sum(axis=1, keepdims=True)
     return whole
+
+
+def divided(library: Library) -> None:
+    """Two pages in one unit, three in another."""
+    with library.changing() as connection:
+        connection.execute("UPDATE pages SET unit = CASE WHEN id < 3 THEN 'a/1' ELSE 'b' END")
+
+
+def test_another_least_for_one_unit_keeps_the_others(library: Library, reader: LineReader) -> None:
+    divided(library)
+    read_all(library, reader, least=0.05)
+    origin = replace(kept_making(library).origin, least=0.2)
+    here = Here(reader=reader, finder=none_found, least=0.2)
+    assert read(library, here, origin, unit="a", again=True).pages == 2
+    assert {spot.page for spot in spots(library)} == {"1", "2", "3", "4", "5"}
+    assert min(spot.probability for spot in spots(library)) > 0.18
+
+
+def test_another_model_for_one_unit_is_refused_before_anything_is_lost(library: Library, reader: LineReader) -> None:
+    divided(library)
+    read_all(library, reader)
+    before = content(library), spots(library)
+    origin = replace(kept_making(library).origin, model="e" * 32)
+    here = Here(reader=reader, finder=none_found, least=origin.least)
+    with pytest.raises(CapasError) as error:
+        read(library, here, origin, unit="a")
+    assert error.value.key == "other_pages_lost" and "3" in error.value.part("what")
+    assert (content(library), spots(library)) == before

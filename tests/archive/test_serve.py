@@ -82,7 +82,7 @@ def test_hits_come_with_their_place_and_picture(server: ArchiveServer) -> None:
     answer = search(server, q="sepan", least=0.5)
     (hit,) = hits(answer)
     assert (hit["page"], hit["line"], hit["unit"], answer["hits"]) == (1, "l0", "notaries/1606", 1)
-    assert [one["name"] for one in answer["figures"]] == ["hits", "right, expected", "precision, expected"]  # type: ignore[attr-defined]
+    assert [one["name"] for one in answer["figures"]] == ["hit", "right, expected", "precision, expected"]  # type: ignore[attr-defined]
     picture = ask(server, str(hit["image"]))
     image = Image.open(io.BytesIO(picture.body))
     left, top, width, height = hit["box"]  # type: ignore[misc]

@@ -45,7 +45,7 @@ from capas.engine.recipes.translation import TranslationModel
 from capas.networks.catalog import build
 from capas.networks.unet import unet
 from capas.tasks.regression import TargetScale
-from capas.tasks.transcribe import Alphabet
+from capas.tasks.transcribe import Alphabet, Decoder
 
 HEARD = SoundPreparation(rate=2000, seconds=2.0, num_mels=16, mean=-8.0, std=3.0)
 SENTENCES = (("Ana", "vive", "en", "Lugo"), ("Marta", "y", "Ana", "viven", "aquí", "."))
@@ -206,7 +206,7 @@ def test_sounds_leave_with_their_spectrograms_inside(tmp_path: Path) -> None:
 def test_what_is_read_comes_as_probabilities_of_every_frame(side: ReadingSide, tmp_path: Path) -> None:
     alphabet = Alphabet(characters="añ o")
     network = OnLines(side.network(alphabet.num_labels, 4, 6))
-    model = TranscriptionModel(unlike_new(network), side, alphabet)
+    model = TranscriptionModel(unlike_new(network), side, Decoder(alphabet=alphabet))
     chance = np.random.default_rng(0)
     contents: list[np.ndarray] = [shown(1, 16, width, channels=1)[0, ..., 0] for width in (61, 130)]
     if isinstance(side, SpeechSide):

@@ -43,8 +43,11 @@ PLACES = tuple(f"{row}_{side}" for row in ("top", "middle", "bottom") for side i
 # Keys that the sources put together: the pattern as it stands there, and what may take the place of {}.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "archive.columns.{}": ("unit", "pages", "page", "line", "probability", "word", "text"),
+    "archive.expected_{}": ("exact", "spots", "best"),
     "archive.learn.{}": ("truth", "before", "after", "better", "worse", "same"),
+    "archive.reasons.{}": ("gone", "shut", "empty", "locked", "unknown", "cut"),
     "archive.serve.{}": (*WORDS, *SCRIPT_WORDS),
+    "archive.stopped.{}": ("adding_pages", "reading_pages", "indexing_pages", "exporting_pages"),
     "attributes.{}": names_in("attributes"),
     "baselines.{}": names_in("baselines"),
     "board.columns.{}": COLUMNS,

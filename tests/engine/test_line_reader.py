@@ -8,6 +8,7 @@ import pytest
 from capas.core.errors import CapasError
 from capas.engine.line_reader import LineReader
 from capas.engine.predict import load_model
+from capas.tasks.transcribe import Decoder
 from tests.engine.test_transcription import SETTINGS, line, texts, write_lines
 from tests.harness import train_here
 
@@ -43,7 +44,7 @@ def test_the_order_and_the_company_of_lines_do_not_matter(reader: LineReader) ->
 
 def test_the_best_path_is_what_the_model_reads(run: Path, reader: LineReader) -> None:
     model = load_model(run)
-    model.answering.beam = 0  # type: ignore[attr-defined]
+    model.answering.decoder = Decoder(alphabet=reader.alphabet)  # type: ignore[attr-defined]
     answers = model.predict(picture[..., None] for picture in LINES)
     for posteriors, answer in zip(reader.posteriors(LINES), answers, strict=True):
         path = posteriors.argmax(axis=1).tolist()

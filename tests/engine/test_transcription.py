@@ -25,9 +25,9 @@ from capas.pages.provenance import Provenance
 from capas.tasks.ctc import collapse
 from capas.tasks.transcribe import (
     Alphabet,
+    Decoder,
     Transcription,
     padded_labels,
-    read_by_beam,
     read_greedily,
     surest_frames,
 )
@@ -276,11 +276,17 @@ def test_a_beam_sums_what_the_best_path_does_not() -> None:
     """Two frames: the best path is blank twice (0.36), but the paths that say "a" have 0.64 together."""
     logits = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()
     alphabet = Alphabet(characters="a")
-    assert read_greedily(logits, alphabet).text == "" and read_by_beam(logits, alphabet, 4).text == "a"
-    assert read_by_beam(logits, alphabet, 4).probabilities == pytest.approx((0.4,))
+    by_beam = Decoder(alphabet=alphabet, beam=4).read(logits)
+    assert Decoder(alphabet=alphabet).read(logits).text == "" and by_beam.text == "a"
+    assert by_beam.probabilities == pytest.approx((0.4,))
 
 
 def test_the_way_of_reading_is_chosen_on_validation_and_kept(run: Path, model: Model) -> None:
     kept = json.loads((run / "bundle" / "answers.json").read_text())
-    tried = kept["cer_on_validation"]
-    assert kept["beam"] == (16 if tried["beam"] < tried["best_path"] else 0) == model.answering.beam
+    tried, decoder = kept["cer_on_validation"], model.answering.decoder
+    least = min(tried.values())
+    wanted = "best_path" if tried["best_path"] == least else "beam" if tried["beam"] == least else "ngrams"
+    assert (kept["beam"], "language_model" in kept) == {
+        "best_path": (0, False), "beam": (16, False), "ngrams": (16, True)
+    }[wanted]  # fmt: skip
+    assert decoder.beam == kept["beam"] and (run / "bundle" / "ngrams.json").exists() == (decoder.ngrams is not None)

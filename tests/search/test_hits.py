@@ -1,6 +1,8 @@
 """What answers a query, with which probability: by hand, and against what the model itself says."""
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from capas.search.keyword import keyword, normalised, probability
 from capas.search.query import Term, parse
 from capas.search.sqlite import SqliteSpots
 from capas.search.store import Origin, Spot, from_byte, to_byte
-from capas.search.vocabulary import meant, within
+from capas.search.vocabulary import meant, pattern, within
+from tests.search import plain_hits
 from tests.search.lines import written
 
 # Page, line, word, probability, start: every letter is 10 wide.
@@ -81,12 +84,13 @@ def test_a_phrase_is_words_that_follow_one_another_closely(store: SqliteSpots) -
 
 def test_hits_come_page_by_page_the_most_probable_first(store: SqliteSpots) -> None:
     whole = search(store, parse("r* OR cabeza OR de"))
-    assert list(whole.probabilities) == sorted(whole.probabilities, reverse=True)
-    assert [hit.probability for hit in whole.shown] == list(whole.probabilities)
+    assert list(whole.counts) == sorted(whole.counts, reverse=True) and whole.counted == "exact"
+    assert Counter(hit.probability for hit in whole.shown) == whole.counts and whole.count == len(whole.shown)
+    assert whole.by_page == Counter(hit.page for hit in whole.shown)
     parts: list[Hits] = [search(store, parse("r* OR cabeza OR de"), offset=n, limit=2) for n in range(0, 8, 2)]
     assert reduce(lambda shown, part: shown + part.shown, parts, ()) == whole.shown
     sure = search(store, parse("r* OR cabeza OR de"), least=0.8)
-    assert 0 < len(sure.shown) < len(whole.shown) and min(sure.probabilities) >= 0.8
+    assert 0 < len(sure.shown) < len(whole.shown) and min(sure.counts) >= 0.8
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,12 @@ def test_hits_come_page_by_page_the_most_probable_first(store: SqliteSpots) -> N
         ("r?y", True, {"rey", "rei"}),
         ("*o", False, {"reino"}),
         ("c?b*", True, {"cabeza", "Caveça"}),
+        ("cabeç*", True, {"cabeza", "Caveça"}),
+        ("cabec*", True, set()),
+        ("rrey*", True, {"rey", "rei", "reino"}),
+        ("s*", True, set()),
+        ("*eça", True, {"cabeza", "Caveça"}),
+        ("*rrey", True, set()),
         ("r.y", False, set()),
         ("r.*", False, set()),
         ("reyno~1", False, {"reino"}),
@@ -115,7 +125,10 @@ def test_the_words_that_a_term_means(store: SqliteSpots, text: str, folds: bool,
 @pytest.mark.parametrize(
     ("one", "other"),
     [("vbo", "ubo"), ("ubo", "vvo"), ("coraçón", "corazon"), ("yglesia", "iglesia"), ("ſeñor", "Señor"),
-     ("rreynos", "rreinos"),
+     ("rreynos", "reinos"), ("honrra", "honra"), ("ciudad", "çiudad"), ("ce", "ze"), ("nascer", "nacer"),
+     ("missa", "misa"),
+     ("dixo", "dijo"), ("muger", "mujer"), ("Ximénez", "Giménez"), ("Joseph", "josef"), ("thesoro", "tesoro"),
+     ("Christóual", "cristobal"), ("qual", "cual"), ("peccado", "pecado"), ("Fol.", "fol."), ("officio", "oficio"),
      ("ÁVILA", "abila"), ("hijo", "hiio"), ("casa", "caza"), ("nin\u0303o", "niño"), ("c\u0327ibdad", "zibdad")],
 )  # fmt: skip
 def test_historical_spellings_are_one(one: str, other: str) -> None:
@@ -123,10 +136,35 @@ def test_historical_spellings_are_one(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("año", "ano"), ("casa", "cosa"), ("rey", "rrey"), ("hubo", "ubo"), ("ce", "ze")]
+    ("one", "other"),
+    [
+        ("año", "ano"),
+        ("casa", "cosa"),
+        ("caro", "carro"),
+        ("hubo", "ubo"),
+        ("ca", "za"),
+        ("calle", "cale"),
+        ("que", "ce"),
+        ("leer", "ler"),
+    ],
 )
 def test_other_differences_stay(one: str, other: str) -> None:
     assert folded(one) != folded(other)
+
+
+FORMS = ("a", "b", "c", "ç", "e", "g", "h", "i", "ñ", "p", "q", "r", "rr", "s", "ss", "u", "x")
+
+
+def test_what_begins_like_a_pattern_is_found_in_every_spelling_of_what_follows() -> None:
+    """A pattern means every word that it matches letter by letter, and all other spellings of these."""
+    chance = np.random.default_rng(3)
+    for _ in range(3000):
+        start, rest = ("".join(chance.choice(FORMS, chance.integers(1, 4))) for _ in range(2))
+        if start[-1] + rest[0] in ("ph", "ch", "rh", "rr"):
+            continue
+        beginning, wanted = pattern(f"{start}*", folds=True)
+        form = folded(start + rest)
+        assert wanted.fullmatch(form) and form.startswith(beginning), (start, rest)
 
 
 def distance(a: str, b: str) -> int:
@@ -159,3 +197,81 @@ def test_the_product_is_near_the_exact_probability_of_two_neighbours_and_the_lea
         ratios.append((np.log(a * b / exact), np.log(min(a, b) / exact)))
     product, least = np.mean(ratios, axis=0)
     assert abs(product) < 0.2 and least > 1
+
+
+def drawn(pages: int, seed: int) -> list[Spot]:
+    """Spots of few words on few lines, so that they meet, overlap and follow one another."""
+    chance = np.random.default_rng(seed)
+    words = ["de", "la", "rey", "rei", "reino", "casa", "caça"]
+    return [
+        Spot(word=words[w], probability=p, page=str(page), line=line, start=x, end=x + 10 * len(words[w]))
+        for page in range(pages)
+        for w, p, line, x in zip(
+            np.minimum(chance.geometric(0.3, 40) - 1, 6).tolist(), chance.beta(0.4, 0.6, 40).tolist(),
+            chance.integers(0, 6, 40).tolist(), (12 * chance.integers(0, 20, 40)).tolist(), strict=True,
+        )
+    ]  # fmt: skip
+
+
+QUERIES = ("de", "rey", "casa OR reino", "re*", "casa~1", "de la", '"de la"', '"la rey de"', "rey NOT casa",
+           "(de rey) OR casa", "(de OR reino) la", '"de la" NOT (rey casa)', "absent", "de absent", '"absent de"',
+           '"re* de" OR "la casa"')  # fmt: skip
+
+
+@pytest.mark.parametrize("within_", ["line", "page"])
+@pytest.mark.parametrize("folds", [True, False])
+def test_the_answer_is_that_of_the_simple_way(tmp_path: Path, within_: Within, folds: bool) -> None:
+    spots = drawn(12, 0)
+    some = frozenset({"3", "5", "10"})
+    with SqliteSpots(tmp_path / "spots.sqlite", Origin(least=0.01, temperature=1.0, model="m")) as store:
+        store.add([str(page) for page in range(12)], spots)
+        for text in QUERIES:
+            for least in (0.0, 0.4):
+                simple = plain_hits.search(store, parse(text), within=within_, folds=folds, least=least, limit=10**9)
+                shown = [replace(hit, spots=()) for hit in simple.shown]
+                ours = search(store, parse(text), within=within_, folds=folds, least=least, limit=5000, offset=1)
+                assert [(hit.page, hit.line, hit.probability, hit.spots) for hit in ours.shown] == [
+                    (hit.page, hit.line, hit.probability, hit.spots) for hit in simple.shown[1:]
+                ], text
+                assert ours.counts == Counter(simple.probabilities) and ours.counted == "exact"
+                inside = search(store, parse(text), within=within_, folds=folds, least=least, limit=5000, pages=some)
+                assert [(h.page, h.line, h.probability) for h in inside.shown] == [
+                    (h.page, h.line, h.probability) for h in shown if h.page in some
+                ], text
+
+
+@pytest.mark.parametrize("pages", [None, frozenset(map(str, range(0, 12, 2)))])
+def test_of_very_many_the_best_are_read_and_the_rest_is_counted(tmp_path: Path, pages: frozenset[str] | None) -> None:
+    spots = drawn(12, 1)
+    with SqliteSpots(tmp_path / "spots.sqlite", Origin(least=0.01, temperature=1.0, model="m")) as store:
+        store.add([str(page) for page in range(12)], spots)
+        here = [one for one in spots if pages is None or one.page in pages]
+        exact = search(store, parse("de OR la"), limit=5000, folds=False, pages=pages)
+        assert exact.counted == "exact"
+        chances = {(hit.page, hit.line): (hit.probability, hit.spots) for hit in exact.shown}
+        parts = [search(store, parse("de OR la"), least=0.3, folds=False, pages=pages, offset=at, limit=4, most=20)
+                 for at in range(0, 80, 4)]  # fmt: skip
+        assert {part.counted for part in parts} == {"spots"}
+        likely = [q(one.probability) for one in here if one.word in ("de", "la") and q(one.probability) >= 0.3]
+        assert parts[0].counts == Counter(likely) == parts[-1].counts
+        assert parts[0].by_page == Counter(
+            one.page for one in here if one.word in ("de", "la") and q(one.probability) >= 0.3
+        )
+        shown = [hit for part in parts for hit in part.shown]
+        assert len({(hit.page, hit.line) for hit in shown}) == len(shown)  # no line twice, none left out
+        assert {(hit.page, hit.line) for hit in shown} == {
+            (one.page, one.line) for one in here if one.word in ("de", "la") and q(one.probability) >= 0.3
+        }
+        assert all((hit.probability, hit.spots) == chances[hit.page, hit.line] for hit in shown)
+        assert search(store, parse("de OR la"), folds=False, pages=pages, limit=21, most=20).counted == "exact"
+
+
+def test_words_that_stand_together_are_sought_at_the_best_places_of_the_rarest(tmp_path: Path) -> None:
+    with SqliteSpots(tmp_path / "spots.sqlite", Origin(least=0.01, temperature=1.0, model="m")) as store:
+        store.add([str(page) for page in range(12)], drawn(12, 2))
+        for text in ('"de la"', "la de"):
+            exact = search(store, parse(text), folds=False, limit=5000)
+            some = search(store, parse(text), folds=False, limit=20, most=60)
+            assert (exact.counted, some.counted) == ("exact", "best") and 0 < some.count < exact.count
+            lines = {(hit.page, hit.line) for hit in exact.shown}
+            assert {(hit.page, hit.line) for hit in some.shown} <= lines

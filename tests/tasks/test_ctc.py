@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from capas.tasks.ctc import beam_search, collapse, ctc_loss, frames_needed, greedy
+from capas.tasks.ctc import BLANK, aligned, beam_search, collapse, ctc_loss, frames_needed, greedy
 
 T, K = 5, 3
 
@@ -80,6 +80,8 @@ def test_a_language_model_and_a_bonus_order_the_readings() -> None:
 
     def model(before: tuple[int, ...], label: int) -> float:
         asked.append((*before, label))
+        if label == BLANK:
+            return math.log(0.9 if len(before) % 2 else 0.2)
         return math.log(0.9 if label == len(before) % 2 + 1 else 0.1)
 
     found = beam_search(
@@ -88,7 +90,8 @@ def test_a_language_model_and_a_bonus_order_the_readings() -> None:
     expected = {}
     for labels, probability in by_definition(log_probs).items():
         spoken = sum(math.log(0.9 if label == t % 2 + 1 else 0.1) for t, label in enumerate(labels))
-        expected[labels] = math.log(probability) + 0.7 * spoken + 0.3 * len(labels)
+        ended = math.log(0.9 if len(labels) % 2 else 0.2)
+        expected[labels] = math.log(probability) + 0.7 * (spoken + ended) + 0.3 * len(labels)
     assert [r.labels for r in found] == sorted(expected, key=expected.__getitem__, reverse=True)
     assert len(asked) == len(set(asked))
 
@@ -96,9 +99,24 @@ def test_a_language_model_and_a_bonus_order_the_readings() -> None:
 def test_what_is_unlikely_in_a_frame_is_not_tried() -> None:
     log_probs = torch.tensor([[0.5, 0.4999, 0.0001]] * 2, dtype=torch.double).log()
     assert all(2 not in reading.labels for reading in beam_search(log_probs, least=-5.0))
-    assert any(2 in reading.labels for reading in beam_search(log_probs))
+    assert any(2 in reading.labels for reading in beam_search(log_probs, least=-12.0))
 
 
 def test_a_beam_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="width"):
         beam_search(lines(1)[0], width=0)
+
+
+def test_labels_are_aligned_as_on_the_best_of_all_paths() -> None:
+    for log_probs in lines():
+        for labels in ((), (1,), (1, 1), (1, 2, 1), (2, 1), (2, 2, 1)):
+            paths = [path for path in product(range(K), repeat=T) if collapse(path) == labels]
+            best = max(paths, key=lambda path: sum(float(log_probs[t, k]) for t, k in enumerate(path)))
+            starts = [t for t, label in enumerate(best) if label and (t == 0 or best[t - 1] != label)]
+            ends = [t + 1 for t, label in enumerate(best) if label and (t == T - 1 or best[t + 1] != label)]
+            assert aligned(log_probs.numpy(), labels) == list(zip(starts, ends, strict=True)), labels
+
+
+def test_labels_for_which_there_are_too_few_frames_are_not_aligned() -> None:
+    with pytest.raises(ValueError, match="frames"):
+        aligned(lines(1)[0].numpy(), (1, 1, 1, 1))

@@ -32,6 +32,17 @@ def test_words_are_those_that_are_read() -> None:
         assert [word.text for word in words_of(values, ALPHABET)] == text.split()
 
 
+def test_the_words_of_a_given_text_are_found_where_they_are_most_probable() -> None:
+    """The best path reads "ab b"; "ab ab" is found with its second "a" where that is likeliest."""
+    values = posteriors("-aa-b- -bb-")
+    values[7] = [0.5, 0.05, 0.4, 0.05]
+    assert words_of(values, ALPHABET, "ab b") == words_of(values, ALPHABET)
+    found = words_of(values, ALPHABET, "ab ab")
+    assert [(word.text, word.start, word.end) for word in found] == [("ab", 1, 5), ("ab", 7, 10)]
+    assert found[1].probability == pytest.approx((0.4 + 0.9) / 2)
+    assert words_of(values, ALPHABET, "ab " * 5) == words_of(values, ALPHABET)  # it has no room
+
+
 def test_nothing_read_is_no_word() -> None:
     assert words_of(posteriors("--- -"), ALPHABET) == []
 

@@ -14,16 +14,18 @@ from typing import Final
 from urllib.parse import urlparse
 
 from capas.archive.library import Library, NewPage
-from capas.archive.scans import PICTURES, SCANS, download, scans_of
+from capas.archive.scans import PICTURES, SCANS, Scan, download, file_hash, scans_of
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
 from capas.data.samples import sample_folder
 from capas.pages.iiif import read_manifest
-from capas.pages.standards import is_page
+from capas.pages.standards import is_page, read_page
 
 Progress = Callable[[int, int], None]
 XML: Final = (".xml", ".page", ".alto")
 BATCH: Final = 64
+MOST_UNLIKE: Final = 0.02  # by which the proportions of a transcript and its picture may differ
+Bad = list[tuple[str, str]]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -34,21 +36,23 @@ class Added:
     new: int = 0
     known: int = 0
     transcripts: int = 0
-    bad: list[tuple[str, str]] = field(default_factory=list)
+    bad: Bad = field(default_factory=list)
 
 
 def add(library: Library, paths: Sequence[Path], unit: str, *, fetch: bool, progress: Progress) -> Added:
     """Add what lies at ``paths`` to ``unit`` and units below it. ``fetch``: download what manifests name by address.
-    Raises CapasError ``no_such_path`` or ``nothing_to_add``; a bad file costs an entry in ``bad``, not the rest."""
-    found = [item for path in paths for item in _files(path)]
-    if not found:
-        raise CapasError("nothing_to_add", where=", ".join(map(str, paths)), kinds=", ".join(SCANS))
+    Raises CapasError ``no_pages_at`` or ``nothing_to_add``; a bad file costs an entry in ``bad``, not the rest."""
     added, waiting = Added(), list[NewPage]()
+    found = [item for path in paths for item in _files(path, added.bad)]
+    if not found and not added.bad:
+        raise CapasError("nothing_to_add", where=", ".join(map(str, paths)), kinds=", ".join(SCANS))
     for done, (path, below) in enumerate(found, 1):
         where = "/".join(part for part in (unit, below) if part)
         try:
             waiting += (
-                _pages_of_manifest(library, path, where, fetch) if path.suffix == ".json" else _pages(path, where)
+                _pages_of_manifest(library, path, where, fetch, added.bad)
+                if path.suffix == ".json"
+                else _pages(path, where, added.bad)
             )
         except CapasError as error:
             added.bad.append((str(path), error.part("what")))
@@ -61,16 +65,17 @@ def add(library: Library, paths: Sequence[Path], unit: str, *, fetch: bool, prog
     return added
 
 
-def _files(path: Path) -> Iterator[tuple[Path, str]]:
-    """The files at ``path`` that can hold pages, in natural order, each with the unit that its folder is."""
+def _files(path: Path, bad: Bad) -> Iterator[tuple[Path, str]]:
+    """The files at ``path`` that can hold pages, in natural order, each with the unit that its folder is; folders that
+    cannot be looked into go to ``bad``."""
     if str(path).startswith("sample:") and (drawn := sample_folder(str(path).removeprefix("sample:"))) is not None:
         path = drawn
     if not path.exists():
-        raise CapasError("no_such_path", where=path)
+        raise CapasError("no_pages_at", where=path)
     if path.is_file():
         yield path, ""
         return
-    for folder, inner, names in os.walk(path):
+    for folder, inner, names in os.walk(path, onerror=lambda e: bad.append((str(e.filename), e.strerror or str(e)))):
         inner[:] = sorted((name for name in inner if not name.startswith(".")), key=natural)
         below = Path(folder).relative_to(path).as_posix()
         for name in sorted(names, key=natural):
@@ -89,14 +94,11 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]
 
 
-def _pages(path: Path, unit: str) -> list[NewPage]:
+def _pages(path: Path, unit: str, bad: Bad) -> list[NewPage]:
     """The pages of one file; their content is named by the hash of the whole file."""
     scans = scans_of(path)
-    try:
-        digest = content_hash(path.read_bytes())
-    except OSError as error:
-        raise CapasError("page_unreadable", where=path, received=error.strerror or str(error)) from error
-    transcript = _transcript(path) if len(scans) == 1 else ""
+    digest = file_hash(path)
+    transcript = _transcript(scans[0], bad) if len(scans) == 1 else ""
     label = path.stem
     return [
         NewPage(
@@ -107,18 +109,33 @@ def _pages(path: Path, unit: str) -> list[NewPage]:
     ]  # fmt: skip
 
 
-def _transcript(picture: Path) -> str:
-    """The PAGE or ALTO file of a picture: beside it, or in a folder "page" or "alto" beside it."""
-    folders = (picture.parent, *(picture.parent / name for name in ("page", "alto", "xml")))
-    for folder in folders:
+def _transcript(scan: Scan, bad: Bad) -> str:
+    """The PAGE or ALTO file of a picture: beside it, or in a folder "page" or "alto" beside it. One that is of no use
+    goes to ``bad``, and the page is taken as one without."""
+    parent = scan.path.parent
+    for folder in (parent, *(parent / name for name in ("page", "alto", "xml"))):
         for suffix in XML:
-            file = folder / (picture.stem + suffix)
-            if file.is_file() and is_page(file):
-                return str(file.resolve())
+            file = folder / (scan.path.stem + suffix)
+            if not file.is_file() or not is_page(file):
+                continue
+            try:
+                _check_transcript(file, scan)
+            except CapasError as error:
+                bad.append((str(file), error.part("what")))
+                continue
+            return str(file.resolve())
     return ""
 
 
-def _pages_of_manifest(library: Library, path: Path, unit: str, fetch: bool) -> list[NewPage]:
+def _check_transcript(file: Path, scan: Scan) -> None:
+    """Raises CapasError where the file cannot be read, or describes a page of another shape than the picture."""
+    page = read_page(file).page
+    if abs(scan.width / page.width / (scan.height / page.height) - 1) > MOST_UNLIKE:
+        raise CapasError("page_not_of_picture", where=file, received=f"{page.width}×{page.height}",
+                         picture=f"{scan.width}×{scan.height}")  # fmt: skip
+
+
+def _pages_of_manifest(library: Library, path: Path, unit: str, fetch: bool, bad: Bad) -> list[NewPage]:
     """The pages that a manifest names: pictures beside it, or, where ``fetch``, at their addresses."""
     try:
         manifest = read_manifest(path.read_bytes(), str(path))
@@ -131,7 +148,7 @@ def _pages_of_manifest(library: Library, path: Path, unit: str, fetch: bool) -> 
             raise CapasError("manifest_not_here", where=path, received=sheet.image)
         picture = picture or _fetched(library, sheet.image)
         where = unit or manifest.title
-        pages += [replace(page, label=sheet.label or page.label) for page in _pages(picture, where)]
+        pages += [replace(page, label=sheet.label or page.label) for page in _pages(picture, where, bad)]
     return pages
 
 

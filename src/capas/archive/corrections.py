@@ -47,7 +47,7 @@ def write_corrections(library: Library, folder: Path, progress: Callable[[int, i
             _write_page(library, folder, page, rows, wanted)
             written.lines += len(wanted)
         except CapasError as error:
-            if error.key not in ("page_unreadable", "page_too_large"):
+            if error.key not in ("page_unreadable", "page_replaced", "page_too_large"):
                 raise
             written.bad.append((page.source, error.part("what")))
         progress(done, len(numbers))
@@ -55,7 +55,7 @@ def write_corrections(library: Library, folder: Path, progress: Callable[[int, i
 
 
 def _write_page(library: Library, folder: Path, page: PageRow, rows: list[LineRow], wanted: list[LineRow]) -> None:
-    picture = decode(Path(page.source), page.frame)
+    picture = decode(Path(page.source), page.frame, hash=page.hash)
     held = reaches([row.line for row in rows], page.height)
     name = f"{page.id:06d}_{plain(page.label)}"
     for row in wanted:

@@ -15,9 +15,11 @@ from capas.core.files import write_atomic
 from capas.pages.alto_write import as_alto
 from capas.pages.hocr_write import as_hocr
 from capas.pages.line_images import Reach, place, reaches
+from capas.pages.normalise import KEPT, Rules, normalised, rules_of
 from capas.pages.page import Line, Page, Region, Word, box_of
 from capas.pages.pagexml_write import as_pagexml
 from capas.pages.provenance import Provenance
+from capas.pages.regions import kind_of
 from capas.pages.tei_write import as_tei
 from capas.tasks.word_frames import words_of
 
@@ -29,35 +31,46 @@ FORMATS: Final[dict[str, tuple[Written, str]]] = {
 
 
 def export(
-    library: Library, folder: Path, form: str, *, unit: str = "", progress: Callable[[int, int], None]
+    library: Library,
+    folder: Path,
+    form: str,
+    *,
+    unit: str = "",
+    rules: Rules | None = None,
+    progress: Callable[[int, int], None],
 ) -> list[Path]:
-    """Write every page of ``unit`` that has lines to ``folder``, a folder per unit; or METS for each unit, or one EAD
-    of all (``unit_files``). Raises CapasError ``archive_export_format``, or where a file cannot be written."""
+    """Write every page of ``unit`` that has lines to ``folder``, a folder per unit, their text normalised by ``rules``
+    where there are some; or METS for each unit, or one EAD of all (``unit_files``). Raises CapasError
+    ``archive_export_format``, or where a file cannot be written."""
+    kept = rules_of(KEPT) if rules is None else rules
     if form in UNIT_FORMATS:
         return write_units(library, folder, form, unit=unit, made=provenance(library))
     if form not in FORMATS:
         raise CapasError("archive_export_format", received=form, known=", ".join((*FORMATS, *UNIT_FORMATS)))
     write, suffix = FORMATS[form]
     pages = [page for page in library.pages(unit) if page.lines_from]
-    made = provenance(library)
+    made = provenance(library, rules)
     files = []
     for done, page in enumerate(pages, 1):
         path = page_file(folder, page, suffix)
-        write_atomic(path, write(page_of(library, page), made))
+        write_atomic(path, write(normalised(page_of(library, page), kept), made))
         files.append(path)
         progress(done, len(pages))
     return files
 
 
-def provenance(library: Library) -> Provenance:
-    """Who read the archive, with what settings; only the program where nothing has been read."""
+def provenance(library: Library, rules: Rules | None = None) -> Provenance:
+    """Who read the archive, with what settings, and by which rules its text was normalised; only the program and the
+    rules where nothing has been read."""
+    normalisation = () if rules is None or rules.name == KEPT else (("normalisation", rules.told),)
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     try:
         making = kept_making(library)
     except CapasError:
-        return Provenance(created=created)
-    settings = (("model", making.model), ("epsilon", f"{making.least:g}"), ("temperature", f"{making.temperature:g}"))
-    return Provenance(created=created, settings=settings)
+        return Provenance(created=created, settings=normalisation)
+    settings = (("model", making.model), ("epsilon", f"{making.least:g}"),
+                ("temperature", f"{making.temperature:g}"), ("reading", making.reading))  # fmt: skip
+    return Provenance(created=created, settings=(*settings, *normalisation))
 
 
 def page_of(library: Library, page: PageRow) -> Page:
@@ -68,7 +81,8 @@ def page_of(library: Library, page: PageRow) -> Page:
     held = reaches([row.line for row in rows], page.height)
     making = kept_making(library) if kept else None
     lines = [_line(row, kept.get(row.number), reach, making) for row, reach in zip(rows, held, strict=True)]
-    regions = tuple(Region(id=name) for name in dict.fromkeys(line.region for line in lines if line.region))
+    names = dict.fromkeys(line.region for line in lines if line.region)
+    regions = tuple(Region(id=name, kind=kind_of(name)) for name in names)
     image = Path(page.source).name
     return Page(
         width=page.width, height=page.height, image=image, regions=_outlined(regions, lines), lines=tuple(lines)
@@ -83,7 +97,7 @@ def _line(row: LineRow, content: bytes | None, reach: Reach, making: Making | No
     words = tuple(
         Word(text=word.text, confidence=word.probability,
              box=box_of(place(row.line, making.height, reach, word.start * making.columns, word.end * making.columns)))
-        for word in words_of(unpacked(content), making.alphabet)
+        for word in words_of(unpacked(content), making.alphabet, row.text)
     )  # fmt: skip
     return replace(row.line, text=row.text, confidence=row.confidence, words=words)
 

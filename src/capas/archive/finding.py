@@ -1,29 +1,29 @@
 """Searching an archive: from a query to places on pages, with how many of them to expect and how sure that is."""
 
 import functools
-from collections import Counter
 from dataclasses import dataclass
 
 from capas.archive.library import Library, LineRow, PageRow
 from capas.archive.making import Making, kept_making
 from capas.archive.posteriors import unpacked
-from capas.archive.reading import SPOTS, delimiters_of
+from capas.archive.reading import delimiters_of
+from capas.archive.stores import kept, opened
 from capas.core.errors import CapasError
 from capas.pages.line_images import place, reaches
 from capas.pages.page import Points
 from capas.search.expected import Expected, expected_hits, expected_precision
 from capas.search.folds import folded
-from capas.search.hits import Hit, Within, search
+from capas.search.hits import MOST, Counted, Hit, Within, search
 from capas.search.keyword import keyword, probability
 from capas.search.query import parse
-from capas.search.sqlite import SqliteSpots
 from capas.search.store import SpotStore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
     """What is asked: the ``query``, the least probability of a hit, hits ``within`` lines or pages, whether spellings
-    are folded, the unit, and which of the hits (``limit`` from ``offset`` on). ``exact``: ask the posteriors again."""
+    are folded, the unit, and which of the hits (``limit`` from ``offset`` on). ``exact``: ask the posteriors again;
+    ``whole``: read all spots, however many there are; ``by_unit``: say how the hits spread over the units."""
 
     query: str
     least: float = 0.1
@@ -33,6 +33,8 @@ class Wanted:
     offset: int = 0
     limit: int = 20
     exact: bool = False
+    whole: bool = False
+    by_unit: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,18 +71,19 @@ class Found:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Findings:
     """Hits, how many there are at this threshold, how many right ones to expect and which share of them will be right,
-    and how the hits spread over the units."""
+    how the hits spread over the units, and how all these were ``counted`` (``search.hits``)."""
 
     found: tuple[Found, ...]
     count: int
     expected: Expected
     precision: Expected | None
     units: tuple[tuple[str, int], ...]
+    counted: Counted = "exact"
 
     def as_json(self) -> dict[str, object]:
         """The form of ``--json``."""
         return {
-            "hits": self.count, "expected_right": self.expected.as_json(),
+            "hits": self.count, "counted": self.counted, "expected_right": self.expected.as_json(),
             "expected_precision": None if self.precision is None else self.precision.as_json(),
             "units": dict(self.units), "found": [one.as_json() for one in self.found],
         }  # fmt: skip
@@ -92,23 +95,21 @@ class Finder:
     def __init__(self, library: Library, store: SpotStore | None = None) -> None:
         self.library = library
         self.making = kept_making(library)
-        self.store: SpotStore = SqliteSpots(library.folder / SPOTS) if store is None else store
+        self.store: SpotStore = opened(library, kept(library)) if store is None else store
         if self.store.origin != self.making.origin:
-            raise CapasError("archive_other_index", where=library.folder / SPOTS, received=self.store.origin.model)
+            raise CapasError("archive_other_index", where=library.folder, received=self.store.origin.model)
 
     def find(self, wanted: Wanted) -> Findings:
         """Raises CapasError where the query cannot be understood."""
         query = parse(wanted.query)
-        hits = search(self.store, query, within=wanted.within, folds=wanted.folds, least=wanted.least, limit=10**9)
-        units = {str(page.id): page.unit for page in self.library.pages(wanted.unit)}
-        inside = [hit for hit in hits.shown if hit.page in units]
-        chances = [hit.probability for hit in inside]
-        counts = Counter(units[hit.page] for hit in inside)
-        shown = inside[wanted.offset : wanted.offset + wanted.limit]
+        pages = self.library.pages_of(wanted.unit) if wanted.unit else None
+        hits = search(self.store, query, within=wanted.within, folds=wanted.folds, least=wanted.least,
+                      offset=wanted.offset, limit=wanted.limit, pages=pages, most=None if wanted.whole else MOST,
+                      by_page=wanted.by_unit)  # fmt: skip
         return Findings(
-            found=tuple(self._found(hit, exact=wanted.exact, folds=wanted.folds) for hit in shown),
-            count=len(inside), expected=expected_hits(chances), precision=expected_precision(chances),
-            units=tuple(sorted(counts.items())),
+            found=tuple(self._found(hit, exact=wanted.exact, folds=wanted.folds) for hit in hits.shown),
+            count=hits.count, expected=expected_hits(hits.counts), precision=expected_precision(hits.counts),
+            units=self.library.by_unit(hits.by_page), counted=hits.counted,
         )  # fmt: skip
 
     def _found(self, hit: Hit, *, exact: bool, folds: bool) -> Found:
@@ -142,7 +143,7 @@ def said(row: LineRow) -> str:
 
 def exact_probability(content: bytes, word: str, making: Making, *, folds: bool) -> float:
     """The probability that ``word`` stands in the line of these posteriors (``search.keyword``)."""
-    letters = tuple(_alike(character, making.characters, folds) for character in word)
+    letters = _letters(word, making.characters, folds)
     if not all(letters):
         return 0.0
     delimiters = delimiters_of(making.alphabet)
@@ -151,11 +152,17 @@ def exact_probability(content: bytes, word: str, making: Making, *, folds: bool)
 
 
 @functools.lru_cache(maxsize=4096)
-def _alike(character: str, characters: str, folds: bool) -> frozenset[int]:
-    """The labels of the characters that are the same letter."""
-    return frozenset(label for label, one in enumerate(characters, 1) if _form(one, folds) == _form(character, folds))
+def _letters(word: str, characters: str, folds: bool) -> tuple[frozenset[int], ...]:
+    """For each letter the labels of the characters with which the word would be the same."""
+    return tuple(
+        frozenset(
+            label for label, one in enumerate(characters, 1) if one == letter or (folds and _alike(word, at, one))
+        )
+        for at, letter in enumerate(word)
+    )
 
 
-def _form(character: str, folds: bool) -> str:
-    """A mark that folding takes away stands for itself."""
-    return (folded(character) or character) if folds else character
+def _alike(word: str, at: int, character: str) -> bool:
+    """Whether ``character`` in this place leaves the word the same; marks that folding takes away do not count."""
+    other = word[:at] + character + word[at + 1 :]
+    return bool(folded(word[at]) and folded(character)) and folded(other) == folded(word)

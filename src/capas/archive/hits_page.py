@@ -88,10 +88,10 @@ def _item(found: Found, pictures: Pictures) -> str:
     words = said_words(marked(found))
     line = found.places[0].line
     where = [found.page.unit, found.page.label, say("archive.serve.place", line=line + 1)]
-    sure = percent(found.probability, 1)
+    sure, about = percent(found.probability, 1), escape(say("archive.serve.sure_about"), quote=True)
     return (
         f'<li class="hit">{_picture(found, words, pictures)}<div class="says">'
-        f'<div class="sure"><strong>{escape(sure)}</strong>'
+        f'<div class="sure"><strong title="{about}">{escape(sure)}</strong>'
         f'<meter value="{found.probability:.4f}" aria-hidden="true"></meter>'
         f'<span class="word">{escape(words)}</span></div><p class="reading">{escape(found.text)}</p>'
         f'<p class="where">{escape(" · ".join(part for part in where if part))}</p></div></li>\n'

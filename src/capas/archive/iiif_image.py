@@ -16,6 +16,7 @@ CONTEXT: Final = "http://iiif.io/api/image/3/context.json"
 KIND: Final = f'application/ld+json;profile="{CONTEXT}"'
 LARGEST_SIDE: Final = 4096
 TILE: Final = 1024
+THUMBNAIL: Final = 256
 FEATURES: Final = ("regionByPx", "regionByPct", "regionSquare", "sizeByW", "sizeByH", "sizeByWh", "sizeByConfinedWh",
                    "sizeByPct")  # fmt: skip
 _PERCENT: Final = r"\d{1,9}(?:\.\d{1,9})?"
@@ -34,9 +35,10 @@ class Part:
 def info(page: PageRow, address: str) -> Answer:
     """What there is of a page; ``address`` is that of its image service."""
     factors, side = [1], max(page.width, page.height)
-    while TILE * factors[-1] < side:
+    while THUMBNAIL * factors[-1] < side:
         factors.append(2 * factors[-1])
-    sizes = [largest(page.width, page.height, bound) for bound in (256, 1024, LARGEST_SIDE) if bound < side]
+    # OpenSeadragon takes the sizes for those of the scale factors where they are as many.
+    sizes = [(-(-page.width // factor), -(-page.height // factor)) for factor in reversed(factors[1:])]
     facts = {
         "@context": CONTEXT, "id": address, "type": "ImageService3", "protocol": "http://iiif.io/api/image",
         "profile": "level0", "width": page.width, "height": page.height, "maxWidth": LARGEST_SIDE,

@@ -10,12 +10,13 @@ compressed answers of the reader; ``reviews``: who said what about a line or a h
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from capas.core.databases import connected, database_error, write_ahead
 from capas.core.errors import CapasError
 from capas.core.files import write_error
 from capas.pages.page import Line, Points
@@ -83,12 +84,13 @@ class Library:
     @staticmethod
     def create(folder: Path, title: str) -> "Library":
         """A new, empty library. Raises CapasError ``archive_exists`` or ``cannot_write``."""
-        if (folder / FILE).exists():
-            raise CapasError("archive_exists", where=folder)
         try:
+            taken = (folder / FILE).exists()
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(folder, error) from error
+        if taken:
+            raise CapasError("archive_exists", where=folder)
         library = Library(folder)
         with library.changing() as connection:
             connection.executescript(_SCHEMA)
@@ -98,14 +100,14 @@ class Library:
 
     @staticmethod
     def open(folder: Path) -> "Library":
-        """Raises CapasError ``no_archive`` or ``archive_unreadable``."""
+        """Raises CapasError ``no_archive``, ``archive_version``, or as ``database_error`` says."""
         if not (folder / FILE).is_file():
             raise CapasError("no_archive", where=folder)
         library = Library(folder)
         with library.reading() as connection:
             found = connection.execute("PRAGMA user_version").fetchone()[0]
             if found != VERSION:
-                raise CapasError("archive_unreadable", where=folder / FILE, received=f"version {found}")
+                raise CapasError("archive_version", where=folder / FILE, received=found, ours=VERSION)
         return library
 
     @contextmanager
@@ -123,15 +125,11 @@ class Library:
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(sqlite3.connect(self.folder / FILE, timeout=WAIT_S)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = NORMAL")
+            with closing(connected(self.folder / FILE, WAIT_S)) as connection:
+                write_ahead(connection, self.folder / FILE)
                 yield connection
-        except sqlite3.OperationalError as error:
-            key = "disk_full" if "full" in str(error) else "archive_unreadable"
-            raise CapasError(key, where=self.folder / FILE, received=str(error)) from error
         except sqlite3.DatabaseError as error:
-            raise CapasError("archive_unreadable", where=self.folder / FILE, received=str(error)) from error
+            raise database_error(self.folder / FILE, error, "archive_unreadable") from error
 
     # Facts
 
@@ -168,6 +166,28 @@ class Library:
                 f"SELECT {_PAGE_COLUMNS} FROM pages {where} ORDER BY unit, position, id", values
             ).fetchall()
         return [_page_row(row) for row in rows]
+
+    def pages_of(self, unit: str) -> frozenset[str]:
+        """The numbers of the pages of a unit and of what lies below it, as an index names them."""
+        with self.reading() as connection:
+            rows = connection.execute("SELECT id FROM pages WHERE unit = ? OR unit GLOB ?",
+                                      (unit, f"{_literal(unit)}/*")).fetchall()  # fmt: skip
+        return frozenset(str(number) for (number,) in rows)
+
+    def units_of(self, pages: Iterable[str]) -> dict[str, str]:
+        """The unit of each of these pages."""
+        asked = "SELECT w.value, p.unit FROM json_each(?) w CROSS JOIN pages p WHERE p.id = CAST(w.value AS INTEGER)"
+        with self.reading() as connection:
+            return {str(page): str(unit) for page, unit in connection.execute(asked, (json.dumps(list(pages)),))}
+
+    def by_unit(self, by_page: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+        """What was counted on each page, summed for each unit, in their order."""
+        asked = ("SELECT p.unit, sum(json_extract(w.value, '$[1]')) FROM json_each(?) w CROSS JOIN pages p"
+                 " WHERE p.id = CAST(json_extract(w.value, '$[0]') AS INTEGER)"
+                 " GROUP BY p.unit ORDER BY p.unit")  # fmt: skip
+        with self.reading() as connection:
+            rows = connection.execute(asked, (json.dumps(list(by_page.items())),)).fetchall()
+        return tuple((str(unit), int(count)) for unit, count in rows)
 
     def page(self, number: int) -> PageRow:
         """Raises CapasError ``no_such_page``."""

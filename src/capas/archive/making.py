@@ -19,7 +19,8 @@ FACT: Final = "reading"
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Making:
     """``reader``: the run as given; ``model``: hash of its weights; ``temperature`` of its calibration; ``least``: the
-    least probability of a spot (ε); ``height`` of the lines in pixels, ``columns`` of a frame, ``characters`` read."""
+    least probability of a spot (ε); ``height`` of the lines in pixels, ``columns`` of a frame, ``characters`` read;
+    ``reading``: how texts came of probabilities (``Decoder.told``)."""
 
     reader: str
     model: str
@@ -28,6 +29,7 @@ class Making:
     height: int
     columns: int
     characters: str
+    reading: str = "best path"
 
     @property
     def origin(self) -> Origin:
@@ -40,8 +42,10 @@ class Making:
 
 def making_of(reader: LineReader, where: str, least: float) -> Making:
     """How ``reader`` will read."""
-    return Making(reader=where, model=reader.hash, temperature=reader.temperature, least=least, height=reader.height,
-                  columns=reader.columns, characters=reader.alphabet.characters)  # fmt: skip
+    return Making(
+        reader=where, model=reader.hash, temperature=reader.temperature, least=least, height=reader.height,
+        columns=reader.columns, characters=reader.alphabet.characters, reading=reader.decoder.told,
+    )  # fmt: skip
 
 
 def keep_making(library: Library, making: Making) -> None:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 
 from capas.archive.library import Library, PageRow
+from capas.archive.making import kept_making
 from capas.archive.posteriors import packed, unpacked
 from capas.archive.scans import decode
+from capas.archive.stores import Kept, keep, kept, opened, remove, take_place
 from capas.core.errors import CapasError
 from capas.engine.line_reader import LineReader
 from capas.pages.line_images import Picture, cut, reaches
@@ -25,11 +26,9 @@ from capas.pages.page import Line, Page, Read, scaled
 from capas.pages.standards import read_page
 from capas.search.joins import joined_spots
 from capas.search.spots import line_spots
-from capas.search.sqlite import SqliteSpots
 from capas.search.store import Origin, Spot, SpotStore
-from capas.tasks.transcribe import Alphabet, read_greedily
+from capas.tasks.transcribe import Alphabet
 
-SPOTS: Final = "spots.sqlite"
 LEAST: Final = 0.01
 PAGES_PER_JOB: Final = 4
 COMPACT_AT: Final = 100  # pages: replaced ones leave room behind
@@ -111,7 +110,8 @@ def read(
 ) -> Report:
     """Read the pages of ``unit`` that this reader has not read (all of them ``again``) and keep what comes of it.
     ``origin`` is that of the spots, of which an index holds only one kind: where it replaces another, pages that the
-    index no longer holds are read too."""
+    index no longer holds are read too. Raises CapasError ``other_pages_lost`` as ``none_lost`` does."""
+    none_lost(library, origin, unit)
     report = Report()
     with index_of(library, origin) as store:
         indexed = set(store.pages())
@@ -128,17 +128,33 @@ def read(
 
 @contextmanager
 def index_of(library: Library, origin: Origin) -> Iterator[SpotStore]:
-    """The spots of a library, to add to. Where they were made otherwise, they make room for a new index."""
-    path = library.folder / SPOTS
+    """The spots of a library, to add to. Where they were made otherwise, they are made anew from the posteriors of this
+    model first."""
+    place = kept(library)
     try:
-        store = SqliteSpots(path, origin)
+        store = opened(library, place, origin)
     except CapasError as error:
         if error.key != "spots_differ":
             raise
-        path.unlink()
-        store = SqliteSpots(path, origin)
+        with opened(library, place) as former:
+            same_model = former.origin.model == origin.model
+            comparable = former.origin.temperature == origin.temperature or not same_model
+        if comparable:
+            reindex(library, kept_making(library).alphabet, origin, lambda done, of: None)
+        else:
+            remove(library, place)
+        store = opened(library, place, origin)
     with store:
         yield store
+
+
+def none_lost(library: Library, origin: Origin, unit: str) -> None:
+    """Raises CapasError ``other_pages_lost`` where pages outside of ``unit``, which are not read now, are known to
+    another model: an index holds the spots of one only."""
+    here = library.pages_of(unit) if unit else None
+    others = [page for page in library.pages() if here is not None and str(page.id) not in here]
+    if lost := sum(page.model not in ("", origin.model) for page in others):
+        raise CapasError("other_pages_lost", where=library.folder, received=lost)
 
 
 def _jobs(library: Library, pages: Sequence[PageRow]) -> Iterator[Job]:
@@ -170,7 +186,7 @@ def read_one(
 ) -> Outcome:
     """Read one page; a page that cannot be read is an outcome too."""
     try:
-        picture = decode(Path(page.source), page.frame)
+        picture = decode(Path(page.source), page.frame, hash=page.hash)
         found, origin, skipped = lines_of(page, picture, finder) if lines is None else (lines, None, 0)
         answers = answered(cut_lines(picture, found, reader.height), reader, page=page.id, least=least)
     except CapasError as error:
@@ -197,11 +213,12 @@ def cut_lines(picture: Picture, lines: Sequence[Line], height: int) -> list[Pict
 
 
 def answered(pictures: Sequence[Picture], reader: LineReader, *, page: int, least: float) -> Iterator[Answered]:
-    """What the lines of a page say. Everything comes from the posteriors as they are kept."""
+    """What the lines of a page say, read as the reader does it best. Everything comes from the posteriors as they are
+    kept; of a language model, which helps to read, the spots and the confidence know nothing."""
     contents = [packed(posteriors) for posteriors in (reader.posteriors(pictures) if pictures else [])]
     spots = spots_of(contents, reader.alphabet, page=page, least=least)
     for content, found in zip(contents, spots, strict=True):
-        one = read_greedily(torch.from_numpy(unpacked(content)).log(), reader.alphabet)
+        one = reader.text(unpacked(content))
         yield Answered(text=one.text, confidence=one.probability, posteriors=content, spots=found)
 
 
@@ -237,14 +254,21 @@ def of_word(character: str) -> bool:
     return character.isalnum() or unicodedata.category(character).startswith("M") or character == "\N{TIRONIAN SIGN ET}"
 
 
-def reindex(library: Library, alphabet: Alphabet, origin: Origin, progress: Callable[[int, int], None]) -> int:
-    """The index made anew from the kept posteriors, with another least probability; the old one stands until the new
-    one is whole. Returns how many spots it holds."""
+def reindex(
+    library: Library,
+    alphabet: Alphabet,
+    origin: Origin,
+    progress: Callable[[int, int], None],
+    place: Kept | None = None,
+) -> int:
+    """The index made anew from the kept posteriors, with another least probability or in another ``place``; the old one
+    stands until the new one is whole. Returns how many spots it holds."""
+    former = kept(library)
+    place = former if place is None else place
     pages = [page for page in library.pages() if page.model == origin.model]
-    beside = library.folder / f".{SPOTS}.new"
-    beside.unlink(missing_ok=True)
+    remove(library, place, beside=True)
     count = 0
-    with SqliteSpots(beside, origin) as store:
+    with opened(library, place, origin, beside=True) as store:
         for done, page in enumerate(pages, 1):
             contents = [content for _, content in sorted(library.posteriors(page.id).items())]
             by_line = spots_of(contents, alphabet, page=page.id, least=origin.least)
@@ -252,5 +276,9 @@ def reindex(library: Library, alphabet: Alphabet, origin: Origin, progress: Call
             store.add([str(page.id)], spots)
             count += len(spots)
             progress(done, len(pages))
-    beside.replace(library.folder / SPOTS)
+        store.compact()
+    take_place(library, place)
+    if place != former:
+        keep(library, place)
+        remove(library, former)
     return count

@@ -4,8 +4,10 @@ A page is a file and the number of its frame. Pixels are counted before anything
 larger than photographs, so the cap is higher than that of ``data.pictures``.
 """
 
+import re
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,16 +19,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from capas.core.errors import CapasError
+from capas.core.files import content_hash
+from capas.core.messages import say
 
 if TYPE_CHECKING:
     import pypdfium2
 
-MAX_PIXELS: Final = 200_000_000
+MAX_PIXELS: Final = 175_000_000  # just below what Pillow refuses by itself; A0 at 300 dpi has 140 million
 MAX_FRAMES: Final = 20_000
 PDF_DPI: Final = 300
 POINTS_PER_INCH: Final = 72
 PICTURES: Final = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".pgm", ".pbm", ".ppm")
 SCANS: Final = (*PICTURES, ".pdf")
+# Our own cap is checked on the same header and is an error; Pillow's warning would only add a second voice.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +61,11 @@ def scans_of(path: Path) -> list[Scan]:
     return [Scan(path=path, frame=frame, width=w, height=h) for frame, (w, h) in enumerate(found)]
 
 
-def decode(path: Path, frame: int = 0) -> NDArray[np.uint8]:
-    """The picture of a page, uint8 H×W (grey or bitonal) or H×W×3, upright. Raises CapasError as ``scans_of``."""
+def decode(path: Path, frame: int = 0, *, hash: str = "") -> NDArray[np.uint8]:
+    """The picture of a page, uint8 H×W (grey or bitonal) or H×W×3, upright. Raises CapasError as ``scans_of``, and
+    ``page_replaced`` where the file has another content than the one of this ``hash``."""
+    if hash and file_hash(path) != hash:
+        raise CapasError("page_replaced", where=path)
     if path.suffix.lower() == ".pdf":
         with _pdf(path) as document:
             page = document[frame]
@@ -67,6 +76,14 @@ def decode(path: Path, frame: int = 0) -> NDArray[np.uint8]:
         if picture.width * picture.height > MAX_PIXELS:
             raise CapasError("page_too_large", where=path, received=picture.width * picture.height, most=MAX_PIXELS)
         return np.asarray(_plain(ImageOps.exif_transpose(picture)))
+
+
+def file_hash(path: Path) -> str:
+    """The name of a file's content. Raises CapasError ``page_unreadable``."""
+    try:
+        return content_hash(path.read_bytes())
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def _plain(picture: Image.Image) -> Image.Image:
@@ -95,8 +112,27 @@ def _picture(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as picture:
             yield picture
-    except (OSError, SyntaxError, ValueError, EOFError, UnidentifiedImageError) as error:
-        raise CapasError("page_unreadable", where=path, received=str(error) or type(error).__name__) from error
+    except Image.DecompressionBombError as error:
+        pixels = next(iter(re.findall(r"\d+", str(error))), "?")
+        raise CapasError("page_too_large", where=path, received=pixels, most=MAX_PIXELS) from error
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> CapasError:
+    """What is wrong with a file, in words where we have them."""
+    said = str(error).lower()
+    reason = (
+        "gone" if isinstance(error, FileNotFoundError)
+        else "shut" if isinstance(error, PermissionError)
+        else "empty" if path.is_file() and not path.stat().st_size
+        else "locked" if "password" in said
+        else "unknown" if isinstance(error, UnidentifiedImageError)
+        else "cut" if "truncated" in said
+        else ""
+    )  # fmt: skip
+    received = say(f"archive.reasons.{reason}") if reason else str(error) or type(error).__name__
+    return CapasError("page_unreadable", where=path, received=received)
 
 
 @contextmanager
@@ -108,11 +144,11 @@ def _pdf(path: Path) -> "Iterator[pypdfium2.PdfDocument]":
     try:
         document = pypdfium2.PdfDocument(path)
     except (pypdfium2.PdfiumError, OSError) as error:
-        raise CapasError("page_unreadable", where=path, received=str(error)) from error
+        raise _unreadable(path, error) from error
     try:
         yield document
     except pypdfium2.PdfiumError as error:
-        raise CapasError("page_unreadable", where=path, received=str(error)) from error
+        raise _unreadable(path, error) from error
     finally:
         document.close()
 

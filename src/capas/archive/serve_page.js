@@ -60,10 +60,17 @@ async function ask() {
   $("problem").hidden = true;
   if (!state.q) { $("answers").hidden = true; return; }
   const turn = ++latest;
+  busy(true);
   const answer = await get(`/api/search?${asked()}`);
   if (turn !== latest) return;  // a later question is on its way
+  busy(false);
   if (answer.error) { problem(answer); $("answers").hidden = true; return; }
   show(answer);
+}
+
+// What stands there is that of the last question until the answer to this one comes.
+function busy(waiting) {
+  document.querySelector("main").setAttribute("aria-busy", String(waiting));
 }
 
 async function get(address, options) {
@@ -116,7 +123,7 @@ function card(hit) {
   const told = make("p", { class: "told", role: "status" });
   const from = [hit.unit, hit.label, hit.place, hit.by_people ? words.by_people : ""].filter(Boolean).join(" · ");
   const says = make("div", { class: "says" },
-    make("div", { class: "sure" }, make("strong", {}, hit.sure),
+    make("div", { class: "sure" }, make("strong", { title: words.sure_about }, hit.sure),
       make("meter", { value: hit.probability, "aria-hidden": "true" }), make("span", { class: "word" }, hit.words)),
     reading, make("p", { class: "where" }, from + " · ",
       make("a", { href: hit.whole, target: "_blank", rel: "noopener" }, words.whole_page)));

@@ -17,7 +17,7 @@ WORDS: Final = ("box", "placeholder", "go", "least", "least_number", "within", "
                 "folds_about", "units", "results", "csv", "your_name", "previous", "next", "about", "language",
                 "title")  # fmt: skip
 SCRIPT_WORDS: Final = ("all_units", "no_unit", "manifest", "name_needed", "right", "wrong", "verdict", "correct",
-                       "line_says", "save", "saved", "whole_page", "failed", "no_picture", "by_people",
+                       "line_says", "save", "saved", "whole_page", "failed", "no_picture", "by_people", "sure_about",
                        "nothing")  # fmt: skip
 
 

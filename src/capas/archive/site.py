@@ -20,10 +20,10 @@ from capas.core.errors import CapasError
 from capas.core.messages import say
 
 HERE: Final = Path(__file__).parent
-UNSEEN: Final = ("page_unreadable", "page_too_large")
-STATUS: Final = {"no_such_page": 404, "no_such_line": 404, "page_unreadable": 404, "page_too_large": 404,
-                 "line_changed": 409, "archive_read_only": 403, "page_outdated": 403, "archive_unreadable": 500,
-                 "disk_full": 507}  # fmt: skip
+UNSEEN: Final = ("page_unreadable", "page_replaced", "page_too_large")
+STATUS: Final = {"no_such_page": 404, "no_such_line": 404, "line_changed": 409, "archive_read_only": 403,
+                 "page_outdated": 403, "archive_unreadable": 500, "disk_full": 507, "database_busy": 503,
+                 **dict.fromkeys(UNSEEN, 404)}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -46,7 +46,7 @@ class Pictures:
         self._lock, self._turns = Lock(), BoundedSemaphore(AT_ONCE)
 
     def picture(self, page: PageRow) -> Picture:
-        """The picture of a page. Raises CapasError ``page_unreadable`` or ``page_too_large``."""
+        """The picture of a page. Raises CapasError ``page_unreadable``, ``page_replaced`` or ``page_too_large``."""
         key = (page.source, page.frame, page.hash)
         with self._lock:
             held = self._held.get(key)
@@ -74,7 +74,7 @@ class Pictures:
         """Decode a page for all who wait for it; one that cannot be decoded is tried again next time."""
         try:
             with self._turns:
-                wanted.set_result(decode(Path(key[0]), key[1]))
+                wanted.set_result(decode(Path(key[0]), key[1], hash=key[2]))
         except BaseException as error:
             with self._lock:
                 self._held.pop(key, None)

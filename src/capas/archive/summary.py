@@ -22,8 +22,9 @@ class Figure:
 def figures(findings: Findings, query: str, reviews: Sequence[Review]) -> tuple[Figure, ...]:
     """The figures of a search; of the ``reviews`` those of this query count."""
     low, high = findings.expected.interval
+    name = say("archive.serve.hit" if findings.count == 1 else "archive.serve.hits")
     shown = [
-        Figure(value=decimal(findings.count, 0), name=say("archive.serve.hits")),
+        Figure(value=_count(findings), name=name),
         Figure(value=decimal(findings.expected.value, 1), name=say("archive.serve.expected"),
                note=say("archive.serve.between", low=decimal(low, 0), high=decimal(high, 0))),
     ]  # fmt: skip
@@ -38,3 +39,11 @@ def figures(findings: Findings, query: str, reviews: Sequence[Review]) -> tuple[
         note = say("archive.serve.between", low=least, high=most)
         shown.append(Figure(value=value, name=say("archive.serve.judged"), note=note))
     return tuple(shown)
+
+
+def _count(findings: Findings) -> str:
+    """How many hits, and where they are not exactly as many, that it is so."""
+    count = decimal(findings.count, 0)
+    if findings.counted == "exact":
+        return count
+    return say("archive.serve.about_so_many" if findings.counted == "spots" else "archive.serve.or_more", count=count)

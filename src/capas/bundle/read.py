@@ -10,7 +10,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from capas.bundle.card import Card, read_card
-from capas.bundle.write import ANSWERS, CARD, MODEL, PREPARATION
+from capas.bundle.write import ANSWERS, CARD, MODEL, NGRAMS, PREPARATION
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
 
@@ -65,7 +65,7 @@ def read_bundle(folder: Path) -> Bundle:
         tensors = load(weights)
     except SafetensorError as error:
         raise CapasError("bundle_incomplete", where=folder / MODEL, received=str(error)[:200]) from error
-    files = {name: _json(folder / name) for name in (PREPARATION, ANSWERS) if (folder / name).is_file()}
+    files = {name: _json(folder / name) for name in (PREPARATION, ANSWERS, NGRAMS) if (folder / name).is_file()}
     return Bundle(folder=folder, card=card, tensors=tensors, files=files)
 
 

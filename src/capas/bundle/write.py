@@ -13,6 +13,7 @@ from capas.networks.mirrored import Mirrored
 
 MODEL, CARD, README = "model.safetensors", "card.json", "README.md"
 LABELS, PREPARATION, ANSWERS = "labels.txt", "preparation.json", "answers.json"
+NGRAMS = "ngrams.json"  # of readers that have a language model
 
 
 def write_bundle(folder: Path, network: nn.Module, files: Mapping[str, object], card: Card) -> Card:

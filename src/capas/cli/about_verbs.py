@@ -39,15 +39,17 @@ def networks(as_json: bool) -> None:
 
 
 def samples(name: str | None, out: str | None, as_json: bool) -> None:
-    """The catalogue of samples; with a name and ``out``, that sample as class folders of PNG files."""
+    """The catalogue of samples; with a name and ``out``, that one: class folders of PNG files, or pages with ALTO."""
     from capas.core.errors import CapasError
     from capas.data.samples import SAMPLES, write_sample
 
     if name is not None:
         if out is None:
             raise CapasError("sample_without_folder", where=f"capas samples {name}", name=name)
-        write_sample(name.removeprefix("sample:"), Path(out))
-        show.results().print(say("samples.written", path=out))
+        name = name.removeprefix("sample:")
+        write_sample(name, Path(out))
+        pages = name == "manuscripts"
+        show.results().print(say("samples.pages_written" if pages else "samples.written", path=out))
         return
     if as_json:
         show.print_json([{"name": key, "count": row.count, "classes": row.classes, "licence": row.licence,

@@ -10,8 +10,36 @@ from capas.cli.options import Json, Out, Settings
 from capas.core.messages import say
 
 archive = typer.Typer(help=say("cli.archive"), no_args_is_help=True)
-Folder = Annotated[Path, typer.Argument(metavar="ARCHIVE", help=say("cli.archive_folder"), show_default=False)]
-Unit = Annotated[str, typer.Option(help=say("cli.archive_unit"))]
+
+
+def complete_archives(incomplete: str) -> list[str]:
+    """Archives, for tab completion."""
+    from capas.cli.complete import archives
+
+    return archives(incomplete)
+
+
+def complete_units(context: typer.Context, incomplete: str) -> list[str]:
+    """Units of the archive that was typed before, for tab completion."""
+    from capas.cli.complete import units
+
+    return units(str(context.params.get("folder") or ""), incomplete)
+
+
+def complete_readers(incomplete: str) -> list[str]:
+    """Runs that read lines, for tab completion."""
+    from capas.cli.complete import readers
+
+    return readers(incomplete)
+
+
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="ARCHIVE", help=say("cli.archive_folder"), autocompletion=complete_archives, show_default=False
+    ),
+]
+Unit = Annotated[str, typer.Option(help=say("cli.archive_unit"), autocompletion=complete_units)]
 
 
 class WithinOption(StrEnum):
@@ -30,11 +58,14 @@ class On(StrEnum):
 
 @archive.command("new", help=say("cli.archive_new"))
 def archive_new(
-    folder: Folder, title: Annotated[str, typer.Option(help=say("cli.archive_title"))] = "", as_json: Json = False
+    folder: Folder,
+    title: Annotated[str, typer.Option(help=say("cli.archive_title"))] = "",
+    store: Annotated[str, typer.Option(metavar="STORE", help=say("cli.archive_store"))] = "file",
+    as_json: Json = False,
 ) -> None:
     from capas.cli import archive_verbs
 
-    archive_verbs.new(folder, title, as_json)
+    archive_verbs.new(folder, title, store, as_json)
 
 
 @archive.command("add", help=say("cli.archive_add"))
@@ -60,7 +91,9 @@ def archive_status(folder: Folder, as_json: Json = False) -> None:
 @archive.command("read", help=say("cli.archive_read"))
 def archive_read(
     folder: Folder,
-    model: Annotated[str, typer.Option(metavar="RUN", help=say("cli.archive_model"))] = "",
+    model: Annotated[
+        str, typer.Option(metavar="RUN", help=say("cli.archive_model"), autocompletion=complete_readers)
+    ] = "",
     unit: Unit = "",
     least: Annotated[float, typer.Option(min=1e-6, max=1, help=say("cli.archive_least"))] = 0.01,
     again: Annotated[bool, typer.Option("--again", help=say("cli.archive_again"))] = False,
@@ -76,12 +109,13 @@ def archive_read(
 @archive.command("index", help=say("cli.archive_index"))
 def archive_index(
     folder: Folder,
-    least: Annotated[float, typer.Option(min=1e-6, max=1, help=say("cli.archive_least"))] = 0.01,
+    least: Annotated[float, typer.Option(min=0, max=1, help=say("cli.archive_index_least"))] = 0,
+    store: Annotated[str, typer.Option(metavar="STORE", help=say("cli.archive_index_store"))] = "",
     as_json: Json = False,
 ) -> None:
     from capas.cli import archive_verbs
 
-    archive_verbs.index(folder, least, as_json)
+    archive_verbs.index(folder, least, store, as_json)
 
 
 @archive.command("search", help=say("cli.archive_search"))
@@ -93,6 +127,7 @@ def archive_search(
     unit: Unit = "",
     exactly: Annotated[bool, typer.Option("--as-written", help=say("cli.archive_as_written"))] = False,
     exact: Annotated[bool, typer.Option("--exact", help=say("cli.archive_exact"))] = False,
+    whole: Annotated[bool, typer.Option("--count-all", help=say("cli.archive_count_all"))] = False,
     offset: Annotated[int, typer.Option(min=0, help=say("cli.archive_offset"))] = 0,
     limit: Annotated[int, typer.Option(min=1, help=say("cli.archive_limit"))] = 20,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help=say("cli.archive_csv"))] = None,
@@ -103,7 +138,7 @@ def archive_search(
     from capas.cli import archive_verbs
 
     wanted = Wanted(query=query, least=least, within=within.value, folds=not exactly, unit=unit, offset=offset,
-                    limit=limit, exact=exact)  # fmt: skip
+                    limit=limit, exact=exact, whole=whole)  # fmt: skip
     archive_verbs.search(folder, wanted, csv, page, as_json)
 
 
@@ -127,11 +162,12 @@ def archive_export(
         Path, typer.Option("--out", metavar="FOLDER", help=say("cli.archive_export_out"), show_default=False)
     ],
     unit: Unit = "",
+    normalise: Annotated[str, typer.Option(metavar="RULES", help=say("cli.archive_normalise"))] = "kept",
     as_json: Json = False,
 ) -> None:
     from capas.cli import archive_review_verbs
 
-    archive_review_verbs.export(folder, form.value, out, unit, as_json)
+    archive_review_verbs.export(folder, form.value, out, unit, normalise, as_json)
 
 
 @archive.command("serve", help=say("cli.archive_serve"))

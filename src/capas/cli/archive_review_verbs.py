@@ -1,32 +1,39 @@
 """``archive``: shown in the browser, exported, reviewed."""
 
 import getpass
+import re
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+import typer
 from PIL import Image
 from rich.console import Console
 
 from capas.archive.corrections import LINES, write_corrections
 from capas.archive.exporting import export as export_pages
 from capas.archive.library import Library
+from capas.archive.making import kept_making
 from capas.archive.review import Doubtful, correct, doubtful, judge
 from capas.archive.scans import decode
 from capas.archive.serve import Serving
 from capas.archive.serve import serve as serve_archive
 from capas.cli import show
-from capas.cli.archive_verbs import list_bad, next_step, progress_of
+from capas.cli.archive_verbs import STOPPED, check_unit, list_bad, next_step, progress_of
 from capas.core.errors import CapasError
 from capas.core.messages import say
 from capas.pages.line_images import cut, reaches
+from capas.pages.normalise import rules_of
 
 PICTURE_HEIGHT = 96
+ORIGIN = re.compile(r"https?://[^/?#\s]+")
 
 
 def serve(folder: Path, serving: Serving, open_page: bool) -> None:
     """Serve an archive until Ctrl-C."""
     notes = show.notes()
+    if serving.viewer and not ORIGIN.fullmatch(serving.viewer):
+        raise CapasError("wrong_viewer", received=serving.viewer)
     if serving.host not in ("127.0.0.1", "localhost", "::1") and not serving.read_only:
         notes.print(say("archive.serve.everyone"))
     serve_archive(
@@ -34,13 +41,17 @@ def serve(folder: Path, serving: Serving, open_page: bool) -> None:
         ready=lambda address: show.results().print(say("archive.serve.at", address=address)),
     )  # fmt: skip
     notes.print(say("archive.serve.stopped"))
+    raise typer.Exit(STOPPED)
 
 
-def export(folder: Path, form: str, out: Path, unit: str, as_json: bool) -> None:
-    """Write an archive's pages in a standard."""
-    library = Library.open(folder)
+def export(folder: Path, form: str, out: Path, unit: str, normalise: str, as_json: bool) -> None:
+    """Write an archive's pages in a standard, their text normalised by rules."""
+    library, rules = Library.open(folder), rules_of(normalise)
+    check_unit(library, unit)
     with progress_of("exporting_pages", as_json) as progress:
-        files = export_pages(library, out, form, unit=unit, progress=progress)
+        files = export_pages(library, out, form, unit=unit, rules=rules, progress=progress)
+    if not files:
+        raise CapasError("archive_unread", where=folder)
     if as_json:
         show.print_json({"files": [str(file) for file in files]})
         return
@@ -50,6 +61,8 @@ def export(folder: Path, form: str, out: Path, unit: str, as_json: bool) -> None
 def list_lines(folder: Path, unit: str, limit: int, as_json: bool) -> None:
     """Print the lines that it pays most to correct."""
     library = Library.open(folder)
+    check_unit(library, unit)
+    kept_making(library)  # says so where nothing has been read
     lines = doubtful(library, unit=unit, limit=limit)
     if as_json:
         show.print_json({"lines": [asdict(line) for line in lines]})
@@ -66,6 +79,8 @@ def list_lines(folder: Path, unit: str, limit: int, as_json: bool) -> None:
 def correct_next(folder: Path, unit: str, limit: int, reviewer: str) -> None:
     """Ask for what the most doubtful lines say, one by one."""
     library, console = Library.open(folder), show.results()
+    check_unit(library, unit)
+    kept_making(library)
     lines = doubtful(library, unit=unit, limit=limit)
     console.print(say("archive.review.typing") if lines else say("archive.review.none"))
     kept = 0
@@ -130,7 +145,7 @@ def _show_line(library: Library, line: Doubtful, picture: Path, console: Console
     try:
         rows = library.lines(line.page)
         held = reaches([row.line for row in rows], page.height)
-        found = decode(Path(page.source), page.frame)
+        found = decode(Path(page.source), page.frame, hash=page.hash)
         cut_out = cut(found, rows[line.number].line, PICTURE_HEIGHT, reach=held[line.number])
         Image.fromarray(cut_out).save(picture)
         console.print(say("archive.review.picture_at", path=picture))

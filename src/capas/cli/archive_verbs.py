@@ -1,10 +1,12 @@
 """``archive``: pages added, read, searched."""
 
+import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import typer
 from rich.text import Text
 
 from capas.archive.adding import add as add_paths
@@ -12,24 +14,43 @@ from capas.archive.finding import Finder, Findings, Wanted
 from capas.archive.hits_csv import hits_csv
 from capas.archive.library import Library
 from capas.archive.making import keep_making, kept_making, making_of
-from capas.archive.reading import Here, Workers, reindex
+from capas.archive.reading import Here, Workers, none_lost, reindex
 from capas.archive.reading import read as read_pages
+from capas.archive.stores import Kept, keep, kept_as
 from capas.cli import show
+from capas.core.errors import CapasError
 from capas.core.figures import decimal, percent
 from capas.core.files import only_writer, write_atomic
 from capas.core.messages import say
+from capas.search.postgres import PostgresSpots
 
 BAD_SHOWN = 10
+UNITS_SHOWN = 10
+NOTHING_USABLE = 2  # as for any mistake of the user
+STOPPED = 130  # what shells report for Ctrl-C
 
 
-def new(folder: Path, title: str, as_json: bool) -> None:
-    """Make an empty archive."""
-    Library.create(folder, title)
+def new(folder: Path, title: str, store: str, as_json: bool) -> None:
+    """Make an empty archive, its index to be kept in ``store``."""
+    place = reached(store)
+    keep(Library.create(folder, title), place)
     if as_json:
         show.print_json({"archive": str(folder)})
         return
     show.results().print(say("archive.made", folder=folder))
-    next_step(say("archive.next_add"), "archive", "add", str(folder), "…/")
+    next_step(say("archive.next_add"), "archive", "add", str(folder), say("archive.some_pages"))
+
+
+def reached(store: str) -> Kept:
+    """The place that ``--store`` names; a server must answer."""
+    place = kept_as(store)
+    if place.kind == "server":
+        try:
+            PostgresSpots(place.address, schema=place.schema).close()
+        except CapasError as error:
+            if error.key != "spots_missing":
+                raise
+    return place
 
 
 def add(folder: Path, paths: list[Path], unit: str, fetch: bool, as_json: bool) -> None:
@@ -37,15 +58,18 @@ def add(folder: Path, paths: list[Path], unit: str, fetch: bool, as_json: bool) 
     library = Library.open(folder)
     with only_writer(folder), progress_of("adding_pages", as_json) as progress:
         added = add_paths(library, paths, unit, fetch=fetch, progress=progress)
+    nothing_usable = not (added.new or added.known)
     if as_json:
         show.print_json({"new": added.new, "known": added.known, "transcripts": added.transcripts,
                          "bad": [{"file": file, "what": what} for file, what in added.bad]})  # fmt: skip
-        return
+        raise typer.Exit(NOTHING_USABLE if nothing_usable else 0)
     show.results().print(say("archive.added", new=show.whole(added.new), known=show.whole(added.known),
                              transcripts=show.whole(added.transcripts)))  # fmt: skip
     list_bad(added.bad)
+    if nothing_usable:
+        raise typer.Exit(NOTHING_USABLE)
     if added.new:
-        next_step(say("archive.next_read"), "archive", "read", str(folder), "--model", "RUN")
+        next_step(say("archive.next_read"), "archive", "read", str(folder), "--model", say("archive.some_run"))
 
 
 def status(folder: Path, as_json: bool) -> None:
@@ -78,6 +102,7 @@ def read(
     from capas.engine.line_reader import LineReader
 
     library = Library.open(folder)
+    check_unit(library, unit)
     where = model or kept_making(library).reader
     reader = LineReader.open(where)
     making = making_of(reader, str(Path(where).resolve()) if Path(where).exists() else where, least)
@@ -89,6 +114,7 @@ def read(
     else:
         readers = Here(reader=reader, finder=LineFinder.open().find, least=least)
     with only_writer(folder), progress_of("reading_pages", as_json) as progress:
+        none_lost(library, making.origin, unit)
         keep_making(library, making)
         report = read_pages(library, readers, making.origin, unit=unit, again=again, progress=progress)
     if as_json:
@@ -96,23 +122,29 @@ def read(
                          "skipped_lines": report.skipped,
                          "bad": [{"file": file, "what": what} for file, what in report.bad]})  # fmt: skip
         return
+    if not report.pages and not report.bad:
+        show.results().print(say("archive.all_read"))
+        return
     show.results().print(say("archive.read", pages=show.whole(report.pages), lines=show.whole(report.lines),
                              spots=show.whole(report.spots)))  # fmt: skip
     if report.skipped:
         show.notes().print(say("archive.skipped", count=show.whole(report.skipped)))
     list_bad(report.bad)
-    next_step(say("archive.next_search"), "archive", "search", str(folder), "…")
+    next_step(say("archive.next_search"), "archive", "search", str(folder), say("archive.some_word"))
 
 
-def index(folder: Path, least: float, as_json: bool) -> None:
-    """Make the index anew from what was read, with another least probability."""
+def index(folder: Path, least: float, store: str, as_json: bool) -> None:
+    """Make the index anew from what was read, with another least probability (0: as it is) or in another place ("":
+    where it is)."""
     library = Library.open(folder)
-    making = replace(kept_making(library), least=least)
+    making = kept_making(library)
+    making = replace(making, least=least or making.least)
+    place = reached(store) if store else None
     with only_writer(folder), progress_of("indexing_pages", as_json) as progress:
-        spots = reindex(library, making.alphabet, making.origin, progress)
+        spots = reindex(library, making.alphabet, making.origin, progress, place)
         keep_making(library, making)
     if as_json:
-        show.print_json({"spots": spots, "least": least})
+        show.print_json({"spots": spots, "least": making.least})
         return
     show.results().print(say("archive.indexed", spots=show.whole(spots)))
 
@@ -120,7 +152,9 @@ def index(folder: Path, least: float, as_json: bool) -> None:
 def search(folder: Path, wanted: Wanted, table: Path | None, page: Path | None, as_json: bool) -> None:
     """Print where the query is answered, the most probable first; as a table (CSV) or a page (HTML) where asked."""
     library = Library.open(folder)
+    check_unit(library, wanted.unit)
     finder = Finder(library)
+    wanted = replace(wanted, by_unit=as_json)
     findings = finder.find(wanted if table is None else replace(wanted, offset=0, limit=10**9))
     if table is not None:
         write_atomic(table, hits_csv(findings))
@@ -145,7 +179,8 @@ def _print_findings(findings: Findings) -> None:
         return
     precision = findings.precision
     low, high = findings.expected.interval
-    console.print(say("archive.expected", hits=show.whole(findings.count), right=decimal(findings.expected.value, 1),
+    console.print(say(f"archive.expected_{findings.counted}", hits=show.whole(findings.count),
+                      right=decimal(findings.expected.value, 1),
                       low=decimal(low, 0), high=decimal(high, 0),
                       precision="—" if precision is None else percent(precision.value, 0)))  # fmt: skip
     rows = []
@@ -155,13 +190,26 @@ def _print_findings(findings: Findings) -> None:
         rows.append([percent(one.probability, 1), one.page.unit, one.page.label, line, words, one.text])
     names = ("probability", "unit", "page", "line", "word", "text")
     console.print(show.table("", [say(f"archive.columns.{name}") for name in names], rows, right=[0, 3]))
+    show.notes().print(Text(say("archive.probability_is"), "dim"))
 
 
 @contextmanager
 def progress_of(stage: str, as_json: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar of progress for a stage; none with ``--json``."""
-    with show.stages(quiet=as_json) as stages:
-        yield lambda done, of: stages(stage, done, of)
+    """A bar of progress for a stage; none with ``--json``. Ctrl-C ends it with a line on what is kept."""
+    try:
+        with show.stages(quiet=as_json) as stages:
+            yield lambda done, of: stages(stage, done, of)
+    except KeyboardInterrupt:
+        show.notes().print(say(f"archive.stopped.{stage}"))
+        raise typer.Exit(STOPPED) from None
+
+
+def check_unit(library: Library, unit: str) -> None:
+    """Raises CapasError ``no_such_unit`` where neither this unit nor one below it holds pages."""
+    names = [name for name, _ in library.units()]
+    if unit and not any(name == unit or name.startswith(f"{unit}/") for name in names):
+        near = difflib.get_close_matches(unit, names, UNITS_SHOWN) or [name for name in names if name][:UNITS_SHOWN]
+        raise CapasError("no_such_unit", where=library.folder, received=unit, known=", ".join(near) or "—")
 
 
 def list_bad(bad: list[tuple[str, str]]) -> None:

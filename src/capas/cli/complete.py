@@ -1,9 +1,13 @@
 """What tab completion offers; quick to load, so torch stays out."""
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from capas.networks.catalog import NETWORKS
 
+ARCHIVE_FILE = "archive.sqlite"
 SAMPLES = ("mnist5k", "fashion-mnist", "digits", "shapes", "manuscripts")
 
 
@@ -23,6 +27,44 @@ def runs(incomplete: str) -> list[str]:
     folders = sorted(Path("runs").glob("*/config.toml"), key=lambda path: -path.stat().st_mtime)
     names = ["latest", *(str(path.parent) for path in folders)]
     return [name for name in names if name.startswith(incomplete)] + _paths(incomplete)
+
+
+def archives(incomplete: str) -> list[str]:
+    """Folders that are archives, and folders in which there may be some."""
+    folders = [text for text in _paths(incomplete) if text.endswith("/")]
+    here = [text.rstrip("/") for text in folders if (Path(text) / ARCHIVE_FILE).is_file()]
+    below = [str(file.parent) for text in folders for file in sorted(Path(text).glob(f"*/{ARCHIVE_FILE}"))]
+    return here + below or folders
+
+
+def units(archive: str, incomplete: str) -> list[str]:
+    """The units of an archive, and the levels above them."""
+    file = Path(archive) / ARCHIVE_FILE
+    if not archive or not file.is_file():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
+            names = [str(row[0]) for row in connection.execute("SELECT DISTINCT unit FROM pages")]
+    except sqlite3.Error:
+        return []
+    levels = {name.rsplit("/", cut)[0] for name in names for cut in range(name.count("/") + 1)}
+    return sorted(level for level in levels if level and level.startswith(incomplete))
+
+
+def readers(incomplete: str) -> list[str]:
+    """Runs and bundles whose card says that they transcribe pictures, newest first."""
+    found = [name for name in runs(incomplete) if name != "latest"]
+    return [name for name in found if _reads_lines(Path(name))] or [name for name in found if name.endswith("/")]
+
+
+def _reads_lines(folder: Path) -> bool:
+    for card in (folder / "bundle" / "card.json", folder / "card.json"):
+        try:
+            tree = json.loads(card.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        return isinstance(tree, dict) and (tree.get("task"), tree.get("medium")) == ("transcribe", "image")
+    return False
 
 
 def _paths(incomplete: str) -> list[str]:

@@ -41,6 +41,10 @@ class DataConfig(Section):
     channels: Auto | Literal[1, 3] = Field("auto", description="1: grey, 3: colour")
     fit: Auto | Literal["crop", "squash", "pad"] = Field("auto", description="how other shapes become square")
     max_pixels: int = Field(50_000_000, gt=0, description="larger pictures are refused")
+    transcripts: str = Field(
+        "kept",
+        description="how transcripts are normalised: kept, castellano, medieval-latin, old-french, or a TOML file",
+    )
     memory_mb: int = Field(0, ge=0, description="beyond this the cache lies on disk; 0: 40 % of what is free")
 
 
@@ -53,6 +57,11 @@ class NetworkConfig(Section):
     )
     pretrained: Auto | bool = Field("auto", description="start from ImageNet weights, where the network has them")
     mirrored: Auto | bool = Field("auto", description="answer for a picture and its mirror image together")
+    ngrams: Auto | Annotated[int, Field(ge=0, le=12)] = Field(
+        "auto",
+        description="longest n-grams of characters that help to read lines of writing; 0: none; auto: if they do",
+    )
+    ngram_text: str = Field("", description="a text file of the same hand or time, for more n-grams")
     start: str = Field("", description="a run whose weights a reader of lines or speech starts from")
 
 

@@ -14,7 +14,7 @@ from capas.engine.predict import load_model
 from capas.engine.recipes.reading_sides import LineSide
 from capas.engine.recipes.transcription import TranscriptionModel
 from capas.networks.crnn import COLUMNS_PER_FRAME
-from capas.tasks.transcribe import Alphabet
+from capas.tasks.transcribe import Alphabet, Decoder, Transcript
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +47,15 @@ class LineReader:
     def temperature(self) -> float:
         """By which its logits are divided (``tasks.calibration``)."""
         return self.model.temperature
+
+    @property
+    def decoder(self) -> Decoder:
+        """How its probabilities become text: as was best on its validation lines."""
+        return self.model.decoder
+
+    def text(self, posteriors_TK: Float[np.ndarray, "T K"]) -> Transcript:
+        """What a line says by its ``posteriors``."""
+        return self.decoder.read(torch.from_numpy(posteriors_TK).log())
 
     def posteriors(self, lines: Sequence[NDArray[np.uint8]]) -> list[Float[np.ndarray, "T K"]]:
         """The calibrated probabilities of every frame of each line (uint8 H×W, dark on light or light on dark),

@@ -56,7 +56,8 @@ class Line:
 
     ``baseline``: two or more points in the direction of writing; ``polygon``: the outline, () where none is known;
     ``text``: "" where nobody has read it; ``region``: the id of the region that it lies in, "" for none; ``order``: its
-    place in the reading order of the page from 0 on, None where none is known.
+    place in the reading order of the page from 0 on, None where none is known; ``written``: the text before it was
+    normalised, word by word ("" where it is as it was written).
     """
 
     id: str
@@ -67,6 +68,7 @@ class Line:
     order: int | None = None
     confidence: float | None = None
     words: tuple[Word, ...] = ()
+    written: str = ""
 
     @property
     def box(self) -> Box:

@@ -5,7 +5,8 @@
     <body> … <lb facs="#l1"/>text of the line …
 
 A zone that a line beginning points to, or of type "line", is a line; other zones, but those of words, are regions. The
-order is that of the text; lines that it lacks stand behind.
+order is that of the text; lines that it lacks stand behind. Of a ``choice`` the expanded, regular or corrected side is
+read.
 """
 
 from dataclasses import dataclass, field
@@ -68,18 +69,32 @@ def _said(text: Element) -> list[_Said]:
         if name == "lb" and target:
             found.append(_Said(zone=target))
         elif found and name == "w":
-            found[-1].words.append((target, " ".join("".join(element.itertext()).split()), share(element.get("cert"))))
+            found[-1].words.append((target, " ".join(_text(element).split()), share(element.get("cert"))))
         elif found and name == "seg":
             found[-1].confidence = share(element.get("cert"))
         if found:
             found[-1].text += element.text or ""
         for child in element:
-            walk(child)
+            if not _replaced(child, element):
+                walk(child)
             if found:
                 found[-1].text += child.tail or ""
 
     walk(text)
     return found
+
+
+def _replaced(child: Element, parent: Element) -> bool:
+    """Whether ``child`` is the side of a ``choice`` that another one there takes the place of."""
+    other = {"abbr": "expan", "orig": "reg", "sic": "corr"}.get(name_of(child))
+    return other is not None and name_of(parent) == "choice" and first(parent, other) is not None
+
+
+def _text(element: Element) -> str:
+    parts = [element.text or ""]
+    for child in element:
+        parts += ["" if _replaced(child, element) else _text(child), child.tail or ""]
+    return "".join(parts)
 
 
 def _add_line(gathered: Gathered, said: _Said, zones: dict[str, Element], region: str) -> None:

@@ -1,8 +1,11 @@
 """TEI P5 written: a facsimile of zones, and the text with how sure it is (``cert``, a probability), valid by tei_all.
 
-Lines stand in the reading order, those of one region that follow each other in one ``ab``.
+Lines stand in the reading order, those of one region that follow each other in one ``ab``. A word that was normalised
+stands in a ``choice`` beside what was written: ``abbr`` and ``expan``, or ``orig`` and ``reg``.
 """
 
+import unicodedata
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 from urllib.parse import quote
@@ -78,14 +81,49 @@ def _add_text(root: Element, page: Page, zones: dict[str, str], words: dict[tupl
         for line in lines:
             add(block, "lb", {"facs": f"#{zones[f'line {line.id}']}"})
             said = add(block, "seg", {"type": "line", "cert": _share(line.confidence)})
+            written = (line.written or line.text).split()
             if not line.words or line.text != " ".join(word.text for word in line.words):
-                said.text = line.text
+                _put_line(said, line.text, written)
                 continue
             for i, word in enumerate(line.words):
                 kept = {"facs": f"#{words[line.id, i]}", "cert": _share(word.confidence)}
-                add(said, "w", kept, word.text).tail = " "
+                one = add(said, "w", kept)
+                _put(one, word.text, written[i])
+                one.tail = " "
     if not page.lines:
         add(part, "ab")
+
+
+def _put_line(parent: Element, text: str, written: Sequence[str]) -> None:
+    if text.split() == [*written]:
+        parent.text = text
+        return
+    for word, before in zip(text.split(), written, strict=True):
+        _put(parent, word, before)
+        _append(parent, " ")
+
+
+def _put(parent: Element, word: str, written: str) -> None:
+    """A word; where it was normalised, what was written stands beside it: what has more letters now was abbreviated."""
+    if word == written:
+        _append(parent, word)
+        return
+    names = ("abbr", "expan") if _letters(word) > _letters(written) else ("orig", "reg")
+    choice = add(parent, "choice")
+    for name, text in zip(names, (written, word), strict=True):
+        add(choice, name, text=text)
+
+
+def _letters(word: str) -> int:
+    return sum(character.isalpha() for character in unicodedata.normalize("NFD", word))
+
+
+def _append(parent: Element, text: str) -> None:
+    """``text`` behind all that ``parent`` holds."""
+    if len(parent):
+        parent[-1].tail = (parent[-1].tail or "") + text
+    else:
+        parent.text = (parent.text or "") + text
 
 
 def _share(confidence: float | None) -> str | None:

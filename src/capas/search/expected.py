@@ -8,7 +8,7 @@ probabilities are calibrated; how far they are is measured elsewhere, and no int
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,34 +31,37 @@ class Expected:
         return {"value": self.value, "n": self.n, "interval": list(self.interval)}
 
 
-def expected_hits(probabilities: Sequence[float]) -> Expected:
-    """How many of these hits are right, by their probabilities.
+def expected_hits(counts: Mapping[float, int]) -> Expected:
+    """How many hits are right, of so many of each probability.
 
-    >>> expected_hits([0.9, 0.5, 0.1]).value
-    1.5
+    >>> expected_hits({0.9: 1, 0.5: 2, 0.1: 1}).value
+    2.0
     """
-    return Expected(value=math.fsum(probabilities), n=len(probabilities), interval=_outcomes(probabilities))
+    value = math.fsum(p * n for p, n in counts.items())
+    return Expected(value=value, n=sum(counts.values()), interval=_outcomes(counts))
 
 
-def expected_precision(probabilities: Sequence[float]) -> Expected | None:
+def expected_precision(counts: Mapping[float, int]) -> Expected | None:
     """The share of these hits that is right; None where there are none."""
-    count = len(probabilities)
+    count = sum(counts.values())
     if not count:
         return None
-    right = expected_hits(probabilities)
+    right = expected_hits(counts)
     low, high = right.interval
     return Expected(value=right.value / count, n=count, interval=(low / count, high / count))
 
 
-def _outcomes(probabilities: Sequence[float]) -> tuple[float, float]:
+def _outcomes(counts: Mapping[float, int]) -> tuple[float, float]:
     """The numbers of right ones below and above which at most 2.5 of 100 outcomes lie."""
-    if len(probabilities) > _EXACT:
-        mean, spread = math.fsum(probabilities), math.sqrt(math.fsum(p * (1 - p) for p in probabilities))
-        return max(0.0, mean - _Z * spread), min(float(len(probabilities)), mean + _Z * spread)
-    turns = np.exp(2j * np.pi * np.arange(len(probabilities) + 1) / (len(probabilities) + 1))
+    count = sum(counts.values())
+    if count > _EXACT:
+        mean = math.fsum(p * n for p, n in counts.items())
+        spread = math.sqrt(math.fsum(p * (1 - p) * n for p, n in counts.items()))
+        return max(0.0, mean - _Z * spread), min(float(count), mean + _Z * spread)
+    turns = np.exp(2j * np.pi * np.arange(count + 1) / (count + 1))
     characteristic = np.ones_like(turns)
-    for p in probabilities:
-        characteristic *= 1 - p + p * turns
+    for p, n in counts.items():
+        characteristic *= (1 - p + p * turns) ** n
     below = np.cumsum(np.fft.fft(characteristic).real / len(turns))
     # A thousandth of a millionth against rounding, where an outcome is certain.
     return float(np.searchsorted(below, 0.025 + 1e-9)), float(np.searchsorted(below, 0.975 - 1e-9))

@@ -1,10 +1,11 @@
 """Spots in PostgreSQL: for several users or machines at once; the same tables, the same answers."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from capas.core.errors import CapasError
-from capas.search.sql import CLEAR, INCOMING, TAKE_IN, SqlStore, Value, incoming, meta
+from capas.search.sql import BYTES, CLEAR, COUNTS, FORGET, INCOMING, TAKE_IN, SqlStore, Value, incoming, meta
 from capas.search.store import Origin, Spot
 
 # COLLATE "C": words in the order of their code points, as SQLite has them, so that a prefix is a range.
@@ -15,27 +16,37 @@ _TABLES = (
     "CREATE INDEX words_folded ON words (folded)",
     "CREATE TABLE pages (id SERIAL PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
     "CREATE TABLE spots (word INTEGER, probability SMALLINT, page INTEGER, line INTEGER, start INTEGER, width INTEGER)",
-    "CREATE UNIQUE INDEX spots_key ON spots (word, probability DESC, page, line, start)",
+    # With the width, so that what is asked stands in the index and the table behind it is not read.
+    "CREATE UNIQUE INDEX spots_key ON spots (word, probability DESC, page, line, start) INCLUDE (width)",
+    *COUNTS,
 )
+_WANT = (
+    "INSERT INTO wanted SELECT p.id, w.line, p.name FROM unnest(%s::text[], %s::integer[]) w (name, line)"
+    " JOIN pages p ON p.name = w.name"
+)
+CONNECT_S = 10
+NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _LOCK = 0x63617073  # any number, the same for all who write
 
 
 class PostgresSpots(SqlStore):
-    """The tables in the database at ``address`` (``postgresql://user@host/name``); with an ``origin`` they are made
-    where there are none. Raises CapasError ``extra_missing``, ``spots_server``, ``spots_missing`` or
+    """The tables in a ``schema`` of the database at ``address`` (``postgresql://user@host/name``); with an ``origin``
+    they are made where there are none. Raises CapasError ``extra_missing``, ``spots_server``, ``spots_missing`` or
     ``spots_differ``."""
 
-    def __init__(self, address: str, origin: Origin | None = None) -> None:
+    def __init__(self, address: str, origin: Origin | None = None, *, schema: str = "public") -> None:
         try:
             import psycopg
         except ImportError as error:
             raise CapasError("extra_missing", received="psycopg", extra="archive") from error
         self._failure = psycopg.Error
         with self._errors():
-            self._connection = psycopg.connect(address, autocommit=True)
-            self.address = f"{self._connection.info.host}/{self._connection.info.dbname}"
+            self._connection = psycopg.connect(address, autocommit=True, connect_timeout=CONNECT_S)
+            # A statement is planned once for all words: planning takes longer than answering.
+            self._connection.prepare_threshold = 0
+            self.address = f"{self._connection.info.host}/{self._connection.info.dbname}/{schema}"
             try:
-                self._prepare(origin)
+                self._prepare(origin, schema)
                 super().__init__(origin, self.address)
             except BaseException:
                 self._connection.close()
@@ -45,7 +56,8 @@ class PostgresSpots(SqlStore):
         """Keep the spots of whole pages, all of them or none; pages that were there already are replaced."""
         with self._errors(), self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            cursor.executemany("DELETE FROM pages WHERE name = %s", [(page,) for page in pages])
+            for statement in FORGET:
+                cursor.executemany(statement.replace("?", "%s"), [(page,) for page in pages])
             cursor.executemany("INSERT INTO pages (name) VALUES (%s)", [(page,) for page in pages])
             cursor.execute(INCOMING)
             with cursor.copy("COPY incoming FROM STDIN") as copy:
@@ -55,29 +67,59 @@ class PostgresSpots(SqlStore):
                 cursor.execute(statement)
 
     def compact(self) -> None:
-        """Give back the room of replaced pages."""
-        with self._errors():
-            self._connection.execute(CLEAR)
-            self._connection.execute("VACUUM ANALYZE spots")
+        """Give back the room of replaced pages, and count the spots of frequent words for ``histogram``."""
+        with self._writing():
+            self._run(*CLEAR)
+        self._run("VACUUM ANALYZE spots", "ANALYZE words", "ANALYZE pages")
 
     def close(self) -> None:
         """Let go of the connection."""
         self._connection.close()
 
-    def _prepare(self, origin: Origin | None) -> None:
-        with self._connection.transaction():
-            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            if self._connection.execute("SELECT to_regclass('spots_key')").fetchone() != (None,):
-                return
-            if origin is None:
-                raise CapasError("spots_missing", where=self.address)
-            for statement in _TABLES:
-                self._connection.execute(statement)
-            self._connection.cursor().executemany("INSERT INTO meta VALUES (%s, %s)", meta(origin))
+    def take_place(self, schema: str) -> None:
+        """Become the ``schema``, in place of what is there; all at once."""
+        with self._writing():
+            self._run(
+                f'DROP SCHEMA IF EXISTS "{schema}" CASCADE', f'ALTER SCHEMA "{self._schema}" RENAME TO "{schema}"'
+            )
+
+    def drop(self) -> None:
+        """Take away the schema and all that is in it."""
+        self._run(f'DROP SCHEMA "{self._schema}" CASCADE')
+
+    def _prepare(self, origin: Origin | None, schema: str) -> None:
+        if not NAME.fullmatch(schema):
+            raise ValueError(f"schema {schema!r}; expected small letters, digits and _")
+        self._schema = schema
+        with self._writing():
+            self._run(f'SET search_path TO "{schema}"')
+            if self._connection.execute("SELECT to_regclass('spots_key')").fetchone() == (None,):
+                if origin is None:
+                    raise CapasError("spots_missing", where=self.address)
+                self._run(f'CREATE SCHEMA IF NOT EXISTS "{schema}"', *_TABLES)
+                self._many("INSERT INTO meta VALUES (?, ?)", meta(origin))
+        self._run(*BYTES, "ANALYZE bytes")
 
     def _rows(self, statement: str, *values: Value) -> Iterator[tuple[Value, ...]]:
         with self._errors():
-            yield from self._connection.execute(statement.replace("?", "%s"), values)
+            cursor = self._connection.execute(statement.replace("?", "%s"), values)
+            yield from cursor if cursor.description else ()
+
+    def _many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
+        with self._errors():
+            self._connection.cursor().executemany(statement.replace("?", "%s"), rows)
+
+    def _want(self, places: Sequence[tuple[str, int]]) -> None:
+        with self._errors():
+            self._connection.execute("TRUNCATE wanted")
+            self._connection.execute(_WANT, ([page for page, _ in places], [line for _, line in places]))
+            self._connection.execute("ANALYZE wanted")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._errors(), self._connection.transaction():
+            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            yield
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

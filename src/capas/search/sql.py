@@ -1,25 +1,33 @@
-"""What the stores in SQL have in common: three tables, and the same statements in SQLite and PostgreSQL.
+"""What the stores in SQL have in common: the tables, and the same statements in SQLite and PostgreSQL.
 
 Words and pages are numbered; a spot is a row of six small numbers in the order of its key: word, probability (falling),
 page, line, start. The most probable spots of a word are therefore neighbours on the disk. A page that is added again
 gets a new number and its former one is forgotten, so that replacing takes no search; the rows of a number that no page
 bears count for nothing, and ``compact`` clears them away.
+
+What stands on few pages is found without reading all spots of a word: there are only 255 probabilities, so that (word,
+probability, page) can be looked up for each of them. ``compact`` counts the spots of frequent words once; a histogram
+is these counts, and the later pages looked up in the same way.
 """
 
 import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from types import TracebackType
 from typing import Final, TypeVar
 
-from capas.search.folds import folded
-from capas.search.store import Origin, Spot, check_origin, from_byte, to_byte
+from capas.core.errors import CapasError
+from capas.search.folds import FOLDS, folded
+from capas.search.store import Origin, Scope, Spot, check_origin, from_byte, lowest, to_byte
 
 Value = str | int
 Row = tuple[str, str, int, str, int, int, int]
 S = TypeVar("S", bound="SqlStore")
-VERSION: Final = "1"
+VERSION: Final = "2"
+FREQUENT: Final = 1000  # spots of a word whose counts are kept
+GONE: Final = 64  # counted pages that were replaced: beyond them all spots are counted again
 
 INCOMING: Final = (
     "CREATE TEMPORARY TABLE incoming (word TEXT, folded TEXT, probability SMALLINT, page TEXT, line INTEGER,"
@@ -34,23 +42,60 @@ TAKE_IN: Final = (
     " ORDER BY 1, 2 DESC, 3, 4, 5 ON CONFLICT DO NOTHING",
     "DROP TABLE incoming",
 )
-CLEAR: Final = "DELETE FROM spots WHERE page NOT IN (SELECT id FROM pages)"
-_LIVE: Final = "FROM spots s CROSS JOIN pages p WHERE p.id = s.page AND s.word = ?"
+# Before a page is replaced: its number, where its spots have been counted.
+FORGET: Final = ("INSERT INTO gone SELECT id FROM pages WHERE name = ?", "DELETE FROM pages WHERE name = ?")
+COUNTS: Final = (
+    "CREATE TABLE counts (word INTEGER, probability INTEGER, spots INTEGER, PRIMARY KEY (word, probability))",
+    "CREATE TABLE gone (id INTEGER PRIMARY KEY)",
+)
+CLEAR: Final = (
+    "DELETE FROM spots WHERE page NOT IN (SELECT id FROM pages)",
+    "DELETE FROM gone",
+    "DELETE FROM counts",
+    "INSERT INTO counts SELECT word, probability, count(*) FROM spots WHERE word IN"
+    f" (SELECT word FROM spots GROUP BY word HAVING count(*) >= {FREQUENT}) GROUP BY word, probability",
+    "DELETE FROM meta WHERE name = 'counted'",
+    "INSERT INTO meta SELECT 'counted', CAST(coalesce(max(id), 0) AS TEXT) FROM pages",
+)
+BYTES: Final = (
+    "CREATE TEMPORARY TABLE bytes (byte INTEGER PRIMARY KEY)",
+    "INSERT INTO bytes WITH RECURSIVE b(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM b WHERE n < 255) SELECT n FROM b",
+    "CREATE TEMPORARY TABLE wanted (id INTEGER, line INTEGER, name TEXT, PRIMARY KEY (id, line))",
+)
+
+_WORD: Final = "s.word = (SELECT id FROM words WHERE word = ?)"
+_LIVE: Final = f"FROM spots s CROSS JOIN pages p WHERE p.id = s.page AND {_WORD}"
+_SCOPED: Final = f"FROM spots s CROSS JOIN wanted p WHERE p.id = s.page AND {_WORD}"
+_SOUGHT: Final = (
+    f"FROM wanted p CROSS JOIN bytes b CROSS JOIN spots s WHERE {_WORD} AND s.probability = +b.byte AND s.page = p.id"
+)
 _TOP: Final = (
-    f"SELECT s.probability, p.name, s.line, s.start, s.width {_LIVE} AND s.probability >= ?"
+    "SELECT s.probability, p.name, s.line, s.start, s.width {live} AND {byte} >= ?"
     " ORDER BY s.probability DESC, s.page, s.line, s.start"
 )
-_COUNT: Final = f"SELECT s.probability, count(*) {_LIVE} GROUP BY s.probability"
+_COUNT: Final = "SELECT s.probability, count(*) {live} GROUP BY s.probability"
+_BY_PAGE: Final = "SELECT p.name, count(*) {live} AND {byte} >= ? GROUP BY p.name"
+_SIZE: Final = f"SELECT count(*) FROM (SELECT 1 {_LIVE} LIMIT ?) AS found"
+_COUNTED: Final = "SELECT probability, spots FROM counts WHERE word = (SELECT id FROM words WHERE word = ?)"
+_LATER: Final = f"SELECT s.probability, count(*) FROM bytes b CROSS JOIN spots s CROSS JOIN pages p WHERE {_WORD}" \
+    " AND s.probability = +b.byte AND s.page > ? AND p.id = s.page GROUP BY s.probability"  # fmt: skip
+_LOST: Final = f"SELECT s.probability, count(*) FROM gone g CROSS JOIN bytes b CROSS JOIN spots s WHERE {_WORD}" \
+    " AND s.probability = +b.byte AND s.page = g.id AND +g.id <= ? GROUP BY s.probability"  # fmt: skip
 
 
 class SqlStore(ABC):
     """The part of a store that asks; how it is opened, filled and compacted is each database's own."""
 
     def __init__(self, wanted: Origin | None, where: str) -> None:
-        made = {str(name): value for name, value in self._rows("SELECT name, value FROM meta")}
+        made = self._facts()
+        if made["version"] not in ("1", VERSION):
+            raise CapasError("spots_unreadable", where=where, received=f"version {made['version']}")
+        if not _current(made):
+            self._renew()
         self._origin = Origin(
             least=float(made["least"]), temperature=float(made["temperature"]), model=str(made["model"])
         )
+        self._scope: Scope | None = None
         if wanted is not None:
             check_origin(self._origin, wanted, where=where)
 
@@ -59,18 +104,38 @@ class SqlStore(ABC):
         """How all spots here were made."""
         return self._origin
 
-    def spots(self, words: Iterable[str], *, least: float = 0.0, limit: int | None = None) -> Iterator[Spot]:
-        """Spots of these words, the most probable first, down to ``least``."""
-        each = [self._of(number, word, to_byte(least), limit) for number, word in self._numbers(words)]
+    def spots(
+        self, words: Iterable[str], *, least: float = 0.0, limit: int | None = None, scope: Scope | None = None
+    ) -> Iterator[Spot]:
+        """Spots of these words, the most probable first, down to ``least``; all, or those in a ``scope``."""
+        each = [list(self._of(word, lowest(least), limit, scope)) for word in dict.fromkeys(words)]
         return islice(heapq.merge(*each, key=lambda spot: -spot.probability), limit)
 
-    def histogram(self, words: Iterable[str]) -> dict[float, int]:
+    def size(self, words: Iterable[str], most: int) -> int:
+        """How many spots these words have, counted up to ``most``."""
+        found = 0
+        for word in dict.fromkeys(words):
+            found += self._number(_SIZE, word, most - found)
+            if found >= most:
+                break
+        return found
+
+    def histogram(self, words: Iterable[str], *, scope: Scope | None = None) -> dict[float, int]:
         """How many spots these words have at each probability, the highest first."""
         counts: dict[int, int] = {}
-        for number, _ in self._numbers(words):
-            for byte, count in self._rows(_COUNT, number):
+        for word in dict.fromkeys(words):
+            rows = self._counted(word) if scope is None else self._rows(self._asking(_COUNT, word, scope), word)
+            for byte, count in rows:
                 counts[int(byte)] = counts.get(int(byte), 0) + int(count)
-        return {from_byte(byte): counts[byte] for byte in sorted(counts, reverse=True)}
+        return {from_byte(byte): counts[byte] for byte in sorted(counts, reverse=True) if counts[byte]}
+
+    def by_page(self, words: Iterable[str], *, least: float = 0.0, scope: Scope | None = None) -> dict[str, int]:
+        """How many spots these words have on each page, down to ``least``."""
+        found: dict[str, int] = {}
+        for word in dict.fromkeys(words):
+            for page, count in self._rows(self._asking(_BY_PAGE, word, scope), word, lowest(least)):
+                found[str(page)] = found.get(str(page), 0) + int(count)
+        return found
 
     def words(self, start: str, *, folded: bool) -> Iterator[tuple[str, str]]:
         """All words that begin so, or whose folded form does, in order: as written, and folded."""
@@ -84,8 +149,8 @@ class SqlStore(ABC):
 
     def everything(self) -> Iterator[Spot]:
         """All spots, by word, then as ``spots``."""
-        for number, word in list(self._rows("SELECT id, word FROM words ORDER BY word")):
-            yield from self._of(int(number), str(word), 0, None)
+        for (word,) in list(self._rows("SELECT word FROM words ORDER BY word")):
+            yield from self._of(str(word), 0, None, None)
 
     def __enter__(self: S) -> S:
         return self
@@ -103,18 +168,77 @@ class SqlStore(ABC):
     def _rows(self, statement: str, *values: Value) -> Iterator[tuple[Value, ...]]:
         """The answer to a statement with ? for its values, fetched as it is read."""
 
-    def _numbers(self, words: Iterable[str]) -> Iterator[tuple[int, str]]:
-        for word in dict.fromkeys(words):
-            for (number,) in self._rows("SELECT id FROM words WHERE word = ?", word):
-                yield int(number), word
+    @abstractmethod
+    def _want(self, places: Sequence[tuple[str, int]]) -> None:
+        """Fill the table ``wanted`` with pages and lines, in place of what it held."""
 
-    def _of(self, number: int, word: str, least: int, limit: int | None) -> Iterator[Spot]:
+    @abstractmethod
+    def _writing(self) -> AbstractContextManager[None]:
+        """One writer at a time, all or nothing."""
+
+    @abstractmethod
+    def _many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
+        """The statement with each of these values."""
+
+    def _run(self, *statements: str) -> None:
+        for statement in statements:
+            list(self._rows(statement))
+
+    def _facts(self) -> dict[str, str]:
+        return {str(name): str(value) for name, value in self._rows("SELECT name, value FROM meta")}
+
+    def _renew(self) -> None:
+        """What an earlier version of Capas wrote, as this one wants it: folded forms, counts."""
+        with self._writing():
+            made = self._facts()
+            if _current(made):
+                return
+            if made["version"] == "1":
+                self._run(*COUNTS)
+            words = [str(word) for (word,) in self._rows("SELECT word FROM words")]
+            self._many("UPDATE words SET folded = ? WHERE word = ?", [(folded(word), word) for word in words])
+            self._run("DELETE FROM meta WHERE name IN ('version', 'folds')")
+            self._many("INSERT INTO meta VALUES (?, ?)", [("version", VERSION), ("folds", FOLDS)])
+
+    def _number(self, statement: str, *values: Value) -> int:
+        return int(next(iter(self._rows(statement, *values)))[0])
+
+    def _of(self, word: str, least: int, limit: int | None, scope: Scope | None) -> Iterator[Spot]:
         end = "" if limit is None else f" LIMIT {limit:d}"
-        for byte, page, line, start, width in self._rows(_TOP + end, number, least):
+        for byte, page, line, start, width in self._rows(self._asking(_TOP, word, scope) + end, word, least):
             yield Spot(
                 word=word, probability=from_byte(int(byte)), page=str(page), line=int(line), start=int(start),
                 end=int(start) + int(width),
             )  # fmt: skip
+
+    def _asking(self, statement: str, word: str, scope: Scope | None) -> str:
+        """A statement about the spots of a word that count, in a scope: looked up at each probability where that is
+        less work than reading them all."""
+        if scope is None:
+            return statement.format(live=_LIVE, byte="s.probability")
+        if scope is not self._scope:
+            at_lines = sorted(scope.lines or ())
+            self._want([(page, -1) for page in sorted(scope.pages)] if scope.lines is None else at_lines)
+            self._scope = scope
+        lookups = 255 * len(scope.pages if scope.lines is None else scope.lines)
+        many = self._number(_SIZE, word, lookups) >= lookups
+        live = (_SOUGHT if many else _SCOPED) + ("" if scope.lines is None else " AND s.line = p.line")
+        return statement.format(live=live, byte="b.byte" if many else "s.probability")
+
+    def _counted(self, word: str) -> Iterator[tuple[Value, ...]]:
+        """Spots of a word at each probability; negative numbers take back what has been replaced since."""
+        until = int(next(iter(self._rows("SELECT value FROM meta WHERE name = 'counted'")), (0,))[0])
+        counted = list(self._rows(_COUNTED, word))
+        if not counted or self._number("SELECT count(*) FROM gone WHERE id <= ?", until) > GONE:
+            yield from self._rows(self._asking(_COUNT, word, None), word)
+            return
+        yield from counted
+        yield from self._rows(_LATER, word, until)
+        yield from ((byte, -int(count)) for byte, count in self._rows(_LOST, word, until))
+
+
+def _current(made: dict[str, str]) -> bool:
+    return (made["version"], made.get("folds")) == (VERSION, FOLDS)
 
 
 def incoming(pages: Sequence[str], spots: Iterable[Spot]) -> Iterator[Row]:
@@ -129,5 +253,5 @@ def incoming(pages: Sequence[str], spots: Iterable[Spot]) -> Iterator[Row]:
 
 def meta(origin: Origin) -> list[tuple[str, str]]:
     """Rows for the table ``meta``."""
-    return [("version", VERSION), ("least", repr(origin.least)), ("temperature", repr(origin.temperature)),
-            ("model", origin.model)]  # fmt: skip
+    return [("version", VERSION), ("folds", FOLDS), ("least", repr(origin.least)),
+            ("temperature", repr(origin.temperature)), ("model", origin.model)]  # fmt: skip

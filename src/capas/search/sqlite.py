@@ -1,13 +1,15 @@
 """Spots in one SQLite file: the store for a laptop, and for the shards of a large archive."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from capas.core.databases import connected, database_error, write_ahead
 from capas.core.errors import CapasError
-from capas.search.sql import CLEAR, INCOMING, TAKE_IN, SqlStore, Value, incoming, meta
+from capas.search.sql import BYTES, CLEAR, COUNTS, FORGET, INCOMING, TAKE_IN, SqlStore, Value, incoming, meta
 from capas.search.store import Origin, Spot
 
 WAIT_S: Final = 60.0
@@ -20,6 +22,11 @@ _TABLES: Final = (
     "CREATE TABLE pages (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE)",
     "CREATE TABLE spots (word INTEGER, probability INTEGER, page INTEGER, line INTEGER, start INTEGER, width INTEGER,"
     " PRIMARY KEY (word, probability DESC, page, line, start)) WITHOUT ROWID",
+    *COUNTS,
+)
+_WANT: Final = (
+    "INSERT INTO wanted SELECT p.id, json_extract(w.value, '$[1]'), p.name"
+    " FROM json_each(?) w CROSS JOIN pages p WHERE p.name = json_extract(w.value, '$[0]')"
 )
 
 
@@ -34,7 +41,7 @@ class SqliteSpots(SqlStore):
         self.path = path
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+            self._connection = connected(path, WAIT_S, autocommit=True)
             try:
                 self._prepare(origin)
                 super().__init__(origin, str(path))
@@ -45,19 +52,22 @@ class SqliteSpots(SqlStore):
     def add(self, pages: Sequence[str], spots: Iterable[Spot]) -> None:
         """Keep the spots of whole pages, all of them or none; pages that were there already are replaced."""
         with self._errors(), self._writing():
-            for page in pages:
-                self._connection.execute("DELETE FROM pages WHERE name = ?", (page,))
+            for statement in FORGET:
+                self._connection.executemany(statement, [(page,) for page in pages])
             self._connection.executemany("INSERT INTO pages (name) VALUES (?)", [(page,) for page in pages])
             self._connection.execute(INCOMING)
             self._connection.executemany("INSERT INTO incoming VALUES (?, ?, ?, ?, ?, ?, ?)", incoming(pages, spots))
-            for statement in TAKE_IN:
-                self._connection.execute(statement)
+            self._run(*TAKE_IN)
 
     def compact(self) -> None:
-        """Give back the room of replaced pages; needs as much free room again while it lasts."""
+        """Give back the room of replaced pages, for which as much is needed again while it lasts, and count the spots
+        of frequent words for ``histogram``."""
         with self._errors():
-            self._connection.execute(CLEAR)
-            self._connection.execute("VACUUM")
+            gone = self._number("SELECT count(*) FROM gone")
+            with self._writing():
+                self._run(*CLEAR)
+            if gone:
+                self._run("VACUUM")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -75,14 +85,24 @@ class SqliteSpots(SqlStore):
         if run("PRAGMA application_id").fetchone()[0] != APPLICATION:
             raise sqlite3.DatabaseError("another program's database")
         # Searching goes on while pages are added; a kill or a power cut loses at most what was being added.
-        run("PRAGMA journal_mode = WAL")
-        run("PRAGMA synchronous = NORMAL")
+        write_ahead(self._connection, self.path)
         run("PRAGMA temp_store = MEMORY")
         run("PRAGMA cache_size = -65536")  # 64 MB
+        for statement in BYTES:
+            run(statement)
 
     def _rows(self, statement: str, *values: Value) -> Iterator[tuple[Value, ...]]:
         with self._errors():
             yield from self._connection.execute(statement, values)
+
+    def _many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
+        with self._errors():
+            self._connection.executemany(statement, rows)
+
+    def _want(self, places: Sequence[tuple[str, int]]) -> None:
+        with self._errors():
+            self._connection.execute("DELETE FROM wanted")
+            self._connection.execute(_WANT, (json.dumps(places),))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -100,6 +120,6 @@ class SqliteSpots(SqlStore):
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise CapasError("spots_unreadable", where=self.path, received=str(error)) from error
+            raise database_error(self.path, error, "spots_unreadable") from error
         except OSError as error:
             raise CapasError("cannot_write", where=self.path, received=error.strerror or str(error)) from error

@@ -42,6 +42,14 @@ class Origin:
     model: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scope:
+    """Where to look: on some pages, or with ``lines`` in single lines (page, number) only."""
+
+    pages: frozenset[str] = frozenset()
+    lines: frozenset[tuple[str, int]] | None = None
+
+
 @runtime_checkable
 class SpotStore(Protocol):
     """Where spots are kept. All methods raise CapasError where the store cannot be read or written."""
@@ -56,12 +64,24 @@ class SpotStore(Protocol):
         ValueError where a spot is of another page."""
         ...
 
-    def spots(self, words: Iterable[str], *, least: float = 0.0, limit: int | None = None) -> Iterator[Spot]:
-        """Spots of these words, the most probable first, down to ``least``."""
+    def spots(
+        self, words: Iterable[str], *, least: float = 0.0, limit: int | None = None, scope: Scope | None = None
+    ) -> Iterator[Spot]:
+        """Spots of these words, the most probable first, down to ``least``; all, or those in a ``scope``. Equally
+        probable ones stand in the order of the words given, then of the pages as they came, lines and places."""
         ...
 
-    def histogram(self, words: Iterable[str]) -> dict[float, int]:
-        """How many spots these words have at each probability, the highest first."""
+    def size(self, words: Iterable[str], most: int) -> int:
+        """How many spots these words have; counted up to ``most`` only, so that asking costs little."""
+        ...
+
+    def histogram(self, words: Iterable[str], *, scope: Scope | None = None) -> dict[float, int]:
+        """How many spots these words have at each probability, the highest first. Without a ``scope`` it is read from
+        what ``compact`` counted, and only later pages are counted now."""
+        ...
+
+    def by_page(self, words: Iterable[str], *, least: float = 0.0, scope: Scope | None = None) -> dict[str, int]:
+        """How many spots these words have on each page, down to ``least``."""
         ...
 
     def words(self, start: str, *, folded: bool) -> Iterator[tuple[str, str]]:
@@ -77,7 +97,7 @@ class SpotStore(Protocol):
         ...
 
     def compact(self) -> None:
-        """Give back the room of replaced pages."""
+        """Give back the room of replaced pages, and count the spots of frequent words for ``histogram``."""
         ...
 
     def close(self) -> None:
@@ -126,3 +146,9 @@ def from_byte(byte: int) -> float:
     [0.0001, 0.0894, 0.5, 0.9999]
     """
     return 1 / (1 + math.exp(-(byte - 128) / _STEPS * _LARGEST))
+
+
+def lowest(probability: float) -> int:
+    """The lowest byte that stands for a probability or more."""
+    byte = to_byte(probability)
+    return byte + (from_byte(byte) < probability)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import takewhile
 
-from capas.search.folds import folded
+from capas.search.folds import folded, folded_start
 from capas.search.query import Term
 from capas.search.store import SpotStore
 
@@ -13,16 +13,44 @@ def meant(store: SpotStore, term: Term, *, folds: bool) -> Iterator[str]:
     """The words that a term stands for, as written; with ``folds`` in all their historical spellings, else letter by
     letter, capitals included."""
     text = folded(term.text) if folds else term.text
-    known = (text, "") if term.edits else tuple(re.split(r"[*?]", text, maxsplit=1))
-    listed = store.words("" if term.edits else known[0], folded=folds)
-    forms = ((word, form if folds else word) for word, form in listed)
     if term.edits:
+        forms = ((word, form if folds else word) for word, form in store.words("", folded=folds))
         return (word for word, form in forms if within(text, form, term.edits))
-    if len(known) == 1:
+    if not set(term.text) & {"*", "?"}:
         # In order, so the word itself comes first, before all those that only begin like it.
-        return (word for word, _ in takewhile(lambda pair: pair[1] == text, forms))
-    wanted = re.compile("".join({"*": ".*", "?": "."}.get(sign, re.escape(sign)) for sign in text))
-    return (word for word, form in forms if wanted.fullmatch(form))
+        listed = ((word, form if folds else word) for word, form in store.words(text, folded=folds))
+        return (word for word, _ in takewhile(lambda pair: pair[1] == text, listed))
+    start, wanted = pattern(term.text, folds=folds)
+    listed = ((word, form if folds else word) for word, form in store.words(start, folded=folds))
+    return (word for word, form in listed if wanted.fullmatch(form))
+
+
+def pattern(text: str, *, folds: bool) -> tuple[str, re.Pattern[str]]:
+    """How all the words begin that ``text`` with * and ? means, and what their (folded) forms match.
+
+    >>> start, wanted = pattern("c*dad", folds=True)
+    >>> start, [bool(wanted.fullmatch(folded(word))) for word in ("ciudad", "caridad", "salidad")]
+    ('', [True, True, False])
+    """
+    parts = re.split(r"([*?])", text)
+    written = [{"*": ".*", "?": "."}.get(part, re.escape(part)) for part in parts]
+    start = parts[0]
+    if folds:
+        # Behind a wildcard the letters are not the first of the word.
+        known = [folded_start(parts[0]), *(_inside(part, last=at == len(parts) - 1) for at, part in enumerate(parts)
+                                           if at and part not in ("*", "?"))]  # fmt: skip
+        each = iter(known)
+        written = [sign if part in ("*", "?") else f"(?:{'|'.join(next(each))})"
+                   for part, sign in zip(parts, written, strict=True)]  # fmt: skip
+        ends = [re.sub(r"\\(.)", r"\1", form.partition("(")[0]) for form in known[0]]
+        same = takewhile(lambda letters: len(set(letters)) == 1, zip(*ends, strict=False))
+        start = "".join(letters[0] for letters in same)
+    return start, re.compile("".join(written))
+
+
+def _inside(text: str, *, last: bool) -> tuple[str, ...]:
+    forms = (re.escape(folded(f"a{text}")),) if last else folded_start(f"a{text}")
+    return tuple(form.removeprefix("a") for form in forms)
 
 
 def within(word: str, other: str, edits: int) -> bool:

@@ -16,7 +16,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from capas.core.objective import Phase
-from capas.tasks.ctc import BLANK, beam_search, ctc_loss, frames_needed
+from capas.tasks.character_ngrams import CharacterNgrams
+from capas.tasks.ctc import BLANK, aligned, beam_search, ctc_loss, frames_needed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +128,10 @@ def padded_labels(rows: Sequence[Sequence[int]]) -> Int[Tensor, "B L"]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transcript:
-    """What was read, and how probable each character is in its surest frame (0..1)."""
+    """What was read, and how sure the network is of each character: its probability (0..1, of calibrated logits where
+    they are) in its surest frame on the most probable path that says the text. However the text was found (by the best
+    path, with a beam, with n-grams), it is the network's probability of what was found: no language model counts in
+    it."""
 
     text: str
     probabilities: tuple[float, ...]
@@ -146,29 +150,43 @@ def read_greedily(logits_TK: Float[Tensor, "T K"], alphabet: Alphabet) -> Transc
     return Transcript(text=alphabet.text(label for label, _ in read), probabilities=tuple(p for _, p in read))
 
 
-def read_by_beam(logits_TK: Float[Tensor, "T K"], alphabet: Alphabet, width: int) -> Transcript:
-    """The text whose paths together are most probable, as far as a beam of ``width`` sees (``ctc.beam_search``)."""
-    log_probs = logits_TK.float().log_softmax(1)
-    best = beam_search(log_probs, width=width)[0].labels
-    return Transcript(text=alphabet.text(best), probabilities=surest_frames(log_probs, best))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decoder:
+    """How logits become a text: by the best path where ``beam`` is 0, else as ``ctc.beam_search`` finds it in a beam of
+    that width, with ``ngrams`` (of which ``weight`` and ``bonus`` are there) where there are some."""
+
+    alphabet: Alphabet
+    beam: int = 0
+    ngrams: CharacterNgrams | None = None
+    weight: float = 0.0
+    bonus: float = 0.0
+
+    def read(self, logits_TK: Float[Tensor, "T K"]) -> Transcript:
+        """What a line says; logits that are calibrated or logarithms of probabilities, in nats."""
+        if not self.beam:
+            return read_greedily(logits_TK, self.alphabet)
+        log_probs = logits_TK.double().log_softmax(1)
+        best = beam_search(
+            log_probs, width=self.beam, language_model=self.ngrams, language_weight=self.weight, label_bonus=self.bonus
+        )[0].labels
+        return Transcript(text=self.alphabet.text(best), probabilities=surest_frames(log_probs, best))
+
+    @property
+    def told(self) -> str:
+        """In short, for who checks a result.
+
+        >>> Decoder(alphabet=Alphabet(characters="ab"), beam=16).told
+        'beam 16'
+        """
+        if not self.beam:
+            return "best path"
+        ngrams = f", {self.ngrams.order}-grams × {self.weight:g}, bonus {self.bonus:g}" if self.ngrams else ""
+        return f"beam {self.beam}{ngrams}"
 
 
 def surest_frames(log_probs_TK: Float[Tensor, "T K"], labels: Sequence[int]) -> tuple[float, ...]:
-    """How probable each label is in its surest frame, on the most probable path that says ``labels``."""
-    states = [BLANK, *(state for label in labels for state in (label, BLANK))]
-    # A label may be reached from the one before without a blank, unless it is the same.
-    leaps = [s >= 2 and states[s] != BLANK and states[s] != states[s - 2] for s in range(len(states))]
-    frames = log_probs_TK[:, states].tolist()
-    scores = [frames[0][s] if s < 2 else -math.inf for s in range(len(states))]
-    came: list[list[int]] = []
-    for frame in frames[1:]:
-        before = [max((s, s - 1, s - 2)[: 3 if leap else 2 if s else 1], key=lambda b: scores[b])
-                  for s, leap in enumerate(leaps)]  # fmt: skip
-        scores = [scores[b] + frame[s] for s, b in enumerate(before)]
-        came.append(before)
-    state = max(range(len(states))[-2:], key=lambda s: scores[s])
-    surest = [-math.inf] * len(states)
-    for t in range(len(frames) - 1, -1, -1):
-        surest[state] = max(surest[state], frames[t][state])
-        state = came[t - 1][state] if t else state
-    return tuple(math.exp(surest[s]) for s in range(1, len(states), 2))
+    """How probable each label is in its surest frame, on the most probable path that says ``labels``. Raises ValueError
+    where the frames are too few for them."""
+    log_probs = log_probs_TK.numpy()
+    spans = zip(labels, aligned(log_probs, labels), strict=True)
+    return tuple(math.exp(log_probs[start:end, label].max()) for label, (start, end) in spans)

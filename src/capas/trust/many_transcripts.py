@@ -19,7 +19,7 @@ from torch.nn import functional
 from capas.data.inputs import Inputs, Texts
 from capas.engine.recipes.reading_sides import SoundSide
 from capas.engine.recipes.sounds import spectrograms_of
-from capas.engine.recipes.transcription import TranscriptionModel, logits_of, read
+from capas.engine.recipes.transcription import TranscriptionModel, logits_of
 from capas.tasks.ctc import frames_needed
 from capas.tasks.transcribe import composed
 from capas.trust.many import Answered, Doubt, Kind, LastLinear, Sensed, Statements
@@ -95,7 +95,7 @@ class TranscriptAnswers:
 
     def answered(self, index: int, position: int, rng: torch.Generator) -> Answered:
         logits = self.sense.logits(self.model.side.read_example(self.inputs, index))
-        found, given = read(logits, self.model.alphabet, self.model.beam), composed(self.texts.texts[index])
+        found, given = self.model.decoder.read(logits), composed(self.model.rules.applied(self.texts.texts[index]))
         statements = Statements(stated=torch.tensor([found.probability]), true=torch.tensor([found.text == given]))
         doubt = Doubt(position=position, place="", given=given, likely=found.text,
                       probability=self._believed(logits, given))  # fmt: skip

@@ -13,7 +13,7 @@ from capas.bundle.card import NetworkCard
 from capas.bundle.export import Exportable
 from capas.bundle.export_forms import ReadWhole
 from capas.bundle.read import Bundle
-from capas.bundle.write import ANSWERS, PREPARATION
+from capas.bundle.write import ANSWERS, NGRAMS, PREPARATION
 from capas.core.errors import CapasError
 from capas.core.messages import say
 from capas.core.random import derive_seed, stream
@@ -29,31 +29,32 @@ from capas.engine.recipes.answer_kinds import TEMPERATURE
 from capas.engine.recipes.drawn import DrawnBatches
 from capas.engine.recipes.one_answer import order_of
 from capas.engine.recipes.reader_start import start_from
+from capas.engine.recipes.reading_choice import chosen_reading, ngrams_of, reading_json, reopened_reading
 from capas.engine.recipes.reading_sides import Padded, ReadingSide, SoundSide, side_of, side_of_card
 from capas.engine.recipes.subtitles import as_srt, with_files
 from capas.engine.recipes.word_times import lines_of, timed_words
 from capas.engine.settle import chosen, with_sections
 from capas.networks.catalog import described
 from capas.networks.crnn import STEPS_PER_FRAME
+from capas.pages.normalise import KEPT, Rules, rules_of
 from capas.tasks.ctc import frames_needed
 from capas.tasks.edit_distance import character_error_rate, edits, word_error_rate
 from capas.tasks.metrics import rate
 from capas.tasks.transcribe import (
     Alphabet,
+    Decoder,
     Transcript,
     Transcription,
     composed,
     ctc_temperature,
     padded_labels,
-    read_by_beam,
     read_greedily,
 )
 
 WIDTH: Final = 24
 BATCH: Final = 16
 LINES_SEEN: Final = 20_000
-# Best path against beam: tried on so many validation lines. A wider beam read no better (measured).
-TRIED, BEAM, WIDEST = 300, 16, 1000
+TRIED: Final = 300  # validation lines, to choose how to read
 UNKNOWN_LABELS: Final = 60  # when only the time is estimated
 
 
@@ -73,7 +74,7 @@ def settle(config: Config, seen: Look) -> Settled:
                   "learning_rate": chosen(config.optim.learning_rate, 2e-3),
                   "weight_decay": chosen(config.optim.weight_decay, 1e-3)},
     }  # fmt: skip
-    texts = _texts(seen.source.targets)
+    texts = _texts(seen.source.targets, rules_of(config.data.transcripts))
     read = Alphabet.of(texts[i] for i, part in enumerate(seen.split) if part == "train")
     reasons = (
         say("settle.transcribe", network=side.name, alphabet=len(read.characters)),
@@ -82,9 +83,9 @@ def settle(config: Config, seen: Look) -> Settled:
     return Settled(config=with_sections(config, updates), reasons=reasons)
 
 
-def _texts(targets: Inputs | None) -> Sequence[str]:
+def _texts(targets: Inputs | None, rules: Rules) -> Sequence[str]:
     assert isinstance(targets, Texts)
-    return [composed(text) for text in targets.texts]
+    return [composed(rules.applied(text)) for text in targets.texts]
 
 
 class OnLines(nn.Module):
@@ -104,13 +105,14 @@ class LearnTranscription:
 
     def __init__(self, work: Work, side: ReadingSide, ranks: Ranks) -> None:
         self.config, self.record = work.config, work.record
-        texts = _texts(work.targets)
+        self.rules = rules_of(self.config.data.transcripts)
+        texts = _texts(work.targets, self.rules)
         self.texts = [texts[i] for i in work.indices]
         train = work.record.positions("train")
         self.alphabet = Alphabet.of(self.texts[i] for i in train.tolist())
         self.examples = side.read_all(work)
         self.side = side = side.fitted([self.examples[i] for i in train.tolist()])
-        self.beam, self.temperature, self._tried = 0, 1.0, dict[str, float]()
+        self.decoder, self.temperature, self._tried = Decoder(alphabet=self.alphabet), 1.0, dict[str, float]()
         self._labels = [self.alphabet.labels(text) for text in self.texts]
         self._network = build_network(self.config, side, self.alphabet.num_labels)
         if self.config.network.start:
@@ -168,45 +170,45 @@ class LearnTranscription:
         return Score(metric="character_accuracy", value=accuracy, loss=loss, n=len(positions))
 
     def finish(self, execution: Execution) -> None:
-        """Fit the temperature, and read with a beam where that makes fewer mistakes, on the validation lines. Of sounds
-        the best path is kept: it also says when each word is spoken."""
-        if not self.validates or isinstance(self.side, SoundSide):
+        """Fit the temperature and choose how to read, on the validation lines (``reading_choice``). Of sounds the best
+        path is kept: it also says when each word is spoken."""
+        if isinstance(self.side, SoundSide):
             return
-        positions = self.record.positions("validation").tolist()[:TRIED]
-        held = dict(self._read(positions, execution))
-        self.temperature = self._fitted_temperature(held)
-        wrong, length = {0: 0, BEAM: 0}, sum(len(self.texts[i]) for i in positions)
-        for i, logits in held.items():
-            for beam in wrong:
-                wrong[beam] += edits(self.texts[i], read(logits / self.temperature, self.alphabet, beam).text).distance
-        self.beam = BEAM if wrong[BEAM] < wrong[0] else 0
-        self._tried = {
-            name: round(wrong[beam] / max(1, length), 6) for name, beam in (("best_path", 0), ("beam", BEAM))
-        }
+        positions = self.record.positions("validation").tolist()[:TRIED] if self.validates else []
+        likely = self._read_by_half(positions, execution)
+        self.temperature = ctc_temperature(list(likely.values()), [self._labels[i] for i in likely])
+        lines = [(self.texts[i], logits / self.temperature) for i, logits in likely.items()]
+        train = (self.texts[i] for i in self.record.positions("train").tolist())
+        ngrams = ngrams_of(self.config, train, self.alphabet, self.rules)
+        choice = chosen_reading(lines, self.alphabet, ngrams, wanted=self.config.network.ngrams != "auto")
+        self.decoder, self._tried = choice.decoder, dict(choice.tried)
 
-    def _fitted_temperature(self, held: Mapping[int, Tensor]) -> float:
-        """That of the lines which were read at least by half. Where more is wrong, the transcript rather belongs to
-        another line, and no probability is low enough: a page of such lines would soften all others."""
-        likely = [
-            i for i, logits in held.items()
+    def _read_by_half(self, positions: Sequence[int], execution: Execution) -> dict[int, Tensor]:
+        """Logits of the lines of which the best path reads at least half. Where more is wrong, the transcript rather
+        belongs to another line: no probability is low enough for it, so that a page of such lines would soften all
+        others, and no way of reading is good."""
+        return {
+            i: logits for i, logits in self._read(positions, execution)
             if 2 * edits(self.texts[i], read_greedily(logits, self.alphabet).text).distance <= len(self.texts[i])
-        ]  # fmt: skip
-        return ctc_temperature([held[i] for i in likely], [self._labels[i] for i in likely])
+        }  # fmt: skip
 
     def test(self, execution: Execution) -> Tested:
         positions = self.record.positions("test").tolist()
-        found = {
-            i: read(logits / self.temperature, self.alphabet, self.beam)
-            for i, logits in self._read(positions, execution)
-        }
+        found = {i: self.decoder.read(logits / self.temperature) for i, logits in self._read(positions, execution)}
         names, texts = ([held[i] for i in positions] for held in (self.record.names, self.texts))
         return tested_on(names, texts, [found[i] for i in positions])
 
     def files(self) -> Mapping[str, object]:
-        answers: dict[str, object] = {"kind": "transcript", "alphabet": self.alphabet.characters, "beam": self.beam,
-                                      "temperature": round(self.temperature, 6)}  # fmt: skip
-        tried = {"cer_on_validation": self._tried} if self._tried else {}
-        return {PREPARATION: self.side.as_json(), ANSWERS: {**answers, **tried}}
+        answers: dict[str, object] = {
+            "kind": "transcript", "alphabet": self.alphabet.characters, **reading_json(self.decoder),
+            "temperature": round(self.temperature, 6),
+        }  # fmt: skip
+        if self._tried:
+            answers["cer_on_validation"] = self._tried
+        if self.rules.name != KEPT:
+            answers["transcripts"] = self.rules.model_dump(mode="json")
+        ngrams = {NGRAMS: self.decoder.ngrams.as_json()} if self.decoder.ngrams else {}
+        return {PREPARATION: self.side.as_json(), ANSWERS: answers, **ngrams}
 
     def network_card(self) -> NetworkCard:
         settings = {
@@ -214,9 +216,13 @@ class LearnTranscription:
             "hidden": self.side.hidden,
             "num_labels": self.alphabet.num_labels,
         }
+        rules = {} if self.rules.name == KEPT else {"transcripts": self.rules.told}
         parameters = sum(p.numel() for p in self._network.parameters())
         return NetworkCard(
-            name=self.side.name, settings={**settings}, parameters=parameters, paper=described(self.side.name).paper
+            name=self.side.name,
+            settings={**settings, **rules},
+            parameters=parameters,
+            paper=described(self.side.name).paper,
         )
 
 
@@ -233,11 +239,6 @@ def logits_of(network: nn.Module, lines: Padded, execution: Execution) -> list[T
     with execution.autocast():
         logits, frames = network(execution.place_batch(lines))
     return [one[:count] for one, count in zip(logits.float().cpu(), frames.tolist(), strict=True)]
-
-
-def read(logits_TK: Tensor, alphabet: Alphabet, beam: int) -> Transcript:
-    """With a beam of this width, or by the best path where it is 0."""
-    return read_by_beam(logits_TK, alphabet, beam) if beam else read_greedily(logits_TK, alphabet)
 
 
 def tested_on(names: Sequence[str], texts: Sequence[str], transcripts: Sequence[Transcript]) -> Tested:
@@ -267,13 +268,18 @@ class TranscriptionModel:
     """A finished model (``Answering``) that reads lines or sounds."""
 
     def __init__(
-        self, network: nn.Module, side: ReadingSide, alphabet: Alphabet, beam: int = 0, temperature: float = 1.0
-    ) -> None:
+        self, network: nn.Module, side: ReadingSide, decoder: Decoder, temperature: float = 1.0,
+        rules: Rules | None = None,
+    ) -> None:  # fmt: skip
         self._network = network
         self.temperature = temperature
-        self.beam = beam
+        self.decoder = decoder
         self.side = side
-        self.alphabet = alphabet
+        self.rules = rules or rules_of(KEPT)
+
+    @property
+    def alphabet(self) -> Alphabet:
+        return self.decoder.alphabet
 
     @property
     def network(self) -> nn.Module:
@@ -305,7 +311,7 @@ class TranscriptionModel:
 
     def _answered(self, name: str, logits: Tensor) -> Prediction:
         """What one line or sound says; of a sound also when, and as subtitles."""
-        one = read(logits / self.temperature, self.alphabet, self.beam)
+        one = self.decoder.read(logits / self.temperature)
         answer = Prediction(
             input=name, prediction=one.text, text=one.text, probability=one.probability,
             facts={"probability": round(one.probability, 6),
@@ -319,9 +325,9 @@ class TranscriptionModel:
         return with_files(replace(answer, facts=facts), {".srt": as_srt(lines_of(words))})
 
     def retest(self, seen: Look, indices: Sequence[int]) -> Tested:
-        texts = _texts(seen.source.targets)
+        texts = _texts(seen.source.targets, self.rules)
         found = [self.logits([self.side.read_example(seen.inputs, i)])[0] for i in indices]
-        transcripts = [read(logits / self.temperature, self.alphabet, self.beam) for logits in found]
+        transcripts = [self.decoder.read(logits / self.temperature) for logits in found]
         return tested_on([seen.inputs.name(i) for i in indices], [texts[i] for i in indices], transcripts)
 
     def exportable(self, prepared: Sequence[object]) -> Exportable:
@@ -358,11 +364,11 @@ class TranscriptionRecipe:
     def reopen(self, bundle: Bundle) -> TranscriptionModel:
         side = side_of_card(bundle)
         answers = bundle.file(ANSWERS)
-        alphabet, beam = Alphabet(characters=str(answers.get("alphabet", ""))), answers.get("beam", 0)
-        if not isinstance(beam, int) or not 0 <= beam <= WIDEST:
-            raise CapasError("bundle_incomplete", where=bundle.folder / ANSWERS, received=f"beam = {beam}")
+        alphabet = Alphabet(characters=str(answers.get("alphabet", "")))
+        decoder = reopened_reading(bundle, alphabet)
         try:
             temperature = TEMPERATURE.validate_python(answers.get("temperature", 1.0))
+            rules = Rules.model_validate(answers.get("transcripts", {"name": KEPT}))
         except ValidationError as error:
             received = str(error.errors()[0]["msg"])
             raise CapasError("bundle_incomplete", where=bundle.folder / ANSWERS, received=received) from error
@@ -373,7 +379,7 @@ class TranscriptionRecipe:
         width, hidden = (int(settings.get(name) or 0) for name in ("width", "hidden"))
         network = OnLines(side.network(alphabet.num_labels, width, hidden))
         bundle.fill(network)
-        return TranscriptionModel(network, side, alphabet, beam, temperature)
+        return TranscriptionModel(network, side, decoder, temperature, rules)
 
 
 recipe = TranscriptionRecipe()

@@ -1,0 +1,85 @@
+"""An index may be in one file, in one for each fonds or on a server; it is moved, and answers the same everywhere."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from capas.archive.finding import Finder, Findings, Wanted
+from capas.archive.library import Library
+from capas.archive.making import kept_making
+from capas.archive.reading import reindex
+from capas.archive.stores import SHARDS, SPOTS, Kept, kept, kept_as, opened
+from capas.core.errors import CapasError
+from tests.search.servers import server, why_no_server
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    if why := why_no_server():
+        pytest.skip(why)
+    with server() as address:
+        yield address
+
+
+def answers(library: Library) -> list[Findings]:
+    finder = Finder(library)
+    try:
+        return [finder.find(Wanted(query=query, least=0.02, unit=unit))
+                for query in ("c*", "ciudad", "casa OR casas", '"de la"')
+                for unit in ("", "notaries/1607")]  # fmt: skip
+    finally:
+        finder.store.close()
+
+
+def move(library: Library, place: Kept) -> None:
+    making = kept_making(library)
+    reindex(library, making.alphabet, making.origin, lambda done, of: None, place)
+
+
+def test_to_files_for_each_fonds_and_back(library: Library) -> None:
+    before = answers(library)
+    move(library, kept_as("fonds"))
+    assert kept(library).kind == "fonds" and not (library.folder / SPOTS).exists()
+    assert (library.folder / SHARDS / "0001.sqlite").is_file() and answers(library) == before
+    move(library, kept_as("file"))
+    assert not (library.folder / SHARDS).exists() and answers(library) == before
+
+
+def test_to_a_server_and_back_and_two_archives_do_not_mix(library: Library, postgres: str) -> None:
+    import psycopg
+
+    before = answers(library)
+    for _ in range(2):  # from a file to the server, then within the server
+        move(library, kept_as(postgres))
+        assert kept(library).address == postgres and answers(library) == before
+    other = Library.create(library.folder.parent / "other", "")
+    with opened(other, kept_as(postgres), kept_making(library).origin) as store:
+        assert store.pages() == []
+        store.add(["1"], [])
+    assert answers(library) == before
+    move(library, kept_as("file"))
+    assert answers(library) == before
+    with psycopg.connect(postgres) as connection:
+        asked = "SELECT count(*) FROM information_schema.schemata WHERE schema_name LIKE 'capas%'"
+        assert connection.execute(asked).fetchone() == (1,)  # the other archive's
+
+
+def test_a_server_that_does_not_answer_costs_nothing(library: Library) -> None:
+    before = answers(library)
+    with pytest.raises(CapasError) as error:
+        move(library, kept_as("postgresql:///nothing?host=/nowhere"))
+    assert error.value.key == "spots_server" and answers(library) == before
+
+
+@pytest.mark.parametrize("address", ["postgresql://me:secret@host/name", "postgresql://me@host/name?password=secret"])
+def test_no_password_is_written_into_an_archive(address: str) -> None:
+    pytest.importorskip("psycopg", reason="the extra archive is not installed")
+    with pytest.raises(CapasError) as error:
+        kept_as(address)
+    assert error.value.key == "store_password" and "secret" not in str(error.value)
+
+
+def test_another_place_is_told() -> None:
+    with pytest.raises(CapasError) as error:
+        kept_as("mysql://host")
+    assert error.value.key == "store_unknown"
