@@ -77,6 +77,8 @@ def _mb(used: resource.struct_rusage) -> float:
 def main(run: Path | None = None) -> None:
     """Draw, then each verb in turn."""
     facts = conditions("archive-memory")
+    if run:
+        facts["command"] = "python -m benchmarks.archive_memory --run RUN"
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         if run is None:

@@ -88,7 +88,7 @@ def overlap(one: Points, other: Points) -> float:
 
 def texts(picture: Picture, lines: Sequence[Line], reader: LineReader) -> list[str]:
     """What the reader says of each line."""
-    return [one.text for one in answered(cut_lines(picture, lines, reader.height), reader, page=0, least=1.0)]
+    return [one.text for one in answered(cut_lines(picture, lines), reader, page=0, least=1.0)]
 
 
 def page_figures(path: Path, reader: LineReader, finder: LineFinder) -> PageFigures:

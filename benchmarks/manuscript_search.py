@@ -7,11 +7,14 @@ sees the same posteriors:
 
 - *index*: the probability from the index of spots, made with ε = 0.01 and, beside it, 0.001;
 - *best reading*: a line whose best path holds the word, by the product of its letters' probabilities;
-- *fuzzy 1, 2*: so too words of the best path that differ by up to one or two letters, after those that differ by fewer.
+- *fuzzy 1, 2*: so too words of the best path that differ by up to one or two letters, after those that differ by fewer;
+- *n-grams*, and *fuzzy 1, 2* of it: the same with the text that the reader's own decoder gives, a beam that weighs
+  n-grams of characters (``network.ngrams``), which errs less than the best path. The index knows nothing of them.
 
 mAP is the mean over queries of average precision; gAP that of all events in one list; equal scores share a rank.
 Intervals and paired differences come from 1,000 draws, of the queries for mAP and of the lines for gAP (both ways in
-the JSON). A word that a hyphen divides counts in the first of its lines, for all systems alike.
+the JSON): they speak of other words and lines of these pages, which are few, not of other pages. A word that a hyphen
+divides counts in the first of its lines, for all systems alike.
 
 Calibration: every word in a line that the index holds (ε = 0.01) with its probability, against whether the transcript
 has it there; ECE over 15 bins of equal count. ``python -m benchmarks.manuscript_search --run RUN…``
@@ -34,7 +37,7 @@ from capas.archive.adding import add
 from capas.archive.library import Library
 from capas.archive.making import keep_making, making_of
 from capas.archive.posteriors import unpacked
-from capas.archive.reading import HYPHENS, Here, of_word, read, read_one, reindex
+from capas.archive.reading import HYPHENS, Here, read, read_one, reindex
 from capas.archive.stores import SPOTS
 from capas.engine.line_reader import LineReader
 from capas.engine.recipes.transcription import TranscriptionModel
@@ -42,12 +45,13 @@ from capas.score.ranking import Ranked, average_precision, mean_average_precisio
 from capas.score.resample import Measured, differences, figures_of
 from capas.search.folds import folded
 from capas.search.hits import search
+from capas.search.letters import of_word
 from capas.search.query import Term
 from capas.search.sqlite import SqliteSpots
 from capas.search.vocabulary import within
 from capas.tasks.calibration import calibration_error
 from capas.tasks.metrics import rate
-from capas.tasks.transcribe import composed, read_greedily
+from capas.tasks.transcribe import Decoder, composed
 
 LEASTS = (0.1, 0.01, 0.001)
 LEAST = 0.01
@@ -60,13 +64,13 @@ Scores = Mapping[tuple[str, int], float]  # of a query in a line
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pages:
     """An archive of the held-out pages that has been read, and of each line (in one order): where it is, its true
-    words, and the words of its best path with their probabilities."""
+    words, and the words of its best path and of its decoder's text with their probabilities."""
 
     library: Library
     reader: LineReader
     numbers: dict[tuple[str, int], int]
     truth: list[set[str]]
-    best: list[dict[str, float]]
+    best: dict[str, list[dict[str, float]]]
     seconds: float
 
     @property
@@ -84,17 +88,19 @@ def read_pages(name: str, reader: LineReader, folder: Path, least: float) -> Pag
     report = read(library, Here(reader=reader, finder=lambda page: (), least=least), making.origin)
     seconds = time.process_time() - started
     assert not report.bad, report.bad
+    decoders = {"best reading": Decoder(alphabet=reader.alphabet), "n-grams": reader.decoder}
     numbers: dict[tuple[str, int], int] = {}
     truth: list[set[str]] = []
-    best: list[dict[str, float]] = []
+    best: dict[str, list[dict[str, float]]] = {reading: [] for reading in decoders}
     for page in library.pages():
         rows = library.lines(page.id)
         contents = library.posteriors(page.id)
-        read_words = [_best_words(contents[row.number], reader) for row in rows]
         for row, after in zip(rows, [*rows[1:], None], strict=True):
             numbers[str(page.id), row.number] = len(truth)
             truth.append(words_of(row.truth or "", (after.truth or "") if after else ""))
-        best += [_with_joined(one, after) for one, after in zip(read_words, [*read_words[1:], []], strict=True)]
+        for reading, decoder in decoders.items():
+            words = [_words_read(contents[row.number], decoder) for row in rows]
+            best[reading] += [_with_joined(one, after) for one, after in zip(words, [*words[1:], []], strict=True)]
     return Pages(library=library, reader=reader, numbers=numbers, truth=truth, best=best, seconds=seconds)
 
 
@@ -121,8 +127,8 @@ def _cut(letters: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
     return found
 
 
-def _best_words(content: bytes, reader: LineReader) -> list[tuple[str, float]]:
-    read_line = read_greedily(torch.from_numpy(unpacked(content)).log(), reader.alphabet)
+def _words_read(content: bytes, decoder: Decoder) -> list[tuple[str, float]]:
+    read_line = decoder.read(torch.from_numpy(unpacked(content)).log())
     return _cut(list(zip(read_line.text, read_line.probabilities, strict=True)))
 
 
@@ -147,10 +153,10 @@ def by_index(pages: Pages, queries: Sequence[str], *, folds: bool) -> Scores:
         }
 
 
-def by_best(pages: Pages, queries: Sequence[str], *, folds: bool, edits: int) -> Scores:
-    """Words of the best path, with up to so many letters other than asked; the nearer before the surer."""
+def by_best(best: Sequence[Mapping[str, float]], queries: Sequence[str], *, folds: bool, edits: int) -> Scores:
+    """Words of one reading, with up to so many letters other than asked; the nearer before the surer."""
     found: dict[tuple[str, int], float] = {}
-    for number, words in enumerate(pages.best):
+    for number, words in enumerate(best):
         for word, p in words.items():
             form = folded(word) if folds else word
             for query in queries:
@@ -196,8 +202,8 @@ def compared(pages: Pages, wider: Pages, *, folds: bool) -> tuple[list[list[obje
     systems = {
         "index, ε = 0.01": by_index(pages, queries, folds=folds),
         "index, ε = 0.001": by_index(wider, queries, folds=folds),
-        **{f"fuzzy {edits}" if edits else "best reading": by_best(pages, queries, folds=folds, edits=edits)
-           for edits in (0, 1, 2)},
+        **{f"{reading}, fuzzy {edits}" if edits else reading: by_best(best, queries, folds=folds, edits=edits)
+           for reading, best in pages.best.items() for edits in (0, 1, 2)},
     }  # fmt: skip
     rows: list[list[object]] = []
     facts: dict[str, object] = {"queries": len(queries), "lines": len(truth), "events": sum(map(len, truth))}

@@ -216,9 +216,11 @@ def _training(network: nn.Module, lines: Tensor, num_labels: int) -> float:
 
 
 def trained_s(run: Path) -> float:
-    """The seconds of a run's training."""
+    """The seconds of a run's training, and of the run beside it from which it started."""
     last = (run / "events.jsonl").read_text(encoding="utf-8").splitlines()[-1]
-    return float(json.loads(last)["seconds"])
+    card = json.loads((run / "bundle" / "card.json").read_text(encoding="utf-8"))
+    before = run.parent / (card["weights"].get("started_from") or "-")
+    return float(json.loads(last)["seconds"]) + (trained_s(before) if before.is_dir() else 0.0)
 
 
 def main(runs: Sequence[Path] = ()) -> None:
@@ -236,7 +238,7 @@ def main(runs: Sequence[Path] = ()) -> None:
             answers = json.loads((run / "bundle" / "answers.json").read_text(encoding="utf-8"))
             cer = figure(figures, "cer")
             rows.append([name, cer["lines"], cer["n"], shown(cer), shown(figure(figures, "wer")),
-                         known["Capas"]["parameters"], f"beam of {answers['beam']}" if answers["beam"] else "best path",
+                         known["Capas"]["parameters"], reader.decoder.told,
                          f"{reader.temperature:.3f}", f"{trained_s(run) / 60:.0f}"])  # fmt: skip
             fast += [_speed_row(name, tool, one, known["Capas"]) for tool, one in known.items()]
             validation = answers.get("cer_on_validation")

@@ -22,6 +22,7 @@ PAGES = {
     "predict.md": "en", "trust.md": "en", "explain.md": "en", "attack.md": "en", "board.md": "en", "export.md": "en",
     "samples.md": "en", "networks.md": "en", "check.md": "en", "data.md": "en", "run-folder.md": "en",
     "noisy-student.md": "en", "primera-carpeta.md": "es", "archive.md": "en",
+    "archivo.md": "es",
 }  # fmt: skip
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -56,6 +56,17 @@ def test_a_manifest_names_pictures_beside_it_and_fetches_nothing_unasked(empty: 
     assert result.new == 0 and "elsewhere.png" in result.bad[0][1]
 
 
+def test_pictures_beside_a_manifest_have_its_labels_and_its_order(empty: Library, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        draw(tmp_path / "in" / f"{name}.png", (name,))
+    canvases = [{"label": label, "items": [{"items": [{"body": {"id": f"https://example.org/{name}.png"}}]}]}
+                for name, label in (("b", "1r"), ("a", "1v"))]  # fmt: skip
+    manifest = {"type": "Manifest", "label": "Libro", "items": canvases}
+    (tmp_path / "in" / "MANIFEST.JSON").write_text(json.dumps(manifest))
+    assert added(empty, tmp_path / "in").bad == []
+    assert [(page.label, Path(page.source).stem) for page in empty.pages()] == [("1r", "b"), ("1v", "a")]
+
+
 def test_nothing_to_add_is_an_error(empty: Library, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for path, key in ((tmp_path / "in", "nothing_to_add"), (tmp_path / "gone", "no_pages_at")):

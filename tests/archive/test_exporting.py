@@ -1,5 +1,6 @@
 """What leaves the archive says what is in it: every format, whole units, and corrected lines to train on."""
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -70,6 +71,14 @@ def test_normalised_text_says_by_which_rules(library: Library, tmp_path: Path, f
     (kept,) = export(library, tmp_path, form, unit="notaries/1606", progress=quiet)
     assert read_page(kept).page.lines[1].text == "q̃ yo ꝑ Juan"
     assert "normalisation" not in kept.read_text(encoding="utf-8")
+
+
+def test_how_plain_text_was_made_stands_beside_it(library: Library, tmp_path: Path) -> None:
+    rules = rules_of("castellano")
+    files = export(library, tmp_path, "text", rules=rules, progress=quiet)
+    made = json.loads((tmp_path / "text.json").read_text(encoding="utf-8"))
+    assert made["software"] == "Capas" and made["settings"]["normalisation"] == rules.told
+    assert {"model", "epsilon", "temperature"} <= set(made["settings"]) and tmp_path / "text.json" not in files
 
 
 def test_the_words_of_a_reading_that_is_not_the_best_path_have_places(library: Library, tmp_path: Path) -> None:

@@ -1,12 +1,23 @@
 """Hits are where the words stand, as probable as the posteriors say."""
 
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from capas.archive.adding import add
 from capas.archive.finding import Finder, Findings, Found, Wanted, exact_probability
+from capas.archive.hits_csv import hits_csv
 from capas.archive.library import Library
 from capas.archive.making import kept_making
+from capas.archive.posteriors import packed
+from capas.archive.reading import reindex, spots_of
 from capas.core.errors import CapasError
 from capas.pages.page import box_of
+from tests.archive.conftest import MAKING, draw, posteriors_of
+from tests.archive.test_reading import written
 
 
 def find(library: Library, wanted: Wanted) -> Findings:
@@ -62,6 +73,56 @@ def test_asked_again_the_posteriors_say_what_the_index_said(library: Library) ->
     making = kept_making(library)
     assert exact_probability(content, "casas", making, folds=False) == pytest.approx(exact.probability)
     assert exact_probability(content, "XYZ", making, folds=False) == 0.0
+
+
+def test_all_spellings_and_places_of_a_word_in_a_line_are_asked_again_as_one(library: Library) -> None:
+    making = kept_making(library)
+    two = packed(posteriors_of("casas de casas", 150, 0.6))
+    with library.changing() as connection:
+        connection.execute("UPDATE posteriors SET content = ? WHERE page = 2 AND number = 2", (two,))
+    reindex(library, making.alphabet, making.origin, lambda done, of: None)
+    (exact,) = [one for one in find(library, Wanted(query="casas", least=0.01, exact=True)).found if one.line == 2]
+    assert len(exact.places) > 1
+    once = exact_probability(packed(posteriors_of("casas de", 80, 0.6)), "casas", making, folds=True)
+    assert exact.probability == pytest.approx(1 - (1 - once) ** 2, rel=1e-3)
+
+
+def test_a_word_that_a_hyphen_divides_is_asked_again_in_both_lines() -> None:
+    making = replace(MAKING, characters=" -acimno")
+    first, second = (packed(written(text, making.alphabet)) for text in ("on cami-", "no a"))
+    assert exact_probability(first, "camino", making, folds=True) < 0.001
+    both = exact_probability(first, "camino", making, folds=True, after=second)
+    (kept,) = [one for one in next(spots_of([first, second], making.alphabet, page=1, least=making.least))
+               if one.word == "camino"]  # fmt: skip
+    assert both == pytest.approx(kept.probability, rel=0.01) and both > 0.35
+
+
+def test_where_no_character_stands_between_words_a_line_is_one(library: Library) -> None:
+    making = replace(MAKING, characters="acimno")
+    line = packed(written("camino", making.alphabet))
+    assert exact_probability(line, "camino", making, folds=True, after=line) == pytest.approx(0.9**6, rel=0.01)
+    assert exact_probability(line, "cami", making, folds=True) < 0.1
+
+
+def test_a_page_that_was_replaced_is_not_shown_until_it_is_read_again(library: Library, tmp_path: Path) -> None:
+    pages = library.pages()
+    draw(tmp_path / "scan.png", ("otro",))
+    with library.changing() as connection:
+        connection.execute("UPDATE pages SET source = ? WHERE id = 1", (str(tmp_path / "scan.png"),))
+    changed = add(library, [tmp_path / "scan.png"], pages[0].unit, fetch=False, progress=lambda done, of: None)
+    assert changed.new == 1
+    for exact in (False, True):
+        assert where(find(library, Wanted(query="sepan OR juan", exact=exact))) == [(2, 0)]
+
+
+def test_the_table_counts_as_people_do_and_its_box_is_that_of_the_words(library: Library) -> None:
+    findings = find(library, Wanted(query="sepan", least=0.5))
+    (row,) = csv.DictReader(io.StringIO(hits_csv(findings).decode("utf-8-sig")))
+    assert (row["page"], row["frame"], row["line"], row["words"]) == ("fol_1", "1", "1", "sepan")
+    box = box_of(findings.found[0].places[0].outline)
+    assert [int(row[side]) for side in ("left", "top", "right", "bottom")] == [
+        round(side) for side in (box.left, box.top, box.right, box.bottom)
+    ]
 
 
 def test_an_archive_that_nothing_has_read_says_so(library: Library) -> None:

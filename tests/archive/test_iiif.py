@@ -9,7 +9,7 @@ from PIL import Image
 
 from capas.archive.asked import Asked
 from capas.archive.iiif_image import Part, image, info, region_of, size_of
-from capas.archive.iiif_search import manifest, search_1, search_2, unit_called, unit_key
+from capas.archive.iiif_search import SEARCH_2, manifest, search_1, search_2, unit_called, unit_key
 from capas.archive.library import Library
 from capas.archive.scans import decode
 from capas.archive.search_api import wanted
@@ -127,6 +127,7 @@ def test_hits_are_annotations_with_boxes_and_probabilities_in_both_versions(libr
     selector = match["target"]["selector"][0]
     assert match["target"]["source"] == item["id"]
     assert (selector["prefix"], selector["exact"], selector["suffix"]) == ("", "sepan", " cuantos esta carta vieren")
+    assert two["@context"][-1] == SEARCH_2  # type: ignore[index]
     (resource,), (hit,) = one["resources"], one["hits"]  # type: ignore[misc]
     assert resource["on"] == item["target"] and hit["annotations"] == [resource["@id"]]
     assert resource["probability"] == hit["probability"] == item["probability"]
@@ -145,6 +146,7 @@ def test_hits_go_on_at_the_next_address(library: Library, monkeypatch: pytest.Mo
     assert address.startswith(f"{UNIT_ADDRESS}/search/2?") and "offset=1" in address
     second = json_of(search_2(library, UNIT, asked(2, q="c*", least="0.02", offset="1")).body)
     assert second["startIndex"] == 1 and second["items"] != first["items"]
+    assert second["prev"]["id"] == first["id"] + "&offset=0" and "prev" not in first  # type: ignore[index, operator]
 
 
 def test_parameters_are_checked() -> None:

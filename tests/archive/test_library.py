@@ -39,6 +39,20 @@ def test_a_page_is_new_once_and_begun_anew_when_its_file_changes(tmp_path: Path)
     assert library.lines(1) == [] and library.page(1).lines_from == ""
 
 
+def test_another_transcript_is_noticed_and_leaves_what_people_said(tmp_path: Path) -> None:
+    library = Library.create(tmp_path / "new", "")
+    with_transcript = replace(PAGE, transcript="/x/1.xml", transcript_hash="t1")
+    library.add_pages([with_transcript])
+    first, second = (Line(id=name, baseline=((0, y), (90, y)), text="uno") for name, y in (("l1", 10), ("l2", 30)))
+    library.set_lines(1, [first, second], origin="transcript")
+    correct(library, 1, "l1", "vno", "ana")
+    assert library.add_pages([with_transcript]) == 0
+    assert library.add_pages([replace(with_transcript, transcript_hash="t2")]) == 1
+    assert library.page(1).lines_from == ""
+    library.set_lines(1, [replace(first, text="dos"), replace(second, text="dos")], origin="transcript")
+    assert [row.truth for row in library.lines(1)] == ["vno", "dos"]
+
+
 def test_units_hold_what_lies_below_them_and_no_more(tmp_path: Path) -> None:
     library = Library.create(tmp_path / "new", "")
     units = ("a", "a/b", "ab", "a[x]/c", "ax/c")

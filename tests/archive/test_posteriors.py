@@ -17,6 +17,12 @@ def test_kept_ones_come_back_nearly_and_every_frame_sums_to_one() -> None:
     assert (found[~large] < 2 * LEAST).all() and (found > 0).all()
 
 
+def test_beside_what_is_all_but_certain_the_others_stay_small() -> None:
+    """A probability that rounds to 1 once made those beside it appear as certain."""
+    posteriors = np.array([[0.99989, 0.00011, 0.0], [0.5, 0.5, 0.0]])
+    np.testing.assert_allclose(unpacked(packed(posteriors))[:, :2], posteriors[:, :2], rtol=1e-3)
+
+
 def test_the_same_bytes_say_the_same_again() -> None:
     certain = np.eye(4)[[0, 1, 2, 3, 0]]
     once = packed(certain)

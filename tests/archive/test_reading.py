@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from capas.archive.library import Library
+from capas.archive.library import Library, PageRow
 from capas.archive.making import kept_making, making_of
 from capas.archive.posteriors import packed
-from capas.archive.reading import Here, Report, read, reindex, spots_of
+from capas.archive.reading import Here, Report, lines_of, read, reindex, spots_of
 from capas.archive.stores import SPOTS
 from capas.core.errors import CapasError
 from capas.engine.line_reader import LineReader
@@ -177,6 +177,18 @@ def test_a_word_that_a_hyphen_divides_is_one_of_the_first_line() -> None:
                      for found in spots_of(lines, alphabet, page=7, least=0.05))  # fmt: skip
     assert first["camino"] == pytest.approx(0.9**8, rel=0.2) and "camino" not in second
     assert {"on", "cami"} <= set(first) and {"no", "a"} <= set(second)
+
+
+def test_a_line_of_which_a_smaller_picture_leaves_nothing_is_left_out(tmp_path: Path) -> None:
+    ends = {"long": 4000, "short": 30}
+    lines = "".join(f'<TextLine id="{name}"><Baseline points="10,{y} {x},{y}"/></TextLine>'
+                    for y, (name, x) in enumerate(ends.items(), 100))  # fmt: skip
+    xml = f'<PcGts><Page imageWidth="5000" imageHeight="5000"><TextRegion id="r">{lines}</TextRegion></Page></PcGts>'
+    (tmp_path / "page.xml").write_text(xml)
+    page = PageRow(id=1, unit="", position=0, label="", source="", frame=0, hash="", width=100, height=100,
+                   transcript=str(tmp_path / "page.xml"), problem="", lines_from="", model="")  # fmt: skip
+    kept, origin, skipped = lines_of(page, np.zeros((100, 100), np.uint8), none_found)
+    assert ([line.id for line in kept], origin, skipped) == (["long"], "transcript", 1)
 
 
 def written(text: str, alphabet: Alphabet) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ import csv
 import http.client
 import io
 import json
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from PIL import Image
 from capas.archive.library import Library
 from capas.archive.review import reviews
 from capas.archive.serve import ArchiveServer, Serving
+from capas.archive.serve_page import page_html
 from capas.archive.site import ROUTES
 from capas.core.errors import CapasError
 from tests.archive.conftest import HEIGHT, WIDTH, served
@@ -110,6 +112,14 @@ def test_it_speaks_the_language_asked_for_else_the_browsers(server: ArchiveServe
 def test_the_page_holds_a_title_as_text(server: ArchiveServer) -> None:
     body = ask(server, "/").body.decode()
     assert "Notaries &lt;of&gt; Seville" in body and "{{" not in body and "<of>" not in body
+
+
+def test_the_page_of_an_archive_without_anything_to_search_says_what_to_do(library: Library, tmp_path: Path) -> None:
+    shown = {"read": page_html(library, token="", read_only=False)}
+    shown["empty"] = page_html(Library.create(tmp_path / "new", "New"), token="", read_only=False)
+    notes = {name: re.findall(r'<p class="hint-note" (hidden|)>(.*?)</p>', html) for name, html in shown.items()}
+    assert notes["read"][0][0] == "hidden" and notes["empty"][0][0] == ""
+    assert "capas archive add" in notes["empty"][0][1]
 
 
 def test_all_hits_are_a_table_that_does_not_say_where_files_lie(server: ArchiveServer, library: Library) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from capas.engine.recipes.reading_sides import LONGEST as LONGEST_READ
 from capas.pages.baseline import axis_of
 from capas.pages.line_images import ABOVE, BELOW, LARGEST, LONGEST, SMALLEST, Reach, cut, line_size, place, reaches
 from capas.pages.page import Line, box_of
@@ -141,9 +142,18 @@ def test_one_line_is_not_much_smaller_or_larger_than_the_others() -> None:
     assert found[4].height == pytest.approx(SMALLEST * usual)
 
 
-def test_no_line_is_longer_than_a_hundred_times_its_height() -> None:
+def test_a_thin_line_is_as_high_as_its_length_wants() -> None:
     thin = line(((0, 60), (5000, 60)), ((0, 59), (5000, 59), (5000, 61), (0, 61)))
     assert reaches([thin], 100)[0].height == pytest.approx(5000 / LONGEST)
+
+
+@pytest.mark.parametrize("height", [32, 48, 64])
+def test_no_line_is_longer_than_readers_take_it(height: int) -> None:
+    outline = ((-900.0, 45.0), (6900.0, 45.0), (6900.0, 52.0), (-900.0, 52.0))
+    for polygon in ((), outline):
+        line = Line(id="l", baseline=((0.0, 50.0), (6000.0, 50.0)), polygon=polygon)
+        (reach,) = reaches([line], 100)
+        assert line_size(line, height, reach) <= LONGEST_READ * height
 
 
 def test_the_size_is_known_without_the_picture() -> None:

@@ -125,7 +125,8 @@ def test_points_as_elements(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "baseline, reason",
-    (("", "no_points"), ("10,10", "one_point"), ("10,10 10,10", "no_length"), ("10,10 9999,10", "off_page"),
+    (("", "no_points"), ("10,10", "one_point"), ("10,10 10,10", "no_length"),
+     ("10,10 10.4,10.3", "no_length"), ("-5,10 -1,10", "no_length"), ("10,10 9999,10", "off_page"),
      ("10,10 20", "bad_number")),
 )  # fmt: skip
 def test_a_degenerate_line_is_told_and_skipped(tmp_path: Path, baseline: str, reason: str) -> None:

@@ -72,11 +72,11 @@ def search(
     offset: int = 0,
     limit: int = 50,
 ) -> Hits:
-    """Lines or pages that answer the query with a probability of ``least`` or more: ``limit`` of them from the
-    ``offset``-th on. Equally probable ones stand in the order of page and line."""
+    """Lines or pages (called by numbers) that answer the query with a probability of ``least`` or more: ``limit`` of
+    them from the ``offset``-th on. Equally probable ones stand in the order of page and line."""
     found = _Search(store, within, folds).found(query)
     hits = [(p, unit, spots) for unit, (p, spots) in found.items() if p >= least]
-    hits.sort(key=lambda hit: (-hit[0], hit[1][0], hit[1][1] or 0))
+    hits.sort(key=lambda hit: (-hit[0], int(hit[1][0]), hit[1][1] or 0))
     shown = (
         Hit(page=page, line=line, probability=p, spots=tuple(sorted(spots, key=lambda spot: (spot.line, spot.start))))
         for p, (page, line), spots in hits[offset : offset + limit]
@@ -107,7 +107,9 @@ class _Search:
         for query in queries:
             for match in self.phrase(query.terms) if isinstance(query, Phrase) else self.term(query):
                 spot = match.spots[0]
-                by_unit.setdefault((spot.page, spot.line if self.within == "line" else None), []).append(match)
+                here = by_unit.setdefault((spot.page, spot.line if self.within == "line" else None), [])
+                if all(other.spots != match.spots for other in here):
+                    here.append(match)
         return {unit: (at_least_one(found), _spots(found)) for unit, found in by_unit.items()}
 
     def term(self, term: Term) -> list[_Match]:

@@ -1,8 +1,8 @@
 """Pages into the library: from files, folders and IIIF manifests.
 
 Below a folder every file that can be a page becomes one, or as many as it has frames, and the folders between become
-units. A PAGE or ALTO file beside a picture, of the same name or naming it, is its transcript. Nothing is copied, except
-pictures that a manifest names by address, when asked.
+units. A PAGE or ALTO file of the same name, beside a picture of one page or in a folder beside it, is its transcript.
+Nothing is copied, except pictures that a manifest names by address, when asked.
 """
 
 import os
@@ -51,7 +51,7 @@ def add(library: Library, paths: Sequence[Path], unit: str, *, fetch: bool, prog
         try:
             waiting += (
                 _pages_of_manifest(library, path, where, fetch, added.bad)
-                if path.suffix == ".json"
+                if path.suffix.lower() == ".json"
                 else _pages(path, where, added.bad)
             )
         except CapasError as error:
@@ -78,11 +78,15 @@ def _files(path: Path, bad: Bad) -> Iterator[tuple[Path, str]]:
     for folder, inner, names in os.walk(path, onerror=lambda e: bad.append((str(e.filename), e.strerror or str(e)))):
         inner[:] = sorted((name for name in inner if not name.startswith(".")), key=natural)
         below = Path(folder).relative_to(path).as_posix()
-        for name in sorted(names, key=natural):
+        # A manifest first: it knows the order and the labels of the pictures beside it.
+        for name in sorted(names, key=lambda name: (not _is_manifest(name), natural(name))):
             file = Path(folder, name)
-            manifest = file.suffix.lower() == ".json" and "manifest" in name.lower()
-            if (file.suffix.lower() in SCANS or manifest) and not name.startswith("."):
+            if (file.suffix.lower() in SCANS or _is_manifest(name)) and not name.startswith("."):
                 yield file, "" if below == "." else below
+
+
+def _is_manifest(name: str) -> bool:
+    return name.lower().endswith(".json") and "manifest" in name.lower()
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -104,6 +108,7 @@ def _pages(path: Path, unit: str, bad: Bad) -> list[NewPage]:
         NewPage(
             unit=unit, label=label if len(scans) == 1 else f"{label} {scan.frame + 1}", source=str(path.resolve()),
             frame=scan.frame, hash=digest, width=scan.width, height=scan.height, transcript=transcript,
+            transcript_hash=file_hash(Path(transcript)) if transcript else "",
         )
         for scan in scans
     ]  # fmt: skip

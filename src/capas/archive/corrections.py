@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from PIL import Image
 
 from capas.archive.exporting import provenance
@@ -21,7 +20,6 @@ from capas.pages.page import Page
 from capas.pages.pagexml_write import as_pagexml
 
 LINES: Final = "lines"
-LOWEST, HIGHEST = 32, 160  # pixels of a line's picture: as training on pages cuts them
 
 
 @dataclass(kw_only=True, slots=True)
@@ -60,7 +58,7 @@ def _write_page(library: Library, folder: Path, page: PageRow, rows: list[LineRo
     name = f"{page.id:06d}_{plain(page.label)}"
     for row in wanted:
         reach = held[row.number]
-        line = cut(picture, row.line, int(np.clip(round(reach.height), LOWEST, HIGHEST)), reach=reach)
+        line = cut(picture, row.line, reach.pixels, reach=reach)
         stream = io.BytesIO()
         Image.fromarray(line).save(stream, "PNG")
         file = f"{name}_{row.number + 1:04d}"

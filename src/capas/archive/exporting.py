@@ -2,16 +2,16 @@
 
 import datetime
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
 from capas.archive.library import Library, LineRow, PageRow
 from capas.archive.making import Making, kept_making
 from capas.archive.posteriors import unpacked
-from capas.archive.unit_files import UNIT_FORMATS, page_file, write_units
+from capas.archive.unit_files import UNIT_FORMATS, page_file, unit_folders, write_units
 from capas.core.errors import CapasError
-from capas.core.files import write_atomic
+from capas.core.files import write_atomic, write_json
 from capas.pages.alto_write import as_alto
 from capas.pages.hocr_write import as_hocr
 from capas.pages.line_images import Reach, place, reaches
@@ -28,6 +28,7 @@ FORMATS: Final[dict[str, tuple[Written, str]]] = {
     "alto": (as_alto, ".alto.xml"), "page": (as_pagexml, ".page.xml"), "hocr": (as_hocr, ".hocr.html"),
     "tei": (as_tei, ".tei.xml"), "text": (lambda page, made: (page.text + "\n").encode(), ".txt"),
 }  # fmt: skip
+BESIDE_TEXT: Final = "text.json"
 
 
 def export(
@@ -40,8 +41,9 @@ def export(
     progress: Callable[[int, int], None],
 ) -> list[Path]:
     """Write every page of ``unit`` that has lines to ``folder``, a folder per unit, their text normalised by ``rules``
-    where there are some; or METS for each unit, or one EAD of all (``unit_files``). Raises CapasError
-    ``archive_export_format``, or where a file cannot be written."""
+    where there are some; or METS for each unit, or one EAD of all (``unit_files``). Plain text says nothing of itself:
+    how it was made stands beside it, in ``text.json``. Raises CapasError ``archive_export_format``, or where a file
+    cannot be written."""
     kept = rules_of(KEPT) if rules is None else rules
     if form in UNIT_FORMATS:
         return write_units(library, folder, form, unit=unit, made=provenance(library))
@@ -50,12 +52,15 @@ def export(
     write, suffix = FORMATS[form]
     pages = [page for page in library.pages(unit) if page.lines_from]
     made = provenance(library, rules)
+    places = unit_folders(folder, [name for name, _ in library.units()])
     files = []
     for done, page in enumerate(pages, 1):
-        path = page_file(folder, page, suffix)
+        path = page_file(places[page.unit], page, suffix)
         write_atomic(path, write(normalised(page_of(library, page), kept), made))
         files.append(path)
         progress(done, len(pages))
+    if form == "text" and files:
+        write_json(folder / BESIDE_TEXT, asdict(made) | {"settings": dict(made.settings)})
     return files
 
 

@@ -1,12 +1,16 @@
 """Searching an archive: from a query to places on pages, with how many of them to expect and how sure that is."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from capas.archive.library import Library, LineRow, PageRow
 from capas.archive.making import Making, kept_making
 from capas.archive.posteriors import unpacked
-from capas.archive.reading import delimiters_of
+from capas.archive.reading import delimited, hyphens_of
 from capas.archive.stores import kept, opened
 from capas.core.errors import CapasError
 from capas.pages.line_images import place, reaches
@@ -14,9 +18,12 @@ from capas.pages.page import Points
 from capas.search.expected import Expected, expected_hits, expected_precision
 from capas.search.folds import folded
 from capas.search.hits import MOST, Counted, Hit, Within, search
+from capas.search.joins import joined_spots
 from capas.search.keyword import keyword, probability
-from capas.search.query import parse
+from capas.search.query import Query, Term, parse
 from capas.search.store import SpotStore
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,20 +107,21 @@ class Finder:
             raise CapasError("archive_other_index", where=library.folder, received=self.store.origin.model)
 
     def find(self, wanted: Wanted) -> Findings:
-        """Raises CapasError where the query cannot be understood."""
+        """Raises CapasError where the query cannot be understood. A page that was replaced since, or whose reading was
+        killed between index and library, is not shown until it is read again."""
         query = parse(wanted.query)
         pages = self.library.pages_of(wanted.unit) if wanted.unit else None
         hits = search(self.store, query, within=wanted.within, folds=wanted.folds, least=wanted.least,
                       offset=wanted.offset, limit=wanted.limit, pages=pages, most=None if wanted.whole else MOST,
                       by_page=wanted.by_unit)  # fmt: skip
         return Findings(
-            found=tuple(self._found(hit, exact=wanted.exact, folds=wanted.folds) for hit in hits.shown),
+            found=tuple(self._found(hit, page, query, exact=wanted.exact, folds=wanted.folds)
+                        for hit in hits.shown if (page := self.library.page(int(hit.page))).model == self.making.model),
             count=hits.count, expected=expected_hits(hits.counts), precision=expected_precision(hits.counts),
             units=self.library.by_unit(hits.by_page), counted=hits.counted,
         )  # fmt: skip
 
-    def _found(self, hit: Hit, *, exact: bool, folds: bool) -> Found:
-        page = self.library.page(int(hit.page))
+    def _found(self, hit: Hit, page: PageRow, query: Query, *, exact: bool, folds: bool) -> Found:
         lines = self.library.lines(page.id)
         held = reaches([row.line for row in lines], page.height)
         frame = self.making.columns
@@ -127,13 +135,15 @@ class Finder:
             for spot in hit.spots
         )  # fmt: skip
         line = hit.line if hit.line is not None else hit.spots[0].line
-        chance = places[0].probability if exact and len(places) == 1 else hit.probability
+        # One word, perhaps in several spellings or places of a line: each of them has the probability of them all.
+        exactly = {place.probability for place in places} if exact and isinstance(query, Term) else set[float]()
+        chance = exactly.pop() if len(exactly) == 1 else hit.probability
         return Found(page=page, line=hit.line, probability=chance, places=places, text=said(lines[line]))
 
     def _exact(self, page: int, line: int, word: str, folds: bool) -> float:
         """The probability that the word stands anywhere in the line, in all its spellings where they are folded."""
-        content = self.library.posteriors(page)[line]
-        return exact_probability(content, word, self.making, folds=folds)
+        contents = self.library.posteriors(page)
+        return exact_probability(contents[line], word, self.making, folds=folds, after=contents.get(line + 1))
 
 
 def said(row: LineRow) -> str:
@@ -141,14 +151,26 @@ def said(row: LineRow) -> str:
     return row.text if row.truth is None else row.truth
 
 
-def exact_probability(content: bytes, word: str, making: Making, *, folds: bool) -> float:
-    """The probability that ``word`` stands in the line of these posteriors (``search.keyword``)."""
+def exact_probability(content: bytes, word: str, making: Making, *, folds: bool, after: bytes | None = None) -> float:
+    """The probability that ``word`` stands in the line of these posteriors (``search.keyword``), or that a hyphen
+    divides it between this line and the one ``after`` it (``search.joins``)."""
     letters = _letters(word, making.characters, folds)
     if not all(letters):
         return 0.0
-    delimiters = delimiters_of(making.alphabet)
-    automaton = keyword(letters, delimiters - frozenset().union(*letters))
-    return float(probability(unpacked(content), automaton))
+    held = [unpacked(one) for one in (content, after) if one is not None]
+    lines, delimiters = delimited(held, making.alphabet)
+    inside = float(probability(lines[0], keyword(letters, delimiters - frozenset().union(*letters))))
+    return 1 - (1 - inside) * (1 - _divided(lines, delimiters, word, making, folds))
+
+
+def _divided(lines: Sequence[Floats], delimiters: frozenset[int], word: str, making: Making, folds: bool) -> float:
+    """The probability that a hyphen divides the word between two lines; 0 where there is one line, or no hyphen."""
+    hyphens = hyphens_of(making.alphabet)
+    if len(lines) < 2 or not hyphens:
+        return 0.0
+    spots = joined_spots(lines[0], lines[1], hyphens=hyphens, delimiters=delimiters, least=making.least)
+    read = ((making.alphabet.text(spot.labels), spot.probability) for spot in spots)
+    return min(1.0, sum(p for text, p in read if text == word or (folds and folded(text) == folded(word))))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -9,8 +9,8 @@ COLUMNS = ("probability", "unit", "page", "file", "frame", "line", "words", "tex
 
 
 def hits_csv(findings: Findings) -> bytes:
-    """One row per hit: its probability, where it is, the words and the reading of the line, the box around the words in
-    pixels. UTF-8 with the mark by which spreadsheets know it."""
+    """One row per hit: its probability, where it is (frames and lines counted from 1), the words and the reading of the
+    line, the box around the words in pixels. UTF-8 with the mark by which spreadsheets know it."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
     writer.writerow(COLUMNS)
@@ -18,7 +18,7 @@ def hits_csv(findings: Findings) -> bytes:
         outline = [point for place in one.places for point in place.outline]
         xs, ys = [x for x, _ in outline], [y for _, y in outline]
         writer.writerow([
-            f"{one.probability:.6f}", one.page.unit, one.page.label, one.page.source, one.page.frame,
+            f"{one.probability:.6f}", one.page.unit, one.page.label, one.page.source, one.page.frame + 1,
             "" if one.line is None else one.line + 1, " ".join(place.word for place in one.places), one.text,
             round(min(xs)), round(min(ys)), round(max(xs)), round(max(ys)),
         ])  # fmt: skip

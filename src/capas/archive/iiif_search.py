@@ -6,7 +6,8 @@ canvas, ``#xywh=`` its box. How the probability is expressed, as neither standar
 - 2.0: ``probability`` on each annotation, 0..1, which the answer's context declares as ``itsrdf:taConfidence``;
 - 1.0: ``probability`` on each resource and hit, and in the text of the resource, which viewers show: "casa (86 %)".
 
-``least`` in the query is the least probability of a hit (0.1 where it is not given).
+``least`` in the query is the least probability of a hit (0.1 where it is not given). ``total`` and ``startIndex`` count
+hits, of which one may have several annotations.
 """
 
 import json
@@ -35,6 +36,7 @@ PROBABILITY: Final = {"probability": {"@id": "http://www.w3.org/2005/11/its/rdf#
 PER_PAGE: Final = 100
 UNDERSTOOD: Final = frozenset({"q", "least", "offset", "lang"})
 KIND: Final = f'application/ld+json;profile="{CONTEXT}"'
+KIND_2: Final = f'application/ld+json;profile="{SEARCH_2}"'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +98,8 @@ def search_2(library: Library, unit: str, asked: Asked) -> Answer:
     words, count = _marked(library, unit, asked)
     address, following = _address(asked), _next(asked, count)
     page: dict[str, object] = {
-        "@context": [CONTEXT, SEARCH_2, PROBABILITY], "id": address, "type": "AnnotationPage",
+        # What is not IIIF's stands before it: the last one wins.
+        "@context": [PROBABILITY, CONTEXT, SEARCH_2], "id": address, "type": "AnnotationPage",
         "partOf": {"id": _address(asked, offset=0), "type": "AnnotationCollection", "total": count,
                    "first": {"id": _address(asked, offset=0), "type": "AnnotationPage"}},
         "startIndex": _offset(asked), "items": [_annotation_2(one) for one in words],
@@ -106,7 +109,9 @@ def search_2(library: Library, unit: str, asked: Asked) -> Answer:
         page["ignored"] = ignored
     if following:
         page["next"] = {"id": following, "type": "AnnotationPage"}
-    return as_json(page, kind=KIND)
+    if _offset(asked):
+        page["prev"] = {"id": _address(asked, max(0, _offset(asked) - PER_PAGE)), "type": "AnnotationPage"}
+    return as_json(page, kind=KIND_2)
 
 
 def search_1(library: Library, unit: str, asked: Asked) -> Answer:

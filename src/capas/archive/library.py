@@ -22,7 +22,7 @@ from capas.core.files import write_error
 from capas.pages.page import Line, Points
 
 FILE: Final = "archive.sqlite"
-VERSION: Final = 1
+VERSION: Final = 2
 WAIT_S: Final = 30.0
 
 
@@ -72,6 +72,7 @@ class NewPage:
     width: int
     height: int
     transcript: str = ""
+    transcript_hash: str = ""
     problem: str = ""
 
 
@@ -260,24 +261,26 @@ class Library:
 
 def _add_page(connection: sqlite3.Connection, page: NewPage) -> bool:
     found = connection.execute(
-        "SELECT id, hash, transcript FROM pages WHERE source = ? AND frame = ?", (page.source, page.frame)
+        "SELECT id, hash, transcript, transcript_hash FROM pages WHERE source = ? AND frame = ?",
+        (page.source, page.frame),
     ).fetchone()
-    if found is not None and (found[1], found[2]) == (page.hash, page.transcript):
+    if found is not None and found[1:] == (page.hash, page.transcript, page.transcript_hash):
         return False
     if found is not None:
-        _forget_lines(connection, found[0])
+        if found[1] != page.hash:  # of the same picture, what people said of its lines outlives another transcript
+            _forget_lines(connection, found[0])
         connection.execute(
-            "UPDATE pages SET hash = ?, width = ?, height = ?, transcript = ?, problem = ?, lines_from = '', "
-            "model = '' WHERE id = ?",
-            (page.hash, page.width, page.height, page.transcript, page.problem, found[0]),
+            "UPDATE pages SET hash = ?, width = ?, height = ?, transcript = ?, transcript_hash = ?, problem = ?, "
+            "lines_from = '', model = '' WHERE id = ?",
+            (page.hash, page.width, page.height, page.transcript, page.transcript_hash, page.problem, found[0]),
         )
         return True
     position = connection.execute("SELECT count(*) FROM pages WHERE unit = ?", (page.unit,)).fetchone()[0]
     connection.execute(
-        "INSERT INTO pages (unit, position, label, source, frame, hash, width, height, transcript, problem) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO pages (unit, position, label, source, frame, hash, width, height, transcript, transcript_hash, "
+        "problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (page.unit, position, page.label, page.source, page.frame, page.hash, page.width, page.height,
-         page.transcript, page.problem),
+         page.transcript, page.transcript_hash, page.problem),
     )  # fmt: skip
     return True
 
@@ -326,8 +329,8 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE pages (
     id INTEGER PRIMARY KEY, unit TEXT NOT NULL, position INTEGER NOT NULL, label TEXT NOT NULL, source TEXT NOT NULL,
     frame INTEGER NOT NULL, hash TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
-    transcript TEXT NOT NULL, problem TEXT NOT NULL, lines_from TEXT NOT NULL DEFAULT '', model TEXT NOT NULL DEFAULT
-    '', UNIQUE (source, frame));
+    transcript TEXT NOT NULL, transcript_hash TEXT NOT NULL, problem TEXT NOT NULL,
+    lines_from TEXT NOT NULL DEFAULT '', model TEXT NOT NULL DEFAULT '', UNIQUE (source, frame));
 CREATE INDEX pages_of_unit ON pages (unit, position);
 CREATE TABLE lines (
     page INTEGER NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL, region TEXT NOT NULL, geometry TEXT NOT NULL,

@@ -41,7 +41,7 @@ def unpacked(content: bytes) -> Float[np.ndarray, "T K"]:
     numbers = np.frombuffer(body, dtype="<u2")
     counts, labels, steps = np.split(numbers, [frames, frames + kept])
     posteriors_TK = np.zeros((frames, num_labels))
-    posteriors_TK[np.repeat(np.arange(frames), counts), labels] = np.exp(-steps / _STEP)
+    posteriors_TK[np.repeat(np.arange(frames), counts), labels] = np.exp(steps / -_STEP)  # unsigned: -steps wraps
     rest_T = (1 - posteriors_TK.sum(axis=1)).clip(min=1e-9)
     absent = posteriors_TK == 0
     share_T = rest_T / absent.sum(axis=1).clip(min=1)

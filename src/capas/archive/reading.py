@@ -5,7 +5,6 @@ comes back is kept by one: first the spots, then the page with the reader's hash
 read again, and the same spots take the place of the first ones.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float
 
 from capas.archive.library import Library, PageRow
 from capas.archive.making import kept_making
@@ -22,9 +22,10 @@ from capas.archive.stores import Kept, keep, kept, opened, remove, take_place
 from capas.core.errors import CapasError
 from capas.engine.line_reader import LineReader
 from capas.pages.line_images import Picture, cut, reaches
-from capas.pages.page import Line, Page, Read, scaled
+from capas.pages.page import Line, Page, Read, fault_of, scaled
 from capas.pages.standards import read_page
 from capas.search.joins import joined_spots
+from capas.search.letters import of_word
 from capas.search.spots import line_spots
 from capas.search.store import Origin, Spot, SpotStore
 from capas.tasks.transcribe import Alphabet
@@ -188,7 +189,7 @@ def read_one(
     try:
         picture = decode(Path(page.source), page.frame, hash=page.hash)
         found, origin, skipped = lines_of(page, picture, finder) if lines is None else (lines, None, 0)
-        answers = answered(cut_lines(picture, found, reader.height), reader, page=page.id, least=least)
+        answers = answered(cut_lines(picture, found), reader, page=page.id, least=least)
     except CapasError as error:
         return Outcome(page=page.id, lines=(), origin=None, problem=error.part("what"))
     except (OSError, ValueError, MemoryError) as error:
@@ -202,14 +203,16 @@ def lines_of(page: PageRow, picture: Picture, finder: Finder) -> tuple[tuple[Lin
         read_lines: Read = read_page(Path(page.transcript))
         height, width = picture.shape[:2]
         whole: Page = scaled(read_lines.page, width, height)
-        return whole.lines, "transcript", len(read_lines.skipped)
+        # On a much smaller picture than the transcript counts in, little is left of a short line.
+        lines = tuple(line for line in whole.lines if fault_of(line.baseline, width, height) is None)
+        return lines, "transcript", len(read_lines.skipped) + len(whole.lines) - len(lines)
     return finder(picture), "found", 0
 
 
-def cut_lines(picture: Picture, lines: Sequence[Line], height: int) -> list[Picture]:
-    """Each line cut and straightened, as the reader learnt them."""
+def cut_lines(picture: Picture, lines: Sequence[Line], height: int = 0) -> list[Picture]:
+    """Each line cut and straightened: of so many pixels, or (0) as readers learnt them (``Reach.pixels``)."""
     held = reaches(lines, picture.shape[0])
-    return [cut(picture, line, height, reach=reach) for line, reach in zip(lines, held, strict=True)]
+    return [cut(picture, line, height or reach.pixels, reach=reach) for line, reach in zip(lines, held, strict=True)]
 
 
 def answered(pictures: Sequence[Picture], reader: LineReader, *, page: int, least: float) -> Iterator[Answered]:
@@ -224,11 +227,8 @@ def answered(pictures: Sequence[Picture], reader: LineReader, *, page: int, leas
 
 def spots_of(contents: Sequence[bytes], alphabet: Alphabet, *, page: int, least: float) -> Iterator[tuple[Spot, ...]]:
     """The spots of each line of a page, in frames, with the words that a hyphen divides between it and the next."""
-    lines, delimiters = [unpacked(content) for content in contents], delimiters_of(alphabet)
-    hyphens = frozenset(label for label, one in enumerate(alphabet.characters, 1) if one in HYPHENS)
-    if not delimiters:  # an alphabet of single words: their lines end them, and no label does
-        delimiters = frozenset({alphabet.num_labels})
-        lines = [np.pad(line, ((0, 0), (0, 1))) for line in lines]
+    lines, delimiters = delimited([unpacked(content) for content in contents], alphabet)
+    hyphens = hyphens_of(alphabet)
     for number, line in enumerate(lines):
         found = line_spots(line, delimiters=delimiters, least=least)
         if hyphens and number + 1 < len(lines):
@@ -240,18 +240,20 @@ def spots_of(contents: Sequence[bytes], alphabet: Alphabet, *, page: int, least:
         )  # fmt: skip
 
 
-def delimiters_of(alphabet: Alphabet) -> frozenset[int]:
-    """The labels that stand between words: all but letters, digits and the marks above and below them."""
-    return frozenset(label for label, character in enumerate(alphabet.characters, 1) if not of_word(character))
+def delimited(
+    lines: Sequence[Float[np.ndarray, "_ _"]], alphabet: Alphabet
+) -> tuple[list[Float[np.ndarray, "_ _"]], frozenset[int]]:
+    """The lines (T×K each) and the labels that stand between words: all but letters, digits and the marks above and
+    below them. An alphabet of single words has none: their lines end them, and a label is added that no frame has."""
+    found = frozenset(label for label, character in enumerate(alphabet.characters, 1) if not of_word(character))
+    if found:
+        return list(lines), found
+    return [np.pad(line, ((0, 0), (0, 1))) for line in lines], frozenset({alphabet.num_labels})
 
 
-def of_word(character: str) -> bool:
-    """Whether a character is part of a word.
-
-    >>> [of_word(c) for c in "aꝑ9.⁊ "], of_word("\\N{COMBINING TILDE}")
-    ([True, True, True, False, True, False], True)
-    """
-    return character.isalnum() or unicodedata.category(character).startswith("M") or character == "\N{TIRONIAN SIGN ET}"
+def hyphens_of(alphabet: Alphabet) -> frozenset[int]:
+    """The labels that divide a word at the end of a line."""
+    return frozenset(label for label, one in enumerate(alphabet.characters, 1) if one in HYPHENS)
 
 
 def reindex(

@@ -9,6 +9,7 @@ import datetime
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Literal
 
 from capas.archive.library import Library
@@ -84,18 +85,18 @@ def reviews(library: Library, page: int | None = None) -> list[Review]:
 def doubtful(library: Library, *, unit: str = "", limit: int = 20) -> list[Doubtful]:
     """The lines that nobody has transcribed, those with most expected errors first: the sum over the characters that
     were read of how likely each is to be wrong."""
-    pages = {page.id for page in library.pages(unit)}
+    pages = {int(page) for page in library.pages_of(unit)} if unit else None
     with library.reading() as connection:
         rows = connection.execute(
-            "SELECT page, number, id, text, confidence FROM lines WHERE truth IS NULL AND confidence IS NOT NULL "
-            "ORDER BY (1 - confidence) * length(text) DESC, page, number"
-        ).fetchall()
-    found = (
-        Doubtful(page=page, number=number, line=name, text=text, expected_errors=(1 - confidence) * len(text))
-        for page, number, name, text, confidence in rows
-        if page in pages
-    )
-    return [line for line, _ in zip(found, range(limit), strict=False)]
+            "SELECT page, number, id, text, (1 - confidence) * length(text) AS wrong FROM lines "
+            "WHERE truth IS NULL AND confidence IS NOT NULL ORDER BY wrong DESC, page, number"
+        )
+        found = (
+            Doubtful(page=page, number=number, line=name, text=text, expected_errors=wrong)
+            for page, number, name, text, wrong in rows
+            if pages is None or page in pages
+        )
+        return list(islice(found, limit))  # not all rows: an archive may have millions of lines
 
 
 def precision_found(judged: Sequence[Review]) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
@@ -87,14 +87,15 @@ def file_hash(path: Path) -> str:
 
 
 def _plain(picture: Image.Image) -> Image.Image:
-    """Grey or RGB; 16 bits keep their high byte, transparency lies on white."""
+    """Grey or RGB; of more than 8 bits the upper 8 that are in use, as scanners put 10 or 12 into 16; transparency lies
+    on white."""
     if picture.mode in ("L", "RGB"):
         return picture
     if picture.mode == "1":
         return picture.convert("L")
     if picture.mode.startswith("I"):
-        values = np.asarray(picture).astype(np.int64)
-        return Image.fromarray((values >> (8 if values.max(initial=0) > 255 else 0)).clip(0, 255).astype(np.uint8))
+        values = np.asarray(picture).astype(np.int64).clip(min=0)
+        return Image.fromarray((values >> max(0, int(values.max()).bit_length() - 8)).astype(np.uint8))
     if "A" in picture.getbands() or "transparency" in picture.info:
         ground = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(ground, picture.convert("RGBA")).convert("RGB")
@@ -103,14 +104,16 @@ def _plain(picture: Image.Image) -> Image.Image:
 
 def _size(picture: Image.Image, frame: int) -> tuple[int, int]:
     picture.seek(frame)
-    turned = picture.getexif().get(0x0112, 1) >= 5
+    # Pillow gives a TIFF's size upright already.
+    turned = picture.format != "TIFF" and picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5
     return (picture.height, picture.width) if turned else (picture.width, picture.height)
 
 
 @contextmanager
 def _picture(path: Path) -> Iterator[Image.Image]:
     try:
-        with Image.open(path) as picture:
+        # Not by its name: Pillow maps an uncompressed TIFF with its sides exchanged where it is turned (13.0).
+        with path.open("rb") as stream, Image.open(stream) as picture:
             yield picture
     except Image.DecompressionBombError as error:
         pixels = next(iter(re.findall(r"\d+", str(error))), "?")

@@ -2,9 +2,9 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const { words, manifests, language, readOnly, token } = JSON.parse($("facts").textContent);
-const STEP = 24, WAIT_MS = 120;
+const title = document.title, STEP = 24, WAIT_MS = 120;
 const state = { q: "", least: 0.1, folds: "1", within: "line", unit: "", offset: 0 };
-let latest = 0, timer = 0;
+let latest = 0, timer = 0, unsaid = null;
 
 // Elements, never markup: what a name or a reading holds stays text.
 function make(tag, attributes = {}, ...children) {
@@ -36,6 +36,10 @@ function showLeast() {
   $("slider").value = percent;
 }
 
+function showTitle() {
+  document.title = [state.q, title].filter(Boolean).join(" · ");
+}
+
 const asked = (more = {}) => new URLSearchParams({ ...state, limit: STEP, lang: language, ...more });
 
 function toAddress(push) {
@@ -56,6 +60,7 @@ function change(values, { push = false, wait = false } = {}) {
 }
 
 async function ask() {
+  showTitle();
   $("start").hidden = state.q !== "";
   $("problem").hidden = true;
   if (!state.q) { $("answers").hidden = true; return; }
@@ -182,8 +187,14 @@ async function send(address, content, told) {
   if (!answer.error) return answer;
   told.className = "told problem";
   told.textContent = [answer.what, answer.error === "no_reviewer" ? "" : answer.next].filter(Boolean).join(". ");
-  if (answer.error === "no_reviewer") $("name").focus();
+  if (answer.error === "no_reviewer") askName(document.activeElement);
   return null;
+}
+
+// The name is asked for where it stands; Enter leads back to what was about to be said.
+function askName(from) {
+  unsaid = from;
+  $("name").focus();
 }
 
 // After a verdict only the figures change: the hits stay where they are under the reader's eyes.
@@ -201,6 +212,12 @@ $("least").addEventListener("input", () => {
   if (percent >= 0 && percent <= 100) change({ least: percent / 100 }, { wait: true });
 });
 $("folds").addEventListener("change", () => change({ folds: $("folds").checked ? "1" : "0" }));
+$("name").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !unsaid || !$("name").value.trim()) return;
+  event.preventDefault();
+  unsaid.focus();
+  unsaid = null;
+});
 $("within").addEventListener("change", () => change({ within: $("within").value }));
 for (const [id, by] of [["previous", -STEP], ["next", STEP]])
   $(id).addEventListener("click", () => { change({ offset: Math.max(0, state.offset + by) }, { push: true }); $("results").scrollIntoView(); });

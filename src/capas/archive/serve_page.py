@@ -24,8 +24,8 @@ SCRIPT_WORDS: Final = ("all_units", "no_unit", "manifest", "name_needed", "right
 def page_html(library: Library, *, token: str, read_only: bool) -> str:
     """The whole page. With ``read_only`` it offers no verdicts and corrections, and holds no token."""
     pages = library.pages()
-    held = say("archive.serve.pages_held", pages=decimal(len(pages), 0),
-               read=decimal(sum(bool(page.model) for page in pages), 0))  # fmt: skip
+    read = sum(bool(page.model) for page in pages)
+    held = say("archive.serve.pages_held", pages=decimal(len(pages), 0), read=decimal(read, 0))
     facts = {
         "words": {name: say(f"archive.serve.{name}") for name in SCRIPT_WORDS},
         "manifests": {unit: f"/iiif/unit/{unit_key(unit)}/manifest.json" for unit, _ in library.units()},
@@ -37,6 +37,8 @@ def page_html(library: Library, *, token: str, read_only: bool) -> str:
         "archive": escape(library.fact("title")),
         "tongues": _tongues(),
         "held": escape(held),
+        "unread": escape(say("archive.serve.unread" if pages else "archive.serve.no_pages")),
+        "searchable": "hidden" if read else "",
         "only": escape(say("archive.serve.read_only") if read_only else ""),
         "readonly": "hidden" if read_only else "",
         # A closing tag inside would end the script.

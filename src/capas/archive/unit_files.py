@@ -3,6 +3,7 @@
 Pictures are named where they lie (file:), ALTO where it was exported to the same folder before.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -22,25 +23,40 @@ def write_units(library: Library, folder: Path, form: str, *, unit: str, made: P
     where one cannot be."""
     pages = library.pages(unit)
     names = list(dict.fromkeys(page.unit for page in pages))
-    units = {name: _unit(library, folder, name, [page for page in pages if page.unit == name]) for name in names}
+    places = unit_folders(folder, [name for name, _ in library.units()])
+    units = {name: _unit(library, places[name], name, [page for page in pages if page.unit == name]) for name in names}
     if form == "ead":
         title = library.fact("title")
         write_atomic(folder / "ead.xml", as_ead(unit or title, title, list(units.values()), made))
         return [folder / "ead.xml"]
-    files = [unit_folder(folder, name) / "mets.xml" for name in names]
+    files = [places[name] / "mets.xml" for name in names]
     for file, name in zip(files, names, strict=True):
         write_atomic(file, as_mets(units[name], made))
     return files
 
 
-def page_file(folder: Path, page: PageRow, suffix: str) -> Path:
-    """Where a page is exported to."""
-    return unit_folder(folder, page.unit) / f"{page.position + 1:04d}_{plain(page.label)}{suffix}"
+def page_file(place: Path, page: PageRow, suffix: str) -> Path:
+    """Where a page is exported to: in the folder of its unit."""
+    return place / f"{page.position + 1:04d}_{plain(page.label)}{suffix}"
 
 
-def unit_folder(folder: Path, unit: str) -> Path:
-    """Where the pages of a unit are exported to; never above ``folder``."""
-    return folder.joinpath(*(plain(part) for part in unit.split("/") if part))
+def unit_folders(folder: Path, units: Iterable[str]) -> dict[str, Path]:
+    """Where the pages of each unit are exported to; never above ``folder``. Where names differ only in what no file
+    may be called, or in capitals, the later ones are numbered.
+
+    >>> [path.as_posix() for path in unit_folders(Path("out"), ["Leg 1", "Leg:1", "../b"]).values()]
+    ['out/Leg_1', 'out/Leg_1_2', 'out/_/b']
+    """
+    found, taken = dict[str, Path](), set[str]()
+    for unit in units:
+        place = first = folder.joinpath(*(plain(part) for part in unit.split("/") if part))
+        number = 1
+        while str(place).casefold() in taken:
+            number += 1
+            place = first.with_name(f"{first.name}_{number}")
+        taken.add(str(place).casefold())
+        found[unit] = place
+    return found
 
 
 def plain(name: str) -> str:
@@ -52,10 +68,10 @@ def plain(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip(".") or "_"
 
 
-def _unit(library: Library, folder: Path, name: str, pages: list[PageRow]) -> Unit:
+def _unit(library: Library, place: Path, name: str, pages: list[PageRow]) -> Unit:
     sheets = tuple(
         Sheet(label=page.label, image=Path(page.source).as_uri(), width=page.width, height=page.height,
-              text=file.name if (file := page_file(folder, page, ALTO)).is_file() else "")
+              text=file.name if (file := page_file(place, page, ALTO)).is_file() else "")
         for page in pages
     )  # fmt: skip
     return Unit(id=name or library.fact("title"), title=name.rpartition("/")[2] or library.fact("title"), sheets=sheets)

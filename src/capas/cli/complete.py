@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from capas.bundle.shipped import READERS
 from capas.networks.catalog import NETWORKS
 
 ARCHIVE_FILE = "archive.sqlite"
@@ -52,9 +53,11 @@ def units(archive: str, incomplete: str) -> list[str]:
 
 
 def readers(incomplete: str) -> list[str]:
-    """Runs and bundles whose card says that they transcribe pictures, newest first."""
+    """Runs and bundles whose card says that they transcribe pictures, newest first, and the readers of Capas."""
+    shipped = [name for name in READERS if name.startswith(incomplete)]
     found = [name for name in runs(incomplete) if name != "latest"]
-    return [name for name in found if _reads_lines(Path(name))] or [name for name in found if name.endswith("/")]
+    own = [name for name in found if _reads_lines(Path(name))]
+    return [*(own or [name for name in found if name.endswith("/")]), *shipped]
 
 
 def _reads_lines(folder: Path) -> bool:

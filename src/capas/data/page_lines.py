@@ -24,8 +24,6 @@ from capas.pages.line_images import Reach, cut, line_size, reaches
 from capas.pages.page import Line, Page, scaled
 from capas.pages.standards import is_page, read_page
 
-# Cut at the height that a line has in the picture, within these bounds: readers scale it once more.
-LOWEST, HIGHEST = 32, 160
 FOLDERS: Final = frozenset({"alto", "page", "pagexml", "page_xml", "xml", "gt"})
 _HELD: Final = 3  # pages in memory: a few threads work at neighbouring lines
 _MOST_UNLIKE: Final = 0.02
@@ -42,7 +40,7 @@ class PageLine:
     @property
     def height(self) -> int:
         """That of its cut, in pixels."""
-        return int(np.clip(round(self.reach.height), LOWEST, HIGHEST))
+        return self.reach.pixels
 
 
 class PageLines:

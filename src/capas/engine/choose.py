@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from capas.core.device import choose_device, cpu_has_bfloat16, physical_cores
+from capas.core.figures import decimal
 from capas.core.messages import say
 from capas.core.objective import Objective
 from capas.data.batch import TreeT, moved
@@ -122,7 +123,7 @@ def choose_execution(wanted: ExecutionConfig, trial: Trial[B], *, budget_s: floa
     measured = measure(candidates, trial, budget_s=budget_s)
     best = max(range(len(candidates)), key=lambda i: measured[i].examples_per_s)
     slowest = min(m.examples_per_s for m in measured)
-    reason = say("choose.measured", count=len(candidates), ratio=f"{measured[best].examples_per_s / slowest:.1f}")
+    reason = say("choose.measured", count=len(candidates), ratio=decimal(measured[best].examples_per_s / slowest, 1))
     return _decided(candidates[best], measured, f"{reason} {why_not}".strip())
 
 

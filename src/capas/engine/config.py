@@ -62,7 +62,7 @@ class NetworkConfig(Section):
         description="longest n-grams of characters that help to read lines of writing; 0: none; auto: if they do",
     )
     ngram_text: str = Field("", description="a text file of the same hand or time, for more n-grams")
-    start: str = Field("", description="a run whose weights a reader of lines or speech starts from")
+    start: str = Field("", description="a run, or reader:medieval, whose weights a reader starts from")
 
 
 class AugmentConfig(Section):

@@ -7,6 +7,7 @@ from pathlib import Path
 from capas.bundle.card import Card
 from capas.bundle.export import Exported, export_onnx
 from capas.bundle.read import Bundle, read_bundle
+from capas.bundle.shipped import place_of
 from capas.core.device import choose_device
 from capas.core.errors import CapasError
 from capas.engine.recipe import Answering, Item, Prediction
@@ -81,8 +82,9 @@ class Model:
 
 
 def load_model(where: str | Path, *, device: str = "cpu") -> Model:
-    """The model of a run, or of a bundle's folder. Raises CapasError when there is none, or on a foreign pickle."""
-    folder = Path(where)
+    """The model of a run, of a bundle's folder, or one that comes with Capas (``bundle.shipped``). Raises CapasError
+    when there is none, or on a foreign pickle."""
+    folder = place_of(where)
     if str(where) == "latest" or (folder / "config.toml").is_file():
         run = find_run(where)
         if not (run.bundle / "card.json").is_file():

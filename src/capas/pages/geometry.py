@@ -57,7 +57,8 @@ class Gathered:
         without a baseline gets one from its outline."""
         outline = onto_page(line.polygon, self.width, self.height) if len(line.polygon) > 2 else ()
         baseline = line.baseline or (baseline_in(outline) if outline else ())
-        fault = fault or fault_of(baseline, self.width, self.height)
+        cut = onto_page(baseline, self.width, self.height)  # what lies on the edge alone has no length once it is cut
+        fault = fault or fault_of(baseline, self.width, self.height) or fault_of(cut, self.width, self.height)
         number = len(self.lines) + len(self.skipped) + 1
         name = line.id or f"line_{number}"
         if name in self._names:
@@ -66,9 +67,8 @@ class Gathered:
         if fault is not None:
             self.skipped.append(Skipped(line=name, reason=fault))
             return
-        baseline = onto_page(baseline, self.width, self.height)
         text = " ".join(line.text.split())
-        self.lines.append(replace(line, id=name, baseline=baseline, polygon=outline, text=text, order=len(self.lines)))
+        self.lines.append(replace(line, id=name, baseline=cut, polygon=outline, text=text, order=len(self.lines)))
 
     def page(self) -> Page:
         """The whole."""

@@ -29,8 +29,11 @@ ABOVE: Final = 0.7
 BELOW: Final = 0.3
 # A line alone on its page, without an outline: lines of the page's height.
 LINES_ON_PAGE: Final = 30
-# No line is read as if it were longer than so many times its height.
-LONGEST: Final = 100
+# No baseline is longer than so many times its line's height. With a height more at each end that makes 64, beyond which
+# readers squeeze a line (``engine.recipes.reading_sides``) and would no longer say where in it a word stands.
+LONGEST: Final = 62
+# A line is cut at the height that it has in the picture, within these bounds in pixels: readers scale it once more.
+LOWEST, HIGHEST = 32, 160
 # A line's height is held within these factors of its page's median: the same hand has letters of the same size.
 SMALLEST, LARGEST = 0.75, 1.5
 _TALLEST: Final = 97  # percentile of an outline's edges: one flourish does not make the line smaller
@@ -47,6 +50,11 @@ class Reach:
     @property
     def height(self) -> float:
         return self.up + self.down
+
+    @property
+    def pixels(self) -> int:
+        """The height of its cut, for learning and for reading alike."""
+        return int(np.clip(round(self.height), LOWEST, HIGHEST))
 
     def times(self, factor: float) -> "Reach":
         """Larger or smaller by ``factor``."""

@@ -15,6 +15,8 @@ Fault = Literal["no_points", "one_point", "no_length", "off_page", "bad_number"]
 
 # Tools round, and draw outlines over the edge: so much of the longer side is still "on the page", and is cut to it.
 EDGE: Final = 0.02
+# Of a baseline, in pixels: coordinates are kept and written rounded, and a shorter one might come back without length.
+SHORTEST: Final = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,7 +145,8 @@ def fault_of(baseline: Points, width: int, height: int) -> Fault | None:
     edge = EDGE * max(width, height)
     if any(not (-edge <= x <= width + edge and -edge <= y <= height + edge) for x, y in baseline):
         return "off_page"
-    return "no_length" if len(set(baseline)) == 1 else None
+    box = box_of(baseline)
+    return "no_length" if max(box.width, box.height) < SHORTEST else None
 
 
 def onto_page(points: Points, width: int, height: int) -> Points:

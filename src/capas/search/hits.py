@@ -1,18 +1,6 @@
 """Lines or pages that answer a query, each with its probability, the most probable first.
 
-How the probabilities of several words combine. A network with CTC gives every frame of every line its probabilities
-independently of the others', given the picture. So, in the model itself, occurrences in different lines are
-independent, and those in different places of one line nearly so; readings of the same place exclude each other.
-
-    one place      several readings (folds, wildcards, OR):      the sum of p
-    several places of one word, and OR in general:               1 − Π (1 − p)
-    AND, and the words of a phrase:                              Π p
-    a NOT b                                                      p(a) · (1 − p(b))
-
-Toselli, Vidal, Puigcerver & Noya-García, "Probabilistic multi-word spotting in handwritten text images", Pattern
-Analysis and Applications 22, 2019, discuss such rules for pages. The other candidate, the least of the probabilities,
-is an upper bound of AND and of a phrase; against the exact probability of two neighbouring words by their automaton
-(40 lines each of three degrees of noise) the product was 4, 10 and 20 % too low, the least 2, 6 and 78 times too high.
+How the probabilities of several words combine is said in ``combine``.
 
 What is counted. As long as the words have no more than ``most`` spots (of several words that must stand together: the
 rarest), all of them are read and every number is exact. Above, the best are read, and the answer costs the same however
@@ -28,21 +16,17 @@ many there are:
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
 from typing import Final, Literal
 
+from capas.search.combine import Found, Match, Unit, adjacent, all_of, any_of, combined
 from capas.search.query import And, Or, Phrase, Query, Term
 from capas.search.store import Scope, Spot, SpotStore
 from capas.search.vocabulary import meant
 
 Within = Literal["line", "page"]
 Counted = Literal["exact", "spots", "best"]
-_Unit = tuple[str, int | None]
 
 MOST: Final = 10_000
-# Between two words of a phrase: the gap in widths of a letter of the first word.
-_NEAREST: Final = -1.0
-_FARTHEST: Final = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,17 +55,6 @@ class Hits:
         return sum(self.counts.values())
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Match:
-    """A word or phrase at a place."""
-
-    probability: float
-    spots: tuple[Spot, ...]
-
-
-_Found = dict[_Unit, tuple[float, tuple[Spot, ...]]]
-
-
 def search(
     store: SpotStore,
     query: Query,
@@ -107,7 +80,7 @@ def search(
         return asking.best(terms, least, offset, limit, by_page)
     found = asking.found(query, asking.scope, least)
     hits = [(p, unit, spots) for unit, (p, spots) in found.items() if p >= least]
-    hits.sort(key=lambda hit: (-hit[0], hit[1][0], hit[1][1] or 0))
+    hits.sort(key=lambda hit: _rank(hit[0], hit[1]))
     shown = tuple(_hit(unit, p, spots) for p, unit, spots in hits[offset : offset + limit])
     return Hits(shown=shown, counts=Counter(p for p, _, _ in hits), counted="best" if asking.cut else "exact",
                 by_page=Counter(page for _, (page, _), _ in hits))  # fmt: skip
@@ -144,12 +117,12 @@ class _Search:
         chosen = units[offset:wanted]
         held = replace(self, most=None).places(terms, self.around(chosen)) if chosen else {}
         hits = [_hit(unit, *held[unit]) for unit in chosen]
-        hits.sort(key=lambda hit: (-hit.probability, hit.page, hit.line or 0))
+        hits.sort(key=lambda hit: _rank(hit.probability, (hit.page, hit.line)))
         counts = self.store.histogram(words, scope=self.scope)
         return Hits(shown=tuple(hits), counts={p: n for p, n in counts.items() if p >= least}, counted="spots",
                     by_page=self.store.by_page(words, least=least, scope=self.scope) if by_page else {})  # fmt: skip
 
-    def found(self, query: Query, scope: Scope | None, least: float) -> _Found:
+    def found(self, query: Query, scope: Scope | None, least: float) -> Found:
         """What answers the query in a scope; units below ``least`` may be missing."""
         match query:
             case And(parts=parts, without=without):
@@ -157,19 +130,19 @@ class _Search:
             case Or(parts=parts):
                 words = [part for part in parts if isinstance(part, Term | Phrase)]
                 others = [self.found(part, scope, 0) for part in parts if not isinstance(part, Term | Phrase)]
-                return _any([self.places(words, scope), *others] if words else others)
+                return any_of([self.places(words, scope), *others] if words else others)
             case _:
                 return self.places([query], scope)
 
-    def all_of(self, parts: Sequence[Query], without: Sequence[Query], scope: Scope | None, least: float) -> _Found:
+    def all_of(self, parts: Sequence[Query], without: Sequence[Query], scope: Scope | None, least: float) -> Found:
         """The rarest part first, the others only where it stands; no part is less probable than all together."""
-        found: dict[int, _Found] = {}
+        found: dict[int, Found] = {}
         for at in sorted(range(len(parts)), key=lambda at: self.size(parts[at])):
             here = {unit: one for unit, one in self.found(parts[at], scope, least).items() if one[0] >= least}
             found[at] = here
             scope = self.around(here)
         whole = replace(self, most=None)
-        return _all([found[at] for at in range(len(parts))], [whole.found(part, scope, 0) for part in without])
+        return all_of([found[at] for at in range(len(parts))], [whole.found(part, scope, 0) for part in without])
 
     def size(self, query: Query) -> int:
         """How many spots are to be read at least."""
@@ -190,106 +163,57 @@ class _Search:
             self.meant[term] = tuple(meant(self.store, term, folds=self.folds))
         return self.meant[term]
 
-    def unit(self, spot: Spot) -> _Unit:
+    def unit(self, spot: Spot) -> Unit:
         return spot.page, spot.line if self.within == "line" else None
 
-    def around(self, units: Iterable[_Unit]) -> Scope:
+    def around(self, units: Iterable[Unit]) -> Scope:
         """Where these units are."""
         if self.within == "line":
             return Scope(lines=frozenset((page, line) for page, line in units if line is not None))
         return Scope(pages=frozenset(page for page, _ in units))
 
-    def places(self, queries: Sequence[Term | Phrase], scope: Scope | None) -> _Found:
+    def places(self, queries: Sequence[Term | Phrase], scope: Scope | None) -> Found:
         """Where at least one of these words or phrases stands."""
-        by_unit: dict[_Unit, list[_Match]] = {}
+        # The same spots, meant by two of the queries, are one match: its probability must not count twice.
+        by_unit: dict[Unit, dict[tuple[Spot, ...], Match]] = {}
         for query in queries:
             for match in self.phrase(query.terms, scope) if isinstance(query, Phrase) else self.term(query, scope):
-                by_unit.setdefault(self.unit(match.spots[0]), []).append(match)
-        return {unit: _combined(found) for unit, found in by_unit.items()}
+                by_unit.setdefault(self.unit(match.spots[0]), {})[match.spots] = match
+        return {unit: combined([*found.values()]) for unit, found in by_unit.items()}
 
-    def term(self, term: Term, scope: Scope | None) -> list[_Match]:
+    def term(self, term: Term, scope: Scope | None) -> list[Match]:
         words, limit = self.words(term), None
         if self.many(words, scope):
             limit, self.cut = self.most, True
         spots = self.store.spots(words, limit=limit, scope=scope)
-        return [_Match(probability=spot.probability, spots=(spot,)) for spot in spots]
+        return [Match(probability=spot.probability, spots=(spot,)) for spot in spots]
 
-    def phrase(self, terms: Sequence[Term], scope: Scope | None) -> list[_Match]:
+    def phrase(self, terms: Sequence[Term], scope: Scope | None) -> list[Match]:
         """The rarest word first, the others only in the lines where it stands."""
-        found: dict[int, list[_Match]] = {}
+        found: dict[int, list[Match]] = {}
         for at in sorted(range(len(terms)), key=lambda at: self.size(terms[at])):
             found[at] = self.term(terms[at], scope)
             scope = Scope(lines=frozenset((match.spots[0].page, match.spots[0].line) for match in found[at]))
         chains = found[0]
         for at in range(1, len(terms)):
-            following: dict[tuple[str, int], list[_Match]] = {}
+            following: dict[tuple[str, int], list[Match]] = {}
             for match in found[at]:
                 following.setdefault((match.spots[0].page, match.spots[0].line), []).append(match)
             chains = [
-                _Match(probability=chain.probability * match.probability, spots=(*chain.spots, *match.spots))
+                Match(probability=chain.probability * match.probability, spots=(*chain.spots, *match.spots))
                 for chain in chains
                 for match in following.get((chain.spots[-1].page, chain.spots[-1].line), ())
-                if _adjacent(chain.spots[-1], match.spots[0])
+                if adjacent(chain.spots[-1], match.spots[0])
             ]
         return chains
 
 
-def _hit(unit: _Unit, probability: float, spots: Iterable[Spot]) -> Hit:
+def _rank(probability: float, unit: Unit) -> tuple[float, int, str, int]:
+    """The most probable first, then page by page; pages whose names are numbers stand in their order (2 before 10)."""
+    page, line = unit
+    return -probability, len(page), page, line or 0
+
+
+def _hit(unit: Unit, probability: float, spots: Iterable[Spot]) -> Hit:
     ordered = tuple(sorted(spots, key=lambda spot: (spot.line, spot.start)))
     return Hit(page=unit[0], line=unit[1], probability=probability, spots=ordered)
-
-
-def _adjacent(first: Spot, second: Spot) -> bool:
-    letter = (first.end - first.start) / len(first.word)
-    return _NEAREST * letter <= second.start - first.end <= _FARTHEST * letter
-
-
-def at_least_one(matches: Iterable[_Match]) -> float:
-    """The probability that one of the matches stands where it may: readings of one place add up, places combine.
-
-    The place of the most probable match holds all that overlap with it; then that of the next."""
-    left = sorted(matches, key=lambda match: -match.probability)
-    none = 1.0
-    while left:
-        best, *others = left
-        here = best.probability + sum(match.probability for match in others if _overlap(best, match))
-        none *= 1 - min(1.0, here)
-        left = [match for match in others if not _overlap(best, match)]
-    return 1 - none
-
-
-def _overlap(one: _Match, other: _Match) -> bool:
-    a, b = one.spots, other.spots
-    return a[0].line == b[0].line and a[0].start < b[-1].end and b[0].start < a[-1].end
-
-
-def _all(wanted: Sequence[_Found], without: Sequence[_Found]) -> _Found:
-    units = set(wanted[0]).intersection(*wanted[1:])
-    return {
-        unit: (
-            prod(found[unit][0] for found in wanted) * prod(1 - found[unit][0] for found in without if unit in found),
-            tuple(spot for found in wanted for spot in found[unit][1]),
-        )
-        for unit in units
-    }
-
-
-def _any(parts: Sequence[_Found]) -> _Found:
-    units = set().union(*parts)
-    return {
-        unit: (
-            1 - prod(1 - found[unit][0] for found in parts if unit in found),
-            tuple(spot for found in parts if unit in found for spot in found[unit][1]),
-        )
-        for unit in units
-    }
-
-
-def _combined(matches: Sequence[_Match]) -> tuple[float, tuple[Spot, ...]]:
-    if len(matches) == 1:  # most lines; by the same arithmetic as many
-        return 1 - (1 - min(1.0, matches[0].probability)), matches[0].spots
-    return at_least_one(matches), _spots(matches)
-
-
-def _spots(matches: Iterable[_Match]) -> tuple[Spot, ...]:
-    return tuple(dict.fromkeys(spot for match in matches for spot in match.spots))

@@ -8,16 +8,23 @@ rey reino           both; the same as rey AND reino
 rey OR reyna        either
 rey NOT reino       the first without the second
 (…)                 what belongs together; AND binds more tightly than OR
+
+Punctuation parts words, as it does where they are indexed: d'amour is "d amour", ¡rey! is rey.
 """
 
 import re
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Final
 
 from capas.core.errors import CapasError
 from capas.core.messages import say
+from capas.search.letters import is_mark, of_word
 
 MOST_EDITS: Final = 3
+DEEPEST: Final = 50  # parentheses within each other: far more than anyone means, far less than Python's stack holds
+WILDCARDS: Final = "*?"
 _TOKEN: Final = re.compile(r'\s*(?:(?P<mark>[()])|(?P<quote>"[^"]*"?)|(?P<word>[^\s()"]+))')
 _EDITS: Final = re.compile(r"(?P<text>.*)~(?P<edits>\d+)")
 _OPERATORS: Final = ("AND", "OR", "NOT")
@@ -69,7 +76,7 @@ def parse(text: str) -> Query:
     >>> parse('rey OR "juan de"')
     Or(parts=(Term(text='rey', edits=0), Phrase(terms=(Term(text='juan', edits=0), Term(text='de', edits=0)))))
     """
-    parser = _Parser(text)
+    parser = _Parser(unicodedata.normalize("NFC", text))
     tree = parser.either()
     if parser.now.kind != "end":
         raise parser.wrong(say("query.not_opened"))
@@ -80,7 +87,7 @@ class _Parser:
     """Recursive descent; a method per rule, each leaving ``now`` at what follows."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text, self.depth = text, 0
         self.tokens = [*_tokens(text), _Token(kind="end", text="", at=len(text))]
 
     @property
@@ -109,7 +116,9 @@ class _Parser:
                 break
         if not wanted:
             raise self.wrong(say("query.only_not"), start)
-        return wanted[0] if len(wanted) == 1 and not without else And(parts=tuple(wanted), without=tuple(without))
+        # What is asked for twice is no more to be found than once.
+        parts = tuple(dict.fromkeys(wanted))
+        return parts[0] if len(parts) == 1 and not without else And(parts=parts, without=tuple(without))
 
     def single(self) -> Query:
         token = self.now
@@ -117,34 +126,54 @@ class _Parser:
             raise self.wrong(say("query.word_missing"))
         self.tokens.pop(0)
         if token.kind == "(":
-            inner = self.either()
-            if self.now.kind != ")":
-                raise self.wrong(say("query.not_closed"), token)
-            self.tokens.pop(0)
-            return inner
-        return self.phrase(token) if token.kind == "quote" else self.term(token)
+            return self.group(token)
+        return self.phrase(token) if token.kind == "quote" else _sequence(self.terms(token))
+
+    def group(self, token: _Token) -> Query:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.wrong(say("query.too_deep", most=DEEPEST), token)
+        inner = self.either()
+        if self.now.kind != ")":
+            raise self.wrong(say("query.not_closed"), token)
+        self.tokens.pop(0)
+        self.depth -= 1
+        return inner
 
     def phrase(self, token: _Token) -> Query:
         if len(token.text) < 2 or not token.text.endswith('"'):
             raise self.wrong(say("query.quote_open"), token)
         found = re.finditer(r"\S+", token.text[1:-1])
-        terms = [self.term(_Token(kind="word", text=m.group(), at=token.at + 1 + m.start())) for m in found]
-        if not terms:
+        words = [_Token(kind="word", text=m.group(), at=token.at + 1 + m.start()) for m in found]
+        if not words:
             raise self.wrong(say("query.word_missing"), token)
-        return terms[0] if len(terms) == 1 else Phrase(terms=tuple(terms))
+        return _sequence([term for word in words for term in self.terms(word)])
 
-    def term(self, token: _Token) -> Term:
+    def terms(self, token: _Token) -> list[Term]:
+        """The words between punctuation; edits count in the last of them."""
         parts = _EDITS.fullmatch(token.text)
         text, edits = (parts["text"], int(parts["edits"])) if parts else (token.text, 0)
-        if not any(letter.isalnum() for letter in text):
+        words = _words(text)
+        if not words:
             raise self.wrong(say("query.no_letter"), token)
-        if "~" in text or edits > MOST_EDITS or (edits and set(text) & {"*", "?"}):
+        if "~" in text or edits > MOST_EDITS or (edits and set(words[-1]) & set(WILDCARDS)):
             raise self.wrong(say("query.edits", most=MOST_EDITS), token)
-        return Term(text=text, edits=edits)
+        terms = [Term(text=word) for word in words]
+        return [*terms[:-1], replace(terms[-1], edits=edits)]
 
     def wrong(self, reason: str, token: _Token | None = None) -> CapasError:
         place = token or self.now
         return CapasError("query_wrong", where=self.text, received=place.text, place=place.at + 1, reason=reason)
+
+
+def _words(text: str) -> list[str]:
+    """The stretches of letters and wildcards that hold a letter."""
+    runs = ("".join(run) for inside, run in groupby(text, key=lambda c: of_word(c) or c in WILDCARDS) if inside)
+    return [run for run in runs if any(of_word(c) and not is_mark(c) for c in run)]
+
+
+def _sequence(terms: list[Term]) -> Query:
+    return terms[0] if len(terms) == 1 else Phrase(terms=tuple(terms))
 
 
 def _tokens(text: str) -> list[_Token]:

@@ -1,12 +1,12 @@
 """A reader that starts from the weights of another one: what it has learnt of writing is kept, and of its last layer
 the rows of the characters that both alphabets have."""
 
-from pathlib import Path
 from typing import Final
 
 from torch import Tensor, nn
 
 from capas.bundle.read import Bundle, read_bundle
+from capas.bundle.shipped import place_of
 from capas.bundle.write import ANSWERS
 from capas.core.errors import CapasError
 from capas.engine.run import find_run
@@ -16,8 +16,9 @@ LAST: Final = "classifier"  # the layer whose rows are labels
 
 
 def start_from(network: nn.Module, where: str, alphabet: Alphabet) -> None:
-    """Give ``network`` (whose labels are those of ``alphabet``) the weights of the run or bundle at ``where``. Raises
-    CapasError ``start_does_not_fit``, and those of ``read_bundle``."""
+    """Give ``network`` (whose labels are those of ``alphabet``) the weights of the run or bundle at ``where``, or of
+    the reader that comes with Capas under this name. Raises CapasError ``start_does_not_fit``, and those of
+    ``read_bundle``."""
     bundle = _bundle(where)
     known = Alphabet(characters=str(bundle.file(ANSWERS).get("alphabet", "")))
     state = network.state_dict()
@@ -31,7 +32,7 @@ def start_from(network: nn.Module, where: str, alphabet: Alphabet) -> None:
 
 
 def _bundle(where: str) -> Bundle:
-    folder = Path(where)
+    folder = place_of(where)
     if where == "latest" or (folder / "config.toml").is_file():
         folder = find_run(where).bundle
     return read_bundle(folder)
