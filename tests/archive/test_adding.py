@@ -9,6 +9,9 @@ from PIL import Image
 from capas.archive.adding import Added, add
 from capas.archive.library import Library
 from capas.core.errors import CapasError
+from capas.pages.alto_write import as_alto
+from capas.pages.page import Page
+from capas.pages.provenance import Provenance
 from tests.archive.conftest import draw
 
 
@@ -65,6 +68,13 @@ def test_pictures_beside_a_manifest_have_its_labels_and_its_order(empty: Library
     (tmp_path / "in" / "MANIFEST.JSON").write_text(json.dumps(manifest))
     assert added(empty, tmp_path / "in").bad == []
     assert [(page.label, Path(page.source).stem) for page in empty.pages()] == [("1r", "b"), ("1v", "a")]
+
+
+def test_transcripts_named_beside_their_pictures_are_no_bad_pages(empty: Library, tmp_path: Path) -> None:
+    draw(tmp_path / "1.png", ("texto",))
+    (tmp_path / "1.xml").write_bytes(as_alto(Page(width=900, height=420, image="1.png"), Provenance(created="")))
+    result = added(empty, tmp_path / "1.png", tmp_path / "1.xml")
+    assert (result.new, result.transcripts, result.bad) == (1, 1, [])
 
 
 def test_nothing_to_add_is_an_error(empty: Library, tmp_path: Path) -> None:

@@ -1,17 +1,20 @@
 """What people corrected is learnt from, apart from some lines that say what was gained."""
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from capas.archive.learning import Lesson, compared, lay_out, taught
 from capas.archive.library import Library
-from capas.archive.making import kept_making
+from capas.archive.making import keep_making, kept_making
 from capas.archive.reading import Here, read
 from capas.archive.review import correct
 from capas.core.errors import CapasError
 from capas.engine.line_reader import LineReader
+from capas.pages.normalise import Rules
 from tests.archive.bars import SETTINGS, library_of, reader_run, texts
 from tests.harness import capas_here
 
@@ -76,12 +79,32 @@ def test_too_few_corrections_are_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(CapasError) as caught:
         laid_out(library)
     assert caught.value.key == "too_few_corrections" and "12" in str(caught.value)
+    assert not list((library.folder / "corrected").iterdir())
 
 
 def test_a_reader_compared_with_itself_gains_nothing(corrected: Library, run: Path) -> None:
     gain = compared(laid_out(corrected), run, run)
     assert (gain.difference.value, gain.difference.shown, gain.changed) == (0, False, ())
     assert 0 < gain.before.value < 1
+
+
+def test_the_rules_for_transcripts_go_on(
+    corrected: Library, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A reader that learnt "ñ" as "n" goes on doing so, and is judged by it."""
+    ruled = tmp_path / "ruled"
+    shutil.copytree(run / "bundle", ruled)
+    answers = json.loads((ruled / "answers.json").read_text("utf-8"))
+    rules = Rules(name="plain", replace=(("n\u0303", "n"),))
+    (ruled / "answers.json").write_text(json.dumps({**answers, "transcripts": rules.model_dump(mode="json")}), "utf-8")
+    keep_making(corrected, dataclasses.replace(kept_making(corrected), reader=str(ruled)))
+    settings = [f"{name}={json.dumps(value)}" for name, value in SETTINGS.items() if name != "data.image_size"]
+    options = [word for one in [*settings, "train.time_s=0"] for word in ("--set", one)]
+    got = capas_here(capsys, "archive", "learn", corrected.folder, "--out", "new", *options, "--json")
+    assert got.code == 0, got.err
+    new = LineReader.open("new")
+    assert new.rules == rules and "ñ" not in new.alphabet.characters and "n" in new.alphabet.characters
+    assert all("ñ" not in one["truth"] for one in got.json["changed"])  # type: ignore[attr-defined]
 
 
 def test_learning_says_what_was_gained(corrected: Library, run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,8 @@
 """An index may be in one file, in one for each fonds or on a server; it is moved, and answers the same everywhere."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,9 @@ from capas.archive.making import kept_making
 from capas.archive.reading import reindex
 from capas.archive.stores import SHARDS, SPOTS, Kept, kept, kept_as, opened
 from capas.core.errors import CapasError
+from capas.engine.line_reader import LineReader
+from tests.archive.bars import library_of, lines_on, reader_run
+from tests.harness import capas_here
 from tests.search.servers import server, why_no_server
 
 
@@ -19,6 +24,11 @@ def postgres() -> Iterator[str]:
         pytest.skip(why)
     with server() as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return reader_run(tmp_path_factory.mktemp("reader"))
 
 
 def answers(library: Library) -> list[Findings]:
@@ -62,6 +72,38 @@ def test_to_a_server_and_back_and_two_archives_do_not_mix(library: Library, post
     with psycopg.connect(postgres) as connection:
         asked = "SELECT count(*) FROM information_schema.schemata WHERE schema_name LIKE 'capas%'"
         assert connection.execute(asked).fetchone() == (1,)  # the other archive's
+
+
+@pytest.mark.parametrize("place", ["file", "fonds", "server"])
+def test_from_the_command_line_the_answers_are_the_same(
+    place: str, run: Path, tmp_path: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = request.getfixturevalue("postgres") if place == "server" else place
+    reader = LineReader.open(run)
+    scans = library_of(tmp_path / "made", reader, pages=4).folder.parent / "scans"
+    for page in scans.iterdir():  # two fonds
+        unit = scans / "ab"[int(page.stem) % 2]
+        unit.mkdir(exist_ok=True)
+        page.rename(unit / page.name)
+    archive = tmp_path / "archive"
+
+    def asked(verb: str, *words: str) -> object:
+        got = capas_here(capsys, "archive", verb, archive, *words)
+        assert got.code == 0, got.err
+        return got.out
+
+    asked("new", "--store", address)
+    asked("add", str(scans))
+    for row in (library := Library.open(archive)).pages():
+        library.set_lines(row.id, lines_on(row.width, 3), origin="found")
+    asked("read", "--model", str(run), "--least", "0.05")
+    searches = [("a*", "--count-all"), ("a*", "--unit", "b"), ("a* NOT o*",), ("*o", "--exact", "--limit", "50")]
+    said = [asked("search", *words, "--json") for words in searches]
+    asked("export", "--format", "text", "--out", str(tmp_path / "out"))
+    texts = sorted((path.name, path.read_text("utf-8")) for path in (tmp_path / "out").rglob("*.txt"))
+    asked("index", "--store", "file")
+    assert [asked("search", *words, "--json") for words in searches] == said
+    assert len(texts) == 4 and all(json.loads(str(one))["hits"] for one in said)
 
 
 def test_a_server_that_does_not_answer_costs_nothing(library: Library) -> None:

@@ -73,7 +73,8 @@ def _files(path: Path, bad: Bad) -> Iterator[tuple[Path, str]]:
     if not path.exists():
         raise CapasError("no_pages_at", where=path)
     if path.is_file():
-        yield path, ""
+        if not is_page(path):  # of a whole folder named by its files (scans/*), the transcripts come with the pictures
+            yield path, ""
         return
     for folder, inner, names in os.walk(path, onerror=lambda e: bad.append((str(e.filename), e.strerror or str(e)))):
         inner[:] = sorted((name for name in inner if not name.startswith(".")), key=natural)

@@ -1,7 +1,8 @@
 """Searching an archive: from a query to places on pages, with how many of them to expect and how sure that is."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +105,7 @@ class Finder:
         self.making = kept_making(library)
         self.store: SpotStore = opened(library, kept(library)) if store is None else store
         if self.store.origin != self.making.origin:
+            self.store.close()
             raise CapasError("archive_other_index", where=library.folder, received=self.store.origin.model)
 
     def find(self, wanted: Wanted) -> Findings:
@@ -144,6 +146,16 @@ class Finder:
         """The probability that the word stands anywhere in the line, in all its spellings where they are folded."""
         contents = self.library.posteriors(page)
         return exact_probability(contents[line], word, self.making, folds=folds, after=contents.get(line + 1))
+
+
+@contextmanager
+def finder(library: Library) -> Iterator[Finder]:
+    """A finder for one question: SQLite's connections do not change threads, and opening one takes a millisecond."""
+    one = Finder(library)
+    try:
+        yield one
+    finally:
+        one.store.close()
 
 
 def said(row: LineRow) -> str:

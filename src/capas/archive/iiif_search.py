@@ -18,9 +18,8 @@ from urllib.parse import urlencode
 
 from capas.archive.asked import Answer, Asked, as_json
 from capas.archive.exporting import provenance
-from capas.archive.finding import Found, Place, Wanted
+from capas.archive.finding import Found, Place, Wanted, finder
 from capas.archive.library import Library, PageRow
-from capas.archive.search_api import finder
 from capas.archive.snippets import marked
 from capas.core.errors import CapasError
 from capas.core.figures import percent

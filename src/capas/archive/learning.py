@@ -7,6 +7,7 @@ line that a reader of this archive has once learnt from never says anything abou
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,10 @@ from torch import Tensor
 from capas.archive.corrections import LINES, Written, write_corrections
 from capas.archive.library import Library
 from capas.core.errors import CapasError
+from capas.engine.line_reader import LineReader
 from capas.engine.predict import load_model
 from capas.score.resample import Difference, Figure, Measured, differences, figures_of, summed
 from capas.tasks.edit_distance import edits
-from capas.tasks.transcribe import composed
 
 FOLDER: Final = "corrected"
 FACT: Final = "learnt_lines"
@@ -77,6 +78,7 @@ def lay_out(library: Library, progress: Callable[[int, int], None]) -> Lesson:
     known = frozenset(_taught(library))
     apart = _apart(library, [stem for stem in stems if stem not in known])
     if len(apart) < FEWEST_APART or len(stems) - len(apart) < FEWEST_LEARNT:
+        shutil.rmtree(folder)
         raise CapasError("too_few_corrections", where=library.folder, received=len(stems),
                          fewest=FEWEST_APART + FEWEST_LEARNT, apart=len(apart))  # fmt: skip
     for stem in stems:
@@ -115,9 +117,10 @@ def _share(text: str) -> float:
 
 
 def compared(lesson: Lesson, before: str | Path, after: str | Path) -> Gain:
-    """Both readers on the lines kept apart. Raises those of ``load_model``."""
-    files = sorted((lesson.folder / "test").glob("*.png"))
-    truths = [composed(file.with_suffix(".gt.txt").read_text(encoding="utf-8").strip()) for file in files]
+    """Both readers on the lines kept apart, whose text is normalised as the first one learnt it. Raises those of
+    ``load_model``."""
+    files, rules = sorted((lesson.folder / "test").glob("*.png")), LineReader.open(before).rules
+    truths = [rules.applied(file.with_suffix(".gt.txt").read_text(encoding="utf-8").strip()) for file in files]
     readings = [[one.text or "" for one in load_model(where).predict(files)] for where in (before, after)]
     units = tuple(file.stem for file in files)
     first, second = (_measured(units, truths, texts) for texts in readings)

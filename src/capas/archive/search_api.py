@@ -1,13 +1,12 @@
 """Searching and reviewing for the search page: hits with their pictures, or as a table; verdicts and corrections."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from capas.archive.asked import Answer, Asked, as_json
-from capas.archive.finding import Finder, Findings, Found, Wanted
+from capas.archive.finding import Findings, Found, Wanted, finder
 from capas.archive.hits_csv import hits_csv
 from capas.archive.hits_page import shown_size, svg_points
 from capas.archive.library import Library
@@ -32,16 +31,6 @@ class Said:
     line: str
     reviewer: str
     words: str
-
-
-@contextmanager
-def finder(library: Library) -> Iterator[Finder]:
-    """A finder for one question: SQLite's connections do not change threads, and opening one takes a millisecond."""
-    one = Finder(library)
-    try:
-        yield one
-    finally:
-        one.store.close()
 
 
 def wanted(asked: Asked) -> Wanted:

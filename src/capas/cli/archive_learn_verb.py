@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Final
 
 from rich.text import Text
 
@@ -12,14 +13,17 @@ from capas.cli import show
 from capas.cli.archive_verbs import list_bad, next_step, progress_of
 from capas.cli.data_verbs import changes
 from capas.cli.train_verbs import STOPPED, watching
-from capas.core.files import only_writer
+from capas.core.files import only_writer, write_atomic
 from capas.core.messages import say
 from capas.engine.line_reader import LineReader
 from capas.engine.plan import config_for
 from capas.engine.predict import load_model
 from capas.engine.train import Result
 from capas.engine.train import train as train_run
+from capas.pages.normalise import KEPT
 from capas.score.resample import Figure
+
+RULES: Final = "rules.toml"  # in the folder of the lesson
 
 
 def learn(folder: Path, time: str, settings: list[str] | None, out: str | None, as_json: bool) -> None:
@@ -46,10 +50,14 @@ def learn(folder: Path, time: str, settings: list[str] | None, out: str | None, 
 def _trained(
     lesson: Lesson, before: str, time: str, settings: list[str] | None, out: str | None, as_json: bool
 ) -> Result:
-    """The new run, of the same shape as the reader it starts from. Exits where it was stopped."""
+    """The new run, of the same shape and with the same rules for transcripts as the reader it starts from. Exits where
+    it was stopped."""
     reader = LineReader.open(before)
     width = load_model(before).card.network.settings["width"]
     like = {"network.start": before, "network.width": width, "data.image_size": reader.height}
+    if reader.rules.name != KEPT:
+        write_atomic(lesson.folder / RULES, reader.rules.as_toml())
+        like["data.transcripts"] = str(lesson.folder / RULES)
     config = config_for(str(lesson.folder), {**like, **changes(time=time, report="none", settings=settings)})
     with watching(quiet=as_json) as screen:
         result = train_run(config, out=out, watch=screen.watch)

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from capas.archive.adding import add as add_paths
-from capas.archive.finding import Finder, Findings, Wanted
+from capas.archive.finding import Findings, Wanted, finder
 from capas.archive.hits_csv import hits_csv
 from capas.archive.library import Library
 from capas.archive.making import keep_making, kept_making, making_of
@@ -103,6 +103,8 @@ def read(
 
     library = Library.open(folder)
     check_unit(library, unit)
+    if not library.units():
+        raise CapasError("archive_empty", where=folder)
     where = model or kept_making(library).reader
     reader = LineReader.open(where)
     making = making_of(reader, str(Path(where).resolve()) if Path(where).exists() else where, least)
@@ -153,9 +155,9 @@ def search(folder: Path, wanted: Wanted, table: Path | None, page: Path | None, 
     """Print where the query is answered, the most probable first; as a table (CSV) or a page (HTML) where asked."""
     library = Library.open(folder)
     check_unit(library, wanted.unit)
-    finder = Finder(library)
     wanted = replace(wanted, by_unit=as_json)
-    findings = finder.find(wanted if table is None else replace(wanted, offset=0, limit=10**9))
+    with finder(library) as one:
+        findings = one.find(wanted if table is None else replace(wanted, offset=0, limit=10**9))
     if table is not None:
         write_atomic(table, hits_csv(findings))
         findings = replace(findings, found=findings.found[wanted.offset : wanted.offset + wanted.limit])

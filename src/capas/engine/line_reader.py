@@ -14,6 +14,7 @@ from capas.engine.predict import load_model
 from capas.engine.recipes.reading_sides import LineSide
 from capas.engine.recipes.transcription import TranscriptionModel
 from capas.networks.crnn import COLUMNS_PER_FRAME
+from capas.pages.normalise import Rules
 from capas.tasks.transcribe import Alphabet, Decoder, Transcript
 
 
@@ -47,6 +48,11 @@ class LineReader:
     def temperature(self) -> float:
         """By which its logits are divided (``tasks.calibration``)."""
         return self.model.temperature
+
+    @property
+    def rules(self) -> Rules:
+        """By which the transcripts that it learnt from were normalised."""
+        return self.model.rules
 
     @property
     def decoder(self) -> Decoder:

@@ -65,6 +65,12 @@ class Rules(BaseModel):
         """Name and hash, for the provenance of a file."""
         return f"{self.name} ({self.hash})"
 
+    def as_toml(self) -> str:
+        """The file that says them."""
+        # A string or a list of JSON is one of TOML too.
+        told = {name: json.dumps(value, ensure_ascii=False) for name, value in self.model_dump(mode="json").items()}
+        return "".join(f"{name} = {value}\n" for name, value in told.items())
+
     def applied(self, text: str) -> str:
         """``text`` with each of its words normalised; the spaces stay.
 
