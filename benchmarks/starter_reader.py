@@ -35,7 +35,7 @@ from capas.pages.standards import read_page
 from capas.tasks.edit_distance import edits
 from capas.tasks.transcribe import composed
 
-TIME, DRAWN, DRAWN_TEST, DRAWS = "60m", 48, 8, 2000
+TIME, DRAWN, DRAWN_TEST, DRAWS = "45m", 48, 8, 2000
 NEW_HAND = list(HANDS)[-1]
 
 
@@ -80,10 +80,21 @@ def read_of(reader: LineReader, transcripts: Sequence[Path]) -> Reading:
     return Reading(lines=len(long), characters=sum(long), cer=sum(wrong) / sum(long), low=float(low), high=float(high))
 
 
+def put(run: Path) -> None:
+    """Copy the run's bundle to where the readers lie, under the reader's own name."""
+    folder = READERS["reader:medieval"]
+    shutil.copytree(run / "bundle", folder, dirs_exist_ok=True)
+    for name in ("card.json", "README.md"):
+        told = (folder / name).read_text(encoding="utf-8")
+        (folder / name).write_text(told.replace(run.name, folder.name), encoding="utf-8")
+
+
 def main(arguments: Sequence[str] = ()) -> None:
     """Train or take the reader, read all test pages with it and with those of one manuscript alone, keep its bundle."""
     torch.set_num_threads(1)
     facts = conditions("starter-reader")
+    if arguments:
+        facts["command"] = "python -m benchmarks.starter_reader --run RUN --others RUN…"
     others = list(arguments[arguments.index("--others") + 1 :]) if "--others" in arguments else []
     measured: dict[str, object] = {}
     rows: list[list[object]] = []
@@ -104,7 +115,7 @@ def main(arguments: Sequence[str] = ()) -> None:
                 measured[f"{title} on {name}"] = asdict(found)
                 cer = f"{100 * found.cer:.1f} % ({100 * found.low:.1f}–{100 * found.high:.1f})"
                 rows.append([title, f"{trained_s(where) / 60:.0f}", name, found.lines, cer])
-        shutil.copytree(run / "bundle", READERS["reader:medieval"], dirs_exist_ok=True)
+        put(run)
     heads = ["reader", "minutes of training", "test pages", "lines", "characters wrong (95 %)"]
     text = (__doc__ or "") + "\n" + table(heads, rows)
     keep("starter-reader", "The reader that comes with Capas", text, facts, measured)
