@@ -16,16 +16,20 @@ def why_no_server() -> str:
         return "psycopg is not installed (the extra archive)"
     if not _programs():
         return "no PostgreSQL on this machine (initdb, pg_ctl)"
-    if os.geteuid() == 0 and not shutil.which("runuser"):
+    if os.geteuid() == 0 and _runuser() is None:
         return "PostgreSQL does not run as root, and there is no runuser"
     return ""
+
+
+def _runuser() -> str | None:
+    return shutil.which("runuser", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin")))
 
 
 @contextmanager
 def server() -> Iterator[str]:
     """A server while it lasts; its address."""
     programs, folder = _programs(), Path(tempfile.mkdtemp(prefix="capas-pg-"))
-    before = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    before = [str(_runuser()), "-u", "postgres", "--"] if os.geteuid() == 0 else []
     try:
         if before:
             shutil.chown(folder, "postgres")

@@ -82,9 +82,10 @@ def page_of(library: Library, page: PageRow) -> Page:
     """A page with what its lines say: words with boxes and probabilities where it was read, what people wrote where
     they did."""
     rows = library.lines(page.id)
-    kept = library.posteriors(page.id)
+    making = kept_making(library) if page.model else None
+    # Until another model has read the whole archive, what the former one answered is not in the letters of this one.
+    kept = library.posteriors(page.id) if making is not None and making.model == page.model else {}
     held = reaches([row.line for row in rows], page.height)
-    making = kept_making(library) if kept else None
     lines = [_line(row, kept.get(row.number), reach, making) for row, reach in zip(rows, held, strict=True)]
     names = dict.fromkeys(line.region for line in lines if line.region)
     regions = tuple(Region(id=name, kind=kind_of(name)) for name in names)

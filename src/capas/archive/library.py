@@ -84,17 +84,18 @@ class Library:
 
     @staticmethod
     def create(folder: Path, title: str) -> "Library":
-        """A new, empty library. Raises CapasError ``archive_exists`` or ``cannot_write``."""
+        """A new, empty library, also where making one was killed. Raises CapasError ``archive_exists`` or
+        ``cannot_write``."""
         try:
-            taken = (folder / FILE).exists()
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(folder, error) from error
-        if taken:
-            raise CapasError("archive_exists", where=folder)
         library = Library(folder)
         with library.changing() as connection:
-            connection.executescript(_SCHEMA)
+            if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                raise CapasError("archive_exists", where=folder)
+            for statement in _SCHEMA.split(";"):  # executescript() would keep each by itself
+                connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("INSERT INTO facts VALUES ('title', ?)", (title or folder.name,))
         return library
@@ -113,8 +114,10 @@ class Library:
 
     @contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose changes are kept when the block ends without an error, all of them or none."""
+        """A connection whose changes are kept when the block ends without an error, all of them or none. One writer at
+        a time, from the first look on, so that what was looked up holds until it is written."""
         with self._connected() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
             yield connection
 
     @contextmanager

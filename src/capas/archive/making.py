@@ -54,13 +54,17 @@ def keep_making(library: Library, making: Making) -> None:
 
 
 def kept_making(library: Library) -> Making:
-    """What was recorded. Raises CapasError ``archive_unread`` where nothing has been read, or
-    ``archive_unreadable``."""
+    """What was recorded. Raises CapasError as ``unread`` says, or ``archive_unreadable``."""
     held = library.fact(FACT)
     if not held:
-        raise CapasError("archive_unread", where=library.folder)
+        raise unread(library)
     try:
         return TypeAdapter(Making).validate_json(held)
     except ValidationError as error:
         received = str(error.errors()[0]["msg"])
         raise CapasError("archive_unreadable", where=library.folder / FILE, received=received) from error
+
+
+def unread(library: Library) -> CapasError:
+    """What is missing where nothing has been read: ``archive_empty`` pages, or that ``archive_unread`` they are."""
+    return CapasError("archive_unread" if library.units() else "archive_empty", where=library.folder)

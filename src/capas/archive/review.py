@@ -60,7 +60,6 @@ def correct(library: Library, page: int, line: str, text: str, reviewer: str, *,
     """Keep what the line says. ``seen``: what the reviewer had before their eyes; where the line says something else by
     now, CapasError ``line_changed`` is raised and nothing is kept. Raises ``no_such_line`` or ``no_such_page``."""
     with library.changing() as connection:
-        connection.execute("BEGIN IMMEDIATE")
         before, number = _said(connection, library, page, line)
         if seen is not None and seen != before:
             raise CapasError("line_changed", where=f"{page}/{line}", received=before, text=text)

@@ -13,7 +13,7 @@ from rich.console import Console
 from capas.archive.corrections import LINES, write_corrections
 from capas.archive.exporting import export as export_pages
 from capas.archive.library import Library
-from capas.archive.making import kept_making
+from capas.archive.making import kept_making, unread
 from capas.archive.review import Doubtful, correct, doubtful, judge
 from capas.archive.scans import decode
 from capas.archive.serve import Serving
@@ -51,7 +51,7 @@ def export(folder: Path, form: str, out: Path, unit: str, normalise: str, as_jso
     with progress_of("exporting_pages", as_json) as progress:
         files = export_pages(library, out, form, unit=unit, rules=rules, progress=progress)
     if not files:
-        raise CapasError("archive_unread", where=folder)
+        raise unread(library)
     if as_json:
         show.print_json({"files": [str(file) for file in files]})
         return

@@ -13,7 +13,7 @@ from capas.archive.adding import add as add_paths
 from capas.archive.finding import Findings, Wanted, finder
 from capas.archive.hits_csv import hits_csv
 from capas.archive.library import Library
-from capas.archive.making import keep_making, kept_making, making_of
+from capas.archive.making import keep_making, kept_making, making_of, unread
 from capas.archive.reading import Here, Workers, none_lost, reindex
 from capas.archive.reading import read as read_pages
 from capas.archive.stores import Kept, keep, kept_as
@@ -104,7 +104,7 @@ def read(
     library = Library.open(folder)
     check_unit(library, unit)
     if not library.units():
-        raise CapasError("archive_empty", where=folder)
+        raise unread(library)
     where = model or kept_making(library).reader
     reader = LineReader.open(where)
     making = making_of(reader, str(Path(where).resolve()) if Path(where).exists() else where, least)
