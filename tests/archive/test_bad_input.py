@@ -108,12 +108,19 @@ def test_a_unit_that_is_not_there_is_named_with_those_that_are(
     assert "notaries/1607" in got.json["expected"]  # type: ignore[index]
 
 
-def test_what_was_never_read_is_neither_exported_nor_reviewed(
-    empty: Library, capsys: pytest.CaptureFixture[str]
+def test_every_verb_says_whether_pages_are_missing_or_their_reading(
+    empty: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for more in (("export", empty.folder, "--format", "alto", "--out", "out"), ("review", empty.folder)):
-        got = capas_here(capsys, "archive", *more, "--json")
-        assert (got.code, got.json["error"]) == (2, "archive_unread")  # type: ignore[index]
+    verbs = {"index": (), "search": ("rey",), "export": ("--format", "alto", "--out", "out"), "review": (),
+             "learn": (), "read": ()}  # fmt: skip
+    for missing in ("archive_empty", "archive_unread"):
+        for verb, more in verbs.items():
+            got = capas_here(capsys, "archive", verb, empty.folder, *more, "--json")
+            assert (got.code, got.json["error"]) == (2, missing), verb  # type: ignore[index]
+        status = capas_here(capsys, "archive", "status", empty.folder)
+        assert f"capas archive {'add' if missing == 'archive_empty' else 'read'} " in status.err
+        draw(tmp_path / "in" / "f.png", ("casa",))
+        added(empty, tmp_path / "in")
 
 
 def test_an_archive_of_another_version_says_so(library: Library) -> None:

@@ -1,11 +1,12 @@
 """The library keeps whole pages, and what people said of them."""
 
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from capas.archive.library import FILE, Library, NewPage
+from capas.archive.library import FILE, Library, NewPage, _forget_lines
 from capas.archive.review import correct
 from capas.core.errors import CapasError
 from capas.pages.page import Line
@@ -73,3 +74,22 @@ def test_answers_must_be_as_many_as_the_lines(library: Library) -> None:
     with pytest.raises(ValueError, match="1 answers to 3 lines"):
         library.set_answers(1, [("a", 0.5, b"")], "m")
     assert library.lines(1)[0].text.startswith("sepan")
+
+
+def test_what_was_looked_up_holds_until_it_is_written(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A correction between a page's former lines and its new ones would be lost with the former."""
+    monkeypatch.setattr("capas.archive.library.WAIT_S", 0.01)
+    refused = list[str]()
+
+    def meanwhile(connection: sqlite3.Connection, page: int) -> None:
+        with pytest.raises(CapasError) as caught:
+            correct(library, 1, "l1", "que yo Juan", "ana")
+        refused.append(caught.value.key)
+        forget(connection, page)
+
+    forget = _forget_lines
+    monkeypatch.setattr("capas.archive.library._forget_lines", meanwhile)
+    library.set_lines(1, [row.line for row in library.lines(1)], origin="found")
+    assert refused == ["database_busy"]
+    correct(library, 1, "l1", "que yo Juan", "ana")
+    assert library.lines(1)[1].truth == "que yo Juan"

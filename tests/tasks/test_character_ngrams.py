@@ -80,3 +80,11 @@ def test_what_is_kept_reads_back_the_same() -> None:
 def test_anything_else_is_refused(tree: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         CharacterNgrams.from_json(tree, "ab")
+
+
+def test_joined_they_are_those_of_all_lines() -> None:
+    first, second = ["abab", "abba"], ["bbab", "a"]
+    joined = CharacterNgrams.learnt(first, "abc", 3).joined(CharacterNgrams.learnt(second, "ab", 3))
+    assert joined.as_json() == CharacterNgrams.learnt(first + second, "abc", 3).as_json()
+    with pytest.raises(ValueError, match="windows"):
+        joined.joined(CharacterNgrams.learnt(second, "ab", 2))

@@ -81,10 +81,10 @@ def provenance(library: Library, rules: Rules | None = None) -> Provenance:
 def page_of(library: Library, page: PageRow) -> Page:
     """A page with what its lines say: words with boxes and probabilities where it was read, what people wrote where
     they did."""
-    rows = library.lines(page.id)
-    making = kept_making(library) if page.model else None
-    # Until another model has read the whole archive, what the former one answered is not in the letters of this one.
-    kept = library.posteriors(page.id) if making is not None and making.model == page.model else {}
+    page, rows, kept = library.whole(page.id, posteriors=True)
+    making = kept_making(library) if kept else None
+    if making is not None and making.model != page.model:  # whose letters are others, until this one has read the page
+        kept = {}
     held = reaches([row.line for row in rows], page.height)
     lines = [_line(row, kept.get(row.number), reach, making) for row, reach in zip(rows, held, strict=True)]
     names = dict.fromkeys(line.region for line in lines if line.region)

@@ -1,7 +1,7 @@
 """Searching an archive: from a query to places on pages, with how many of them to expect and how sure that is."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ from capas.search.hits import MOST, Counted, Hit, Within, search
 from capas.search.joins import joined_spots
 from capas.search.keyword import keyword, probability
 from capas.search.query import Query, Term, parse
+from capas.search.shards import ShardedSpots
 from capas.search.store import SpotStore
 
 Floats = NDArray[np.float64]
@@ -112,25 +113,38 @@ class Finder:
         """Raises CapasError where the query cannot be understood. A page that was replaced since, or whose reading was
         killed between index and library, is not shown until it is read again."""
         query = parse(wanted.query)
-        pages = self.library.pages_of(wanted.unit) if wanted.unit else None
-        hits = search(self.store, query, within=wanted.within, folds=wanted.folds, least=wanted.least,
-                      offset=wanted.offset, limit=wanted.limit, pages=pages, most=None if wanted.whole else MOST,
-                      by_page=wanted.by_unit)  # fmt: skip
+        with self._asked(wanted.unit) as (store, pages):
+            hits = search(store, query, within=wanted.within, folds=wanted.folds, least=wanted.least,
+                          offset=wanted.offset, limit=wanted.limit, pages=pages, most=None if wanted.whole else MOST,
+                          by_page=wanted.by_unit)  # fmt: skip
+        shown = (self._found(hit, query, exact=wanted.exact, folds=wanted.folds) for hit in hits.shown)
         return Findings(
-            found=tuple(self._found(hit, page, query, exact=wanted.exact, folds=wanted.folds)
-                        for hit in hits.shown if (page := self.library.page(int(hit.page))).model == self.making.model),
+            found=tuple(one for one in shown if one is not None),
             count=hits.count, expected=expected_hits(hits.counts), precision=expected_precision(hits.counts),
             units=self.library.by_unit(hits.by_page), counted=hits.counted,
         )  # fmt: skip
 
-    def _found(self, hit: Hit, page: PageRow, query: Query, *, exact: bool, folds: bool) -> Found:
-        lines = self.library.lines(page.id)
+    @contextmanager
+    def _asked(self, unit: str) -> Iterator[tuple[SpotStore, frozenset[str] | None]]:
+        """Where the pages of a unit are looked for, and which they are; a fonds that is a shard is asked whole, without
+        a look at its pages."""
+        if isinstance(self.store, ShardedSpots) and unit in self.store.shards and unit:
+            with self.store.shard(unit) as shard:
+                yield shard, None
+            return
+        yield self.store, self.library.pages_of(unit) if unit else None
+
+    def _found(self, hit: Hit, query: Query, *, exact: bool, folds: bool) -> Found | None:
+        """The hit on its page; None where the page is no longer, or not yet, what the index knew."""
+        page, lines, contents = self.library.whole(int(hit.page), posteriors=exact)
+        if page.model != self.making.model or max(spot.line for spot in hit.spots) >= len(lines):
+            return None
         held = reaches([row.line for row in lines], page.height)
         frame = self.making.columns
         places = tuple(
             Place(
                 word=spot.word, line=spot.line,
-                probability=self._exact(page.id, spot.line, spot.word, folds) if exact else spot.probability,
+                probability=self._exact(contents, spot.line, spot.word, folds) if exact else spot.probability,
                 outline=place(lines[spot.line].line, self.making.height, held[spot.line], spot.start * frame,
                               spot.end * frame),
             )
@@ -142,9 +156,8 @@ class Finder:
         chance = exactly.pop() if len(exactly) == 1 else hit.probability
         return Found(page=page, line=hit.line, probability=chance, places=places, text=said(lines[line]))
 
-    def _exact(self, page: int, line: int, word: str, folds: bool) -> float:
+    def _exact(self, contents: Mapping[int, bytes], line: int, word: str, folds: bool) -> float:
         """The probability that the word stands anywhere in the line, in all its spellings where they are folded."""
-        contents = self.library.posteriors(page)
         return exact_probability(contents[line], word, self.making, folds=folds, after=contents.get(line + 1))
 
 

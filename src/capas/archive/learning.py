@@ -61,6 +61,11 @@ class Gain:
     difference: Difference
     changed: tuple[Changed, ...]
 
+    @property
+    def worse(self) -> bool:
+        """Whether the new reader has been shown to read worse."""
+        return self.difference.shown and not self.difference.first_is_better
+
     def as_json(self) -> dict[str, object]:
         """The form of ``--json``."""
         return {
@@ -70,15 +75,17 @@ class Gain:
 
 
 def lay_out(library: Library, progress: Callable[[int, int], None]) -> Lesson:
-    """Write the corrected lines into a new folder of the archive. Raises CapasError ``too_few_corrections``."""
-    number = 1 + sum(1 for _ in (library.folder / FOLDER).glob("*/"))
-    folder = library.folder / FOLDER / f"{number:03d}"
+    """Write the corrected lines into a new folder of the archive, whole or not at all. Raises CapasError
+    ``too_few_corrections``."""
+    before = [int(path.name) for path in (library.folder / FOLDER).glob("*/") if path.name.isdecimal()]
+    whole = library.folder / FOLDER / f"{1 + max(before, default=0):03d}"
+    folder = library.folder / FOLDER / ".new"
+    shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
     written = write_corrections(library, folder, progress)
     stems = sorted(path.name.removesuffix(".gt.txt") for path in (folder / LINES).glob("*.gt.txt"))
-    known = frozenset(_taught(library))
-    apart = _apart(library, [stem for stem in stems if stem not in known])
+    apart = _apart(library, stems)
     if len(apart) < FEWEST_APART or len(stems) - len(apart) < FEWEST_LEARNT:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         raise CapasError("too_few_corrections", where=library.folder, received=len(stems),
                          fewest=FEWEST_APART + FEWEST_LEARNT, apart=len(apart))  # fmt: skip
     for stem in stems:
@@ -87,7 +94,8 @@ def lay_out(library: Library, progress: Callable[[int, int], None]) -> Lesson:
         for ending in (".png", ".gt.txt"):
             (folder / LINES / f"{stem}{ending}").rename(part / f"{stem}{ending}")
     (folder / LINES).rmdir()
-    return Lesson(folder=folder, learnt=len(stems) - len(apart), apart=len(apart), written=written)
+    folder.rename(whole)
+    return Lesson(folder=whole, learnt=len(stems) - len(apart), apart=len(apart), written=written)
 
 
 def taught(library: Library, lesson: Lesson) -> None:
@@ -102,13 +110,14 @@ def _taught(library: Library) -> list[str]:
 
 
 def _apart(library: Library, stems: Sequence[str]) -> frozenset[str]:
-    """The lines to keep apart."""
-    hashes = {page.id: page.hash for page in library.pages()}
+    """The lines to keep apart: of the same corrected lines always the same ones, whatever was learnt since."""
+    hashes, known = {page.id: page.hash for page in library.pages()}, frozenset(_taught(library))
     pages = {stem: hashes[int(stem.partition("_")[0])] for stem in stems}
     by_page = frozenset(stem for stem in stems if _share(pages[stem]) < APART)
-    if len(by_page) >= max(FEWEST_APART, APART / 2 * len(stems)) and len(by_page) <= len(stems) / 2:
-        return by_page
-    return frozenset(stem for stem in stems if _share(pages[stem] + stem) < APART)
+    enough = max(FEWEST_APART, APART / 2 * len(stems)) <= len(by_page) <= len(stems) / 2
+    if enough and len(by_page - known) >= FEWEST_APART:
+        return by_page - known
+    return frozenset(stem for stem in stems if _share(pages[stem] + stem) < APART) - known
 
 
 def _share(text: str) -> float:

@@ -196,7 +196,18 @@ class Library:
     def page(self, number: int) -> PageRow:
         """Raises CapasError ``no_such_page``."""
         with self.reading() as connection:
-            row = connection.execute(f"SELECT {_PAGE_COLUMNS} FROM pages WHERE id = ?", (number,)).fetchone()
+            return self._page(connection, number)
+
+    def whole(self, number: int, *, posteriors: bool) -> tuple[PageRow, list[LineRow], dict[int, bytes]]:
+        """A page, its lines and (where asked) their posteriors by number, all of one moment, whoever may be reading or
+        replacing it. Raises CapasError ``no_such_page``."""
+        with self.reading() as connection:
+            connection.execute("BEGIN")
+            contents = _posteriors(connection, number) if posteriors else {}
+            return self._page(connection, number), _lines(connection, number), contents
+
+    def _page(self, connection: sqlite3.Connection, number: int) -> PageRow:
+        row = connection.execute(f"SELECT {_PAGE_COLUMNS} FROM pages WHERE id = ?", (number,)).fetchone()
         if row is None:
             raise CapasError("no_such_page", where=self.folder, received=number)
         return _page_row(row)
@@ -249,17 +260,12 @@ class Library:
     def posteriors(self, page: int) -> dict[int, bytes]:
         """The kept posteriors of a page by the number of the line."""
         with self.reading() as connection:
-            rows = connection.execute("SELECT number, content FROM posteriors WHERE page = ?", (page,)).fetchall()
-        return {int(number): bytes(content) for number, content in rows}
+            return _posteriors(connection, page)
 
     def lines(self, page: int) -> list[LineRow]:
         """The lines of a page in reading order."""
         with self.reading() as connection:
-            rows = connection.execute(
-                f"SELECT {_LINE_COLUMNS} FROM lines WHERE page = ? ORDER BY number",
-                (page,),
-            ).fetchall()
-        return [_line_row(page, row) for row in rows]
+            return _lines(connection, page)
 
 
 def _add_page(connection: sqlite3.Connection, page: NewPage) -> bool:
@@ -286,6 +292,16 @@ def _add_page(connection: sqlite3.Connection, page: NewPage) -> bool:
          page.transcript, page.transcript_hash, page.problem),
     )  # fmt: skip
     return True
+
+
+def _lines(connection: sqlite3.Connection, page: int) -> list[LineRow]:
+    rows = connection.execute(f"SELECT {_LINE_COLUMNS} FROM lines WHERE page = ? ORDER BY number", (page,)).fetchall()
+    return [_line_row(page, row) for row in rows]
+
+
+def _posteriors(connection: sqlite3.Connection, page: int) -> dict[int, bytes]:
+    rows = connection.execute("SELECT number, content FROM posteriors WHERE page = ?", (page,)).fetchall()
+    return {int(number): bytes(content) for number, content in rows}
 
 
 def _forget_lines(connection: sqlite3.Connection, page: int) -> None:

@@ -111,9 +111,17 @@ def take_place(library: Library, place: Kept) -> None:
         with PostgresSpots(place.address, schema=f"{place.schema}_new") as store:
             store.take_place(place.schema)
         return
+    if place.kind == "fonds":
+        new, here = _file(library, SHARDS, True), _file(library, SHARDS, False)
+        aside = here.with_name(f".{SHARDS}.old")  # to take many files away takes its time; a kill must not hit it
+        shutil.rmtree(aside, ignore_errors=True)
+        if here.exists():
+            here.rename(aside)
+        new.rename(here)
+        shutil.rmtree(aside, ignore_errors=True)
+        return
     remove(library, place)
-    name = SPOTS if place.kind == "file" else SHARDS
-    _file(library, name, True).replace(_file(library, name, False))
+    _file(library, SPOTS, True).replace(_file(library, SPOTS, False))
 
 
 def fonds_of(library: Library, pages: Iterable[str]) -> Mapping[str, str]:

@@ -44,7 +44,8 @@ def learn(folder: Path, time: str, settings: list[str] | None, out: str | None, 
                          **gain.as_json()})  # fmt: skip
         return
     _print_gain(lesson, gain)
-    next_step(say("archive.learn.next"), "archive", "read", str(folder), "--model", str(result.run.folder))
+    if not gain.worse:
+        next_step(say("archive.learn.next"), "archive", "read", str(folder), "--model", str(result.run.folder))
 
 
 def _trained(

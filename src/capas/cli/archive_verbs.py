@@ -90,8 +90,15 @@ def status(folder: Path, as_json: bool) -> None:
     console.print(say("archive.holds", pages=show.whole(len(pages)), read=show.whole(read),
                       transcripts=show.whole(int(str(facts["with_transcript"])))))  # fmt: skip
     rows = [[unit or "—", show.whole(count)] for unit, count in library.units()]
-    console.print(show.table("", [say("archive.columns.unit"), say("archive.columns.pages")], rows, right=[1]))
+    if rows:
+        console.print(show.table("", [say("archive.columns.unit"), say("archive.columns.pages")], rows, right=[1]))
     list_bad(bad)
+    if not pages:
+        next_step(say("archive.next_add"), "archive", "add", str(folder), say("archive.some_pages"))
+    elif not read:
+        next_step(say("archive.next_read"), "archive", "read", str(folder), "--model", say("archive.some_run"))
+    elif read + len(bad) < len(pages):
+        next_step(say("archive.next_rest"), "archive", "read", str(folder))
 
 
 def read(

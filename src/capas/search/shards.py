@@ -76,7 +76,7 @@ class ShardedSpots:
                 self._files[name] = f"{1 + len(self._files):04d}.sqlite"
                 SqliteSpots(self.folder / self._files[name], self._origin).close()
                 self._list()
-            with self._shard(name) as shard:
+            with self.shard(name) as shard:
                 shard.add(part, [spot for page in part for spot in by_page[page]])
 
     def spots(
@@ -86,7 +86,7 @@ class ShardedSpots:
         order = {word: at for at, word in enumerate(dict.fromkeys(words))}
         each = list[list[Spot]]()
         for name, here in self._asked(scope):
-            with self._shard(name) as shard:
+            with self.shard(name) as shard:
                 each.append(list(shard.spots(order, least=least, limit=limit, scope=here)))
         return islice(heapq.merge(*each, key=lambda spot: (-spot.probability, order[spot.word])), limit)
 
@@ -95,7 +95,7 @@ class ShardedSpots:
         asked, found = list(words), 0
         for name in self._files:
             if found < most:
-                with self._shard(name) as shard:
+                with self.shard(name) as shard:
                     found += shard.size(asked, most - found)
         return found
 
@@ -103,7 +103,7 @@ class ShardedSpots:
         """See ``SpotStore``."""
         asked, counts = list(words), Counter[float]()
         for name, here in self._asked(scope):
-            with self._shard(name) as shard:
+            with self.shard(name) as shard:
                 counts.update(shard.histogram(asked, scope=here))
         return dict(sorted(counts.items(), reverse=True))
 
@@ -111,7 +111,7 @@ class ShardedSpots:
         """See ``SpotStore``."""
         asked, found = list(words), dict[str, int]()
         for name, here in self._asked(scope):
-            with self._shard(name) as shard:
+            with self.shard(name) as shard:
                 found.update(shard.by_page(asked, least=least, scope=here))
         return found
 
@@ -119,7 +119,7 @@ class ShardedSpots:
         """See ``SpotStore``."""
         each = list[list[tuple[str, str]]]()
         for name in self._files:
-            with self._shard(name) as shard:
+            with self.shard(name) as shard:
                 each.append(list(shard.words(start, folded=folded)))
         last = None
         for pair in heapq.merge(*each, key=lambda pair: (pair[1], pair[0]) if folded else pair):
@@ -131,7 +131,7 @@ class ShardedSpots:
         """The pages kept, by shard, and in each in the order in which they came."""
         found = list[str]()
         for name in self._files:
-            with self._shard(name) as shard:
+            with self.shard(name) as shard:
                 found += shard.pages()
         return found
 
@@ -143,7 +143,7 @@ class ShardedSpots:
     def each(self) -> Iterator[SqliteSpots]:
         """The shards one after the other, each open until the next is asked for."""
         for name in self._files:
-            with self._shard(name) as shard:
+            with self.shard(name) as shard:
                 yield shard
 
     def compact(self) -> None:
@@ -165,7 +165,7 @@ class ShardedSpots:
         self.close()
 
     @contextmanager
-    def _shard(self, name: str) -> Iterator[SqliteSpots]:
+    def shard(self, name: str) -> Iterator[SqliteSpots]:
         """A shard, open; what goes wrong in it is said with its name."""
         path = self.folder / self._files[name]
         try:

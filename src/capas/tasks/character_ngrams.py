@@ -63,6 +63,13 @@ class CharacterNgrams:
             windows.update(filled[i : i + order] for i in range(len(filled) - order + 1))
         return CharacterNgrams(order, characters, windows)
 
+    def joined(self, other: "CharacterNgrams") -> "CharacterNgrams":
+        """What both have met, as if learnt from all their lines. Raises ValueError where ``other`` is of another order
+        or knows characters that these do not."""
+        windows = Counter(self.windows)
+        windows.update(other.windows)
+        return CharacterNgrams(self.order, self.characters, windows)
+
     def probability(self, before: str, character: str) -> float:
         """P(``character``, or the end of the line, | ``before``); ``before`` begins with a line break where it reaches
         back to the line's beginning."""

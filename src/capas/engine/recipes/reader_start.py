@@ -1,6 +1,7 @@
 """A reader that starts from the weights of another one: what it has learnt of writing is kept, and of its last layer
 the rows of the characters that both alphabets have."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from torch import Tensor, nn
@@ -19,8 +20,8 @@ def start_from(network: nn.Module, where: str, alphabet: Alphabet) -> None:
     """Give ``network`` (whose labels are those of ``alphabet``) the weights of the run or bundle at ``where``, or of
     the reader that comes with Capas under this name. Raises CapasError ``start_does_not_fit``, and those of
     ``read_bundle``."""
-    bundle = _bundle(where)
-    known = Alphabet(characters=str(bundle.file(ANSWERS).get("alphabet", "")))
+    bundle = bundle_of(where)
+    known = known_of(bundle)
     state = network.state_dict()
     for name, own in state.items():
         other = bundle.tensors.get(name)
@@ -31,7 +32,19 @@ def start_from(network: nn.Module, where: str, alphabet: Alphabet) -> None:
         own.copy_(other)
 
 
-def _bundle(where: str) -> Bundle:
+def alphabet_from(where: str, texts: Iterable[str]) -> Alphabet:
+    """The characters of ``texts`` and those that the reader at ``where`` ("": none) reads: what it could read before is
+    not forgotten because a few transcripts do without it. Raises those of ``read_bundle``."""
+    return Alphabet.of([*texts, *(known_of(bundle_of(where)).characters if where else "")])
+
+
+def known_of(bundle: Bundle) -> Alphabet:
+    """The alphabet of a reader."""
+    return Alphabet(characters=str(bundle.file(ANSWERS).get("alphabet", "")))
+
+
+def bundle_of(where: str) -> Bundle:
+    """Of a run, a bundle's folder or a name of ours. Raises those of ``find_run`` and ``read_bundle``."""
     folder = place_of(where)
     if where == "latest" or (folder / "config.toml").is_file():
         folder = find_run(where).bundle

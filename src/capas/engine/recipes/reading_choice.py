@@ -19,6 +19,7 @@ from capas.bundle.write import ANSWERS, NGRAMS
 from capas.core.errors import CapasError
 from capas.data.tables import decode_text
 from capas.engine.config import Config
+from capas.engine.recipes.reader_start import bundle_of, known_of
 from capas.pages.normalise import Rules
 from capas.tasks.character_ngrams import CharacterNgrams
 from capas.tasks.edit_distance import edits
@@ -43,12 +44,18 @@ class Choice:
 
 def ngrams_of(config: Config, texts: Iterable[str], alphabet: Alphabet, rules: Rules) -> CharacterNgrams | None:
     """The n-grams that ``config`` wants, of the training transcripts ``texts`` and of its text, to which ``rules`` are
-    applied; None for none. Raises CapasError ``unreadable`` or ``table_encoding`` for that text."""
+    applied, and those of the reader that it starts from; None for none. Raises CapasError ``unreadable`` or
+    ``table_encoding`` for that text."""
     order = ORDER if config.network.ngrams == "auto" else config.network.ngrams
     if not order:
         return None
     further = [rules.applied(line) for line in _lines_of(config.network.ngram_text)]
-    return CharacterNgrams.learnt([*texts, *further], alphabet.characters, order)
+    own = CharacterNgrams.learnt([*texts, *further], alphabet.characters, order)
+    if not config.network.start:
+        return own
+    before = bundle_of(config.network.start)
+    former = reopened_reading(before, known_of(before)).ngrams
+    return own if former is None or former.order != order else own.joined(former)
 
 
 def _lines_of(file: str) -> list[str]:

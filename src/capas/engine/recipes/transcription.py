@@ -28,7 +28,7 @@ from capas.engine.recipe import Item, Prediction, Settled, Tested, Work
 from capas.engine.recipes.answer_kinds import TEMPERATURE
 from capas.engine.recipes.drawn import DrawnBatches
 from capas.engine.recipes.one_answer import order_of
-from capas.engine.recipes.reader_start import start_from
+from capas.engine.recipes.reader_start import alphabet_from, start_from
 from capas.engine.recipes.reading_choice import chosen_reading, ngrams_of, reading_json, reopened_reading
 from capas.engine.recipes.reading_sides import Padded, ReadingSide, SoundSide, side_of, side_of_card
 from capas.engine.recipes.subtitles import as_srt, with_files
@@ -75,7 +75,7 @@ def settle(config: Config, seen: Look) -> Settled:
                   "weight_decay": chosen(config.optim.weight_decay, 1e-3)},
     }  # fmt: skip
     texts = _texts(seen.source.targets, rules_of(config.data.transcripts))
-    read = Alphabet.of(texts[i] for i, part in enumerate(seen.split) if part == "train")
+    read = alphabet_from(config.network.start, [texts[i] for i, part in enumerate(seen.split) if part == "train"])
     reasons = (
         say("settle.transcribe", network=side.name, alphabet=len(read.characters)),
         say("settle.epochs", epochs=int(epochs), n=n),
@@ -109,7 +109,7 @@ class LearnTranscription:
         texts = _texts(work.targets, self.rules)
         self.texts = [texts[i] for i in work.indices]
         train = work.record.positions("train")
-        self.alphabet = Alphabet.of(self.texts[i] for i in train.tolist())
+        self.alphabet = alphabet_from(self.config.network.start, [self.texts[i] for i in train.tolist()])
         self.examples = side.read_all(work)
         self.side = side = side.fitted([self.examples[i] for i in train.tolist()])
         self.decoder, self.temperature, self._tried = Decoder(alphabet=self.alphabet), 1.0, dict[str, float]()
