@@ -125,8 +125,8 @@ def test_the_table_counts_as_people_do_and_its_box_is_that_of_the_words(library:
     ]
 
 
-def test_an_archive_that_nothing_has_read_says_so(library: Library) -> None:
+def test_an_archive_that_has_no_pages_says_so(library: Library) -> None:
     empty = Library.create(library.folder.parent / "empty", "")
     with pytest.raises(CapasError) as caught:
         Finder(empty)
-    assert caught.value.key == "archive_unread"
+    assert caught.value.key == "archive_empty"
