@@ -19,9 +19,12 @@ def test_spectrogram_is_librosas(name: str, config: MelConfig) -> None:
     found = mel_spectrogram(RECORDED["wave"][None], config)[0]
     assert found.shape == RECORDED[name].shape
     torch.testing.assert_close(found, RECORDED[name], rtol=1e-4, atol=1e-7)
+    # Float32 rounds relative to the loudest band, and every processor rounds in its own way: 60 dB down that alone is
+    # hundredths of a decibel. Below 40 dB under the loudest, both sides stand at that floor.
     decibels = log_mel(RECORDED["wave"][None], config)[0] * 10 / math.log(10)
-    # The quietest bands are 60 dB down, where float32 leaves a rounding of this size on both sides.
-    torch.testing.assert_close(decibels, RECORDED[f"{name}_db"], rtol=0, atol=0.02)
+    recorded = RECORDED[f"{name}_db"]
+    floor = float(recorded.max()) - 40
+    torch.testing.assert_close(decibels.clamp(min=floor), recorded.clamp(min=floor), rtol=0, atol=0.01)
 
 
 def test_a_shorter_wave_padded_with_zeros_has_the_frames_it_has_alone() -> None:
