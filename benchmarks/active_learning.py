@@ -4,7 +4,7 @@ The reader of one manuscript (arsenal-3516) meets another one (vaticane-reg-lat-
 it 100 random lines are corrected first; then, twice, 100 more: once always those that the reader of that moment finds
 most doubtful, by the measure of ``archive.review.doubtful``, (1 − confidence) × length of what was read, once always
 random ones. After each round the reader learns for 4 minutes from all corrected lines, starting from its former
-weights (``network.start``). Every reader is tested on the held-out pages; the difference at the end comes with the
+weights (``network.init_from``). Every reader is tested on the held-out pages; the difference at the end comes with the
 paired bootstrap over their lines. One seed: a hint, no proof. Doubtful lines tend to be long ones, so that the
 characters that somebody would have typed stand beside the lines.
 
@@ -25,13 +25,14 @@ from PIL import Image
 from benchmarks.manuscripts import held_out, lay_out, pages_of, picture_of
 from benchmarks.record import conditions, keep, table
 from benchmarks.trained import figure, finished_run, shown, train
-from capas.archive.reading import cut_lines
-from capas.archive.scans import decode
-from capas.engine.line_reader import LineReader
-from capas.pages.page import scaled
-from capas.pages.standards import read_page
-from capas.tasks.edit_distance import edits
-from capas.tasks.transcribe import composed, read_greedily
+from capas.archive.library.scans import decode_page
+from capas.archive.reading.pages import line_images
+from capas.decoding.alphabet import normalise_nfc
+from capas.decoding.transcripts import greedy_transcript
+from capas.engine.recipes.transcription.line_reader import LineReader
+from capas.metrics.edit_distance import count_edits
+from capas.page_formats.formats import read_page
+from capas.page_formats.page import scale_page
 
 OTHER, NAME = "arsenal-3516", "vaticane-reg-lat-1616"
 BEFORE, TIME = "20m", "4m"
@@ -41,9 +42,11 @@ Cut = tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.uint8]], str]
 
 def lines_of(path: Path) -> list[Cut]:
     """Name, picture and text of the lines of a page."""
-    picture = decode(picture_of(path))
-    lines = [one for one in scaled(read_page(path).page, picture.shape[1], picture.shape[0]).lines if one.text.strip()]
-    cuts = cut_lines(picture, lines, HEIGHT)
+    picture = decode_page(picture_of(path))
+    lines = [
+        one for one in scale_page(read_page(path).page, picture.shape[1], picture.shape[0]).lines if one.text.strip()
+    ]
+    cuts = line_images(picture, lines, HEIGHT)
     return [(f"{path.stem}-{one.id}", cut, one.text) for one, cut in zip(lines, cuts, strict=True)]
 
 
@@ -62,7 +65,7 @@ def expected_errors(reader: LineReader, lines: list[Cut]) -> list[float]:
     found = []
     for start in range(0, len(lines), EACH):
         for posteriors in reader.posteriors([picture for _, picture, _ in lines[start : start + EACH]]):
-            one = read_greedily(torch.from_numpy(posteriors).log(), reader.alphabet)
+            one = greedy_transcript(torch.from_numpy(posteriors).log(), reader.alphabet)
             found.append((1 - one.probability) * len(one.text))
     return found
 
@@ -81,7 +84,8 @@ def wrong(run: Path) -> dict[str, tuple[int, int]]:
     with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return {
-        row["example"]: (edits(row["text"], row["prediction"]).distance, len(composed(row["text"]))) for row in rows
+        row["example"]: (count_edits(row["text"], row["prediction"]).distance, len(normalise_nfc(row["text"])))
+        for row in rows
     }
 
 
@@ -108,7 +112,7 @@ def main(started: Path | None = None) -> None:
 
     def learn(way: str, lines: list[Cut], start: Path, folder: Path) -> Path:
         name = f"{way}-{len(lines)}"
-        settings = ["execution.threads=1", f"network.start={start}"]
+        settings = ["execution.threads=1", f"network.init_from={start}"]
         data, run = laid_out(folder / name, lines, test), folder / f"{name}-run"
         found = train(data, run, settings, "--time", TIME, "--report", "none")
         letters = sum(len(text) for _, _, text in lines)

@@ -24,7 +24,7 @@ from PIL import Image
 
 from benchmarks.record import conditions, keep, table
 from benchmarks.trained import finished_run, train
-from capas.data.made_manuscripts import make
+from capas.data.synthetic.manuscripts import make_manuscripts
 
 PAGES, DRAWN, WIDTH, HEIGHT = 280, 14, 2480, 3508
 LIMIT = 2 * 1024**3
@@ -34,7 +34,7 @@ GROUP = Path("/sys/fs/cgroup/memory/capas-archive-memory")
 def draw(folder: Path) -> int:
     """The pages; how many bytes they take."""
     chance = np.random.default_rng(0)
-    made = sorted(make(folder / "drawn", pages=DRAWN, test_pages=0).rglob("*.jpg"))
+    made = sorted(make_manuscripts(folder / "drawn", pages=DRAWN, test_pages=0).rglob("*.jpg"))
     scans = folder / "scans"
     scans.mkdir()
     for number in range(PAGES):

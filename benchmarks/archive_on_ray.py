@@ -17,18 +17,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.record import conditions, keep, table
-from capas.archive.adding import add
-from capas.archive.library import Library
+from capas.archive.library.adding import add_pages_from
+from capas.archive.library.database import Library
 from capas.archive.line_finding.model import LineFinder
-from capas.archive.making import keep_making, making_of
-from capas.archive.reading import Here, Workers, read
-from capas.archive.spread import OnRay
-from capas.archive.stores import SPOTS
-from capas.data.made_manuscripts import make
-from capas.engine.line_reader import LineReader
-from capas.search.sqlite import SqliteSpots
+from capas.archive.reading.index_provenance import provenance_of_reader, write_index_provenance
+from capas.archive.reading.index_stores import SPOTS
+from capas.archive.reading.pages import LocalReader, ReadingWorkers, read_pages
+from capas.archive.reading.ray_workers import RayWorkers
+from capas.data.synthetic.manuscripts import make_manuscripts
+from capas.engine.recipes.transcription.line_reader import LineReader
+from capas.keyword_index.sqlite_store import SqliteSpots
 from tests.archive.bars import content
-from tests.archive.test_spread import workers
+from tests.archive.reading.test_ray_workers import workers
 
 READER, LEAST, PAGES = "reader:medieval", 0.01, 120
 
@@ -39,14 +39,16 @@ def hash_of(library: Library) -> str:
         return hashlib.sha256(repr((content(library), list(store.everything()))).encode()).hexdigest()
 
 
-def read_by(way: Workers, scans: Path, folder: Path, reader: LineReader, tick: Callable[[int, int], None]) -> float:
+def read_by(
+    way: ReadingWorkers, scans: Path, folder: Path, reader: LineReader, tick: Callable[[int, int], None]
+) -> float:
     """The seconds that a new archive takes to be read."""
     library = Library.create(folder, "drawn")
-    add(library, sorted(scans.rglob("*.jpg")), "", fetch=False, progress=lambda done, of: None)
-    making = making_of(reader, READER, LEAST)
-    keep_making(library, making)
+    add_pages_from(library, sorted(scans.rglob("*.jpg")), "", fetch=False, progress=lambda done, of: None)
+    making = provenance_of_reader(reader, READER, LEAST)
+    write_index_provenance(library, making)
     started = time.monotonic()
-    report = read(library, way, making.origin, progress=tick)
+    report = read_pages(library, way, making.origin, progress=tick)
     assert report.pages == PAGES and not report.bad, report
     return time.monotonic() - started
 
@@ -55,15 +57,15 @@ def main() -> None:
     """Five ways, one after the other."""
     facts = conditions("archive-on-ray")
     reader = LineReader.open(READER)
-    here = Here(reader=reader, finder=LineFinder.open().find, least=LEAST)
-    ways: list[tuple[str, Workers]] = [
-        ("one process", here), ("Ray, 1 worker", OnRay(reader=READER, least=LEAST, workers=1)),
-        ("Ray, 2 workers", OnRay(reader=READER, least=LEAST, workers=2)),
-        ("Ray, 2 workers, one killed", OnRay(reader=READER, least=LEAST, workers=2)), ("one process, again", here),
+    here = LocalReader(reader=reader, finder=LineFinder.open().find, min_probability=LEAST)
+    ways: list[tuple[str, ReadingWorkers]] = [
+        ("one process", here), ("Ray, 1 worker", RayWorkers(reader=READER, min_probability=LEAST, workers=1)),
+        ("Ray, 2 workers", RayWorkers(reader=READER, min_probability=LEAST, workers=2)),
+        ("Ray, 2 workers, one killed", RayWorkers(reader=READER, min_probability=LEAST, workers=2)), ("one process, again", here),
     ]  # fmt: skip
     rows, hashes = list[list[object]](), list[str]()
     with tempfile.TemporaryDirectory() as place:
-        scans = make(Path(place) / "scans", pages=PAGES, test_pages=0)
+        scans = make_manuscripts(Path(place) / "scans", pages=PAGES, test_pages=0)
         for title, way in ways:
             killed = list[int]()
 

@@ -28,10 +28,10 @@ import numpy as np
 
 from benchmarks.record import RESULTS, conditions, keep, table
 from benchmarks.spots import ORIGIN, vocabulary
-from capas.search.hits import Hits, search
-from capas.search.query import parse
-from capas.search.shards import ShardedSpots
-from capas.search.store import Spot
+from capas.keyword_index.hits import Hits, search_spots
+from capas.keyword_index.query import parse_query
+from capas.keyword_index.sharded_store import ShardedSpots
+from capas.keyword_index.store import Spot
 
 SIZES = ((1000, 1120), (10_000, 1120), (100_000, 348))  # pages, spots on each
 SPOTS, LINES, BATCH, SHARD = 1120, 34, 2500, 10_000
@@ -102,8 +102,8 @@ def asked(folder: Path, size: int) -> dict[str, object]:
     with ShardedSpots(folder, shards_of) as store:
         for kind, texts in queries(names).items():
             pages = one if kind == KINDS[6] else None
-            found[kind] = timed([lambda q=text, p=pages, by=kind == KINDS[7]: search(  # type: ignore[misc]
-                store, parse(q), folds=False, least=LEAST, limit=SHOWN, pages=p, by_page=by)
+            found[kind] = timed([lambda q=text, p=pages, by=kind == KINDS[7]: search_spots(  # type: ignore[misc]
+                store, parse_query(q), folds=False, min_probability=LEAST, limit=SHOWN, pages=p, by_page=by)
                 for text in texts])  # fmt: skip
     return {"queries": found, "megabytes_to_ask": peak()}
 

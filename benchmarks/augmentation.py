@@ -19,11 +19,11 @@ from PIL import Image
 
 from benchmarks.record import conditions, keep, spread, table
 from benchmarks.trained import figure, given, train
-from capas.data.samples import open_sample
+from capas.data.sources.samples import open_sample
 
 SEEDS = (1, 2)
-PICTURES_OFF = ("augment.crop=0", "augment.flip=false", "augment.cutout=0", "network.mirrored=false")
-SOUNDS_OFF = ("sound.shift=0", "sound.gain_db=0", "sound.noise_snr_db=0", "sound.time_mask=0", "sound.frequency_mask=0")
+PICTURES_OFF = ("augment.crop=0", "augment.flip=false", "augment.cutout=0", "network.flip_tta=false")
+SOUNDS_OFF = ("audio.shift=0", "audio.gain_db=0", "audio.noise_snr_db=0", "audio.time_mask=0", "audio.frequency_mask=0")
 
 
 def pictures(folder: Path, name: str, trained: int, tested: int) -> Path:
@@ -35,7 +35,7 @@ def pictures(folder: Path, name: str, trained: int, tested: int) -> Path:
         for i in chance.permutation(held)[:count].tolist():
             path = folder / part / sample.labels[i].replace("/", "-") / f"{i:05d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(sample.pictures.decode(i)[..., 0]).save(path)
+            Image.fromarray(sample.images.decode(i)[..., 0]).save(path)
     return folder
 
 

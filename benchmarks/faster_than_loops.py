@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.record import conditions, keep, spread, table
-from capas.tasks.metrics import rate
+from capas.metrics.rate import rate
 
 ROOT = Path(__file__).parent.parent
 PEERS = ROOT / ".venv-bench"

@@ -17,13 +17,14 @@ os.environ["CAPAS_LANG"] = "en"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from benchmarks.record import conditions, keep, table
-from capas.archive.stores import SPOTS
+from capas.archive.reading.index_stores import SPOTS
 from capas.cli.main import main as capas
-from capas.data.samples import write_sample
-from capas.engine.line_reader import LineReader
+from capas.data.sources.samples import write_sample
+from capas.engine.recipes.transcription.line_reader import LineReader
 from tests.archive.bars import content, library_of, reader_run
-from tests.engine import made, made_frames, test_masks, test_restoration, test_tokens, test_transcription
-from tests.engine import test_translation as translation
+from tests.engine import made_frames, made_problems
+from tests.engine.recipes import test_restoration, test_segmentation, test_token_classification, test_transcription
+from tests.engine.recipes import test_translation as translation
 from tests.harness import FIXED, train_here
 
 NAME = "fixed-seed"
@@ -33,21 +34,21 @@ STANDARD = {**FIXED, "trust.report": "standard", "train.evaluations": 2}
 def sentences(root: Path) -> Path:
     """Labelled words in columns."""
     root.mkdir()
-    rng = test_tokens.random.Random(1)
+    rng = test_token_classification.random.Random(1)
     for name, count in (("a.train", 150), ("a.testa", 30), ("a.testb", 40)):
-        lines = test_tokens.columns([test_tokens.sentence(rng) for _ in range(count)])
+        lines = test_token_classification.columns([test_token_classification.sentence(rng) for _ in range(count)])
         (root / name).write_text(lines, encoding="utf-8")
     return root
 
 
 def texts(root: Path) -> Path:
     """Sentences with their subject."""
-    return made.texts_table(root.with_suffix(".csv"))
+    return made_problems.texts_table(root.with_suffix(".csv"))
 
 
 def tabular(root: Path) -> Path:
     """Rows of numbers, categories and dates."""
-    return made.rows_table(root.with_suffix(".csv"))
+    return made_problems.rows_table(root.with_suffix(".csv"))
 
 
 def pairs(root: Path) -> Path:
@@ -74,11 +75,11 @@ PROBLEMS: Mapping[str, tuple[Callable[[Path], Path], Mapping[str, object]]] = {
         texts,
         {"data.target": "about", "network.name": "text-linear", "train.epochs": 10},
     ),
-    "audio classification": (made.sound_folders, {"data.target": "class", "train.epochs": 6}),
+    "audio classification": (made_problems.sound_folders, {"data.target": "class", "train.epochs": 6}),
     "tabular classification": (tabular, {"data.target": "kind", "train.epochs": 15}),
-    "tags": (made.brightness_table, {"data.target": "seen", "train.epochs": 4}),
+    "tags": (made_problems.brightness_table, {"data.target": "seen", "train.epochs": 4}),
     "regression": (tabular, {"data.target": "price_eur", "train.epochs": 15}),
-    "masks": (test_masks.write_scenes, {**test_masks.SETTINGS, "train.epochs": 4}),
+    "masks": (test_segmentation.write_scenes, {**test_segmentation.SETTINGS, "train.epochs": 4}),
     "token labels": (sentences, {"network.width": 16, "train.batch_size": 8, "train.epochs": 4}),
     "audio frames": (lambda root: made_frames.recordings(root, 30), {"train.batch_size": 4, "train.epochs": 6}),
     "restoration": (

@@ -5,7 +5,7 @@ lines against reading given ones, on the held-out pages of two manuscripts with 
 every eighth of the manuscript, which neither taught these readers nor the finder of lines.
 
 Lines are matched page by page, by their baselines: of all pairs of a found line and a true one the one that covers most
-(COV of ``capas.score.baselines``) is taken first, and neither takes part again. Outlines: the intersection of the two
+(COV of ``capas.evaluation.baseline_detection``) is taken first, and neither takes part again. Outlines: the intersection of the two
 over their union, of matched pairs, painted at half the page's size; true lines without a partner count as 0.
 Reading: the edit distance of each pair's texts; of a true line without a partner all characters count as left out, of a
 found one without a partner all as put in; their sum over the characters of the true lines. One initial of
@@ -28,16 +28,16 @@ from PIL import Image, ImageDraw
 
 from benchmarks.manuscripts import asked, held_out, manuscript_of, picture_of
 from benchmarks.record import conditions, keep, table
+from capas.archive.library.scans import decode_page
 from capas.archive.line_finding.model import LineFinder
-from capas.archive.reading import answered, cut_lines
-from capas.archive.scans import decode
-from capas.engine.line_reader import LineReader
-from capas.pages.line_images import Picture
-from capas.pages.page import Line, Points, scaled
-from capas.pages.standards import read_page
-from capas.score.baselines import coverage, resampled, tolerances
-from capas.tasks.edit_distance import edits
-from capas.tasks.transcribe import composed
+from capas.archive.reading.pages import line_images, read_line_images
+from capas.decoding.alphabet import normalise_nfc
+from capas.engine.recipes.transcription.line_reader import LineReader
+from capas.evaluation.baseline_detection import covered_share, line_tolerances, resample_polyline
+from capas.metrics.edit_distance import count_edits
+from capas.page_formats.formats import read_page
+from capas.page_formats.layout.line_images import Picture
+from capas.page_formats.page import Line, Points, scale_page
 
 DRAWS, SCALE = 2000, 0.5
 Floats = NDArray[np.float64]
@@ -60,9 +60,9 @@ class PageFigures:
 
 def matched(true: Sequence[Line], found: Sequence[Line]) -> dict[int, int]:
     """The number of the found line for each true line that has one."""
-    real = [resampled(np.array(line.baseline)) for line in true]
-    within = tolerances(real)
-    covered = np.array([[coverage(resampled(np.array(line.baseline)), g, t) for g, t in zip(real, within, strict=True)]
+    real = [resample_polyline(np.array(line.baseline)) for line in true]
+    within = line_tolerances(real)
+    covered = np.array([[covered_share(resample_polyline(np.array(line.baseline)), g, t) for g, t in zip(real, within, strict=True)]
                         for line in found]).reshape(len(found), len(true))  # fmt: skip
     pairs: dict[int, int] = {}
     for place in (-covered).argsort(axis=None, kind="stable"):
@@ -90,26 +90,26 @@ def overlap(one: Points, other: Points) -> float:
 
 def texts(picture: Picture, lines: Sequence[Line], reader: LineReader) -> list[str]:
     """What the reader says of each line."""
-    return [one.text for one in answered(cut_lines(picture, lines), reader, page=0, least=1.0)]
+    return [one.text for one in read_line_images(line_images(picture, lines), reader, page=0, least=1.0)]
 
 
 def page_figures(path: Path, reader: LineReader, finder: LineFinder) -> PageFigures:
     """Both ways on one page."""
-    picture = decode(picture_of(path))
+    picture = decode_page(picture_of(path))
     height, width = picture.shape[:2]
-    true = [line for line in scaled(read_page(path).page, width, height).lines if line.text]
-    said = [composed(line.text) for line in true]
+    true = [line for line in scale_page(read_page(path).page, width, height).lines if line.text]
+    said = [normalise_nfc(line.text) for line in true]
     found = finder.find(picture)
     pairs = matched(true, found)
     given_texts, found_texts = texts(picture, true, reader), texts(picture, found, reader)
     extra = set(range(len(found))) - set(pairs.values())
     wrong = sum(len(found_texts[i]) for i in extra)
     for j, text in enumerate(said):
-        wrong += edits(text, found_texts[pairs[j]] if j in pairs else "").distance
+        wrong += count_edits(text, found_texts[pairs[j]] if j in pairs else "").distance
     return PageFigures(
         overlaps=tuple(overlap(line.polygon, found[pairs[j]].polygon) if j in pairs else 0.0
                        for j, line in enumerate(true)),
-        wrong_given=sum(edits(*texts).distance for texts in zip(said, given_texts, strict=True)),
+        wrong_given=sum(count_edits(*texts).distance for texts in zip(said, given_texts, strict=True)),
         wrong_found=wrong, characters=sum(map(len, said)), lines=len(true), found=len(found),
         missed=len(true) - len(pairs), extra=len(extra),
     )  # fmt: skip

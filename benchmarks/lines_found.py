@@ -1,8 +1,8 @@
-"""Lines found on manuscripts: precision, recall and F of cBAD (`capas.score.baselines`), and pages a second.
+"""Lines found on manuscripts: precision, recall and F of cBAD (`capas.evaluation.baseline_detection`), and pages a second.
 
 Pages of CREMMA Medieval that neither taught the network nor chose its settings: every eighth of Reg. lat. 1616
 (bitonal) and one of the Arsenal's ms. 3516 (colour, four columns). Other pages of the same two manuscripts did teach
-it, so the figures say nothing about other hands. Besides, drawn pages of `capas.data.made_manuscripts`, half of them in
+it, so the figures say nothing about other hands. Besides, drawn pages of `capas.data.synthetic.manuscripts`, half of them in
 a hand that it has not seen. Intervals (95 %): pages drawn again, 2,000 times; a single page has none. The control is
 the classical one: peaks of ink along the rows of the whole page, each as long as its ink reaches.
 
@@ -22,12 +22,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.record import conditions, keep, table
-from capas.archive.line_finding.maps import evened, reduced
+from capas.archive.line_finding.maps import normalised_ink, reduced_grey
 from capas.archive.line_finding.model import LineFinder
-from capas.data.made_manuscripts import make
-from capas.pages.page import Points
-from capas.pages.standards import read_page
-from capas.score.baselines import PageBaselines, figures, page_baselines
+from capas.data.synthetic.manuscripts import make_manuscripts
+from capas.evaluation.baseline_detection import (
+    PageBaselineMetrics,
+    baseline_detection_metrics,
+    page_baseline_metrics,
+)
+from capas.page_formats.formats import read_page
+from capas.page_formats.page import Points
 
 DRAWS = 2000
 KINDS = {"vaticane-reg-lat-1616": slice(7, None, 8), "arsenal-3516": slice(7, None, 8)}
@@ -38,7 +42,7 @@ Picture = NDArray[np.uint8]
 class Result:
     """One way on one manuscript."""
 
-    pages: list[PageBaselines]
+    pages: list[PageBaselineMetrics]
     seconds: float
 
 
@@ -56,7 +60,7 @@ def pictures(folder: Path, which: slice) -> list[tuple[Picture, list[Points]]]:
 def projected(picture: Picture) -> list[Points]:
     """The control: rows with more ink than those around them, each as wide as its ink."""
     factor = max(1, picture.shape[0] // 800)
-    ink = (evened(reduced(picture, 1 / factor)) > 1).astype(np.float64)
+    ink = (normalised_ink(reduced_grey(picture, 1 / factor)) > 1).astype(np.float64)
     profile = np.convolve(ink.sum(axis=1), np.ones(5) / 5, "same")
     highest = [
         y for y in range(9, len(profile) - 9) if profile[y] == profile[y - 9 : y + 10].max() > 0.02 * ink.shape[1]
@@ -77,16 +81,18 @@ def measured(pages: Sequence[tuple[Picture, list[Points]]], find: Callable[[Pict
         started = time.process_time()
         found = find(picture)
         seconds += time.process_time() - started
-        results.append(page_baselines([np.array(one) for one in true], [np.array(one) for one in found]))
+        results.append(page_baseline_metrics([np.array(one) for one in true], [np.array(one) for one in found]))
     return Result(pages=results, seconds=seconds)
 
 
-def intervals(pages: Sequence[PageBaselines]) -> list[tuple[float, float]] | None:
+def intervals(pages: Sequence[PageBaselineMetrics]) -> list[tuple[float, float]] | None:
     """Of precision, recall and F."""
     if len(pages) < 2:
         return None
     rng = np.random.default_rng(0)
-    drawn = [figures([pages[i] for i in rng.integers(0, len(pages), len(pages))]) for _ in range(DRAWS)]
+    drawn = [
+        baseline_detection_metrics([pages[i] for i in rng.integers(0, len(pages), len(pages))]) for _ in range(DRAWS)
+    ]
     values = np.array([(one.precision, one.recall, one.f) for one in drawn])
     return [(float(low), float(high)) for low, high in np.quantile(values, [0.025, 0.975], axis=0).T]
 
@@ -100,7 +106,7 @@ def main() -> None:
         raise SystemExit("CAPAS_DATA names no folder with manuscripts/")
     sets = {name: pictures(root / name, which) for name, which in KINDS.items()}
     with tempfile.TemporaryDirectory() as folder:
-        made = make(Path(folder), pages=0, test_pages=8, seed=1)
+        made = make_manuscripts(Path(folder), pages=0, test_pages=8, seed=1)
         sets["made"] = pictures(made / "test", slice(None))
     finder = LineFinder.open()
     finder.find(sets["made"][0][0])
@@ -109,7 +115,7 @@ def main() -> None:
     for name, pages in sets.items():
         for way, find in ways.items():
             result = measured(pages, find)
-            of, between = figures(result.pages), intervals(result.pages)
+            of, between = baseline_detection_metrics(result.pages), intervals(result.pages)
             values = (of.precision, of.recall, of.f)
             shown = [f"{100 * value:.1f}" for value in values]
             if between is not None:

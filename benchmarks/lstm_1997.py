@@ -32,9 +32,9 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
 
 from benchmarks.record import conditions, keep, table
-from capas.core.random import stream
-from capas.networks.lstm import LSTM1997, LSTM1997Config, PlainRNN
-from capas.tasks.metrics import rate
+from capas.core.rng import seeded_generator
+from capas.metrics.rate import rate
+from capas.networks.sequence.lstm_1997 import LSTM1997, ElmanRNN, LSTM1997Config
 
 SEEDS = (1, 2, 3)
 REBER_RUNS = tuple(range(1, 11))
@@ -62,7 +62,7 @@ class Outcome:
 class Reader(nn.Module):
     """A recurrent network and a linear output at every step: (B, T, D) → (B, T, outputs)."""
 
-    def __init__(self, recurrent: LSTM1997 | PlainRNN, width: int, outputs: int, *, bias: bool = True) -> None:
+    def __init__(self, recurrent: LSTM1997 | ElmanRNN, width: int, outputs: int, *, bias: bool = True) -> None:
         super().__init__()
         self.recurrent, self.output = recurrent, nn.Linear(width, outputs, bias=bias)
         bound = 0.1
@@ -80,7 +80,7 @@ def reader(kind: str, config: LSTM1997Config, outputs: int) -> Reader:
     """The memory network of ``config``, or a plain one with as many units."""
     cells, gates = config.blocks * config.cells, 2 * config.blocks
     if kind == PLAIN:
-        return Reader(PlainRNN(config.in_features, cells + gates), cells + gates, outputs)
+        return Reader(ElmanRNN(config.in_features, cells + gates), cells + gates, outputs)
     return Reader(LSTM1997(config), cells, outputs, bias=config.cell_bias)
 
 
@@ -188,7 +188,7 @@ def reber(kind: str, seeds: Sequence[int], *, batch: int = 8) -> list[Outcome]:
     """Runs until all have had both sets right, asked after every 512 presentations."""
     asked, (seeds, rates) = len(seeds), taught(kind, seeds, 0.02)
     runs = Runs(kind, REBER_PAPER if kind == OF_THE_PAPER else REBER, 7, seeds, rates)
-    rngs = [stream(seed, "reber") for seed in seeds]
+    rngs = [seeded_generator(seed, "reber") for seed in seeds]
     sets = [reber_sets(rng) for rng in rngs]
     learn, others = ([torch.stack(parts) for parts in zip(*half, strict=True)] for half in zip(*sets, strict=True))
     seen, solved, right = 0, [0] * len(seeds), [0] * len(seeds)
@@ -267,8 +267,8 @@ class Lesson:
 def learn_from_stream(kind: str, seeds: Sequence[int], lesson: Lesson) -> list[Outcome]:
     """Learn from fresh sequences, the rate falling to zero over the second half; then 2,560 others."""
     asked, (seeds, rates) = len(seeds), taught(kind, seeds, lesson.lr)
-    rngs, steps = [stream(seed, "learn") for seed in seeds], lesson.limit // lesson.batch
-    outputs = lesson.draw(1, stream(0))[1].shape[1]
+    rngs, steps = [seeded_generator(seed, "learn") for seed in seeds], lesson.limit // lesson.batch
+    outputs = lesson.draw(1, seeded_generator(0))[1].shape[1]
     runs = Runs(kind, lesson.config, outputs, seeds, rates)
     schedule = torch.optim.lr_scheduler.LambdaLR(runs.optimiser, lambda step: min(1.0, 2 * (1 - step / steps)))
     for _ in range(steps):
@@ -277,7 +277,7 @@ def learn_from_stream(kind: str, seeds: Sequence[int], lesson: Lesson) -> list[O
         loss = functional.mse_loss(found, target) if outputs == 1 else class_loss(found, target)
         runs.descend(loss * len(seeds))
         schedule.step()
-    right = tested(runs, lesson.draw, [stream(seed, "test") for seed in seeds], lesson.tolerance)
+    right = tested(runs, lesson.draw, [seeded_generator(seed, "test") for seed in seeds], lesson.tolerance)
     return best([Outcome(right=one, n=TESTED, sequences=steps * lesson.batch) for one in right], asked)
 
 

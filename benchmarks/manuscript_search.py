@@ -33,25 +33,26 @@ from torch import Tensor
 
 from benchmarks.manuscripts import asked, held_out, picture_of, runs_of
 from benchmarks.record import conditions, keep, table
-from capas.archive.adding import add
-from capas.archive.library import Library
-from capas.archive.making import keep_making, making_of
-from capas.archive.posteriors import unpacked
-from capas.archive.reading import HYPHENS, Here, read, read_one, reindex
-from capas.archive.stores import SPOTS
-from capas.engine.line_reader import LineReader
-from capas.engine.recipes.transcription import TranscriptionModel
-from capas.score.ranking import Ranked, average_precision, mean_average_precision
-from capas.score.resample import Measured, differences, figures_of
-from capas.search.folds import folded
-from capas.search.hits import search
-from capas.search.letters import of_word
-from capas.search.query import Term
-from capas.search.sqlite import SqliteSpots
-from capas.search.vocabulary import within
-from capas.tasks.calibration import calibration_error
-from capas.tasks.metrics import rate
-from capas.tasks.transcribe import Decoder, composed
+from capas.archive.library.adding import add_pages_from
+from capas.archive.library.database import Library
+from capas.archive.reading.index_provenance import provenance_of_reader, write_index_provenance
+from capas.archive.reading.index_stores import SPOTS
+from capas.archive.reading.pages import HYPHENS, LocalReader, read_archive_page, read_pages, reindex
+from capas.archive.reading.posteriors import unpack_posteriors
+from capas.decoding.alphabet import normalise_nfc
+from capas.decoding.transcripts import CTCDecoder
+from capas.engine.recipes.transcription.line_reader import LineReader
+from capas.engine.recipes.transcription.predictor import TranscriptionPredictor
+from capas.evaluation.bootstrap import SystemMeasurements, metric_differences, metrics_with_intervals
+from capas.evaluation.search.average_precision import RankedHits, average_precision, mean_average_precision
+from capas.keyword_index.characters import is_word_character
+from capas.keyword_index.hits import search_spots
+from capas.keyword_index.query import Term
+from capas.keyword_index.query_expansion import within_edit_distance
+from capas.keyword_index.spelling_folding import fold_spelling
+from capas.keyword_index.sqlite_store import SqliteSpots
+from capas.metrics.calibration import calibration_error
+from capas.metrics.rate import rate
 
 LEASTS = (0.1, 0.01, 0.001)
 LEAST = 0.01
@@ -78,17 +79,19 @@ class Pages:
         return self.library.folder / SPOTS
 
 
-def read_pages(name: str, reader: LineReader, folder: Path, least: float) -> Pages:
+def read_held_out_pages(name: str, reader: LineReader, folder: Path, least: float) -> Pages:
     """The held-out pages of a manuscript, read."""
     library = Library.create(folder, name)
-    add(library, [picture_of(path).absolute() for path in held_out(name)], "", fetch=False, progress=_silent)
-    making = making_of(reader, name, least)
-    keep_making(library, making)
+    add_pages_from(library, [picture_of(path).absolute() for path in held_out(name)], "", fetch=False, progress=_silent)
+    making = provenance_of_reader(reader, name, least)
+    write_index_provenance(library, making)
     started = time.process_time()
-    report = read(library, Here(reader=reader, finder=lambda page: (), least=least), making.origin)
+    report = read_pages(
+        library, LocalReader(reader=reader, finder=lambda page: (), min_probability=least), making.origin
+    )
     seconds = time.process_time() - started
     assert not report.bad, report.bad
-    decoders = {"best reading": Decoder(alphabet=reader.alphabet), "n-grams": reader.decoder}
+    decoders = {"best reading": CTCDecoder(alphabet=reader.alphabet), "n-grams": reader.decoder}
     numbers: dict[tuple[str, int], int] = {}
     truth: list[set[str]] = []
     best: dict[str, list[dict[str, float]]] = {reading: [] for reading in decoders}
@@ -97,7 +100,7 @@ def read_pages(name: str, reader: LineReader, folder: Path, least: float) -> Pag
         contents = library.posteriors(page.id)
         for row, after in zip(rows, [*rows[1:], None], strict=True):
             numbers[str(page.id), row.number] = len(truth)
-            truth.append(words_of(row.truth or "", (after.truth or "") if after else ""))
+            truth.append(words_of(row.target or "", (after.target or "") if after else ""))
         for reading, decoder in decoders.items():
             words = [_words_read(contents[row.number], decoder) for row in rows]
             best[reading] += [_with_joined(one, after) for one, after in zip(words, [*words[1:], []], strict=True)]
@@ -110,7 +113,7 @@ def _silent(done: int, of: int) -> None:
 
 def words_of(text: str, after: str) -> set[str]:
     """The words of a line, and the one that a hyphen at its end divides."""
-    ones, others = (_cut([(c, 1.0) for c in composed(one).strip()]) for one in (text, after))
+    ones, others = (_cut([(c, 1.0) for c in normalise_nfc(one).strip()]) for one in (text, after))
     return set(_with_joined(ones, others))
 
 
@@ -119,24 +122,30 @@ def _cut(letters: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
     found: list[tuple[str, float]] = []
     inside = False
     for character, p in letters:
-        if of_word(character) and inside:
+        if is_word_character(character) and inside:
             found[-1] = (found[-1][0] + character, found[-1][1] * p)
         elif not character.isspace():
             found.append((character, p))
-        inside = of_word(character)
+        inside = is_word_character(character)
     return found
 
 
-def _words_read(content: bytes, decoder: Decoder) -> list[tuple[str, float]]:
-    read_line = decoder.read(torch.from_numpy(unpacked(content)).log())
+def _words_read(content: bytes, decoder: CTCDecoder) -> list[tuple[str, float]]:
+    read_line = decoder.decode(torch.from_numpy(unpack_posteriors(content)).log())
     return _cut(list(zip(read_line.text, read_line.probabilities, strict=True)))
 
 
 def _with_joined(words: Sequence[tuple[str, float]], after: Sequence[tuple[str, float]]) -> dict[str, float]:
     """Each word with its greatest probability."""
     found: dict[str, float] = {}
-    kept = [(word, p) for word, p in words if of_word(word[0])]
-    if len(words) > 1 and words[-1][0] in HYPHENS and of_word(words[-2][0][0]) and after and of_word(after[0][0][0]):
+    kept = [(word, p) for word, p in words if is_word_character(word[0])]
+    if (
+        len(words) > 1
+        and words[-1][0] in HYPHENS
+        and is_word_character(words[-2][0][0])
+        and after
+        and is_word_character(after[0][0][0])
+    ):
         kept.append((words[-2][0] + after[0][0], words[-2][1] * words[-1][1] * after[0][1]))
     for word, p in kept:
         found[word] = max(p, found.get(word, 0.0))
@@ -149,7 +158,7 @@ def by_index(pages: Pages, queries: Sequence[str], *, folds: bool) -> Scores:
         return {
             (query, pages.numbers[hit.page, hit.line or 0]): hit.probability
             for query in queries
-            for hit in search(store, Term(text=query), folds=folds, limit=10**9).shown
+            for hit in search_spots(store, Term(text=query), folds=folds, limit=10**9).hits
         }
 
 
@@ -158,15 +167,15 @@ def by_best(best: Sequence[Mapping[str, float]], queries: Sequence[str], *, fold
     found: dict[tuple[str, int], float] = {}
     for number, words in enumerate(best):
         for word, p in words.items():
-            form = folded(word) if folds else word
+            form = fold_spelling(word) if folds else word
             for query in queries:
-                away = next((d for d in range(edits + 1) if within(query, form, d)), None)
+                away = next((d for d in range(edits + 1) if within_edit_distance(query, form, d)), None)
                 if away is not None:
                     found[query, number] = max(p - away, found.get((query, number), -99.0))
     return found
 
 
-def measured(scores: Scores, truth: Sequence[set[str]], queries: Sequence[str], *, by: str) -> Measured:
+def measured(scores: Scores, truth: Sequence[set[str]], queries: Sequence[str], *, by: str) -> SystemMeasurements:
     """mAP and gAP of a system; ``by``: "lines" or "queries" are what is drawn again."""
     place = {query: number for number, query in enumerate(queries)}
     occurrences = torch.zeros(len(truth), len(queries), dtype=torch.double)
@@ -177,27 +186,29 @@ def measured(scores: Scores, truth: Sequence[set[str]], queries: Sequence[str], 
     terms = torch.tensor([place[query] for query, _ in scores], dtype=torch.long)
     right = torch.tensor([query in truth[line] for query, line in scores], dtype=torch.bool)
     values = torch.tensor(list(scores.values()), dtype=torch.double)
-    ranked = Ranked.of(lines, terms, right, values, occurrences)
+    ranked = RankedHits.of(lines, terms, right, values, occurrences)
     by_term = [ranked.only(number) for number in range(len(queries))]
     if by == "lines":
 
         def figures(weights: Tensor) -> Tensor:
             return torch.stack([mean_average_precision(by_term, weights), average_precision(ranked, weights)], dim=1)
 
-        return Measured(names=NAMES, units=tuple(map(str, range(len(truth)))), sizes=occurrences.sum(1), of=figures)
+        return SystemMeasurements(
+            names=NAMES, units=tuple(map(str, range(len(truth)))), sizes=occurrences.sum(1), of=figures
+        )
     alone = torch.ones(1, len(truth), dtype=torch.double)
     each = torch.cat([average_precision(one, alone) for one in by_term])
-    turned = Ranked.of(terms, torch.zeros_like(terms), right, values, occurrences.sum(0)[:, None])
+    turned = RankedHits.of(terms, torch.zeros_like(terms), right, values, occurrences.sum(0)[:, None])
 
     def of_queries(weights: Tensor) -> Tensor:
         return torch.stack([weights @ each / weights.sum(1), average_precision(turned, weights)], dim=1)
 
-    return Measured(names=NAMES, units=tuple(queries), sizes=occurrences.sum(0), of=of_queries)
+    return SystemMeasurements(names=NAMES, units=tuple(queries), sizes=occurrences.sum(0), of=of_queries)
 
 
 def compared(pages: Pages, wider: Pages, *, folds: bool) -> tuple[list[list[object]], dict[str, object]]:
     """All systems on the queries, as rows and as figures."""
-    truth = [{folded(word) if folds else word for word in words} for words in pages.truth]
+    truth = [{fold_spelling(word) if folds else word for word in words} for words in pages.truth]
     queries = sorted(set().union(*truth))
     systems = {
         "index, ε = 0.01": by_index(pages, queries, folds=folds),
@@ -212,7 +223,7 @@ def compared(pages: Pages, wider: Pages, *, folds: bool) -> tuple[list[list[obje
         cells: dict[str, list[object]] = {}
         for by in ("lines", "queries"):
             own = measured(scores, truth, queries, by=by)
-            figures, lead = figures_of(own), differences(first[by], own)
+            figures, lead = metrics_with_intervals(own), metric_differences(first[by], own)
             facts[f"{name}, drawn by {by}"] = {
                 one.name: {**one.as_json(), "index_minus_this": less.as_json()}
                 for one, less in zip(figures, lead, strict=True)
@@ -261,7 +272,7 @@ def calibrated(pages: Pages) -> dict[str, object]:
         "temperature": pages.reader.temperature, "spots": len(stated), "log_loss": float(loss),
         "ece": found.error.value, "interval": list(found.error.interval), "by_chance": found.by_chance,
         "ece_from_0.1": upper.error.value, "ece_from_0.1_interval": list(upper.error.interval),
-        "bins": [{"low": one.low, "high": one.high, "stated": one.stated, "true": one.true.as_json()}
+        "bins": [{"low": one.low, "high": one.high, "stated": one.confidence, "true": one.observed.as_json()}
                  for one in found.bins],
         "slider": slider,
     }  # fmt: skip
@@ -270,14 +281,14 @@ def calibrated(pages: Pages) -> dict[str, object]:
 def with_temperature(reader: LineReader, temperature: float) -> LineReader:
     """The same reader, its logits divided by another number."""
     model = reader.model
-    return replace(reader, model=TranscriptionModel(model.network, model.side, model.decoder, temperature))
+    return replace(reader, model=TranscriptionPredictor(model.network, model.inputs, model.decoder, temperature))
 
 
 def costs(pages: Pages) -> tuple[list[dict[str, float]], float]:
     """What an index costs at each ε, made anew from the kept posteriors; and the seconds of a page of 30 lines."""
     library, rows, count = pages.library, [], len(pages.library.pages())
     for least in LEASTS:
-        origin = making_of(pages.reader, "", least).origin
+        origin = provenance_of_reader(pages.reader, "", least).origin
         started = time.process_time()
         spots = reindex(library, pages.reader.alphabet, origin, _silent)
         seconds = time.process_time() - started
@@ -290,16 +301,16 @@ def costs(pages: Pages) -> tuple[list[dict[str, float]], float]:
     started = time.process_time()
     for page in library.pages():
         lines = tuple(row.line for row in library.lines(page.id))
-        read_one(page, lines, pages.reader, lambda picture: (), LEAST)
+        read_archive_page(page, lines, pages.reader, lambda picture: (), LEAST)
     return rows, 30 * (time.process_time() - started) / len(pages.truth)
 
 
 def searched(name: str, run: Path, folder: Path) -> tuple[str, dict[str, object]]:
     """Everything of one manuscript, as text and as figures."""
     reader = LineReader.open(run)
-    pages = read_pages(name, reader, folder / "pages", LEAST)
+    pages = read_held_out_pages(name, reader, folder / "pages", LEAST)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    wider = read_pages(name, reader, folder / "wider", LEASTS[-1])
+    wider = read_held_out_pages(name, reader, folder / "wider", LEASTS[-1])
     plain = read_pages(name, with_temperature(reader, 1.0), folder / "plain", LEAST)
     facts: dict[str, object] = {"calibration": calibrated(pages), "without_temperature": calibrated(plain)}
     text = f"\n## {name}\n\n{len(pages.truth)} lines of {len(pages.library.pages())} pages.\n"

@@ -32,14 +32,14 @@ from torch.nn import functional
 
 from benchmarks.record import conditions, keep, spread, table
 from benchmarks.trained import figure, given, shown, train
-from capas.archive.reading import cut_lines
-from capas.archive.scans import decode
-from capas.engine.line_reader import LineReader
-from capas.networks.crnn import LineReader as Network
-from capas.networks.crnn import ReaderConfig
-from capas.pages.page import scaled
-from capas.pages.standards import read_page
-from capas.tasks.ctc import ctc_loss
+from capas.archive.library.scans import decode_page
+from capas.archive.reading.pages import line_images
+from capas.engine.recipes.transcription.line_reader import LineReader
+from capas.networks.document.crnn import CRNNConfig
+from capas.networks.document.crnn import LineCRNN as Network
+from capas.objectives.ctc_loss import ctc_loss
+from capas.page_formats.formats import read_page
+from capas.page_formats.page import scale_page
 
 NAMES = ("arsenal-3516", "vaticane-reg-lat-1616")
 TIME = "60m"
@@ -154,9 +154,9 @@ class AsOurs(nn.Module):
 def lines_at(name: str, height: int) -> Tensor:
     """Lines of the first held-out page at this height, ink high, as wide as the widest: L×1×H×W."""
     path = held_out(name)[0]
-    picture = decode(picture_of(path))
-    lines = scaled(read_page(path).page, picture.shape[1], picture.shape[0]).lines[:LINES]
-    cuts = [torch.from_numpy(cut).float() for cut in cut_lines(picture, lines, height)]
+    picture = decode_page(picture_of(path))
+    lines = scale_page(read_page(path).page, picture.shape[1], picture.shape[0]).lines[:LINES]
+    cuts = [torch.from_numpy(cut).float() for cut in line_images(picture, lines, height)]
     widest = 64 * -(-max(cut.shape[1] for cut in cuts) // 64)
     return torch.stack([functional.pad(1 - cut / 255, (0, widest - cut.shape[1])) for cut in cuts])[:, None]
 
@@ -166,7 +166,7 @@ def speeds(reader: LineReader, name: str) -> dict[str, dict[str, object]]:
     labels = reader.alphabet.num_labels
     network = reader.model.network
     width, hidden = _ours(reader)
-    size = ReaderConfig(size=reader.height, num_labels=labels, width=width, hidden=hidden)
+    size = CRNNConfig(size=reader.height, num_labels=labels, width=width, hidden=hidden)
     shapes = {"Capas": (AsOurs(Network(size)), reader.height), "PyLaia": (as_pylaia(labels), 64),
               "kraken": (as_kraken(labels), 120)}  # fmt: skip
     assert sum(p.numel() for p in network.parameters()) == sum(p.numel() for p in shapes["Capas"][0].parameters())
@@ -238,7 +238,7 @@ def main(runs: Sequence[Path] = ()) -> None:
             answers = json.loads((run / "bundle" / "answers.json").read_text(encoding="utf-8"))
             cer = figure(figures, "cer")
             rows.append([name, cer["lines"], cer["n"], shown(cer), shown(figure(figures, "wer")),
-                         known["Capas"]["parameters"], reader.decoder.told,
+                         known["Capas"]["parameters"], reader.decoder.description,
                          f"{reader.temperature:.3f}", f"{trained_s(run) / 60:.0f}"])  # fmt: skip
             fast += [_speed_row(name, tool, one, known["Capas"]) for tool, one in known.items()]
             validation = answers.get("cer_on_validation")

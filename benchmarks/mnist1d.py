@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.record import conditions, keep, spread, table
-from capas.core.random import derive_seed, stream
-from capas.networks.conv1d import SeriesCNN, SeriesConfig, SeriesGRU, SeriesLogistic, SeriesMLP
+from capas.core.rng import derive_seed, seeded_generator
+from capas.networks.sequence.series import SeriesCNN, SeriesConfig, SeriesGRU, SeriesLogistic, SeriesMLP
 
 SEEDS = (1, 2, 3)
 BATCH = 100
@@ -60,7 +60,7 @@ def train(kind: str, data: Data, seed: int) -> float:
     network = network_class(SeriesConfig(length=x.shape[2], num_classes=10))
     optimiser = torch.optim.Adam(network.parameters(), lr=PEAK_RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps)
-    order = stream(seed, "order")
+    order = seeded_generator(seed, "order")
     places = torch.empty(0, dtype=torch.long)
     for _ in range(steps):
         if len(places) < BATCH:

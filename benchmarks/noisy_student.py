@@ -23,8 +23,8 @@ import numpy as np
 
 from benchmarks.record import conditions, keep, spread, table
 from benchmarks.trained import figure, shown, train
-from capas.data.pictures import write_picture
-from capas.data.samples import open_sample
+from capas.data.image.io import write_image
+from capas.data.sources.samples import open_sample
 
 SEEDS = (1, 2, 3)
 PER_CLASS, EPOCHS = 10, 10
@@ -56,7 +56,7 @@ def pictures(folder: Path, seed: int) -> tuple[Path, Path]:
         if part != "test":
             given[name] += 1
             place = place if given[name] <= PER_CLASS else rest
-        write_picture(place / f"{i:05d}.png", sample.pictures.decode(i))
+        write_image(place / f"{i:05d}.png", sample.images.decode(i))
     return labelled, rest
 
 

@@ -17,12 +17,12 @@ import torch
 
 from benchmarks.record import conditions, keep, table
 from capas.bundle.export import onnx_bytes
-from capas.bundle.export_forms import Probabilities
+from capas.bundle.export_wrappers import ProbabilityOutput
 from capas.core.device import physical_cores
-from capas.data.preparation import Preparation
-from capas.engine.recipes.pictures import exportable_pictures
-from capas.networks.catalog import build
-from capas.networks.efficientnet_weights import pretrained_lite0
+from capas.data.image.preprocess import ImagePreprocessing
+from capas.engine.recipes.shared.image_export import exportable_images
+from capas.networks.catalog import create_network
+from capas.networks.vision.efficientnet_weights import pretrained_lite0
 
 ROUNDS = 40
 
@@ -36,9 +36,9 @@ def seconds(call: Callable[[], object]) -> float:
 
 def compare(network: torch.nn.Module, channels: int, size: int) -> dict[str, object]:
     """Difference, latency and throughput of one network."""
-    preparation = Preparation(height=size, width=size, channels=channels)
-    raw = exportable_pictures(network.eval(), preparation, ())
-    module = Probabilities(raw.network).eval()
+    preparation = ImagePreprocessing(height=size, width=size, channels=channels)
+    raw = exportable_images(network.eval(), preparation, ())
+    module = ProbabilityOutput(raw.network).eval()
     generator = torch.Generator().manual_seed(0)
     pictures = torch.randint(0, 256, (256, channels, size, size), dtype=torch.uint8, generator=generator)
     content = onnx_bytes(replace(raw, network=module, output="probabilities"))
@@ -77,7 +77,7 @@ def main() -> None:
     facts = conditions("onnx-export")
     torch.set_num_threads(physical_cores())
     torch.manual_seed(0)
-    compact = build("compact", in_channels=1, num_classes=10, image_size=28)
+    compact = create_network("compact", in_channels=1, num_classes=10, image_size=28)
     results = {
         "compact, 28×28": compare(compact, 1, 28),
         "efficientnet-lite0, 224×224": compare(pretrained_lite0(), 3, 224),

@@ -12,7 +12,7 @@ import torch
 
 from capas.core.device import physical_cores
 from capas.core.files import write_atomic, write_json
-from capas.engine.run import processor
+from capas.engine.run import processor_name
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -22,7 +22,7 @@ def conditions(name: str) -> dict[str, object]:
     return {
         "command": f"make bench {name}",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "processor": f"{processor()} × {physical_cores()} cores",
+        "processor": f"{processor_name()} × {physical_cores()} cores",
         "load_at_start": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "torch": torch.__version__,

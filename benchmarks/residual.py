@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.record import conditions, keep, spread, table
-from capas.data.samples import open_sample
+from capas.data.sources.samples import open_sample
 from capas.engine.predict import load_model
 
 SEEDS = (1, 2, 3)
@@ -47,7 +47,7 @@ def training_error(run: Path) -> float:
     used = [i for i, part in enumerate(sample.fixed_split) if part == "train"]
     wrong = 0
     for part in torch.split(torch.tensor(used), 200):
-        answers = model.predict([sample.pictures.decode(i) for i in part.tolist()], batch_size=200)
+        answers = model.predict([sample.images.decode(i) for i in part.tolist()], batch_size=200)
         wrong += sum(a.prediction != sample.labels[i] for a, i in zip(answers, part.tolist(), strict=True))
     return wrong / len(used)
 

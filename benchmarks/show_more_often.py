@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks.record import conditions, keep, table
 from benchmarks.trained import train
-from capas.data.samples import open_sample
+from capas.data.sources.samples import open_sample
 
 SEEDS = (1,)
 FEW, MANY = 20, 200

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from benchmarks.record import conditions, keep, table
 from benchmarks.trained import figure, given, shown, train
-from capas.data.segments import Segment, frame_classes
-from capas.data.sound import read_sound
-from capas.engine.recipes.frame_pieces import levels_of
-from capas.engine.recipes.frames import SHORTEST
-from capas.engine.recipes.sounds import SoundPreparation
-from capas.tasks.energy import EnergyThreshold
+from capas.baselines.energy_threshold import EnergyThreshold
+from capas.data.audio.io import read_audio
+from capas.data.audio.segments import Segment, frame_classes
+from capas.engine.recipes.audio_frames.learn import MIN_DURATIONS
+from capas.engine.recipes.audio_frames.windows import frame_levels_db
+from capas.engine.recipes.shared.spectrograms import AudioPreparation
 
 RATE, SECONDS, DIGITS = 8000, 12.0, 8
 QUIET_DB = 30.0
@@ -57,7 +57,7 @@ def recording(digits: Sequence[Path], ratio_db: float, chance: np.random.Generat
     """Digits one after the other, with 0.3 s to 2 s between, and noise ``ratio_db`` below them."""
     speech, found, place = np.zeros(round(SECONDS * RATE)), list[Segment](), 0
     for path in digits:
-        samples = without_quiet_ends(read_sound(path, rate=RATE).samples.astype(np.float64))
+        samples = without_quiet_ends(read_audio(path, sample_rate=RATE).samples.astype(np.float64))
         start = place + round(float(chance.uniform(0.3, 2)) * RATE)
         place = start + len(samples)
         if place > len(speech):
@@ -105,15 +105,15 @@ def truth(path: Path, frames: int) -> torch.Tensor:
 
 def by_energy(root: Path) -> dict[str, float]:
     """The share of wrong frames at each ratio, of a threshold that is tuned on all recordings to learn from."""
-    preparation = SoundPreparation(rate=RATE, seconds=10.0, num_mels=64)
+    preparation = AudioPreparation(rate=RATE, seconds=10.0, num_mels=64)
 
     def read(folder: str) -> dict[Path, torch.Tensor]:
         paths = sorted((root / folder).glob("*.wav"))
-        return {p: levels_of(torch.from_numpy(read_sound(p).samples), preparation) for p in paths}
+        return {p: frame_levels_db(torch.from_numpy(read_audio(p).samples), preparation) for p in paths}
 
     learnt = read("train")
     fitted = EnergyThreshold.fit(
-        list(learnt.values()), [truth(path, len(own)) for path, own in learnt.items()], SHORTEST
+        list(learnt.values()), [truth(path, len(own)) for path, own in learnt.items()], MIN_DURATIONS
     )
     wrong: dict[str, list[float]] = {}
     for path, own in read("test").items():

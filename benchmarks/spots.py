@@ -21,21 +21,21 @@ import psycopg
 from numpy.typing import NDArray
 
 from benchmarks.record import conditions, keep, table
-from capas.search import keyword as keywords
-from capas.search import spots
-from capas.search.compiled import compiled
-from capas.search.keyword import keyword, normalised, probability
-from capas.search.postgres import PostgresSpots
-from capas.search.spots import line_spots
-from capas.search.sqlite import SqliteSpots
-from capas.search.store import Origin, Spot, SpotStore
+from capas.keyword_index import keyword_automaton as keywords
+from capas.keyword_index import line_spots as line_spots_module
+from capas.keyword_index.jit import jit_compiled
+from capas.keyword_index.keyword_automaton import build_keyword_automaton, keyword_probability, normalise_posteriors
+from capas.keyword_index.line_spots import line_spots
+from capas.keyword_index.postgres_store import PostgresSpots
+from capas.keyword_index.sqlite_store import SqliteSpots
+from capas.keyword_index.store import IndexOrigin, Spot, SpotStore
 
 FRAMES, LABELS, LINES, EVERY = 180, 90, 12, 4
 LEAST = (0.1, 0.01, 0.001)
 SPOTS, BATCH, WORDS, PAGES = 5_000_000, 250_000, 200_000, 10_000
 HARD, SURE = 6.0, 10.0
 ANSWERS = ("frequent_p50", "frequent_p95", "rare_p50", "rare_p95")
-ORIGIN = Origin(least=0.001, temperature=1.0, model="synthetic")
+ORIGIN = IndexOrigin(least=0.001, temperature=1.0, model="synthetic")
 Line = NDArray[np.float64]
 
 
@@ -68,10 +68,12 @@ def milliseconds(calls: list[Callable[[], object]], clock: Callable[[], float] =
 def indexing(sure: float) -> list[dict[str, float]]:
     """Words of lines at each threshold: milliseconds, spots per word, and which share of the true words is there."""
     lines, rows = [line(seed, sure=sure) for seed in range(LINES)], []
-    line_spots(lines[0][0], delimiters={1}, least=0.1)
+    line_spots(lines[0][0], delimiters={1}, min_expected_count=0.1)
     for least in LEAST:
-        found = [line_spots(one, delimiters={1}, least=least) for one, _ in lines]
-        taken = milliseconds([lambda p=one, e=least: line_spots(p, delimiters={1}, least=e) for one, _ in lines])  # type: ignore[misc]
+        found = [line_spots(one, delimiters={1}, min_expected_count=least) for one, _ in lines]
+        taken = milliseconds(
+            [lambda p=one, e=least: line_spots(p, delimiters={1}, min_expected_count=e) for one, _ in lines]
+        )  # type: ignore[misc]
         true = [
             word in {spot.labels for spot in some}
             for (_, words), some in zip(lines, found, strict=True)
@@ -87,10 +89,12 @@ def indexing(sure: float) -> list[dict[str, float]]:
 def asking(sure: float) -> float:
     """Microseconds for a keyword of six letters in a line."""
     chance = np.random.default_rng(0)
-    words = [keyword([{label} for label in chance.integers(2, LABELS, 6).tolist()], {1}) for _ in range(100)]
-    one = normalised(line(0, sure=sure)[0])
-    probability(one, words[0])
-    return 1000 * float(np.median(milliseconds([lambda w=word: probability(one, w) for word in words])))  # type: ignore[misc]
+    words = [
+        build_keyword_automaton([{label} for label in chance.integers(2, LABELS, 6).tolist()], {1}) for _ in range(100)
+    ]
+    one = normalise_posteriors(line(0, sure=sure)[0])
+    keyword_probability(one, words[0])
+    return 1000 * float(np.median(milliseconds([lambda w=word: keyword_probability(one, w) for word in words])))  # type: ignore[misc]
 
 
 def vocabulary() -> list[str]:
@@ -164,7 +168,9 @@ def main() -> None:
     rows: list[list[object]] = []
     for name, sure in (("hard", HARD), ("sure", SURE)):
         for way in ("numba", "numpy"):
-            keywords.compiled = spots.compiled = compiled if way == "numba" else (lambda loop: None)
+            keywords.jit_compiled = line_spots_module.jit_compiled = (
+                jit_compiled if way == "numba" else (lambda loop: None)
+            )
             found, microseconds = indexing(sure), asking(sure)
             measured[f"{name} {way}"] = {"index": found, "keyword_us": microseconds}
             rows += [[name, way, one["least"], f"{one['ms']:.1f}", f"{one['spots_per_word']:.1f}",

@@ -26,31 +26,31 @@ from benchmarks.found_lines_read import texts
 from benchmarks.manuscripts import NAMES, held_out, lay_out, manuscript_of, picture_of, trained_s
 from benchmarks.record import conditions, keep, table
 from benchmarks.trained import train
-from capas.archive.scans import decode
-from capas.bundle.shipped import READERS
-from capas.data.made_manuscripts import HANDS, make
-from capas.engine.line_reader import LineReader
-from capas.pages.page import scaled
-from capas.pages.standards import read_page
-from capas.tasks.edit_distance import edits
-from capas.tasks.transcribe import composed
+from capas.archive.library.scans import decode_page
+from capas.bundle.shipped import SHIPPED_READERS
+from capas.data.synthetic.manuscripts import FONT_SIZES, make_manuscripts
+from capas.decoding.alphabet import normalise_nfc
+from capas.engine.recipes.transcription.line_reader import LineReader
+from capas.metrics.edit_distance import count_edits
+from capas.page_formats.formats import read_page
+from capas.page_formats.page import scale_page
 
 TIME, DRAWN, DRAWN_TEST, DRAWS = "45m", 48, 8, 2000
-NEW_HAND = list(HANDS)[-1]
+NEW_HAND = list(FONT_SIZES)[-1]
 
 
 def pages(folder: Path) -> Path:
     """All that it learns from and is tested on, in ``train`` and ``test``."""
     for name in NAMES:
         lay_out(name, folder)
-    return make(folder, pages=DRAWN, test_pages=DRAWN_TEST, seed=1)
+    return make_manuscripts(folder, pages=DRAWN, test_pages=DRAWN_TEST, seed=1)
 
 
 def tests(folder: Path) -> Iterator[tuple[str, list[Path]]]:
     """Name and transcripts of each set of test pages."""
     for name in NAMES:
         yield name, held_out(name)
-    drawn = [path for path in sorted((folder / "test").glob("*.xml")) if any(hand in path.name for hand in HANDS)]
+    drawn = [path for path in sorted((folder / "test").glob("*.xml")) if any(hand in path.name for hand in FONT_SIZES)]
     yield "drawn, known hands", [path for path in drawn if NEW_HAND not in path.name]
     yield "drawn, a hand that is new", [path for path in drawn if NEW_HAND in path.name]
 
@@ -70,10 +70,12 @@ def read_of(reader: LineReader, transcripts: Sequence[Path]) -> Reading:
     """How well the lines of these pages are read."""
     wrong, long = [], []
     for path in transcripts:
-        picture = decode(picture_of(path))
-        lines = [line for line in scaled(read_page(path).page, picture.shape[1], picture.shape[0]).lines if line.text]
-        true = [composed(line.text) for line in lines]
-        wrong += [edits(*pair).distance for pair in zip(true, texts(picture, lines, reader), strict=True)]
+        picture = decode_page(picture_of(path))
+        lines = [
+            line for line in scale_page(read_page(path).page, picture.shape[1], picture.shape[0]).lines if line.text
+        ]
+        true = [normalise_nfc(line.text) for line in lines]
+        wrong += [count_edits(*pair).distance for pair in zip(true, texts(picture, lines, reader), strict=True)]
         long += [len(text) for text in true]
     drawn = np.random.default_rng(0).integers(0, len(long), (DRAWS, len(long)))
     low, high = np.quantile(np.array(wrong)[drawn].sum(1) / np.array(long)[drawn].sum(1), [0.025, 0.975])
@@ -82,7 +84,7 @@ def read_of(reader: LineReader, transcripts: Sequence[Path]) -> Reading:
 
 def put(run: Path) -> None:
     """Copy the run's bundle to where the readers lie, under the reader's own name."""
-    folder = READERS["reader:medieval"]
+    folder = SHIPPED_READERS["reader:medieval"]
     shutil.copytree(run / "bundle", folder, dirs_exist_ok=True)
     for name in ("card.json", "README.md"):
         told = (folder / name).read_text(encoding="utf-8")

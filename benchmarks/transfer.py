@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.record import conditions, keep, spread, table
-from capas.tasks.metrics import rate
+from capas.metrics.rate import rate
 
 PACKAGE = "emoji-datasource-google@16.0.0"
 SEEDS = (1, 2, 3)

@@ -19,11 +19,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.record import RESULTS, conditions, keep, spread, table
-from capas.core.random import stream
-from capas.networks.attention import keep_attention
-from capas.networks.transformer import Transformer, TransformerConfig
-from capas.tasks.metrics import rate
-from capas.tasks.translate import Translation, greedy_search
+from capas.core.rng import seeded_generator
+from capas.decoding.seq2seq_beam import seq2seq_greedy_search
+from capas.metrics.rate import rate
+from capas.networks.sequence.attention import capture_attention
+from capas.networks.sequence.transformer import Transformer, TransformerConfig
+from capas.objectives.translation import Translation
 
 SEEDS = (1, 2, 3)
 PAD, BOS, EOS, FIRST, NUMBERS = 0, 1, 2, 3, 16
@@ -101,7 +102,7 @@ def rates() -> Iterator[float]:
 def train(toy: str, seed: int) -> tuple[Transformer, set[tuple[int, ...]]]:
     """A trained network, and the sequences that it was shown."""
     torch.manual_seed(seed)
-    rng, seen = stream(seed, toy, "train"), set[tuple[int, ...]]()
+    rng, seen = seeded_generator(seed, toy, "train"), set[tuple[int, ...]]()
     objective = Translation(network := Transformer(CONFIG))
     optimiser = torch.optim.Adam(network.parameters(), betas=(0.9, 0.98), eps=1e-9, fused=True)
     for learning_rate in rates():
@@ -116,7 +117,7 @@ def train(toy: str, seed: int) -> tuple[Transformer, set[tuple[int, ...]]]:
 
 def exact(network: Transformer, batch: Sequences) -> int:
     """How many sequences come out right from beginning to end."""
-    found = greedy_search(network, batch.source, batch.source_lengths, bos=BOS, eos=EOS, extra=5)
+    found = seq2seq_greedy_search(network, batch.source, batch.source_lengths, bos=BOS, eos=EOS, max_extra_tokens=5)
     wanted = [
         row[1 : length + 1] for row, length in zip(batch.target.tolist(), batch.source_lengths.tolist(), strict=True)
     ]
@@ -126,7 +127,7 @@ def exact(network: Transformer, batch: Sequences) -> int:
 @torch.no_grad()
 def anti_diagonal(network: Transformer, batch: Sequences) -> dict[str, float]:
     """Of the head that does it best: the share of its attention, and of its strongest places, on the anti-diagonal."""
-    with keep_attention(network) as maps:
+    with capture_attention(network) as maps:
         network(batch.source, batch.source_lengths, batch.target[:, :-1])
     weights = maps["decoder.layers.0.cross"]
     places = [
@@ -146,7 +147,7 @@ def anti_diagonal(network: Transformer, batch: Sequences) -> dict[str, float]:
 def draw_maps(network: Transformer, batch: Sequences, seed: int) -> None:
     """Both heads while a long sequence is reversed: a row per number put out; the darker, the more attention."""
     example = int(batch.source_lengths.argmax())
-    with keep_attention(network) as maps:
+    with capture_attention(network) as maps:
         network(batch.source, batch.source_lengths, batch.target[:, :-1])
     size, heads, cell, margin = int(batch.source_lengths[example]), CONFIG.heads, 24, 30
     side = size * cell
@@ -178,7 +179,7 @@ def measure(toy: str, seed: int) -> dict[str, float]:
     start = time.perf_counter()
     network, seen = train(toy, seed)
     seconds = time.perf_counter() - start
-    batch = batch_of(*fresh(seen, stream(seed, toy, "test"), 1000), toy)
+    batch = batch_of(*fresh(seen, seeded_generator(seed, toy, "test"), 1000), toy)
     right = rate(exact(network, batch), len(batch.source))
     found = {"exact": right.value, "low": right.interval[0], "high": right.interval[1], "seconds": round(seconds, 1)}
     if toy == "reverse":

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.record import RESULTS, conditions, keep, table
-from capas.data.samples import open_sample
+from capas.data.sources.samples import open_sample
 
 SEEDS = (1, 2, 3, 4, 5)
 BUDGET = 30_000
@@ -46,7 +46,7 @@ class Digits:
 
     def __init__(self, seed: int) -> None:
         sample = open_sample("digits")
-        images = torch.stack([torch.from_numpy(sample.pictures.decode(i)).flatten() for i in range(len(sample.labels))])
+        images = torch.stack([torch.from_numpy(sample.images.decode(i)).flatten() for i in range(len(sample.labels))])
         labels = torch.tensor([int(label) for label in sample.labels])
         train = torch.tensor([part == "train" for part in sample.fixed_split])
         scaled = images.float() / 255

@@ -40,18 +40,20 @@ from torch.nn import functional
 
 from benchmarks.record import conditions, keep, spread, table
 from benchmarks.trained import train
-from capas.data.samples import open_sample
-from capas.networks.catalog import build
-from capas.tasks.metrics import rate
-from capas.trust.adversarial import accuracy_under, fgsm, pgd
-from capas.trust.checking import believed
-from capas.trust.detector import load_detector
-from capas.trust.label_errors import find_label_errors
-from capas.trust.leakage import near_leaks, print_of
-from capas.trust.pixels import Pixels, as_prepared, as_shares
-from capas.trust.strong_attack import strong
-from capas.trust.subject import Subject, open_case
-from capas.trust.unusual import auroc, detection_rate_at
+from capas.data.sources.samples import open_sample
+from capas.metrics.rate import rate
+from capas.networks.catalog import create_network
+from capas.trust.attacks.autoattack import autoattack
+from capas.trust.attacks.fgsm_pgd import fgsm, pgd
+from capas.trust.attacks.robust_accuracy import accuracy_under_attack
+from capas.trust.label_quality.confident_learning import find_label_errors
+from capas.trust.label_quality.cross_validation import cross_validated_probabilities
+from capas.trust.leakage.near_duplicate_images import image_fingerprint, near_duplicate_images
+from capas.trust.ood.detection_metrics import auroc, detection_rate_at
+from capas.trust.ood.detector import load_detector
+from capas.trust.subjects.image_inputs import UnitRangeImageModel, images_to_uint8, images_to_unit_range
+from capas.trust.subjects.open_run import open_run
+from capas.trust.subjects.single_output import ModelUnderTest
 
 SEEDS = (1, 2, 3)
 DEFECTS, COPIES, ATTACKED, FLIPPED = 300, 100, 200, 0.05
@@ -61,9 +63,9 @@ FONTS = 8
 ALPHABET, LIKE_DIGITS = "abcdefghijklmnopqrstuvwxyz", "lioszqgbj"
 
 
-def subject_of(run: Path) -> Subject:
+def subject_of(run: Path) -> ModelUnderTest:
     """The run, opened as the report opens it."""
-    return Subject(*open_case(str(run)))
+    return ModelUnderTest(*open_run(str(run)))
 
 
 def letters() -> Tensor:
@@ -103,11 +105,11 @@ def small_digits() -> Tensor:
     return functional.interpolate(torch.from_numpy(digits / 16).float()[:, None], size=28, mode="bilinear").clamp(0, 1)
 
 
-def unlike(subject: Subject, rng: torch.Generator) -> dict[str, object]:
+def unlike(subject: ModelUnderTest, rng: torch.Generator) -> dict[str, object]:
     """AUROC and detection of each kind of strange input, and the false alarms on the test."""
-    detector = load_detector(subject.case.run.bundle, subject.case.card)
-    assert detector is not None and detector.combined is not None
-    combined, pictures = detector.combined, as_shares(subject.test.prepared)
+    detector = load_detector(subject.run_context.run.bundle, subject.run_context.card)
+    assert detector is not None and detector.combination is not None
+    combined, pictures = detector.combination, images_to_unit_range(subject.test.prepared)
     probes = {
         "noise": torch.rand(pictures.shape, generator=rng), "rotated 90°": torch.rot90(pictures, 1, (2, 3)),
         "letters": letters(), "letters unlike digits": told_apart(letters()), "8×8 digits": small_digits(),
@@ -115,22 +117,22 @@ def unlike(subject: Subject, rng: torch.Generator) -> dict[str, object]:
     usual = combined.score(detector.scores(subject.reader, subject.test.prepared, subject.test))
     found: dict[str, object] = {"false alarms": detection_rate_at(usual, combined.threshold).as_json()}
     for name, probe in probes.items():
-        scores = combined.score(detector.scores(subject.reader, as_prepared(probe)))
+        scores = combined.score(detector.scores(subject.reader, images_to_uint8(probe)))
         found[name] = {"auroc": auroc(usual, scores).as_json(),
                        "detected": detection_rate_at(scores, combined.threshold).as_json()}  # fmt: skip
     return found
 
 
-def defects(subject: Subject, rng: torch.Generator) -> dict[str, object]:
+def defects(subject: ModelUnderTest, rng: torch.Generator) -> dict[str, object]:
     """In how many digits most of the planted defect is among the brightest tenth of the heat map."""
-    detector = load_detector(subject.case.run.bundle, subject.case.card)
-    assert detector is not None and detector.reconstruction is not None
-    clean = as_shares(subject.test.prepared)[:DEFECTS]
+    detector = load_detector(subject.run_context.run.bundle, subject.run_context.card)
+    assert detector is not None and detector.autoencoder is not None
+    clean = images_to_unit_range(subject.test.prepared)[:DEFECTS]
     spoilt = clean.clone()
     corners = torch.randint(28 - 5 + 1, (len(clean), 2), generator=rng).tolist()
     for i, (top, left) in enumerate(corners):
         spoilt[i, 0, top : top + 5, left : left + 5] = torch.rand(5, 5, generator=rng)
-    heat = detector.reconstruction.draw(spoilt).heat.flatten(1)
+    heat = detector.autoencoder.reconstruct(spoilt).heatmap.flatten(1)
     brightest = torch.zeros_like(heat, dtype=torch.bool)
     brightest.scatter_(1, heat.topk(heat.shape[1] // 10, dim=1).indices, True)
     changed = ((spoilt - clean).abs() > 0.05).flatten(1)
@@ -138,13 +140,15 @@ def defects(subject: Subject, rng: torch.Generator) -> dict[str, object]:
     return rate(int((share > 0.5).sum()), len(clean)).as_json()
 
 
-def flipped_labels(subject: Subject, rng: torch.Generator) -> dict[str, object]:
+def flipped_labels(subject: ModelUnderTest, rng: torch.Generator) -> dict[str, object]:
     """Precision and recall of the suspects among training labels of which 5 % were changed."""
     given = subject.train.targets.clone()
     wrong = torch.randperm(len(given), generator=rng)[: round(FLIPPED * len(given))]
     given[wrong] = (given[wrong] + torch.randint(1, 10, (len(wrong),), generator=rng)) % 10
     truth = given != subject.train.targets
-    suspects = find_label_errors(believed(subject, given, rng, lambda done, total: None), given).suspects
+    suspects = find_label_errors(
+        cross_validated_probabilities(subject, given, rng, lambda done, total: None), given
+    ).suspects
     hits = int(truth[suspects].sum())
     return {
         "precision": rate(hits, len(suspects)).as_json(), "recall": rate(hits, int(truth.sum())).as_json(),
@@ -152,20 +156,22 @@ def flipped_labels(subject: Subject, rng: torch.Generator) -> dict[str, object]:
     }  # fmt: skip
 
 
-def copies(subject: Subject, rng: torch.Generator) -> dict[str, object]:
+def copies(subject: ModelUnderTest, rng: torch.Generator) -> dict[str, object]:
     """How many of the training digits are found again among the test, by what was done to them."""
-    train_pictures = (as_shares(subject.train.prepared)[:, 0] * 255).byte().numpy()
+    train_pictures = (images_to_unit_range(subject.train.prepared)[:, 0] * 255).byte().numpy()
     chosen = torch.randperm(len(train_pictures), generator=rng)[:COPIES].tolist()
     ways = {
         "as JPEG": _jpeg, "moved": lambda p: np.roll(p, (1, -1), (0, 1)),
         "lighter": lambda p: np.clip(p * 1.2, 0, 255).astype(np.uint8), "mirrored": lambda p: p[:, ::-1],
         "twice as large": lambda p: np.asarray(Image.fromarray(p).resize((56, 56), Image.Resampling.BILINEAR)),
     }  # fmt: skip
-    held = np.stack([print_of(p[..., None], 28) for p in train_pictures])
+    held = np.stack([image_fingerprint(p[..., None], 28) for p in train_pictures])
     found: dict[str, object] = {}
     for name, way in ways.items():
-        asked = np.stack([print_of(np.ascontiguousarray(way(train_pictures[i]))[..., None], 28) for i in chosen])
-        found[name] = rate(len(near_leaks(held, asked)), len(chosen)).as_json()
+        asked = np.stack(
+            [image_fingerprint(np.ascontiguousarray(way(train_pictures[i]))[..., None], 28) for i in chosen]
+        )
+        found[name] = rate(len(near_duplicate_images(held, asked)), len(chosen)).as_json()
     return found
 
 
@@ -175,15 +181,15 @@ def _jpeg(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.open(stream))
 
 
-def attacks(subject: Subject) -> dict[str, object]:
+def attacks(subject: ModelUnderTest) -> dict[str, object]:
     """Still right after our attacks and after foolbox's, without a random start, so that both are the same."""
-    forward = Pixels(subject.reader)  # type: ignore[arg-type]
-    x, y = as_shares(subject.test.prepared[:ATTACKED]), subject.test.targets[:ATTACKED]
+    forward = UnitRangeImageModel(subject.reader)  # type: ignore[arg-type]
+    x, y = images_to_unit_range(subject.test.prepared[:ATTACKED]), subject.test.targets[:ATTACKED]
     found: dict[str, object] = {}
     for eps in EPS:
         ours = {
-            "FGSM": accuracy_under(forward, x, y, lambda a, b, e=eps: fgsm(forward, a, b, e)).accuracy,  # type: ignore[misc]
-            "PGD-40": accuracy_under(forward, x, y, lambda a, b, e=eps: pgd(forward, a, b, e)).accuracy,  # type: ignore[misc]
+            "FGSM": accuracy_under_attack(forward, x, y, lambda a, b, e=eps: fgsm(forward, a, b, e)).accuracy,  # type: ignore[misc]
+            "PGD-40": accuracy_under_attack(forward, x, y, lambda a, b, e=eps: pgd(forward, a, b, e)).accuracy,  # type: ignore[misc]
         }
         found[str(eps)] = {name: {"ours": value.as_json()} for name, value in ours.items()}
     try:
@@ -200,11 +206,11 @@ def attacks(subject: Subject) -> dict[str, object]:
     return found
 
 
-def hardened(subject: Subject) -> nn.Module:
+def hardened(subject: ModelUnderTest) -> nn.Module:
     """Two convolutions, trained on digits that PGD has just changed (Madry et al. 2018), ε growing up to 0.3."""
     torch.manual_seed(0)
-    network = build("two-conv", in_channels=1, num_classes=10, image_size=28, width=None)
-    x, y, rng = as_shares(subject.train.prepared), subject.train.targets, torch.Generator().manual_seed(0)
+    network = create_network("two-conv", in_channels=1, num_classes=10, image_size=28, width=None)
+    x, y, rng = images_to_unit_range(subject.train.prepared), subject.train.targets, torch.Generator().manual_seed(0)
     optimiser = torch.optim.Adam(network.parameters(), 2e-3)
     for epoch in range(HARD_EPOCHS):
         eps = HARD_EPS * min(1.0, (epoch + 1) / (0.6 * HARD_EPOCHS))
@@ -218,10 +224,10 @@ def hardened(subject: Subject) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def strong_attacks(subject: Subject) -> dict[str, object]:
+def strong_attacks(subject: ModelUnderTest) -> dict[str, object]:
     """Still right after our several attacks and after AutoAttack, on the usual and on a hardened network."""
-    x, y = as_shares(subject.test.prepared[:ATTACKED]), subject.test.targets[:ATTACKED]
-    networks: dict[str, nn.Module] = {"usual": Pixels(subject.reader), "hardened": hardened(subject)}  # type: ignore[arg-type]
+    x, y = images_to_unit_range(subject.test.prepared[:ATTACKED]), subject.test.targets[:ATTACKED]
+    networks: dict[str, nn.Module] = {"usual": UnitRangeImageModel(subject.reader), "hardened": hardened(subject)}  # type: ignore[arg-type]
     try:
         peer = importlib.import_module("torchattacks")
     except ImportError:
@@ -230,7 +236,9 @@ def strong_attacks(subject: Subject) -> dict[str, object]:
     for name, network in networks.items():
         for eps in STRONG_EPS:
             rng = torch.Generator().manual_seed(0)
-            after = accuracy_under(network, x, y, lambda a, b, n=network, e=eps, g=rng: strong(n, a, b, e, g))  # type: ignore[misc]
+            after = accuracy_under_attack(
+                network, x, y, lambda a, b, n=network, e=eps, g=rng: autoattack(n, a, b, e, g)
+            )  # type: ignore[misc]
             one = {"ours": after.accuracy.as_json()}
             if peer is not None:
                 attack = peer.AutoAttack(network, norm="Linf", eps=eps, version="standard", n_classes=10, seed=0)
@@ -249,7 +257,7 @@ def uneven(folder: Path) -> dict[str, object]:
             continue
         path = folder / ("test" if part == "test" else "train") / label / f"{i:05d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(sample.pictures.decode(i)[..., 0]).save(path)
+        Image.fromarray(sample.images.decode(i)[..., 0]).save(path)
     run = folder.parent / "uneven-run"
     train(folder, run, (), "--report", "quick")
     report = json.loads((run / "report" / "report.json").read_text())

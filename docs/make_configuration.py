@@ -7,8 +7,12 @@ from typing import Annotated, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from capas.engine.config import Config, Section
-from capas.engine.settle import FEW_EXAMPLES, MANY_EXAMPLES, SMALL_SIDE
+from capas.engine.config import Config, ConfigSection
+from capas.engine.recipes.single_output.image.defaults import (
+    MAX_DEFAULT_SIDE,
+    MAX_TRANSFER_EXAMPLES,
+    WIDE_NETWORK_EXAMPLES,
+)
 
 PAGE = Path(__file__).parent / "configuration.md"
 HEAD = """# Configuration
@@ -33,14 +37,14 @@ Several keys have an option of their own: `--task`, `--target` and `--group` (se
 """
 RULES = f"""## How `auto` is decided
 
-The rules are few and stand in `engine/settle.py`; *n* are the training examples. `capas plan` shows what comes of them.
+The rules are few and stand in `engine/defaults.py`; *n* are the training examples. `capas plan` shows what comes of them.
 
 | key | rule |
 |---|---|
-| `network.name` | `efficientnet-lite0` for colour photographs (median side of 48 pixels or more) when *n* is at most {FEW_EXAMPLES} and its weights are installed; else `compact` |
-| `network.width` | the network's own; half of it when *n* is below {MANY_EXAMPLES} |
-| `network.mirrored` | where training pictures are mirrored |
-| `data.image_size` | the median side, within what suits the network; at most {SMALL_SIDE} for networks of small pictures |
+| `network.name` | `efficientnet-lite0` for colour photographs (median side of 48 pixels or more) when *n* is at most {MAX_TRANSFER_EXAMPLES} and its weights are installed; else `compact` |
+| `network.width` | the network's own; half of it when *n* is below {WIDE_NETWORK_EXAMPLES} |
+| `network.flip_tta` | where training pictures are mirrored |
+| `data.image_size` | the median side, within what suits the network; at most {MAX_DEFAULT_SIDE} for networks of small pictures |
 | `data.fit` | `squash` where pictures are nearly square, else `crop` |
 | `augment.flip` | not where the name of a class is a sign (a digit, a letter) or speaks of a side |
 | `augment.colour` | not for grey pictures |
@@ -75,7 +79,7 @@ def page() -> str:
     return "\n".join([HEAD, *(_section(name, model) for name, model in Config()), RULES]).rstrip() + "\n"
 
 
-def _section(name: str, model: Section) -> str:
+def _section(name: str, model: ConfigSection) -> str:
     rows = [_row(name, key, info) for key, info in type(model).model_fields.items()]
     head = ["| key | values | default | meaning |", "|---|---|---|---|"]
     return "\n".join([f"## {name}", "", (type(model).__doc__ or "").strip(), "", *head, *rows, ""])

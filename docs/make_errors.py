@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from capas.core.messages import catalogue
+from capas.core.i18n import catalogue
 
 PAGE = Path(__file__).parent / "errors.md"
 HEAD = """# Errors

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from capas.trust.report_file import ReportFile
+from capas.trust.report_schema import ReportFile
 
 PAGE = Path(__file__).parent / "report.schema.json"
 

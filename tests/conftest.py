@@ -28,7 +28,7 @@ install_import_hook("capas", "beartype.beartype(conf=beartype.BeartypeConf(is_pe
 
 import torch  # noqa: E402
 
-from capas.core.messages import choose_language  # noqa: E402
+from capas.core.i18n import choose_language  # noqa: E402
 from tests.harness import FIXED, train_here  # noqa: E402
 
 # They import the reference libraries, which the project never does.

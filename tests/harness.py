@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+FIXTURES = Path(__file__).parent / "fixtures"
 # Tiny and without any measuring: the same on every machine.
 FIXED: Mapping[str, object] = {
     "network.width": 8,

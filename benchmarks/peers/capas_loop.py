@@ -8,17 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.peers.common import task
-from capas.data.look import inputs_of
+from capas.data.inspect.report import input_collection
 from capas.engine.build import build
 from capas.engine.config import Config
+from capas.engine.dataset_record import DatasetRecord
+from capas.engine.distributed import Ranks
 from capas.engine.events import Stepped
-from capas.engine.loop import Score, StopRequest
-from capas.engine.parallel import Ranks
-from capas.engine.plan import make_plan, record_of
-from capas.engine.recipe import Work
+from capas.engine.loop import StopRequest, ValidationScore
+from capas.engine.plan import dataset_record_of, make_plan
+from capas.engine.recipe import PreparedDataset
 from capas.engine.recipes import recipe_for
-from capas.engine.recipes.one_answer import OneAnswer
-from capas.engine.record import Record
+from capas.engine.recipes.single_output.learn import SingleOutputJob
 
 SETTINGS = {
     "data.source": "sample:mnist5k", "data.validation": 0.0, "network.name": "two-conv", "augment.crop": 0.0,
@@ -35,16 +35,16 @@ changes = {
 extra = wanted.get("settings", {})
 assert isinstance(extra, Mapping)
 plan = make_plan(Config().merged({**SETTINGS, **changes, **extra}))
-record: Record = record_of(plan)
+record: DatasetRecord = dataset_record_of(plan)
 spec = plan.look.detection.spec
 with tempfile.TemporaryDirectory() as folder:
     indices = [i for i, usable in enumerate(plan.look.usable) if usable]
-    work = Work(
-        config=plan.config, spec=spec, record=record, inputs=inputs_of(plan.look.source, spec), targets=None,
+    work = PreparedDataset(
+        config=plan.config, spec=spec, record=record, inputs=input_collection(plan.look.source, spec), targets=None,
         indices=indices, cache=Path(folder) / "cache",
     )  # fmt: skip
     learnable = recipe_for(spec).prepare(work, Ranks())
-    assert isinstance(learnable, OneAnswer)
+    assert isinstance(learnable, SingleOutputJob)
     built = build(plan.config, learnable, checkpoints=Path(folder), ranks=Ranks(), stop=StopRequest(), execution=None)
     test = record.positions("test")
     labels = [record.labels[i] for i in test.tolist()]
@@ -59,14 +59,14 @@ with tempfile.TemporaryDirectory() as folder:
     looks: list[float] = []
     reached: list[float] = []
 
-    def evaluate() -> Score:
+    def evaluate() -> ValidationScore:
         """A look at the test pictures after an epoch, only to time the way to the target; its seconds do not count."""
         started = time.perf_counter()
         hits = right()
         if hits >= float(str(wanted["target"])) * len(labels):
             reached.append(clock - sum(looks))
         looks.append(time.perf_counter() - started)
-        return Score(metric="accuracy", value=hits / len(labels), loss=0.0, n=len(labels))
+        return ValidationScore(metric="accuracy", value=hits / len(labels), loss=0.0, n=len(labels))
 
     loop = replace(built.loop, evaluate=evaluate if wanted.get("target") else None)
     clock, step = 0.0, 0

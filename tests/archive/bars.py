@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from capas.archive.adding import add
-from capas.archive.library import Library
-from capas.archive.making import keep_making, making_of
-from capas.engine.line_reader import LineReader
-from capas.pages.page import Line
+from capas.archive.library.adding import add_pages_from
+from capas.archive.library.database import Library
+from capas.archive.reading.index_provenance import provenance_of_reader, write_index_provenance
+from capas.engine.recipes.transcription.line_reader import LineReader
+from capas.page_formats.page import Line
 from tests.harness import FIXED, train_here
 
 HEIGHT, STEP, LEFT = 16, 12, 20
@@ -59,10 +59,10 @@ def library_of(
         if not (scans / f"{page}.png").exists():
             Image.fromarray(sheet).save(scans / f"{page}.png")
     library = Library.create(folder / "archive", "Bars")
-    add(library, [scans], "", fetch=False, progress=lambda done, of: None)
+    add_pages_from(library, [scans], "", fetch=False, progress=lambda done, of: None)
     for row in library.pages():
         library.set_lines(row.id, lines_on(row.width, lines), origin="found")
-    keep_making(library, making_of(reader, where, least))
+    write_index_provenance(library, provenance_of_reader(reader, where, least))
     return library
 
 

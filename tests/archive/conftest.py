@@ -12,16 +12,17 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from capas.archive.adding import add
-from capas.archive.library import Library, PageRow
-from capas.archive.making import Making, keep_making
-from capas.archive.posteriors import packed, unpacked
-from capas.archive.reading import index_of, spots_of
-from capas.archive.serve import ArchiveServer, Serving
-from capas.archive.stores import SPOTS
-from capas.pages.line_images import line_size, reaches
-from capas.pages.page import Line
-from capas.tasks.transcribe import Alphabet, read_greedily
+from capas.archive.library.adding import add_pages_from
+from capas.archive.library.database import Library, PageRow
+from capas.archive.reading.index_provenance import IndexProvenance, write_index_provenance
+from capas.archive.reading.index_stores import SPOTS
+from capas.archive.reading.pages import open_index, spots_of_lines
+from capas.archive.reading.posteriors import pack_posteriors, unpack_posteriors
+from capas.archive.web.server import ArchiveServer, ServerConfig
+from capas.decoding.alphabet import Alphabet
+from capas.decoding.transcripts import greedy_transcript
+from capas.page_formats.layout.line_images import line_extents, line_size
+from capas.page_formats.page import Line
 
 WIDTH, HEIGHT = 900, 420
 TEXTS = {
@@ -29,7 +30,7 @@ TEXTS = {
     "1607/fol_2": ("otorgo a juan ortiz la casa", "en la çiudad de cadiz y sus <b>casas", "dos casas en triana"),
 }
 CHARACTERS = "".join(sorted(set("".join(line for lines in TEXTS.values() for line in lines))))
-MAKING = Making(reader="made", model="f" * 32, temperature=1.0, least=0.01, height=48, columns=4,
+MAKING = IndexProvenance(reader="made", model="f" * 32, temperature=1.0, min_probability=0.01, height=48, columns=4,
                 characters=CHARACTERS)  # fmt: skip
 
 
@@ -67,14 +68,16 @@ def read(library: Library, page: PageRow, texts: tuple[str, ...]) -> None:
     lines, alphabet = lines_of(texts), Alphabet(characters=CHARACTERS)
     library.set_lines(page.id, lines, origin="found")
     answers = []
-    for number, (line, text, reach) in enumerate(zip(lines, texts, reaches(lines, HEIGHT), strict=True)):
+    for number, (line, text, reach) in enumerate(zip(lines, texts, line_extents(lines, HEIGHT), strict=True)):
         frames = line_size(line, MAKING.height, reach) // MAKING.columns
-        content = packed(posteriors_of(text, frames, 0.6 if number == 1 else 0.97))
-        best = read_greedily(torch.from_numpy(unpacked(content)).log(), alphabet)
+        content = pack_posteriors(posteriors_of(text, frames, 0.6 if number == 1 else 0.97))
+        best = greedy_transcript(torch.from_numpy(unpack_posteriors(content)).log(), alphabet)
         answers.append((best.text, best.probability, content))
     contents = [content for _, _, content in answers]
-    spots = [one for line in spots_of(contents, alphabet, page=page.id, least=MAKING.least) for one in line]
-    with index_of(library, MAKING.origin) as store:
+    spots = [
+        one for line in spots_of_lines(contents, alphabet, page=page.id, least=MAKING.min_probability) for one in line
+    ]
+    with open_index(library, MAKING.origin) as store:
         store.add([str(page.id)], spots)
     library.set_answers(page.id, answers, MAKING.model)
 
@@ -86,8 +89,8 @@ def made_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, texts in TEXTS.items():
         draw(root / "scans" / f"{name}.png", texts)
     library = Library.create(root / "archive", "Notaries <of> Seville")
-    add(library, [root / "scans"], "notaries", fetch=False, progress=lambda done, of: None)
-    keep_making(library, MAKING)
+    add_pages_from(library, [root / "scans"], "notaries", fetch=False, progress=lambda done, of: None)
+    write_index_provenance(library, MAKING)
     for page, texts in zip(library.pages(), TEXTS.values(), strict=True):
         read(library, page, texts)
     return root
@@ -102,7 +105,7 @@ def library(made_archive: Path, tmp_path: Path) -> Library:
 
 
 @contextmanager
-def served(library: Library, serving: Serving) -> Iterator[ArchiveServer]:
+def served(library: Library, serving: ServerConfig) -> Iterator[ArchiveServer]:
     """A server on a free port, in a thread."""
     with ArchiveServer(library, serving) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from capas.archive.library import Library
+from capas.archive.library.database import Library
 from capas.archive.review import reviews
 from tests.harness import capas_here
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from capas.archive.adding import Added, add
-from capas.archive.library import FILE, Library
-from capas.archive.scans import MAX_PIXELS, decode
-from capas.archive.snippets import Crop, Pictures
+from capas.archive.library.adding import AddedPages, add_pages_from
+from capas.archive.library.database import FILE, Library
+from capas.archive.library.scans import MAX_PIXELS, decode_page
+from capas.archive.search.snippets import Crop, PageImages
 from capas.core.databases import database_error
 from capas.core.errors import CapasError
 from tests.archive.conftest import draw
@@ -32,8 +32,8 @@ def empty(tmp_path: Path) -> Library:
     return Library.create(tmp_path / "archive", "")
 
 
-def added(library: Library, *paths: Path) -> Added:
-    return add(library, paths, "", fetch=False, progress=lambda done, of: None)
+def added(library: Library, *paths: Path) -> AddedPages:
+    return add_pages_from(library, paths, "", fetch=False, progress=lambda done, of: None)
 
 
 def huge_png(path: Path) -> None:
@@ -81,14 +81,14 @@ def test_a_page_with_a_useless_transcript_is_a_page_without(
 def test_a_picture_that_was_replaced_is_not_shown_as_the_former(library: Library, tmp_path: Path) -> None:
     page = library.pages()[0]
     draw(tmp_path / "other.png", ("otra",))
-    assert decode(Path(page.source), page.frame, hash=page.hash).size
+    assert decode_page(Path(page.source), page.frame, hash=page.hash).size
     with pytest.raises(CapasError) as caught:
-        decode(tmp_path / "other.png", 0, hash=page.hash)
+        decode_page(tmp_path / "other.png", 0, hash=page.hash)
     assert caught.value.key == "page_replaced"
     with library.changing() as connection:
         connection.execute("UPDATE pages SET source = ? WHERE id = ?", (str(tmp_path / "other.png"), page.id))
     with pytest.raises(CapasError) as caught:
-        Pictures().jpeg(library.page(page.id), Crop(left=0, top=0, width=10, height=10), 10, 10)
+        PageImages().jpeg(library.page(page.id), Crop(left=0, top=0, width=10, height=10), 10, 10)
     assert caught.value.key == "page_replaced"
 
 
@@ -166,7 +166,7 @@ def test_ctrl_c_while_adding_says_what_is_kept(
     def interrupted(*_: object, **__: object) -> Iterator[object]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("capas.cli.archive_verbs.add_paths", interrupted)
+    monkeypatch.setattr("capas.cli.archive_verbs.add_pages_from", interrupted)
     got = capas_here(capsys, "archive", "add", empty.folder, empty.folder.parent / "in")
     assert got.code == 130 and "Stopped." in got.err
 

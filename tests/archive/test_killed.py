@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from capas.archive.library import Library
-from capas.archive.review import correct, reviews
-from capas.archive.stores import kept, opened
-from capas.engine.line_reader import LineReader
+from capas.archive.library.database import Library
+from capas.archive.reading.index_stores import open_store, read_location
+from capas.archive.review import record_correction, reviews
+from capas.engine.recipes.transcription.line_reader import LineReader
 from tests.archive.bars import content, library_of, reader_run
 from tests.engine.forks import Forks, forks
 from tests.harness import capas_here
@@ -68,7 +68,7 @@ def pages_read(library: Library) -> int:
 
 
 def spots(library: Library) -> list[object]:
-    with closing(opened(library, kept(library))) as store:
+    with closing(open_store(library, read_location(library))) as store:
         return [store.origin, *store.everything()]
 
 
@@ -114,9 +114,9 @@ def test_corrected_while_it_is_read(
     searched = capas_here(capsys, "archive", "search", copy.folder, "a*", "--json")
     said = {(page, "l1"): f"a {page}" for page in range(PAGES, 0, -1)}
     for (page, line), text in said.items():
-        correct(copy, page, line, text, "ana")
+        record_correction(copy, page, line, text, "ana")
     assert processes.exit_code() == 0
-    truths = {(page.id, row.line.id): row.truth for page in copy.pages() for row in copy.lines(page.id)}
+    truths = {(page.id, row.line.id): row.target for page in copy.pages() for row in copy.lines(page.id)}
     assert {where: truth for where, truth in truths.items() if truth is not None} == said
     assert {(one.page, one.line): one.text for one in reviews(copy)} == said
     assert (content(copy), spots(copy)) == (content(whole), spots(whole))
@@ -125,7 +125,7 @@ def test_corrected_while_it_is_read(
 
 def test_making_an_archive_that_was_killed_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("capas.archive.library.VERSION", "no number;")
+        patch.setattr("capas.archive.library.database.VERSION", "no number;")
         with pytest.raises(Exception, match="syntax"):
             Library.create(tmp_path / "new", "a")
     assert Library.create(tmp_path / "new", "b").fact("title") == "b"

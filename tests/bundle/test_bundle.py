@@ -14,7 +14,7 @@ from capas.bundle.card import Card, read_card, write_card
 from capas.bundle.read import PICKLE_SUFFIXES
 from capas.bundle.readme import model_card
 from capas.core.errors import CapasError
-from capas.core.messages import choose_language
+from capas.core.i18n import choose_language
 from capas.engine.predict import load_model
 
 
@@ -70,7 +70,7 @@ def test_a_card_reads_back_equal_and_has_these_keys(bundle: Path, tmp_path: Path
         "provenance": ["capas", "torch", "processor", "created", "seed", "seconds", "steps", "device", "precision",
                        "memory_format", "threads"],
     }  # fmt: skip
-    assert list(tree["network"]["settings"]) == ["in_channels", "num_classes", "image_size", "width", "mirrored"]
+    assert list(tree["network"]["settings"]) == ["in_channels", "num_classes", "image_size", "width", "flip_tta"]
     assert (tree["task"], tree["medium"]) == ("classify", "image")
     assert tree["inputs"] == [{"name": "image", "kind": "image", "unit": ""}]
     assert tree["targets"] == [{"name": "class", "kind": "category", "unit": ""}]

@@ -13,12 +13,12 @@ import torch
 
 from capas.bundle import export
 from capas.bundle.export import Exportable, export_onnx
-from capas.bundle.export_forms import Probabilities
+from capas.bundle.export_wrappers import ProbabilityOutput
 from capas.core.errors import CapasError
-from capas.data.preparation import Preparation
+from capas.data.image.preprocess import ImagePreprocessing
 from capas.engine.predict import Model, load_model
-from capas.engine.recipes.pictures import exportable_pictures
-from capas.networks.catalog import build
+from capas.engine.recipes.shared.image_export import exportable_images
+from capas.networks.catalog import create_network
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +27,18 @@ def model(finished_run: Path) -> Model:
 
 
 def shape_of(model: Model) -> tuple[int, int, int]:
-    return Preparation.from_json(exported(model).facts["preparation"]).shape  # type: ignore[arg-type]
+    return ImagePreprocessing.from_json(exported(model).facts["preparation"]).shape  # type: ignore[arg-type]
 
 
 def exported(model: Model) -> Exportable:
-    return model.answering.exportable(())
+    return model.predictor.exportable(())
 
 
-def classifier(network: torch.nn.Module, preparation: Preparation, pictures: torch.Tensor, *, tags: bool) -> Exportable:
-    raw = exportable_pictures(network, preparation, list(pictures))
-    whole = Probabilities(raw.network, exclusive=not tags)
+def classifier(
+    network: torch.nn.Module, preparation: ImagePreprocessing, pictures: torch.Tensor, *, tags: bool
+) -> Exportable:
+    raw = exportable_images(network, preparation, list(pictures))
+    whole = ProbabilityOutput(raw.network, exclusive=not tags)
     return replace(raw, network=whole, output="probabilities", axes=("batch", 3))
 
 
@@ -82,7 +84,7 @@ def test_the_file_beside_it_says_how_to_prepare_pictures(model: Model, tmp_path:
     facts = json.loads((tmp_path / "m.json").read_text())
     assert facts["classes"] == model.classes and facts["verified"]["examples"] == 3
     assert facts["inputs"][0]["shape"] == ["batch", 3, 32, 32] and facts["output"]["shape"] == ["batch", 3]
-    assert Preparation.from_json(facts["preparation"]).as_json() == exported(model).facts["preparation"]
+    assert ImagePreprocessing.from_json(facts["preparation"]).as_json() == exported(model).facts["preparation"]
     inputs = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"]).get_inputs()
     assert [(i.name, i.type) for i in inputs] == [("pictures", "tensor(uint8)")]
     assert inputs[0].shape[1:] == [3, 32, 32] and isinstance(inputs[0].shape[0], str)
@@ -91,11 +93,11 @@ def test_the_file_beside_it_says_how_to_prepare_pictures(model: Model, tmp_path:
 @pytest.mark.slow
 def test_efficientnet_lite0_answers_the_same(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = build("efficientnet-lite0", in_channels=3, num_classes=3, image_size=32).eval()
+    network = create_network("efficientnet-lite0", in_channels=3, num_classes=3, image_size=32).eval()
     for layer in network.modules():
         if isinstance(layer, torch.nn.BatchNorm2d) and layer.running_mean is not None:
             layer.running_mean.normal_(0, 0.1)
-    preparation = Preparation(height=32, width=32, channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+    preparation = ImagePreprocessing(height=32, width=32, channels=3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
     pictures = noise(5, preparation.shape)
     done = export_onnx(classifier(network, preparation, pictures, tags=False), tmp_path / "lite0.onnx")
     assert done.difference <= 1e-4
@@ -150,7 +152,7 @@ def test_a_name_that_the_description_would_overwrite_is_refused(model: Model, qu
 
 def test_tags_leave_as_probabilities_of_their_own(tmp_path: Path) -> None:
     """Not sharing one whole, as classes do."""
-    preparation = Preparation(height=4, width=4, channels=1)
+    preparation = ImagePreprocessing(height=4, width=4, channels=1)
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3))
     pictures = noise(3, preparation.shape)
     done = export_onnx(classifier(network, preparation, pictures, tags=True), tmp_path / "tags.onnx")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from capas.archive.library import Library, NewPage
+from capas.archive.library.database import Library, NewPage
 from capas.cli import complete
 
 

@@ -10,7 +10,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from capas.cli.app import app
 from capas.cli.complete import SAMPLES as OFFERED
 from capas.cli.complete import data, networks, runs
-from capas.data.samples import SAMPLES
+from capas.data.sources.samples import SAMPLES
 from capas.networks.catalog import NETWORKS
 from capas.version import __version__
 from tests.cli.snapshot import assert_snapshot

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from capas.core.messages import choose_language
+from capas.core.i18n import choose_language
 from tests.harness import capas_here
 
 REFERENCE = "id,label\n" + "".join(f"x{i},{'ab'[i % 2]}\n" for i in range(40))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from capas.core.messages import choose_language
+from capas.core.i18n import choose_language
 from capas.trust.report import make_report
 from capas.trust.theme import THEMES
 from tests.cli.snapshot import assert_snapshot, shape_of

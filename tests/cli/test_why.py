@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.cli.snapshot import assert_snapshot, shape_of
 from tests.data.drawing import class_folders
-from tests.engine.made import rows_table, sound_folders, texts_table
+from tests.engine.made_problems import rows_table, sound_folders, texts_table
 from tests.harness import FIXED, Answer, capas_here, train_here
 from tests.trust.bars import SMALL, made_pictures
 

@@ -10,34 +10,34 @@ import pytest
 import torch
 
 from capas.core.errors import CapasError
-from capas.data.augment import Augmentation
 from capas.data.batch import Batch
-from capas.data.loader import Loader
-from capas.data.pictures import ArrayPictures
-from capas.data.preparation import Preparation
-from capas.data.store import PictureStore
+from capas.data.image.augment import ImageAugmentation
+from capas.data.image.io import ImageArray
+from capas.data.image.preprocess import ImagePreprocessing
+from capas.data.image.store import ImageStore
+from capas.data.loader import ImageLoader
 
-PREPARATION = Preparation(height=6, width=6, channels=3)
-VARIED = Augmentation(crop=0.2, flip=True, cutout=0.3, mixup=0.4)
+PREPARATION = ImagePreprocessing(height=6, width=6, channels=3)
+VARIED = ImageAugmentation(crop=0.2, flip=True, cutout=0.3, mixup=0.4)
 COUNT = 50
 LABELS = torch.arange(COUNT) * 10
 
 
-def made_store(budget: int | None = None, folder: Path | None = None) -> PictureStore:
+def made_store(budget: int | None = None, folder: Path | None = None) -> ImageStore:
     arrays = np.random.default_rng(0).integers(0, 256, (COUNT, 6, 6, 3), dtype=np.uint8)
-    pictures = ArrayPictures(arrays, "x")
-    return PictureStore.build(pictures, range(COUNT), PREPARATION, budget_bytes=budget, cache_folder=folder)
+    pictures = ImageArray(arrays, "x")
+    return ImageStore.build(pictures, range(COUNT), PREPARATION, budget_bytes=budget, cache_folder=folder)
 
 
-def even_store() -> PictureStore:
+def even_store() -> ImageStore:
     """All pictures alike, so that batches differ by their augmentation only."""
-    return PictureStore(np.full((COUNT, 3, 6, 6), 200, dtype=np.uint8), {})
+    return ImageStore(np.full((COUNT, 3, 6, 6), 200, dtype=np.uint8), {})
 
 
-def loader(store: PictureStore | None = None, *, batch_size: int = 8, seed: int = 1, rank: int = 0,
-           world_size: int = 1, drop_last: bool = True, augmentation: Augmentation = VARIED,
-           positions: torch.Tensor | None = None) -> Loader:  # fmt: skip
-    return Loader(
+def loader(store: ImageStore | None = None, *, batch_size: int = 8, seed: int = 1, rank: int = 0,
+           world_size: int = 1, drop_last: bool = True, augmentation: ImageAugmentation = VARIED,
+           positions: torch.Tensor | None = None) -> ImageLoader:  # fmt: skip
+    return ImageLoader(
         made_store() if store is None else store,
         LABELS,
         torch.arange(3, COUNT) if positions is None else positions,
@@ -86,7 +86,7 @@ def test_an_epoch_takes_each_picture_once_and_shuffles_anew() -> None:
 
 
 def test_images_labels_and_positions_belong_together() -> None:
-    made = loader(augmentation=Augmentation())
+    made = loader(augmentation=ImageAugmentation())
     for batch in islice(made.iterate(), 3):
         assert torch.equal(batch.targets, batch.positions * 10)
         assert torch.equal(batch.inputs, PREPARATION.normalise(made.store.take(batch.positions)))
@@ -94,7 +94,7 @@ def test_images_labels_and_positions_belong_together() -> None:
 
 
 def test_augmentation_differs_from_step_to_step() -> None:
-    made = loader(even_store(), batch_size=40, augmentation=Augmentation(cutout=0.5))
+    made = loader(even_store(), batch_size=40, augmentation=ImageAugmentation(cutout=0.5))
     assert not torch.equal(made.batch(0).inputs, made.batch(1).inputs)
 
 
@@ -121,7 +121,9 @@ def test_ranks_take_disjoint_equal_parts_of_each_batch(world_size: int, drop_las
 
 def test_ranks_augment_differently() -> None:
     store = even_store()
-    parts = [loader(store, batch_size=40, rank=r, world_size=2, augmentation=Augmentation(cutout=0.5)) for r in (0, 1)]
+    parts = [
+        loader(store, batch_size=40, rank=r, world_size=2, augmentation=ImageAugmentation(cutout=0.5)) for r in (0, 1)
+    ]
     assert not torch.equal(parts[0].batch(0).inputs, parts[1].batch(0).inputs)
 
 

@@ -6,43 +6,43 @@ from collections import Counter
 import pytest
 
 from capas.core.errors import CapasError
-from capas.data.splits import position, split
+from capas.data.splits import assign_splits, hash_position
 
 KEYS = [f"key{i}" for i in range(3000)]
 LABELS = [f"class{i % 3}" for i in range(3000)]
 
 
 def test_shares_come_out_as_asked() -> None:
-    counts = Counter(split(KEYS, LABELS))
+    counts = Counter(assign_splits(KEYS, LABELS))
     assert abs(counts["test"] - 450) < 60  # three standard deviations of a binomial
     assert abs(counts["validation"] - 450) < 60
 
 
 def test_positions_are_even_and_depend_on_the_salt() -> None:
-    places = [position(key, "capas-1") for key in KEYS]
+    places = [hash_position(key, "capas-1") for key in KEYS]
     assert all(0 <= place < 1 for place in places)
     assert abs(sum(places) / len(places) - 0.5) < 0.02
-    assert position("a", "capas-1") != position("a", "capas-2")
-    assert position("a", "capas-1") == pytest.approx(0.08053192205563675)  # the rule itself may never change
+    assert hash_position("a", "capas-1") != hash_position("a", "capas-2")
+    assert hash_position("a", "capas-1") == pytest.approx(0.08053192205563675)  # the rule itself may never change
 
 
 def test_adding_removing_and_shuffling_moves_nothing() -> None:
-    before = dict(zip(KEYS, split(KEYS, LABELS), strict=True))
+    before = dict(zip(KEYS, assign_splits(KEYS, LABELS), strict=True))
     more = [f"new{i}" for i in range(500)]
     order = list(range(3500))
     random.Random(0).shuffle(order)
     keys, labels = KEYS + more, LABELS + ["class1"] * 500
-    after = split([keys[i] for i in order], [labels[i] for i in order])
+    after = assign_splits([keys[i] for i in order], [labels[i] for i in order])
     assert all(before[keys[i]] == side for i, side in zip(order, after, strict=True) if keys[i] in before)
-    assert list(split(KEYS[:1000], LABELS[:1000])) == [before[key] for key in KEYS[:1000]]
+    assert list(assign_splits(KEYS[:1000], LABELS[:1000])) == [before[key] for key in KEYS[:1000]]
 
 
 def test_same_key_and_same_group_stay_together() -> None:
     keys = [f"k{i % 40}" for i in range(400)]
-    by_key = {(key, side) for key, side in zip(keys, split(keys, ["a", "b"] * 200), strict=True)}
+    by_key = {(key, side) for key, side in zip(keys, assign_splits(keys, ["a", "b"] * 200), strict=True)}
     assert len(by_key) == 40
     groups = [f"g{i % 30}" for i in range(3000)]
-    sides = split(KEYS, LABELS, groups=groups)
+    sides = assign_splits(KEYS, LABELS, groups=groups)
     assert len(set(zip(groups, sides, strict=True))) == 30
 
 
@@ -51,14 +51,14 @@ def test_every_class_is_in_every_split_from_three_on(size: int) -> None:
     for trial in range(50):
         keys = [f"{trial}-{i}" for i in range(3 * size)]
         labels = [f"c{i % 3}" for i in range(3 * size)]
-        sides = split(keys, labels)
+        sides = assign_splits(keys, labels)
         assert len(set(zip(labels, sides, strict=True))) == 9
 
 
 def test_a_class_of_one_trains_and_a_class_of_two_also_tests() -> None:
     for trial in range(50):
         keys = [f"{trial}-{i}" for i in range(3)]
-        sides = split(keys, ["lone", "pair", "pair"])
+        sides = assign_splits(keys, ["lone", "pair", "pair"])
         assert sides[0] == "train"
         assert set(sides[1:]) == {"train", "test"}
 
@@ -66,9 +66,9 @@ def test_a_class_of_one_trains_and_a_class_of_two_also_tests() -> None:
 def test_only_the_nearest_key_is_moved() -> None:
     for trial in range(200):
         keys = [f"{trial}-{i}" for i in range(6)]
-        places = [position(key, "capas-1") for key in keys]
+        places = [hash_position(key, "capas-1") for key in keys]
         if min(places) > 0.3:  # all in train by the rule
-            sides = split(keys, ["a"] * 6)
+            sides = assign_splits(keys, ["a"] * 6)
             order = sorted(range(6), key=lambda i: places[i])
             assert [sides[i] for i in order] == ["test", "validation", *["train"] * 4]
             return
@@ -77,23 +77,23 @@ def test_only_the_nearest_key_is_moved() -> None:
 
 def test_fixed_splits_are_respected_and_validation_is_carved_out_of_train() -> None:
     fixed = (["train"] * 4 + ["test"]) * 600
-    sides = split(KEYS, LABELS, fixed=fixed)  # type: ignore[arg-type]
+    sides = assign_splits(KEYS, LABELS, fixed=fixed)  # type: ignore[arg-type]
     assert all((side == "test") == (given == "test") for side, given in zip(sides, fixed, strict=True))
     assert 280 < sides.count("validation") < 440
     whole = (["train"] * 3 + ["validation", "test"]) * 600
-    assert list(split(KEYS, LABELS, fixed=whole)) == whole  # type: ignore[arg-type]
+    assert list(assign_splits(KEYS, LABELS, fixed=whole)) == whole  # type: ignore[arg-type]
 
 
 def test_only_train_given_carves_both_and_open_rows_never_join_the_given_test() -> None:
-    assert set(split(KEYS, LABELS, fixed=["train"] * 3000)) == {"train", "validation", "test"}
-    sides = split(KEYS, LABELS, fixed=("test", *[None] * 2999))
+    assert set(assign_splits(KEYS, LABELS, fixed=["train"] * 3000)) == {"train", "validation", "test"}
+    sides = assign_splits(KEYS, LABELS, fixed=("test", *[None] * 2999))
     assert sides.count("test") == 1
 
 
 def test_without_training_part_or_with_impossible_shares() -> None:
     with pytest.raises(CapasError, match="train"):
-        split(["a"], ["x"], fixed=["test"])
+        assign_splits(["a"], ["x"], fixed=["test"])
     for validation, test in ((0.5, 0.5), (-0.1, 0.1), (float("nan"), 0.1)):
         with pytest.raises(CapasError):
-            split(["a"], ["x"], validation=validation, test=test)
-    assert set(split(KEYS, LABELS, validation=0.0, test=0.0)) == {"train"}
+            assign_splits(["a"], ["x"], validation=validation, test=test)
+    assert set(assign_splits(KEYS, LABELS, validation=0.0, test=0.0)) == {"train"}

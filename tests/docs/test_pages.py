@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from capas.cli.app import app
-from capas.core.messages import catalogue
-from capas.data.samples import SAMPLES
+from capas.core.i18n import catalogue
+from capas.data.sources.samples import SAMPLES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}

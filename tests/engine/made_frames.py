@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from capas.data.segments import Segment
+from capas.data.audio.segments import Segment
 
 RATE = 8000
 HERTZ = {"low": 400.0, "high": 1800.0}

@@ -11,18 +11,18 @@ from torch import nn
 
 from capas.core.errors import CapasError
 from capas.engine.checkpoint import (
-    Position,
+    TrainingPosition,
     newest_checkpoint,
     optimizer_tensors,
-    read_best,
+    read_best_weights,
     read_checkpoint,
     restore_optimizers,
-    save_best,
+    save_best_weights,
     save_checkpoint,
 )
 from capas.engine.optim import make_optimizer
 
-AT_NINE = Position(
+AT_NINE = TrainingPosition(
     step=9, progress=0.3, steps_left=21, seconds=4.5, best=0.75, best_step=6, evaluated_step=9, since_best=1
 )
 
@@ -42,7 +42,7 @@ def test_position_and_tensors_read_back_to_the_bit(tmp_path: Path) -> None:
 def test_the_newest_two_are_kept_and_the_newest_is_found(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path) is None and newest_checkpoint(tmp_path / "none") is None
     for step in (2, 10, 9999999, 123456789):
-        save_checkpoint(tmp_path, {"a": torch.tensor(step)}, Position(step=step))
+        save_checkpoint(tmp_path, {"a": torch.tensor(step)}, TrainingPosition(step=step))
     found = newest_checkpoint(tmp_path)
     assert found is not None and found[1].step == 123456789 and int(found[0]["a"]) == 123456789
     assert len(list(tmp_path.iterdir())) == 2
@@ -69,10 +69,10 @@ def test_what_cannot_be_read_is_passed_over(kind: str, tmp_path: Path) -> None:
 
 def test_best_weights_are_kept_with_those_before_and_missing_ones_are_named(tmp_path: Path) -> None:
     for step in (1, 2, 3):
-        save_best(tmp_path, {"a": torch.tensor(step)}, step)
-    assert [int(read_best(tmp_path, step)["a"]) for step in (2, 3)] == [2, 3]
+        save_best_weights(tmp_path, {"a": torch.tensor(step)}, step)
+    assert [int(read_best_weights(tmp_path, step)["a"]) for step in (2, 3)] == [2, 3]
     with pytest.raises(CapasError) as caught:
-        read_best(tmp_path, 1)
+        read_best_weights(tmp_path, 1)
     assert caught.value.key == "checkpoints_damaged" and "best-00000001" in str(caught.value)
 
 
@@ -97,7 +97,7 @@ def test_a_restored_optimiser_steps_to_the_same_bits(
     steps(*whole, range(6))
     steps(*first, range(3))
     tensors = {**first[0].state_dict(), **optimizer_tensors({"correct": first[1]})}
-    read, _ = read_checkpoint(save_checkpoint(tmp_path, tensors, Position()))
+    read, _ = read_checkpoint(save_checkpoint(tmp_path, tensors, TrainingPosition()))
     network, optimizer = begun()
     with torch.no_grad():
         for parameter_name, parameter in network.named_parameters():

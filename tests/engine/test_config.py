@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from capas.core.errors import CapasError
-from capas.engine.config import Config, known_keys, parse_settings, read_config, validated, write_toml
+from capas.engine.config import Config, config_to_toml, known_keys, parse_settings, read_config, validate_config
 
 ODD = [
     'a "b" \\ c',
@@ -28,7 +28,7 @@ def refused(changes: dict[str, object]) -> CapasError:
 @pytest.mark.parametrize("text", ODD)
 def test_any_text_survives_toml(text: str, tmp_path: Path) -> None:
     config = Config().merged({"data.source": text, "data.target": text})
-    (tmp_path / "plan.toml").write_bytes(write_toml(config).encode())
+    (tmp_path / "plan.toml").write_bytes(config_to_toml(config).encode())
     assert read_config(tmp_path / "plan.toml") == config
 
 
@@ -49,13 +49,13 @@ def test_every_value_survives_toml(tmp_path: Path) -> None:
             "execution.threads": 3,
         }
     )
-    (tmp_path / "plan.toml").write_text(write_toml(config))
+    (tmp_path / "plan.toml").write_text(config_to_toml(config))
     assert read_config(tmp_path / "plan.toml") == config
     assert read_config(tmp_path / "plan.toml").data.image_size == 96
 
 
 def test_the_file_names_every_key_that_is_set_and_says_what_it_means() -> None:
-    text = write_toml(Config())
+    text = config_to_toml(Config())
     unset = {"data.target", "data.task", "data.group"}
     written, section = set(), ""
     for line in text.splitlines():
@@ -158,4 +158,4 @@ def test_broken_files_are_refused_with_the_line(tmp_path: Path) -> None:
 def test_a_configuration_cannot_be_changed_in_place() -> None:
     with pytest.raises(ValueError, match="frozen"):
         setattr(Config().train, "seed", 3)  # noqa: B010
-    assert validated({}, where="nowhere") == Config()
+    assert validate_config({}, where="nowhere") == Config()

@@ -10,7 +10,7 @@ import pytest
 
 from capas.core.errors import CapasError
 from capas.engine.events import (
-    KINDS,
+    EVENT_KINDS,
     Evaluated,
     Event,
     Failed,
@@ -48,7 +48,7 @@ def stepped(step: int) -> Stepped:
 def test_every_kind_reads_back_and_is_one_line(tmp_path: Path) -> None:
     path = written(tmp_path / "events.jsonl", ALL)
     assert list(read_events(path)) == ALL
-    assert {type(event) for event in ALL} | {Resumed} == set(KINDS.values())
+    assert {type(event) for event in ALL} | {Resumed} == set(EVENT_KINDS.values())
     lines = path.read_bytes().rstrip(b"\n").split(b"\n")
     assert [json.loads(line) for line in lines] == [{"event": event.kind, **asdict(event)} for event in ALL]
 

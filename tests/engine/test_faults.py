@@ -17,9 +17,9 @@ import capas
 from capas.core.errors import CapasError
 from capas.data.batch import Batch
 from capas.engine import train as train_module
-from capas.engine.build import PlacedBatches
+from capas.engine.build import DeviceBatches
 from capas.engine.events import Event, Failed, Resumed, Saved, Started, read_events
-from capas.engine.train import Watch
+from capas.engine.train import TrainingCallbacks
 from tests.data.drawing import class_folders
 from tests.harness import FIXED, as_options, capas_here, train_here
 
@@ -37,7 +37,7 @@ def data(tmp_path: Path) -> Path:
     return class_folders(tmp_path / "pictures", cats=24, dogs=24)
 
 
-def stop_after(step: int) -> Watch:
+def stop_after(step: int) -> TrainingCallbacks:
     """Press Ctrl-C, once, when ``step`` is reached."""
     pressed: list[int] = []
 
@@ -46,7 +46,7 @@ def stop_after(step: int) -> Watch:
             pressed.append(event.step)
             os.kill(os.getpid(), signal.SIGINT)
 
-    return Watch(event=event)
+    return TrainingCallbacks(event=event)
 
 
 @pytest.fixture
@@ -288,14 +288,14 @@ def test_learning_that_breaks_down_names_step_and_examples(
 def test_poisoned_inputs_are_found_before_they_are_saved(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = PlacedBatches.iterate
+    real = DeviceBatches.iterate
 
-    def poisoned(batches: PlacedBatches[Batch[torch.Tensor]], start: int) -> Iterator[Batch[torch.Tensor]]:
+    def poisoned(batches: DeviceBatches[Batch[torch.Tensor]], start: int) -> Iterator[Batch[torch.Tensor]]:
         for batch in real(batches, start):
             batch.inputs[0, 0, 0, 0] = float("nan")
             yield batch
 
-    monkeypatch.setattr(PlacedBatches, "iterate", poisoned)
+    monkeypatch.setattr(DeviceBatches, "iterate", poisoned)
     error = refused(lambda: capas.train(data, out=tmp_path / "run", settings=TINY))
     assert (error.key, error.where) == ("loss_not_finite", "step 0")
     assert not list((tmp_path / "run").glob("checkpoints/*"))

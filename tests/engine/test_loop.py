@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from capas.core.errors import CapasError
-from capas.core.objective import Objective
-from capas.core.random import stream
+from capas.core.rng import seeded_generator
 from capas.engine import checkpoint
 from capas.engine import loop as loop_module
 from capas.engine.checkpoint import newest_checkpoint
 from capas.engine.events import Evaluated, Event, Failed, Finished, Resumed, Saved, Started, Stepped, Stopped
 from capas.engine.loop import StopRequest
-from capas.engine.optim import rate_at
+from capas.engine.optim import schedule_factor
+from capas.objectives.base import Objective
 from tests.engine.toys import RATES, Duel, Judges, Numbers, loop, stepper, weights
 
 
@@ -47,7 +47,7 @@ def test_steps_equal_those_made_by_hand() -> None:
         for phase in mine.phases:
             if number % phase.every:
                 continue
-            loss = mine.losses(batch, phase, stream(1, "loss", phase.name, number))[phase.loss]
+            loss = mine.losses(batch, phase, seeded_generator(1, "loss", phase.name, number))[phase.loss]
             network = mine.networks[phase.name]
             gradients = torch.autograd.grad(loss, list(network.parameters()))
             with torch.no_grad():
@@ -81,7 +81,7 @@ def test_events_come_in_order_and_the_schedule_reaches_its_end(tmp_path: Path) -
     assert [event.step for event in events if isinstance(event, Saved)] == [4, 8, 12]  # each was the best so far
     assert [event.step for event in events] == sorted(event.step for event in events)
     assert events[-1].step == 12 and not events[-1].early
-    expected = [rate_at(i / 12, warmup=0.2, schedule="one-cycle") for i in range(12)]
+    expected = [schedule_factor(i / 12, warmup=0.2, schedule="one-cycle") for i in range(12)]
     assert rates == pytest.approx(expected)
 
 
@@ -99,7 +99,7 @@ def test_the_reported_loss_is_the_mean_since_the_last_report(tmp_path: Path) -> 
     events = list(loop(duel, tmp_path, steps=6, train={"checkpoint_steps": 3}).run())
     working, losses = stepper(reference), []
     for number, batch in zip(range(6), Numbers().iterate(0), strict=False):
-        rate = rate_at(number / 6, warmup=0.2, schedule="one-cycle")
+        rate = schedule_factor(number / 6, warmup=0.2, schedule="one-cycle")
         losses.append(float(working.step(batch, number, rate)["judged"]))
     reports = [event for event in events if isinstance(event, Stepped)]
     assert [report.step for report in reports] == [3, 6]
@@ -112,7 +112,7 @@ def test_a_run_ends_with_the_weights_that_did_best(tmp_path: Path) -> None:
     judges = Judges(0.1, 0.7, 0.3, 0.2)
 
     class Looking(Judges):
-        def __call__(self) -> loop_module.Score:
+        def __call__(self) -> loop_module.ValidationScore:
             assert not duel.judge.training
             seen.append(weights(duel))
             return judges()
@@ -312,7 +312,7 @@ def test_when_no_checkpoint_can_be_read_nothing_is_begun_anew(tmp_path: Path) ->
 
 def test_best_weights_from_after_the_checkpoint_are_forgotten(tmp_path: Path) -> None:
     list(loop(Duel(), tmp_path, steps=4, evaluate=Judges(1, 1, 1, 1)).run())
-    checkpoint.save_best(tmp_path, {"judge.0.weight": torch.zeros(2, 2)}, 99)
+    checkpoint.save_best_weights(tmp_path, {"judge.0.weight": torch.zeros(2, 2)}, 99)
     assert (tmp_path / "best-00000099.safetensors").is_file()
     list(loop(Duel(), tmp_path, steps=4, evaluate=Judges()).run())
     assert [path.name for path in tmp_path.glob("best-*")] == ["best-00000004.safetensors"]

@@ -7,15 +7,22 @@ import pytest
 import torch
 from torch import nn
 
-from capas.engine.optim import MovingAverage, clip_gradients, make_optimizer, named_state, parameter_groups, rate_at
+from capas.engine.optim import (
+    WeightAverage,
+    clip_gradients,
+    make_optimizer,
+    named_tensors,
+    parameter_groups,
+    schedule_factor,
+)
 from capas.engine.step import set_mode
-from capas.networks.catalog import build, entry
+from capas.networks.catalog import create_network, find_entry
 from tests.harness import FIXED, train_here
 
 
 def test_one_cycle_rises_linearly_and_falls_as_a_cosine_to_zero() -> None:
     def rate(progress: float) -> float:
-        return rate_at(progress, warmup=0.2, schedule="one-cycle")
+        return schedule_factor(progress, warmup=0.2, schedule="one-cycle")
 
     assert rate(0.0) == 0 and rate(0.05) == pytest.approx(0.25) and rate(0.2) == 1 and rate(1.0) == pytest.approx(0)
     assert rate(0.2 + 0.8 / 3) == pytest.approx((1 + math.cos(math.pi / 3)) / 2)
@@ -24,12 +31,12 @@ def test_one_cycle_rises_linearly_and_falls_as_a_cosine_to_zero() -> None:
 
 
 def test_without_warm_up_it_begins_at_the_peak_and_constant_stays_there() -> None:
-    assert rate_at(0.0, warmup=0.0, schedule="one-cycle") == 1
-    assert [rate_at(p, warmup=0.5, schedule="constant") for p in (0.25, 0.5, 0.9, 1.0)] == [0.5, 1, 1, 1]
+    assert schedule_factor(0.0, warmup=0.0, schedule="one-cycle") == 1
+    assert [schedule_factor(p, warmup=0.5, schedule="constant") for p in (0.25, 0.5, 0.9, 1.0)] == [0.5, 1, 1, 1]
 
 
 def test_vectors_have_no_decay() -> None:
-    network = build("compact", in_channels=1, num_classes=3, image_size=8, width=4)
+    network = create_network("compact", in_channels=1, num_classes=3, image_size=8, width=4)
     groups = parameter_groups(network, learning_rate=0.1, weight_decay=0.5, head=None, backbone_rate=0.1)
     decayed = {id(p) for group in groups if group["weight_decay"] for p in params(group)}
     for name, parameter in network.named_parameters():
@@ -45,8 +52,8 @@ def params(group: dict[str, object]) -> list[nn.Parameter]:
 
 
 def test_a_pretrained_body_goes_slower_than_its_new_head() -> None:
-    network = build("efficientnet-lite0", in_channels=3, num_classes=3, image_size=32)
-    head = entry("efficientnet-lite0").head
+    network = create_network("efficientnet-lite0", in_channels=3, num_classes=3, image_size=32)
+    head = find_entry("efficientnet-lite0").head
     groups = parameter_groups(network, learning_rate=0.1, weight_decay=0.5, head=head, backbone_rate=0.2)
     peaks = {id(p): group["peak"] for group in groups for p in params(group)}
     normalisations = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
@@ -58,9 +65,9 @@ def test_a_pretrained_body_goes_slower_than_its_new_head() -> None:
 
 
 def test_a_frozen_body_is_left_out_and_only_its_head_is_in_training_mode() -> None:
-    network = build("efficientnet-lite0", in_channels=3, num_classes=3, image_size=32)
+    network = create_network("efficientnet-lite0", in_channels=3, num_classes=3, image_size=32)
     groups = parameter_groups(
-        network, learning_rate=0.1, weight_decay=0.5, head=entry("efficientnet-lite0").head, backbone_rate=0.0
+        network, learning_rate=0.1, weight_decay=0.5, head=find_entry("efficientnet-lite0").head, backbone_rate=0.0
     )
     assert {tuple(p.shape) for group in groups for p in params(group)} == {(3, 1280), (3,)}
     set_mode({"network": network}, training=True)
@@ -75,7 +82,7 @@ def test_a_frozen_body_is_left_out_and_only_its_head_is_in_training_mode() -> No
 def test_training_leaves_a_frozen_body_as_it_was(tmp_path: Path) -> None:
     """Weights and the statistics of its normalisation, to the last bit."""
     import capas
-    from capas.networks.efficientnet_weights import pretrained_lite0
+    from capas.networks.vision.efficientnet_weights import pretrained_lite0
 
     settings = {key: value for key, value in FIXED.items() if key != "network.width"} | {
         "network.pretrained": True, "optim.backbone_rate": 0, "data.image_size": 32, "train.epochs": 0.2,
@@ -83,7 +90,7 @@ def test_training_leaves_a_frozen_body_as_it_was(tmp_path: Path) -> None:
     }  # fmt: skip
     run = train_here("sample:shapes", tmp_path / "run", settings)
     before = pretrained_lite0(num_classes=3).state_dict()
-    after = capas.load(run).answering.network.state_dict()
+    after = capas.load(run).predictor.network.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"classifier.1.weight", "classifier.1.bias"}
 
@@ -107,7 +114,7 @@ def test_fused_optimisers_step_as_plain_ones(name: str, kind: type[torch.optim.O
 
 def test_the_average_is_the_one_computed_by_hand() -> None:
     network = nn.BatchNorm1d(1)
-    average = MovingAverage({"n": network}, decay=0.5)
+    average = WeightAverage({"n": network}, decay=0.5)
     expected, value = 1.0, 1.0
     for step in (1, 2, 30):
         value *= 3
@@ -120,7 +127,7 @@ def test_the_average_is_the_one_computed_by_hand() -> None:
         assert float(average.tensors["n.weight"]) == pytest.approx(expected)
     assert int(average.tensors["n.num_batches_tracked"]) == 30
     assert network.weight.item() == 27  # the network itself is left alone
-    assert average.tensors.keys() == named_state({"n": network}).keys()
+    assert average.tensors.keys() == named_tensors({"n": network}).keys()
 
 
 def test_gradients_are_clipped_to_the_norm_or_left() -> None:

@@ -12,10 +12,10 @@ from PIL import Image
 import capas
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
-from capas.data.samples import open_sample
+from capas.data.sources.samples import open_sample
+from capas.engine.dataset_record import read_dataset_record
 from capas.engine.predict import Model, load_model
 from capas.engine.recipe import Item
-from capas.engine.record import read_record
 from capas.engine.run import find_run
 
 
@@ -26,7 +26,7 @@ def model(finished_run: Path) -> Model:
 
 def pictures(n: int) -> list[np.ndarray]:
     sample = open_sample("shapes")
-    return [sample.pictures.decode(i) for i in range(0, 600, 600 // n)]
+    return [sample.images.decode(i) for i in range(0, 600, 600 // n)]
 
 
 def test_a_batch_answers_as_its_pictures_alone(model: Model) -> None:
@@ -40,12 +40,12 @@ def test_a_batch_answers_as_its_pictures_alone(model: Model) -> None:
 
 def test_the_saved_model_answers_what_was_written_when_it_was_tested(model: Model, finished_run: Path) -> None:
     """predictions.csv was made by the network in memory, these answers by the one that was read back."""
-    record, sample = read_record(find_run(finished_run)), open_sample("shapes")
-    names = {sample.pictures.name(i): i for i in range(len(sample.pictures))}
+    record, sample = read_dataset_record(find_run(finished_run)), open_sample("shapes")
+    names = {sample.images.name(i): i for i in range(len(sample.images))}
     with (finished_run / "predictions.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["example"] for row in rows] == [record.names[i] for i in record.positions("test")]
-    answers = model.predict([sample.pictures.decode(names[row["example"]]) for row in rows])
+    answers = model.predict([sample.images.decode(names[row["example"]]) for row in rows])
     for row, answer in zip(rows, answers, strict=True):
         assert row["prediction"] == answer.prediction and row["class"] == sample.labels[names[row["example"]]]
         for name in model.classes:
@@ -58,7 +58,7 @@ def test_the_saved_model_answers_what_was_written_when_it_was_tested(model: Mode
 def test_weights_are_those_that_the_card_names(model: Model, finished_run: Path) -> None:
     content = (finished_run / "bundle" / "model.safetensors").read_bytes()
     assert model.card.weights.hash == content_hash(content) and model.card.weights.bytes == len(content)
-    network = model.answering.network
+    network = model.predictor.network
     assert not network.training
     assert sum(p.numel() for p in network.parameters()) == model.card.network.parameters
 
@@ -100,7 +100,7 @@ def test_answers_stream_without_reading_ahead(model: Model) -> None:
     def source() -> Iterator[Item]:
         for number, picture in enumerate(pictures(10)):
             asked.append(number)
-            yield model.answering.item(picture, number)
+            yield model.predictor.item(picture, number)
 
     stream = model.stream(source(), batch_size=3)
     next(stream)
@@ -126,7 +126,7 @@ def test_inputs_are_files_folders_lists_and_samples(model: Model, tmp_path: Path
             path.write_text("")
 
     def items(words: list[str], lines: Sequence[str] = ()) -> list[Item]:
-        return list(model.answering.items(words, lines))
+        return list(model.predictor.items(words, lines))
 
     folder = [item.content for item in items([str(tmp_path)])]
     assert sorted(map(str, folder)) == sorted(str(tmp_path / n) for n in ("a.png", "b/2.png", "b/10.png"))
@@ -159,7 +159,7 @@ def test_a_model_without_such_a_form_is_not_exported(
     def refuse(prepared: object) -> None:
         raise CapasError("export_not_possible", received="translate (text)", reason="why")
 
-    monkeypatch.setattr(model.answering, "exportable", refuse)
+    monkeypatch.setattr(model.predictor, "exportable", refuse)
     with pytest.raises(CapasError) as caught:
         model.export(tmp_path / "m.onnx")
     assert caught.value.key == "export_not_possible" and not list(tmp_path.iterdir())

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from capas.core.objective import Phase
-from capas.engine.choose import Execution
 from capas.engine.config import OptimConfig, TrainConfig
-from capas.engine.loop import Loop, Score, StopRequest
-from capas.engine.parallel import Ranks
-from capas.engine.step import Stepper
+from capas.engine.distributed import Ranks
+from capas.engine.execution import Execution
+from capas.engine.loop import Loop, StopRequest, ValidationScore
+from capas.engine.step import TrainingStepper
+from capas.objectives.base import Phase
 
 FLOAT32 = Execution(device="cpu", precision="float32", memory_format="contiguous", threads=1, reason="")
 RATES = {"judge": 0.01, "forger": 0.002}
@@ -73,17 +73,17 @@ class Judges:
         self.loss = loss
         self.asked = 0
 
-    def __call__(self) -> Score:
+    def __call__(self) -> ValidationScore:
         self.asked += 1
-        return Score(metric="accuracy", value=self.scores[self.asked - 1], loss=self.loss, n=10)
+        return ValidationScore(metric="accuracy", value=self.scores[self.asked - 1], loss=self.loss, n=10)
 
 
-def stepper(duel: Duel, *, ranks: Ranks | None = None) -> Stepper[Tensor]:
+def stepper(duel: Duel, *, ranks: Ranks | None = None) -> TrainingStepper[Tensor]:
     optimizers = {
         name: torch.optim.SGD([{"params": list(network.parameters()), "peak": RATES[name]}], lr=0.0, momentum=0.9)
         for name, network in duel.networks.items()
     }
-    return Stepper(objective=duel, optimizers=optimizers, execution=FLOAT32, ranks=ranks or Ranks(), seed=1)
+    return TrainingStepper(objective=duel, optimizers=optimizers, execution=FLOAT32, ranks=ranks or Ranks(), seed=1)
 
 
 def loop(

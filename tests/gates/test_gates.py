@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from capas.core.messages import LANGUAGES, catalogue
-from tests.core import test_messages as messages
+from capas.core.i18n import LANGUAGES, catalogue
+from tests.core import test_i18n as messages
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "pyproject.toml"
@@ -65,7 +65,7 @@ def test_mypy_finds_what_has_no_types() -> None:
     ("file", "line", "said"),
     [
         ("core/errors.py", "from capas.engine import config", "capas.core.errors -> capas.engine.config"),
-        ("tasks/metrics.py", "import scipy", "capas.tasks.metrics -> scipy"),
+        ("metrics/classification.py", "import scipy", "capas.metrics.classification -> scipy"),
     ],
 )
 def test_import_linter_finds_an_import_upwards_and_a_foreign_one(file: str, line: str, said: str) -> None:

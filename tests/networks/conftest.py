@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-FIXTURES = Path(__file__).parent.parent / "fixtures" / "networks"
+from tests.harness import FIXTURES
+
+FIXTURES = FIXTURES / "networks"
 sys.path.insert(0, str(FIXTURES))
 
 

@@ -27,14 +27,16 @@ def _small_size(row: catalog.NetworkEntry) -> int:
 @ROWS
 def test_parameters_are_counted_to_the_unit(row: catalog.NetworkEntry) -> None:
     with torch.device("meta"):
-        network = catalog.build(row.name, in_channels=row.channels, num_classes=row.classes, image_size=row.image_size)
+        network = catalog.create_network(
+            row.name, in_channels=row.channels, num_classes=row.classes, image_size=row.image_size
+        )
     assert sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad) == row.parameters
 
 
 @ROWS
 def test_output_shape_at_the_published_size(row: catalog.NetworkEntry) -> None:
     with torch.device("meta"):
-        network = catalog.build(
+        network = catalog.create_network(
             row.name, in_channels=row.channels, num_classes=row.classes, image_size=row.image_size
         ).eval()
         images = torch.empty(2, row.channels, row.image_size, row.image_size)
@@ -44,7 +46,7 @@ def test_output_shape_at_the_published_size(row: catalog.NetworkEntry) -> None:
 @QUICK
 def test_batch_equals_single_pictures(row: catalog.NetworkEntry) -> None:
     size = _small_size(row)
-    network = catalog.build(row.name, in_channels=2, num_classes=3, image_size=size).eval()
+    network = catalog.create_network(row.name, in_channels=2, num_classes=3, image_size=size).eval()
     images = torch.randn(3, 2, size, size)
     with torch.no_grad():
         together = network(images)
@@ -56,7 +58,7 @@ def test_batch_equals_single_pictures(row: catalog.NetworkEntry) -> None:
 
 @QUICK
 def test_smallest_size_runs_and_gradient_reaches_every_parameter(row: catalog.NetworkEntry) -> None:
-    network = catalog.build(row.name, in_channels=1, num_classes=3, image_size=row.minimum_size).train()
+    network = catalog.create_network(row.name, in_channels=1, num_classes=3, image_size=row.minimum_size).train()
     for layer in network.modules():
         if isinstance(layer, nn.Dropout):
             layer.p = 0.0
@@ -72,7 +74,7 @@ def test_smallest_size_runs_and_gradient_reaches_every_parameter(row: catalog.Ne
 def test_head_is_the_last_layer(row: catalog.NetworkEntry) -> None:
     """A head that is replaced decides the number of outputs: what transfer learning relies on."""
     with torch.device("meta"):
-        network = catalog.build(row.name, in_channels=1, num_classes=7, image_size=row.image_size)
+        network = catalog.create_network(row.name, in_channels=1, num_classes=7, image_size=row.image_size)
     head = network.get_submodule(row.head)
     assert (head.out_features if isinstance(head, nn.Linear) else len(head.codes)) == 7
     assert [name for name, _ in network.named_modules() if name][-1] == row.head
@@ -89,7 +91,7 @@ def test_names_are_unique() -> None:
 )
 def test_unknown_name_is_answered_with_the_nearest(typed: str, nearest: str | None) -> None:
     with pytest.raises(CapasError) as caught:
-        catalog.entry(typed)
+        catalog.find_entry(typed)
     assert caught.value.key == "network_unknown"
     assert caught.value.received == typed
     assert nearest is None or caught.value.values["nearest"] == nearest
@@ -98,14 +100,14 @@ def test_unknown_name_is_answered_with_the_nearest(typed: str, nearest: str | No
 
 def test_width_is_refused_where_there_is_no_dial() -> None:
     with pytest.raises(CapasError) as caught:
-        catalog.build("resnet-18", in_channels=3, num_classes=10, image_size=64, width=16)
+        catalog.create_network("resnet-18", in_channels=3, num_classes=10, image_size=64, width=16)
     assert caught.value.key == "network_without_width"
     assert "compact" in str(caught.value)
 
 
 def test_width_below_one_is_refused() -> None:
     with pytest.raises(CapasError) as caught:
-        catalog.build("compact", in_channels=3, num_classes=10, image_size=64, width=0)
+        catalog.create_network("compact", in_channels=3, num_classes=10, image_size=64, width=0)
     assert caught.value.key == "network_width_too_small"
     assert str(caught.value)
 
@@ -113,7 +115,7 @@ def test_width_below_one_is_refused() -> None:
 @ROWS
 def test_pictures_that_are_too_small_are_refused(row: catalog.NetworkEntry) -> None:
     with pytest.raises(CapasError) as caught:
-        catalog.build(row.name, in_channels=3, num_classes=10, image_size=row.minimum_size - 1)
+        catalog.create_network(row.name, in_channels=3, num_classes=10, image_size=row.minimum_size - 1)
     assert caught.value.key == "network_image_too_small"
     assert str(row.minimum_size) in str(caught.value)
 

@@ -9,10 +9,10 @@ from oracle import SETTINGS, fill, measure, pictures
 from safetensors.torch import load_file
 from torch import nn
 
-from capas.networks.alexnet import AlexNet, AlexNetConfig
-from capas.networks.efficientnet import EfficientNet, EfficientNetConfig
-from capas.networks.googlenet import GoogLeNet, GoogLeNetConfig
-from capas.networks.resnet import ResNet, ResNetConfig
+from capas.networks.vision.alexnet import AlexNet, AlexNetConfig
+from capas.networks.vision.efficientnet import EfficientNet, EfficientNetConfig
+from capas.networks.vision.googlenet import GoogLeNet, GoogLeNetConfig
+from capas.networks.vision.resnet import ResNet, ResNetConfig
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "alexnet": lambda: AlexNet(AlexNetConfig(dropout=0.0)),

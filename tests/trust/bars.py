@@ -7,7 +7,7 @@ from PIL import Image
 
 from tests.harness import FIXED
 
-SMALL = {**FIXED, "network.name": "compact", "network.mirrored": False, "augment.flip": False, "augment.crop": 0,
+SMALL = {**FIXED, "network.name": "compact", "network.flip_tta": False, "augment.flip": False, "augment.crop": 0,
          "augment.cutout": 0}  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from capas.trust.report import Report, make_report
+from capas.trust.report import TrustReport, make_report
 from tests.harness import train_here
 from tests.trust.bars import SMALL, made_pictures
 
@@ -18,6 +18,6 @@ def bars_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def bars_report(bars_run: Path) -> Report:
+def bars_report(bars_run: Path) -> TrustReport:
     """Its report, which leaves a detector in the bundle."""
     return make_report(str(bars_run), "standard")

@@ -18,24 +18,25 @@ from safetensors.torch import load, save
 import capas
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
-from capas.core.messages import choose_language
-from capas.trust.asked import Asked
-from capas.trust.report import Report, make_report, read_report
-from capas.trust.subject import Subject, open_case
+from capas.core.i18n import choose_language
+from capas.trust.report import TrustReport, make_report, read_report
+from capas.trust.subjects.open_run import open_run
+from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import THEMES
-from capas.trust.themes.attacks import attacks
-from tests.engine.made import brightness_table, rows_table, sound_folders, texts_table
+from capas.trust.theme_context import ThemeContext
+from capas.trust.themes.attacks import attacks_theme
+from tests.engine.made_problems import brightness_table, rows_table, sound_folders, texts_table
 from tests.harness import train_here
 from tests.trust.bars import SMALL, made_pictures
 
 
-def keys(report: Report) -> set[str]:
+def keys(report: TrustReport) -> set[str]:
     findings = report.tree["findings"]
     assert isinstance(findings, list)
     return {finding["key"] for finding in findings}
 
 
-def theme(report: Report, name: str) -> Mapping[str, object]:
+def theme(report: TrustReport, name: str) -> Mapping[str, object]:
     themes = report.tree["themes"]
     assert isinstance(themes, dict)
     found: Mapping[str, object] = themes[name]
@@ -64,7 +65,7 @@ class Reader(html.parser.HTMLParser):
         assert self.open and self.open.pop() == tag
 
 
-def test_all_nine_themes_have_a_status_and_say_why_they_were_not_computed(bars_report: Report) -> None:
+def test_all_nine_themes_have_a_status_and_say_why_they_were_not_computed(bars_report: TrustReport) -> None:
     tree = json.loads((bars_report.folder / "report.json").read_text(encoding="utf-8"))
     assert list(tree["themes"]) == list(THEMES) and tree["format"] == "capas-report"
     for one in tree["themes"].values():
@@ -75,7 +76,7 @@ def test_all_nine_themes_have_a_status_and_say_why_they_were_not_computed(bars_r
     assert set(computed) >= {"quality", "unlike", "zones", "attacks", "stickers", "groups", "labels", "leakage"}
 
 
-def test_every_rate_has_a_count_and_an_interval_around_it(bars_report: Report) -> None:
+def test_every_rate_has_a_count_and_an_interval_around_it(bars_report: TrustReport) -> None:
     def rates(tree: object) -> list[Mapping[str, object]]:
         if isinstance(tree, Mapping):
             own = [tree] if "value" in tree else []
@@ -91,7 +92,7 @@ def test_every_rate_has_a_count_and_an_interval_around_it(bars_report: Report) -
         assert low <= one["value"] <= high and one["n"] >= 0  # type: ignore[operator]
 
 
-def test_the_page_opens_offline_and_is_whole(bars_report: Report) -> None:
+def test_the_page_opens_offline_and_is_whole(bars_report: TrustReport) -> None:
     text = bars_report.page.read_text(encoding="utf-8")
     reader = Reader()
     reader.feed(text)
@@ -115,7 +116,7 @@ def test_the_report_is_written_in_the_user_s_language(bars_run: Path, tmp_path: 
     assert theme(report, "attacks")["status"] == "not_computed"
 
 
-def test_a_second_report_says_the_same(bars_report: Report, tmp_path: Path) -> None:
+def test_a_second_report_says_the_same(bars_report: TrustReport, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(bars_report.folder.parent, run)
     first, second = (make_report(str(run), "quick") for _ in range(2))
@@ -155,8 +156,8 @@ def test_masked_gradients_forbid_a_verdict_on_attacks(bars_run: Path, tmp_path: 
         tensors[weight] = tensors[weight] * 1e-3
         tensors[bias] = tensors[bias] * 1e-3 + 1e7
 
-    case, model = open_case(str(with_head(bars_run, tmp_path / "masked", saturated)))
-    found = attacks(Asked(case=case, subject=Subject(case, model), level="standard"))
+    case, model = open_run(str(with_head(bars_run, tmp_path / "masked", saturated)))
+    found = attacks_theme(ThemeContext(run_context=case, subject=ModelUnderTest(case, model), level="standard"))
     assert found.status == "problem" and [finding.key for finding in found.findings] == ["attacks_not_valid"]
     assert "gradient" in found.findings[0].text
 

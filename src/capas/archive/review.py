@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal
 
-from capas.archive.library import Library
+from capas.archive.library.database import Library
 from capas.core.errors import CapasError
 
 Verdict = Literal["right", "wrong", "corrected"]
@@ -35,7 +35,7 @@ class Review:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Doubtful:
+class UncertainLine:
     """A line that it is worth correcting: its page, number and id, what was read, and the expected number of characters
     that are wrong in it."""
 
@@ -46,7 +46,7 @@ class Doubtful:
     expected_errors: float
 
 
-def judge(library: Library, page: int, line: str, word: str, verdict: Verdict, reviewer: str) -> Review:
+def record_verdict(library: Library, page: int, line: str, word: str, verdict: Verdict, reviewer: str) -> Review:
     """Keep whether ``word`` stands in the line. Raises CapasError ``no_such_line`` or ``no_such_page``."""
     if verdict == "corrected":
         raise ValueError("a corrected line needs its text: see correct()")
@@ -56,12 +56,14 @@ def judge(library: Library, page: int, line: str, word: str, verdict: Verdict, r
                                         before=before, time=_now()))  # fmt: skip
 
 
-def correct(library: Library, page: int, line: str, text: str, reviewer: str, *, seen: str | None = None) -> Review:
-    """Keep what the line says. ``seen``: what the reviewer had before their eyes; where the line says something else by
+def record_correction(
+    library: Library, page: int, line: str, text: str, reviewer: str, *, text_before: str | None = None
+) -> Review:
+    """Keep what the line says. ``text_before``: what the reviewer had before their eyes; where the line says something else by
     now, CapasError ``line_changed`` is raised and nothing is kept. Raises ``no_such_line`` or ``no_such_page``."""
     with library.changing() as connection:
         before, number = _said(connection, library, page, line)
-        if seen is not None and seen != before:
+        if text_before is not None and text_before != before:
             raise CapasError("line_changed", where=f"{page}/{line}", received=before, text=text)
         connection.execute(
             "UPDATE lines SET truth = ?, reviewed = 1 WHERE page = ? AND number = ?", (text, page, number)
@@ -81,7 +83,7 @@ def reviews(library: Library, page: int | None = None) -> list[Review]:
     return [Review(**dict(zip(names, row, strict=True))) for row in rows]
 
 
-def doubtful(library: Library, *, unit: str = "", limit: int = 20) -> list[Doubtful]:
+def uncertain_lines(library: Library, *, unit: str = "", limit: int = 20) -> list[UncertainLine]:
     """The lines that nobody has transcribed, those with most expected errors first: the sum over the characters that
     were read of how likely each is to be wrong."""
     pages = {int(page) for page in library.pages_of(unit)} if unit else None
@@ -91,16 +93,16 @@ def doubtful(library: Library, *, unit: str = "", limit: int = 20) -> list[Doubt
             "WHERE truth IS NULL AND confidence IS NOT NULL ORDER BY wrong DESC, page, number"
         )
         found = (
-            Doubtful(page=page, number=number, line=name, text=text, expected_errors=wrong)
+            UncertainLine(page=page, number=number, line=name, text=text, expected_errors=wrong)
             for page, number, name, text, wrong in rows
             if pages is None or page in pages
         )
         return list(islice(found, limit))  # not all rows: an archive may have millions of lines
 
 
-def precision_found(judged: Sequence[Review]) -> tuple[int, int]:
+def reviewed_precision(reviewed: Sequence[Review]) -> tuple[int, int]:
     """Of the judged words, how many are right, and how many were judged; the last verdict on a word counts."""
-    last = {(one.page, one.line, one.word): one.verdict for one in judged if one.verdict != "corrected"}
+    last = {(one.page, one.line, one.word): one.verdict for one in reviewed if one.verdict != "corrected"}
     return sum(verdict == "right" for verdict in last.values()), len(last)
 
 

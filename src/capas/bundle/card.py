@@ -6,20 +6,20 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_
 
 from capas.core.errors import CapasError
 from capas.core.files import write_json
-from capas.core.messages import say
+from capas.core.i18n import say
 from capas.core.spec import Spec
 
 FORMAT = "capas-bundle"
 VERSION = 1
 
 
-class Part(BaseModel):
+class CardSection(BaseModel):
     """A part of the card: an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class NetworkCard(Part):
+class NetworkCard(CardSection):
     """Which network, with the ``settings`` it is built again from."""
 
     name: str
@@ -28,7 +28,7 @@ class NetworkCard(Part):
     paper: str
 
 
-class WeightsCard(Part):
+class WeightsCard(CardSection):
     """Which weights: BLAKE2b-128 of the file, its size, and what they started from ("" for random numbers)."""
 
     hash: str
@@ -36,14 +36,14 @@ class WeightsCard(Part):
     started_from: str
 
 
-class SplitCard(Part):
+class SplitCard(CardSection):
     """How many examples, and a hash of their contents and classes."""
 
     count: int
     hash: str
 
 
-class FieldCard(Part):
+class FieldCard(CardSection):
     """A field of an example."""
 
     name: str
@@ -51,7 +51,7 @@ class FieldCard(Part):
     unit: str
 
 
-class RateCard(BaseModel):
+class MetricCard(BaseModel):
     """A figure as every ``--json`` gives it: a rate, or a measure with its unit."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -61,18 +61,18 @@ class RateCard(BaseModel):
     unit: str = ""
 
 
-class DataCard(Part):
+class DataCard(CardSection):
     """Which data."""
 
     source: str
     splits: dict[str, SplitCard]
 
 
-class MethodCard(Part):
+class MethodCard(CardSection):
     """How a student was taught: ``labelled`` training examples, and ``learnt`` of the ``pictures`` unlabelled ones of
     ``source``, as its teacher answered for them; ``teacher`` are the teacher's figures on the same test split,
     ``first_teacher`` those of who learnt from labels alone. The counts are those of ``unlabelled.json``: see
-    ``capas.engine.unlabelled``."""
+    ``capas.engine.methods.pseudo_labels``."""
 
     name: str
     iterations: int
@@ -94,7 +94,7 @@ class MethodCard(Part):
     first_teacher: dict[str, object]
 
 
-class ProvenanceCard(Part):
+class ProvenanceCard(CardSection):
     """Who made it, how and when."""
 
     capas: str
@@ -113,7 +113,7 @@ class ProvenanceCard(Part):
 _SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 
 
-class Card(Part):
+class Card(CardSection):
     """All of it. ``metrics``, ``baseline`` and ``per_class`` have the form of ``capas test --json``."""
 
     format: str = FORMAT
@@ -139,7 +139,7 @@ class Card(Part):
         outputs = self.network.settings.get("num_classes")
         if self.task in ("classify", "tag") and outputs is not None and len(self.classes) != outputs:
             raise ValueError(f"{len(self.classes)} classes, but num_classes is {outputs}")
-        RateCard.model_validate(next(iter(self.metrics.values()), None))
+        MetricCard.model_validate(next(iter(self.metrics.values()), None))
         assert self.spec
         return self
 
@@ -158,10 +158,10 @@ class Card(Part):
         return spec
 
     @property
-    def headline(self) -> tuple[str, RateCard]:
+    def headline(self) -> tuple[str, MetricCard]:
         """The name of the figure that counts, and the figure on the test split."""
         name = next(iter(self.metrics))
-        return name, RateCard.model_validate(self.metrics[name])
+        return name, MetricCard.model_validate(self.metrics[name])
 
 
 def write_card(path: Path, card: Card) -> None:
@@ -184,7 +184,7 @@ def read_card(path: Path) -> Card:
     return card
 
 
-def limits(card_data: DataCard, n_test: int, smallest: tuple[str, int] | None, *, grey: bool) -> list[str]:
+def limitations(card_data: DataCard, n_test: int, smallest: tuple[str, int] | None, *, grey: bool) -> list[str]:
     """What the figures do not tell, in sentences for the card's reader."""
     sentences = [say("card.limit_same_source"), say("card.limit_always_answers")]
     if n_test < 200:

@@ -12,7 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from capas.bundle.export_forms import for_onnx
+from capas.bundle.export_wrappers import replace_lstms_for_onnx
 from capas.core.errors import CapasError
 from capas.core.files import write_atomic, write_json
 
@@ -22,7 +22,7 @@ NOT_EXPORTABLE: Final = frozenset({"translate"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Given:
+class ExportInput:
     """One input: its ``name``, the names of its ``axes`` (a string may have any length, a number is its length), what
     its values are (``values``), and one to learn its type from (``example``)."""
 
@@ -42,7 +42,7 @@ class Exportable:
     """
 
     network: nn.Module
-    inputs: Sequence[Given]
+    inputs: Sequence[ExportInput]
     output: str
     axes: tuple[str | int, ...]
     compared: Sequence[tuple[Tensor, ...]]
@@ -54,7 +54,7 @@ class Exportable:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Exported:
+class ExportedModel:
     """What was written, and the largest difference to torch over ``compared`` examples."""
 
     path: Path
@@ -62,7 +62,7 @@ class Exported:
     compared: int
 
 
-def export_onnx(exportable: Exportable, path: Path) -> Exported:
+def export_onnx(exportable: Exportable, path: Path) -> ExportedModel:
     """Write a network as ONNX with a JSON file beside it that says how to call it.
 
     What is ``compared`` is run through onnxruntime and torch; a difference over 1e-4 is an error and leaves no file.
@@ -81,7 +81,7 @@ def export_onnx(exportable: Exportable, path: Path) -> Exported:
         write_json(beside, dict(exportable.vocabulary))
         described["vocabulary"] = beside.name
     write_json(path.with_suffix(".json"), described)
-    return Exported(path=path, difference=difference, compared=exportable.count)
+    return ExportedModel(path=path, difference=difference, compared=exportable.count)
 
 
 def _description(exportable: Exportable, difference: float) -> dict[str, object]:
@@ -112,7 +112,7 @@ def onnx_bytes(exportable: Exportable) -> bytes:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            Called(for_onnx(exportable.network)).eval(),
+            PositionalInputs(replace_lstms_for_onnx(exportable.network)).eval(),
             tuple(one.example for one in exportable.inputs),
             input_names=[one.name for one in exportable.inputs],
             output_names=[exportable.output],
@@ -125,7 +125,7 @@ def onnx_bytes(exportable: Exportable) -> bytes:
     return content
 
 
-class Called(nn.Module):
+class PositionalInputs(nn.Module):
     """Calls ``network`` with any number of tensors, so that their axes can be told to the exporter by place alone."""
 
     def __init__(self, network: nn.Module) -> None:

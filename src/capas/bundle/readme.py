@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from capas.bundle.card import Card, MethodCard
-from capas.core.figures import baseline_name, figure_name, figure_text, percent
-from capas.core.messages import language, say
+from capas.core.i18n import language, say
+from capas.core.number_format import baseline_name, format_metric, format_percent, metric_name
 
-CLASSES_SHOWN = 50
+MAX_CLASSES_SHOWN = 50
 # As Hugging Face calls them: https://huggingface.co/tasks
 PIPELINES = {
     ("classify", "image"): "image-classification",
@@ -25,7 +25,7 @@ PIPELINES = {
     ("transcribe", "audio"): "automatic-speech-recognition",
     ("translate", "text"): "translation",
 }
-EXAMPLES = {
+EXAMPLE_INPUTS = {
     "image": '"picture.jpg"',
     "audio": '"sound.wav"',
     "text": '"a text"',
@@ -54,7 +54,7 @@ def model_card(card: Card) -> str:
         f"## {say('card.limits')}",
         "\n".join(f"- {sentence}" for sentence in card.limits),
         f"## {say('card.use')}",
-        f'```python\nimport capas\n\nmodel = capas.load(".")\nprint(model.predict([{EXAMPLES[card.medium]}]))\n```',
+        f'```python\nimport capas\n\nmodel = capas.load(".")\nprint(model.predict([{EXAMPLE_INPUTS[card.medium]}]))\n```',
         f"## {say('card.origin')}",
         _table((say("card.what"), say("card.value")), _origin_rows(card)),
     ]
@@ -90,27 +90,27 @@ def _quoted(text: str) -> str:
 def _figures_table(card: Card) -> str:
     """The headline beside the baselines', then the other figures."""
     name, _ = card.headline
-    rows = [(say("card.this_model"), f"**{figure_text(card.metrics[name])}**")]
+    rows = [(say("card.this_model"), f"**{format_metric(card.metrics[name])}**")]
     if card.method is not None:
         if card.method.iterations > 1:
-            rows.append((say("method.card_teacher"), figure_text(card.method.teacher[name])))
-        rows.append((say("method.card_first"), figure_text(card.method.first_teacher[name])))
+            rows.append((say("method.card_teacher"), format_metric(card.method.teacher[name])))
+        rows.append((say("method.card_first"), format_metric(card.method.first_teacher[name])))
     for other, figures in card.baseline.items():
         assert isinstance(figures, Mapping)
-        rows.append((baseline_name(other), figure_text(figures[name])))
-    further = [(figure_name(key), figure_text(figure)) for key, figure in card.metrics.items() if key != name]
-    table = _table((say("card.answer"), figure_name(name)), rows)
+        rows.append((baseline_name(other), format_metric(figures[name])))
+    further = [(metric_name(key), format_metric(figure)) for key, figure in card.metrics.items() if key != name]
+    table = _table((say("card.answer"), metric_name(name)), rows)
     return table + "\n\n" + _table((say("card.figure"), say("card.value_head")), further) if further else table
 
 
 def _taught(method: MethodCard) -> str:
     """By whom, from what, and how the teacher's figure was come by."""
-    taught = say(
+    training = say(
         "method.card_taught", iterations=method.iterations, labelled=method.labelled, learnt=method.learnt,
         pictures=method.pictures, source=method.source, threshold=method.threshold, in_test=method.in_test,
     )  # fmt: skip
     noise = say("method.card_noise") if method.noise else say("method.card_no_noise")
-    return f"{taught} {noise} {say('method.card_test')}"
+    return f"{training} {noise} {say('method.card_test')}"
 
 
 def _class_rows(per_class: Mapping[str, object]) -> list[tuple[str, ...]]:
@@ -120,12 +120,12 @@ def _class_rows(per_class: Mapping[str, object]) -> list[tuple[str, ...]]:
         assert isinstance(figures, dict)
         recall = figures["recall"]
         low, high = recall["interval"]
-        text = f"{percent(recall['value'])} ({100 * low:.0f}–{100 * high:.0f})"
+        text = f"{format_percent(recall['value'])} ({100 * low:.0f}–{100 * high:.0f})"
         rows.append((recall["value"], name, text, recall["n"]))
     rows.sort(key=lambda row: row[0])
-    shown: list[tuple[str, ...]] = [(name, text, str(n)) for _, name, text, n in rows[:CLASSES_SHOWN]]
-    if len(rows) > CLASSES_SHOWN:
-        shown.append((say("card.more_classes", n=len(rows) - CLASSES_SHOWN), "", ""))
+    shown: list[tuple[str, ...]] = [(name, text, str(n)) for _, name, text, n in rows[:MAX_CLASSES_SHOWN]]
+    if len(rows) > MAX_CLASSES_SHOWN:
+        shown.append((say("card.more_classes", n=len(rows) - MAX_CLASSES_SHOWN), "", ""))
     return shown
 
 

@@ -4,9 +4,11 @@ what they have learnt from, under which licence, and how they did on writing tha
 from pathlib import Path
 from typing import Final
 
-READERS: Final = {f"reader:{path.name}": path for path in sorted((Path(__file__).parent / "readers").glob("*/"))}
+SHIPPED_READERS: Final = {
+    f"reader:{path.name}": path for path in sorted((Path(__file__).parent / "readers").glob("*/"))
+}
 
 
-def place_of(where: str | Path) -> Path:
+def model_folder(where: str | Path) -> Path:
     """The folder of the model that comes with Capas under this name, or ``where`` as a path."""
-    return READERS.get(str(where), Path(where))
+    return SHIPPED_READERS.get(str(where), Path(where))

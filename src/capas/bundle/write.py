@@ -9,7 +9,7 @@ from torch import nn
 from capas.bundle.card import Card, WeightsCard, write_card
 from capas.bundle.readme import model_card
 from capas.core.files import content_hash, write_atomic, write_json
-from capas.networks.mirrored import Mirrored
+from capas.networks.vision.flip_tta import FlipTTA
 
 MODEL, CARD, README = "model.safetensors", "card.json", "README.md"
 LABELS, PREPARATION, ANSWERS = "labels.txt", "preparation.json", "answers.json"
@@ -23,7 +23,7 @@ def write_bundle(folder: Path, network: nn.Module, files: Mapping[str, object], 
     answers. ``labels.txt`` has one class a line, in the order of the outputs (line breaks in a name become spaces; the
     card has the exact names). Raises CapasError ``disk_full`` or ``cannot_write``.
     """
-    single = network.network if isinstance(network, Mirrored) else network
+    single = network.network if isinstance(network, FlipTTA) else network
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in single.state_dict().items()}
     weights = save(tensors, metadata={"format": "pt"})
     card = card.model_copy(

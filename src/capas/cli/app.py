@@ -28,7 +28,7 @@ from capas.cli.options import (
     Unlabelled,
 )
 from capas.cli.score_app import challenge, score
-from capas.core.messages import LANGUAGES, say
+from capas.core.i18n import LANGUAGES, say
 from capas.version import __version__
 
 rich_utils.ARGUMENTS_PANEL_TITLE = say("cli.arguments")

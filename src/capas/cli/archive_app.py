@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from capas.cli.options import Json, Out, Settings
-from capas.core.messages import say
+from capas.core.i18n import say
 
 archive = typer.Typer(help=say("cli.archive"), no_args_is_help=True)
 
@@ -134,10 +134,10 @@ def archive_search(
     page: Annotated[Path | None, typer.Option(metavar="FILE", help=say("cli.archive_page"))] = None,
     as_json: Json = False,
 ) -> None:
-    from capas.archive.finding import Wanted
+    from capas.archive.search.search import SearchRequest
     from capas.cli import archive_verbs
 
-    wanted = Wanted(query=query, least=least, within=within.value, folds=not exactly, unit=unit, offset=offset,
+    wanted = SearchRequest(query=query, min_probability=least, within=within.value, folds=not exactly, unit=unit, offset=offset,
                     limit=limit, exact=exact, whole=whole)  # fmt: skip
     archive_verbs.search(folder, wanted, csv, page, as_json)
 
@@ -179,10 +179,10 @@ def archive_serve(
     open_page: Annotated[bool, typer.Option("--open", help=say("cli.archive_open"))] = False,
     viewer: Annotated[str, typer.Option(metavar="ORIGIN", help=say("cli.archive_viewer"))] = "",
 ) -> None:
-    from capas.archive.serve import Serving
+    from capas.archive.web.server import ServerConfig
     from capas.cli import archive_review_verbs
 
-    serving = Serving(host=host, port=port, read_only=read_only, viewer=viewer.rstrip("/"))
+    serving = ServerConfig(host=host, port=port, read_only=read_only, viewer=viewer.rstrip("/"))
     archive_review_verbs.serve(folder, serving, open_page)
 
 

@@ -10,26 +10,26 @@ import typer
 from PIL import Image
 from rich.console import Console
 
-from capas.archive.corrections import LINES, write_corrections
-from capas.archive.exporting import export as export_pages
-from capas.archive.library import Library
-from capas.archive.making import kept_making, unread
-from capas.archive.review import Doubtful, correct, doubtful, judge
-from capas.archive.scans import decode
-from capas.archive.serve import Serving
-from capas.archive.serve import serve as serve_archive
+from capas.archive.exports.pages import export_pages as export_pages
+from capas.archive.learning.corrections import LINES, write_corrections
+from capas.archive.library.database import Library
+from capas.archive.library.scans import decode_page
+from capas.archive.reading.index_provenance import read_index_provenance, unread_archive_error
+from capas.archive.review import UncertainLine, record_correction, record_verdict, uncertain_lines
+from capas.archive.web.server import ServerConfig
+from capas.archive.web.server import serve_archive as serve_archive
 from capas.cli import show
 from capas.cli.archive_verbs import STOPPED, check_unit, list_bad, next_step, progress_of
 from capas.core.errors import CapasError
-from capas.core.messages import say
-from capas.pages.line_images import cut, reaches
-from capas.pages.normalise import rules_of
+from capas.core.i18n import say
+from capas.page_formats.layout.line_images import crop_line, line_extents
+from capas.page_formats.normalise import load_rules
 
 PICTURE_HEIGHT = 96
 ORIGIN = re.compile(r"https?://[^/?#\s]+")
 
 
-def serve(folder: Path, serving: Serving, open_page: bool) -> None:
+def serve(folder: Path, serving: ServerConfig, open_page: bool) -> None:
     """Serve an archive until Ctrl-C."""
     notes = show.notes()
     if serving.viewer and not ORIGIN.fullmatch(serving.viewer):
@@ -46,12 +46,12 @@ def serve(folder: Path, serving: Serving, open_page: bool) -> None:
 
 def export(folder: Path, form: str, out: Path, unit: str, normalise: str, as_json: bool) -> None:
     """Write an archive's pages in a standard, their text normalised by rules."""
-    library, rules = Library.open(folder), rules_of(normalise)
+    library, rules = Library.open(folder), load_rules(normalise)
     check_unit(library, unit)
     with progress_of("exporting_pages", as_json) as progress:
         files = export_pages(library, out, form, unit=unit, rules=rules, progress=progress)
     if not files:
-        raise unread(library)
+        raise unread_archive_error(library)
     if as_json:
         show.print_json({"files": [str(file) for file in files]})
         return
@@ -62,15 +62,15 @@ def list_lines(folder: Path, unit: str, limit: int, as_json: bool) -> None:
     """Print the lines that it pays most to correct."""
     library = Library.open(folder)
     check_unit(library, unit)
-    kept_making(library)  # says so where nothing has been read
-    lines = doubtful(library, unit=unit, limit=limit)
+    read_index_provenance(library)  # says so where nothing has been read
+    lines = uncertain_lines(library, unit=unit, limit=limit)
     if as_json:
         show.print_json({"lines": [asdict(line) for line in lines]})
         return
     if not lines:
         show.results().print(say("archive.review.none"))
         return
-    rows = [[str(one.page), one.line, show.decimal(one.expected_errors, 1), one.text] for one in lines]
+    rows = [[str(one.page), one.line, show.format_decimal(one.expected_errors, 1), one.text] for one in lines]
     names = [say("archive.columns.id"), say("archive.columns.name"), say("archive.columns.errors"),
              say("archive.columns.text")]  # fmt: skip
     show.results().print(show.table(say("archive.review.doubtful"), names, rows, right=[0, 2]))
@@ -80,8 +80,8 @@ def correct_next(folder: Path, unit: str, limit: int, reviewer: str) -> None:
     """Ask for what the most doubtful lines say, one by one."""
     library, console = Library.open(folder), show.results()
     check_unit(library, unit)
-    kept_making(library)
-    lines = doubtful(library, unit=unit, limit=limit)
+    read_index_provenance(library)
+    lines = uncertain_lines(library, unit=unit, limit=limit)
     console.print(say("archive.review.typing") if lines else say("archive.review.none"))
     kept = 0
     with tempfile.TemporaryDirectory(prefix="capas-review-") as beside:
@@ -92,7 +92,9 @@ def correct_next(folder: Path, unit: str, limit: int, reviewer: str) -> None:
             if typed == "q":
                 break
             if typed != "s":
-                correct(library, line.page, line.line, typed or line.text, _name(reviewer), seen=line.text)
+                record_correction(
+                    library, line.page, line.line, typed or line.text, _name(reviewer), text_before=line.text
+                )
                 kept += 1
     show.notes().print(say("archive.review.kept", count=show.whole(kept)))
 
@@ -102,7 +104,9 @@ def judge_word(folder: Path, judged: tuple[int, str, str, str], reviewer: str, a
     page, line, word, verdict = judged
     if verdict not in ("right", "wrong"):
         raise CapasError("wrong_verdict", received=verdict)
-    kept = judge(Library.open(folder), page, line, word, "right" if verdict == "right" else "wrong", _name(reviewer))
+    kept = record_verdict(
+        Library.open(folder), page, line, word, "right" if verdict == "right" else "wrong", _name(reviewer)
+    )
     if as_json:
         show.print_json(asdict(kept))
         return
@@ -112,7 +116,7 @@ def judge_word(folder: Path, judged: tuple[int, str, str, str], reviewer: str, a
 def correct_line(folder: Path, corrected: tuple[int, str, str], reviewer: str, as_json: bool) -> None:
     """Keep what a line says."""
     page, line, text = corrected
-    kept = correct(Library.open(folder), page, line, " ".join(text.split()), _name(reviewer))
+    kept = record_correction(Library.open(folder), page, line, " ".join(text.split()), _name(reviewer))
     if as_json:
         show.print_json(asdict(kept))
         return
@@ -136,17 +140,17 @@ def export_corrections(folder: Path, out: Path, as_json: bool) -> None:
     next_step(say("archive.review.then"), "train", str(out / LINES))
 
 
-def _show_line(library: Library, line: Doubtful, picture: Path, console: Console) -> None:
+def _show_line(library: Library, line: UncertainLine, picture: Path, console: Console) -> None:
     """What is asked about a line: where it is, what was read, and where its picture lies, if its page can be seen."""
     page = library.page(line.page)
     console.print()
     console.print(say("archive.review.says", page=line.page, label=page.label, line=line.line,
-                      errors=show.decimal(line.expected_errors, 1)))  # fmt: skip
+                      errors=show.format_decimal(line.expected_errors, 1)))  # fmt: skip
     try:
         rows = library.lines(line.page)
-        held = reaches([row.line for row in rows], page.height)
-        found = decode(Path(page.source), page.frame, hash=page.hash)
-        cut_out = cut(found, rows[line.number].line, PICTURE_HEIGHT, reach=held[line.number])
+        held = line_extents([row.line for row in rows], page.height)
+        found = decode_page(Path(page.source), page.frame, hash=page.hash)
+        cut_out = crop_line(found, rows[line.number].line, PICTURE_HEIGHT, reach=held[line.number])
         Image.fromarray(cut_out).save(picture)
         console.print(say("archive.review.picture_at", path=picture))
     except CapasError as error:

@@ -9,20 +9,25 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
-from capas.archive.adding import add as add_paths
-from capas.archive.finding import Findings, Wanted, finder
-from capas.archive.hits_csv import hits_csv
-from capas.archive.library import Library
-from capas.archive.making import keep_making, kept_making, making_of, unread
-from capas.archive.reading import Here, Workers, none_lost, reindex
-from capas.archive.reading import read as read_pages
-from capas.archive.stores import Kept, keep, kept_as
+from capas.archive.library.adding import add_pages_from
+from capas.archive.library.database import Library
+from capas.archive.reading.index_provenance import (
+    provenance_of_reader,
+    read_index_provenance,
+    unread_archive_error,
+    write_index_provenance,
+)
+from capas.archive.reading.index_stores import IndexLocation, parse_location, write_location
+from capas.archive.reading.pages import LocalReader, ReadingWorkers, refuse_losing_pages, reindex
+from capas.archive.reading.pages import read_pages as read_pages
+from capas.archive.search.hits_csv import search_hits_csv
+from capas.archive.search.search import SearchRequest, SearchResults, open_searcher
 from capas.cli import show
 from capas.core.errors import CapasError
-from capas.core.figures import decimal, percent
 from capas.core.files import only_writer, write_atomic
-from capas.core.messages import say
-from capas.search.postgres import PostgresSpots
+from capas.core.i18n import say
+from capas.core.number_format import format_decimal, format_percent
+from capas.keyword_index.postgres_store import PostgresSpots
 
 BAD_SHOWN = 10
 UNITS_SHOWN = 10
@@ -33,7 +38,7 @@ STOPPED = 130  # what shells report for Ctrl-C
 def new(folder: Path, title: str, store: str, as_json: bool) -> None:
     """Make an empty archive, its index to be kept in ``store``."""
     place = reached(store)
-    keep(Library.create(folder, title), place)
+    write_location(Library.create(folder, title), place)
     if as_json:
         show.print_json({"archive": str(folder)})
         return
@@ -41,9 +46,9 @@ def new(folder: Path, title: str, store: str, as_json: bool) -> None:
     next_step(say("archive.next_add"), "archive", "add", str(folder), say("archive.some_pages"))
 
 
-def reached(store: str) -> Kept:
+def reached(store: str) -> IndexLocation:
     """The place that ``--store`` names; a server must answer."""
-    place = kept_as(store)
+    place = parse_location(store)
     if place.kind == "server":
         try:
             PostgresSpots(place.address, schema=place.schema).close()
@@ -57,7 +62,7 @@ def add(folder: Path, paths: list[Path], unit: str, fetch: bool, as_json: bool) 
     """Add pages; what could not be read is listed, and the rest is there."""
     library = Library.open(folder)
     with only_writer(folder), progress_of("adding_pages", as_json) as progress:
-        added = add_paths(library, paths, unit, fetch=fetch, progress=progress)
+        added = add_pages_from(library, paths, unit, fetch=fetch, progress=progress)
     nothing_usable = not (added.new or added.known)
     if as_json:
         show.print_json({"new": added.new, "known": added.known, "transcripts": added.transcripts,
@@ -106,26 +111,26 @@ def read(
 ) -> None:
     """Read the pages that the model has not read yet, and index every word they may hold."""
     from capas.archive.line_finding.model import LineFinder
-    from capas.engine.line_reader import LineReader
+    from capas.engine.recipes.transcription.line_reader import LineReader
 
     library = Library.open(folder)
     check_unit(library, unit)
     if not library.units():
-        raise unread(library)
-    where = model or kept_making(library).reader
+        raise unread_archive_error(library)
+    where = model or read_index_provenance(library).reader
     reader = LineReader.open(where)
-    making = making_of(reader, str(Path(where).resolve()) if Path(where).exists() else where, least)
-    readers: Workers
+    making = provenance_of_reader(reader, str(Path(where).resolve()) if Path(where).exists() else where, least)
+    readers: ReadingWorkers
     if on_ray:
-        from capas.archive.spread import OnRay
+        from capas.archive.reading.ray_workers import RayWorkers
 
-        readers = OnRay(reader=making.reader, least=least, workers=workers)
+        readers = RayWorkers(reader=making.reader, min_probability=least, workers=workers)
     else:
-        readers = Here(reader=reader, finder=LineFinder.open().find, least=least)
+        readers = LocalReader(reader=reader, finder=LineFinder.open().find, min_probability=least)
     with only_writer(folder), progress_of("reading_pages", as_json) as progress:
-        none_lost(library, making.origin, unit)
-        keep_making(library, making)
-        report = read_pages(library, readers, making.origin, unit=unit, again=again, progress=progress)
+        refuse_losing_pages(library, making.origin, unit)
+        write_index_provenance(library, making)
+        report = read_pages(library, readers, making.origin, unit=unit, force=again, progress=progress)
     if as_json:
         show.print_json({"pages": report.pages, "lines": report.lines, "spots": report.spots,
                          "skipped_lines": report.skipped,
@@ -146,32 +151,32 @@ def index(folder: Path, least: float, store: str, as_json: bool) -> None:
     """Make the index anew from what was read, with another least probability (0: as it is) or in another place ("":
     where it is)."""
     library = Library.open(folder)
-    making = kept_making(library)
-    making = replace(making, least=least or making.least)
+    making = read_index_provenance(library)
+    making = replace(making, min_probability=least or making.min_probability)
     place = reached(store) if store else None
     with only_writer(folder), progress_of("indexing_pages", as_json) as progress:
         spots = reindex(library, making.alphabet, making.origin, progress, place)
-        keep_making(library, making)
+        write_index_provenance(library, making)
     if as_json:
-        show.print_json({"spots": spots, "least": making.least})
+        show.print_json({"spots": spots, "least": making.min_probability})
         return
     show.results().print(say("archive.indexed", spots=show.whole(spots)))
 
 
-def search(folder: Path, wanted: Wanted, table: Path | None, page: Path | None, as_json: bool) -> None:
+def search(folder: Path, wanted: SearchRequest, table: Path | None, page: Path | None, as_json: bool) -> None:
     """Print where the query is answered, the most probable first; as a table (CSV) or a page (HTML) where asked."""
     library = Library.open(folder)
     check_unit(library, wanted.unit)
     wanted = replace(wanted, by_unit=as_json)
-    with finder(library) as one:
-        findings = one.find(wanted if table is None else replace(wanted, offset=0, limit=10**9))
+    with open_searcher(library) as one:
+        findings = one.search(wanted if table is None else replace(wanted, offset=0, limit=10**9))
     if table is not None:
-        write_atomic(table, hits_csv(findings))
-        findings = replace(findings, found=findings.found[wanted.offset : wanted.offset + wanted.limit])
+        write_atomic(table, search_hits_csv(findings))
+        findings = replace(findings, hits=findings.hits[wanted.offset : wanted.offset + wanted.limit])
     if page is not None:
-        from capas.archive.hits_page import write_page
+        from capas.archive.search.hits_page import write_hits_page
 
-        write_page(page, library, wanted, findings)
+        write_hits_page(page, library, wanted, findings)
     if as_json:
         show.print_json(findings.as_json())
         return
@@ -181,7 +186,7 @@ def search(folder: Path, wanted: Wanted, table: Path | None, page: Path | None, 
             show.notes().print(say("archive.written", path=file))
 
 
-def _print_findings(findings: Findings) -> None:
+def _print_findings(findings: SearchResults) -> None:
     console = show.results()
     if not findings.count:
         console.print(say("archive.nothing_found"))
@@ -189,14 +194,14 @@ def _print_findings(findings: Findings) -> None:
     precision = findings.precision
     low, high = findings.expected.interval
     console.print(say(f"archive.expected_{findings.counted}", hits=show.whole(findings.count),
-                      right=decimal(findings.expected.value, 1),
-                      low=decimal(low, 0), high=decimal(high, 0),
-                      precision="—" if precision is None else percent(precision.value, 0)))  # fmt: skip
+                      right=format_decimal(findings.expected.value, 1),
+                      low=format_decimal(low, 0), high=format_decimal(high, 0),
+                      precision="—" if precision is None else format_percent(precision.value, 0)))  # fmt: skip
     rows = []
-    for one in findings.found:
+    for one in findings.hits:
         line = "" if one.line is None else str(one.line + 1)
-        words = ", ".join(dict.fromkeys(place.word for place in one.places))
-        rows.append([percent(one.probability, 1), one.page.unit, one.page.label, line, words, one.text])
+        words = ", ".join(dict.fromkeys(place.word for place in one.words))
+        rows.append([format_percent(one.probability, 1), one.page.unit, one.page.label, line, words, one.text])
     names = ("probability", "unit", "page", "line", "word", "text")
     console.print(show.table("", [say(f"archive.columns.{name}") for name in names], rows, right=[0, 3]))
     show.notes().print(Text(say("archive.probability_is"), "dim"))

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from rich.text import Text
 
-from capas.board.entry import Entry
-from capas.board.exchange import cells_of, read_entries, write_entries
-from capas.board.filing import file_run
-from capas.board.rank import Contest, contests, ranked
-from capas.board.store import Board
 from capas.cli import show
 from capas.core.errors import CapasError
-from capas.core.figures import decimal, figure_name
-from capas.core.messages import say
+from capas.core.i18n import say
+from capas.core.number_format import format_decimal, metric_name
 from capas.engine.run import find_run
+from capas.leaderboard.entry import Entry
+from capas.leaderboard.exchange import entry_cells, read_entries, write_entries
+from capas.leaderboard.filing import file_run
+from capas.leaderboard.ranking import Contest, group_contests, rank_entries
+from capas.leaderboard.store import Board
 
 COLUMNS = ("rank", "model", "network", "value", "parameters", "extra", "date", "id")
 
@@ -26,7 +26,7 @@ def show_board(task: str | None, data: str | None, metric: str | None, every: bo
         for entry in Board().entries()
         if task in (None, entry.task) and metric in (None, entry.metric) and (data is None or data in entry.data)
     ]
-    found = contests(entries)
+    found = group_contests(entries)
     if not every and metric is None:
         found = _headlines(found)
     if as_json:
@@ -55,11 +55,11 @@ def contest_json(contest: Contest) -> dict[str, object]:
 def print_contest(contest: Contest) -> None:
     """One table."""
     first, console = contest.first, show.results()
-    console.print(Text(f"{first.data} · {first.task} · {figure_name(first.metric)}", "bold"))
-    about = say("board.about", data=first.data, split=first.split, n=decimal(first.n, 0), hash=first.data_hash[:8],
+    console.print(Text(f"{first.data} · {first.task} · {metric_name(first.metric)}", "bold"))
+    about = say("board.about", data=first.data, split=first.split, n=format_decimal(first.n, 0), hash=first.data_hash[:8],
                 protocol=first.protocol)  # fmt: skip
     console.print(Text(about, "dim"))
-    rows = [[*cells_of(line.rank, line.entry, line.as_good_as_best), line.entry.id] for line in contest.lines]
+    rows = [[*entry_cells(line.rank, line.entry, line.as_good_as_best), line.entry.id] for line in contest.lines]
     heads = [say(f"board.columns.{name}") for name in COLUMNS]
     console.print(show.table("", heads, rows, right=(0, 3, 4)))
     console.print()
@@ -73,7 +73,7 @@ def compare(ids: Sequence[str], as_json: bool) -> None:
         names = ("data_hash", "split", "metric", "protocol")
         differs = [name for name, a, b in zip(names, first.key, other.key, strict=True) if a != b]
         raise CapasError("board_not_comparable", where=other.id, received=", ".join(differs))
-    contest = Contest(lines=ranked(chosen))
+    contest = Contest(lines=rank_entries(chosen))
     if as_json:
         show.print_json(contest_json(contest))
     else:

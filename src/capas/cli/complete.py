@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from capas.bundle.shipped import READERS
+from capas.bundle.shipped import SHIPPED_READERS
 from capas.networks.catalog import NETWORKS
 
 ARCHIVE_FILE = "archive.sqlite"
@@ -54,7 +54,7 @@ def units(archive: str, incomplete: str) -> list[str]:
 
 def readers(incomplete: str) -> list[str]:
     """Runs and bundles whose card says that they transcribe pictures, newest first, and the readers of Capas."""
-    shipped = [name for name in READERS if name.startswith(incomplete)]
+    shipped = [name for name in SHIPPED_READERS if name.startswith(incomplete)]
     found = [name for name in runs(incomplete) if name != "latest"]
     own = [name for name in found if _reads_lines(Path(name))]
     return [*(own or [name for name in found if name.endswith("/")]), *shipped]

@@ -11,14 +11,14 @@ from rich.text import Text
 from capas.cli import show
 from capas.core.errors import CapasError
 from capas.core.files import write_atomic
-from capas.core.messages import say
-from capas.data.look import Look
+from capas.core.i18n import say
+from capas.data.inspect.dataset_scan import AudioStatistics, TableStatistics, TextStatistics
+from capas.data.inspect.image_statistics import ImageStatistics, MinMedianMax
+from capas.data.inspect.report import DatasetReport
 from capas.data.problems import Problem
-from capas.data.statistics import PictureStatistics, Spread
-from capas.data.survey import SoundStatistics, TableStatistics, TextStatistics
-from capas.engine.config import parse_settings, write_toml
+from capas.engine.config import config_to_toml, parse_settings
 from capas.engine.estimate import estimate_seconds
-from capas.engine.plan import config_for, look_at, make_plan
+from capas.engine.plan import config_for_data, look_at, make_plan
 
 MARKS = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "note": ("·", "dim")}
 CLASSES_SHOWN = 20
@@ -72,7 +72,7 @@ def parse_time(text: str) -> float:
 
 def look(data: str, wanted: Mapping[str, object], as_json: bool) -> None:
     """Print what ``data`` holds."""
-    config = config_for(data, wanted)
+    config = config_for_data(data, wanted)
     with show.stages(quiet=as_json) as stages:
         seen = look_at(config, progress=stages)
         seconds = None if _grave(seen) else estimate_seconds(config, seen)
@@ -85,24 +85,24 @@ def look(data: str, wanted: Mapping[str, object], as_json: bool) -> None:
 def plan(data: str, wanted: Mapping[str, object], out: str | None) -> None:
     """Write the complete configuration to ``out``, or print it."""
     with show.stages() as stages:
-        made = make_plan(config_for(data, wanted), progress=stages)
-    text = write_toml(made.config)
+        made = make_plan(config_for_data(data, wanted), progress=stages)
+    text = config_to_toml(made.config)
     if out is None:
         show.results().print(Text(text), end="", soft_wrap=True)
         return
     if Path(out).exists():
         raise CapasError("file_exists", where=out)
     write_atomic(Path(out), text)
-    for reason in made.settled.reasons:
+    for reason in made.resolved.reasons:
         show.notes().print(Text(f"· {reason}", "dim"))
     show.notes().print(say("plan.written", path=out))
 
 
-def _grave(seen: Look) -> bool:
+def _grave(seen: DatasetReport) -> bool:
     return any(problem.severity == "error" for problem in seen.problems)
 
 
-def _print_look(console: Console, seen: Look, data: str, seconds: float | None) -> None:
+def _print_look(console: Console, seen: DatasetReport, data: str, seconds: float | None) -> None:
     spec = seen.detection.spec
     console.print(Text(say("look.title", data=data), "bold"))
     console.print()
@@ -130,21 +130,21 @@ def _print_look(console: Console, seen: Look, data: str, seconds: float | None) 
         )
 
 
-def _print_pictures(console: Console, seen: Look) -> None:
+def _print_pictures(console: Console, seen: DatasetReport) -> None:
     pictures = seen.statistics
     if isinstance(pictures, TextStatistics):
         words, count = _sizes(pictures.words), show.whole(pictures.count)
         console.print(say("look.texts", count=count, words=words, characters=_sizes(pictures.characters)))
         console.print()
-    if isinstance(pictures, SoundStatistics):
-        rates = ", ".join(f"{show.whole(rate)} Hz" for rate in pictures.rates)
+    if isinstance(pictures, AudioStatistics):
+        rates = ", ".join(f"{show.whole(rate)} Hz" for rate in pictures.sample_rates)
         console.print(say("look.sounds", count=show.whole(pictures.count), total=show.duration(pictures.total_s),
-                          shortest=show.decimal(pictures.shortest_s, 2), longest=show.decimal(pictures.longest_s, 2),
+                          shortest=show.format_decimal(pictures.shortest_s, 2), longest=show.format_decimal(pictures.longest_s, 2),
                           rates=rates))  # fmt: skip
         console.print()
     if isinstance(pictures, TableStatistics):
         _print_columns(console, pictures)
-    if not isinstance(pictures, PictureStatistics):
+    if not isinstance(pictures, ImageStatistics):
         return
     console.print(
         say(
@@ -155,7 +155,9 @@ def _print_pictures(console: Console, seen: Look) -> None:
             formats=", ".join(f"{name} {show.whole(n)}" for name, n in pictures.formats.items()),
         )
     )
-    console.print(say("look.brightness", mean=show.decimal(pictures.mean, 2), std=show.decimal(pictures.std, 2)))
+    console.print(
+        say("look.brightness", mean=show.format_decimal(pictures.mean, 2), std=show.format_decimal(pictures.std, 2))
+    )
     console.print()
 
 
@@ -169,18 +171,18 @@ def _print_columns(console: Console, table: TableStatistics) -> None:
     console.print()
 
 
-def _sizes(spread: Spread) -> str:
-    if spread.least == spread.greatest:
-        return show.whole(spread.middle)
-    return f"{show.whole(spread.middle)} ({show.whole(spread.least)}–{show.whole(spread.greatest)})"
+def _sizes(spread: MinMedianMax) -> str:
+    if spread.minimum == spread.maximum:
+        return show.whole(spread.median)
+    return f"{show.whole(spread.median)} ({show.whole(spread.minimum)}–{show.whole(spread.maximum)})"
 
 
-def _splits_line(seen: Look) -> str:
+def _splits_line(seen: DatasetReport) -> str:
     counts = {f"n_{side}": show.whole(seen.split.count(side)) for side in ("train", "validation", "test")}
     return say("look.splits", count=show.whole(sum(map(bool, seen.split))), **counts)
 
 
-def _classes_table(seen: Look) -> object:
+def _classes_table(seen: DatasetReport) -> object:
     counts = seen.per_class()
     parts = [seen.per_class(side) for side in ("train", "validation", "test")]
     largest = max(counts.values(), default=1)

@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line on ``sys.argv``."""
     from capas.core.errors import CapasError
-    from capas.core.messages import LANGUAGES, choose_language
+    from capas.core.i18n import LANGUAGES, choose_language
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         # File names may hold bytes that are no UTF-8; JSON writes those with a backslash anyway.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from capas.core.messages import say
+from capas.core.i18n import say
 
 
 def complete_data(incomplete: str) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from capas.cli.options import Json
-from capas.core.messages import say
+from capas.core.i18n import say
 
 IgnoreCase = Annotated[bool, typer.Option("--ignore-case", help=say("cli.score_ignore_case"))]
 IgnorePunctuation = Annotated[bool, typer.Option("--ignore-punctuation", help=say("cli.score_ignore_punctuation"))]

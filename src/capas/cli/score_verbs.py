@@ -7,16 +7,22 @@ from rich.text import Text
 
 from capas.cli import show
 from capas.core.errors import CapasError
-from capas.core.figures import decimal, figure_name, figure_text
 from capas.core.files import write_atomic
-from capas.core.messages import say
-from capas.score.challenge import PUBLIC, Challenge, limit_of, new_challenge, until_of
-from capas.score.matched_pairs import FEW_SEGMENTS, MatchedPairs, matched_pairs
-from capas.score.outcome import Cell, Given, Score, Table
-from capas.score.resample import FEW_UNITS, Difference, Figure, differences, figures_of
-from capas.score.scorers import score as scored
-from capas.score.standing import cells_of, heads, standing, standing_page
-from capas.trust.style import STYLE
+from capas.core.i18n import say
+from capas.core.number_format import format_decimal, format_metric, metric_name
+from capas.evaluation.bootstrap import (
+    FEW_UNITS,
+    EvaluatedMetric,
+    MetricDifference,
+    metric_differences,
+    metrics_with_intervals,
+)
+from capas.evaluation.challenge.challenge import PUBLIC, Challenge, new_challenge, parse_deadline, parse_limit
+from capas.evaluation.challenge.standing import current_standing, standing_cells, standing_heads, standing_page
+from capas.evaluation.results import Cell, DetailTable, EvaluationResult, Given
+from capas.evaluation.scorers import evaluate_files as scored
+from capas.evaluation.speech.mapsswe import FEW_SEGMENTS, MAPSSWETest, mapsswe
+from capas.trust.rendering.style import STYLE
 
 MOST_ROWS = 30
 
@@ -31,10 +37,10 @@ def score(
 ) -> None:
     """Score a hypothesis, and with ``against`` say whether another one differs."""
     first = scored(task, Path(reference), Path(hypothesis), options)
-    figures = figures_of(first.measured, seed=seed)
+    figures = metrics_with_intervals(first.measured, seed=seed)
     second = None if against is None else scored(task, Path(reference), Path(against), options)
-    found = () if second is None else differences(first.measured, second.measured, seed=seed)
-    pairs = matched_pairs(first.errors, second.errors) if second is not None and first.errors else None
+    found = () if second is None else metric_differences(first.measured, second.measured, seed=seed)
+    pairs = mapsswe(first.errors, second.errors) if second is not None and first.errors else None
     if as_json:
         tree: dict[str, object] = {
             "task": task, "metrics": {figure.name: figure.as_json() for figure in figures},
@@ -42,7 +48,7 @@ def score(
             "tables": {table.name: table.as_json() for table in first.tables}, "notes": [*first.notes, *first.lacks],
         }  # fmt: skip
         if second is not None:
-            other = figures_of(second.measured, seed=seed)
+            other = metrics_with_intervals(second.measured, seed=seed)
             tree["against"] = {
                 "metrics": {figure.name: figure.as_json() for figure in other}, "counts": dict(second.counts),
                 "differences": {one.name: one.as_json() for one in found}, "notes": [*second.notes, *second.lacks],
@@ -53,16 +59,16 @@ def score(
     _print_figures(figures)
     _print_score(first)
     if second is not None and against is not None:
-        _print_differences(found, figures_of(second.measured, seed=seed), hypothesis, against)
+        _print_differences(found, metrics_with_intervals(second.measured, seed=seed), hypothesis, against)
         if pairs is not None:
             _print_matched_pairs(pairs, hypothesis, against)
         show.results().print(*second.lacks, sep="\n") if second.lacks else None
 
 
-def _print_figures(figures: Sequence[Figure]) -> None:
+def _print_figures(figures: Sequence[EvaluatedMetric]) -> None:
     console = show.results()
     rows = [
-        (figure_name(figure.name), figure_text(figure.as_json()), decimal(figure.n, 0 if figure.n % 1 == 0 else 1),
+        (metric_name(figure.name), format_metric(figure.as_json()), format_decimal(figure.n, 0 if figure.n % 1 == 0 else 1),
          show.whole(figure.units))
         for figure in figures
     ]  # fmt: skip
@@ -72,7 +78,7 @@ def _print_figures(figures: Sequence[Figure]) -> None:
         console.print(Text(say("score.note_few", n=figures[0].units), "yellow"))
 
 
-def _print_score(found: Score) -> None:
+def _print_score(found: EvaluationResult) -> None:
     console = show.results()
     for note in (*found.notes, *found.lacks):
         console.print(note)
@@ -82,7 +88,7 @@ def _print_score(found: Score) -> None:
             _print_lines(table) if table.lines else _print_table(table)
 
 
-def _print_table(table: Table) -> None:
+def _print_table(table: DetailTable) -> None:
     rows = [[_cell(cell) for cell in row] for row in table.rows[:MOST_ROWS]]
     numeric = [i for i, cell in enumerate(table.rows[0]) if isinstance(cell, int | float)]
     show.results().print(show.table(table.title, [title for _, title in table.columns], rows, right=numeric))
@@ -90,7 +96,7 @@ def _print_table(table: Table) -> None:
         show.results().print(Text(say("score.more_rows", n=len(table.rows) - MOST_ROWS), "dim"))
 
 
-def _print_lines(table: Table) -> None:
+def _print_lines(table: DetailTable) -> None:
     console = show.results()
     console.print(Text(table.title, "bold"))
     for name, errors, words, above, below in table.rows:
@@ -101,8 +107,8 @@ def _print_lines(table: Table) -> None:
 
 def _cell(cell: Cell) -> str:
     match cell:
-        case Figure():
-            return figure_text(cell.as_json())
+        case EvaluatedMetric():
+            return format_metric(cell.as_json())
         case None:
             return "–"
         case float():
@@ -112,15 +118,15 @@ def _cell(cell: Cell) -> str:
 
 
 def _print_differences(
-    found: Sequence[Difference], other: Sequence[Figure], hypothesis: str, against: str
+    found: Sequence[MetricDifference], other: Sequence[EvaluatedMetric], hypothesis: str, against: str
 ) -> None:  # fmt: skip
     console = show.results()
     console.print()
     console.print(Text(say("score.against", first=hypothesis, second=against), "bold"))
-    values = {figure.name: figure_text(figure.as_json()) for figure in other}
+    values = {figure.name: format_metric(figure.as_json()) for figure in other}
     rows = [
-        (figure_name(one.name), values.get(one.name, "–"), _difference_text(one),
-         "–" if one.p is None else decimal(one.p, 3), _verdict(one, hypothesis, against))
+        (metric_name(one.name), values.get(one.name, "–"), _difference_text(one),
+         "–" if one.p is None else format_decimal(one.p, 3), _verdict(one, hypothesis, against))
         for one in found
     ]  # fmt: skip
     columns = ["", against, say("score.column_difference"), "p", ""]
@@ -128,17 +134,17 @@ def _print_differences(
     console.print(Text(say("score.note_paired"), "dim"))
 
 
-def _difference_text(one: Difference) -> str:
-    figure = Figure(name=one.name, value=one.value, n=0, units=one.units, interval=one.interval)
-    return figure_text(figure.as_json())
+def _difference_text(one: MetricDifference) -> str:
+    figure = EvaluatedMetric(name=one.name, value=one.value, n=0, units=one.units, interval=one.interval)
+    return format_metric(figure.as_json())
 
 
-def _print_matched_pairs(found: MatchedPairs, first: str, second: str) -> None:
+def _print_matched_pairs(found: MAPSSWETest, first: str, second: str) -> None:
     console = show.results()
     known = found.p is not None and found.statistic is not None
     said = (
-        say("score.matched_pairs", n=found.segments, mean=decimal(found.mean, 2),
-            statistic=decimal(found.statistic or 0.0, 2), p=decimal(found.p or 0.0, 3))
+        say("score.matched_pairs", n=found.segments, mean=format_decimal(found.mean, 2),
+            statistic=format_decimal(found.statistic or 0.0, 2), p=format_decimal(found.p or 0.0, 3))
         if known else say("score.matched_pairs_none", n=found.segments)
     )  # fmt: skip
     console.print(f"{said} · {_verdict(found, first, second)}" if known else said)
@@ -146,7 +152,7 @@ def _print_matched_pairs(found: MatchedPairs, first: str, second: str) -> None:
         console.print(Text(say("score.note_few_segments", n=found.segments), "yellow"))
 
 
-def _verdict(one: Difference | MatchedPairs, first: str, second: str) -> str:
+def _verdict(one: MetricDifference | MAPSSWETest, first: str, second: str) -> str:
     if not one.shown:
         return say("score.no_difference")
     return say("score.better", name=first if one.first_is_better else second)
@@ -159,7 +165,7 @@ def challenge_new(
     """Set a challenge up."""
     made = new_challenge(
         Path(folder), task=task, reference=Path(reference), title=title, options=options, public_share=public_share,
-        limit=None if limit is None else limit_of(limit), until=None if until is None else until_of(until),
+        limit=None if limit is None else parse_limit(limit), until=None if until is None else parse_deadline(until),
     )  # fmt: skip
     if as_json:
         show.print_json({"folder": folder, "public": str(made.folder / PUBLIC), "private": str(made.private)})
@@ -199,7 +205,7 @@ def challenge_rank(folder: str, html: str | None, final: bool, as_json: bool) ->
     challenge = Challenge(Path(folder))
     if final:
         challenge.submissions.close(datetime.now(UTC))
-    found = standing(challenge)
+    found = current_standing(challenge)
     page = standing_page(challenge, found, STYLE)
     pages = [challenge.folder / PUBLIC / "ranking.html", *([Path(html)] if html else [])]
     for path in pages:
@@ -214,9 +220,9 @@ def challenge_rank(folder: str, html: str | None, final: bool, as_json: bool) ->
         show.notes().print(say("challenge.nothing_yet"))
         return
     console.print(Text(found.title, "bold"))
-    console.print(say("challenge.page_rank", metric=figure_name(found.metric), units=found.units))
-    rows = [cells_of(place, published=True) for place in found.places]
-    console.print(show.table("", heads(), rows, right=(0, 3, 4)))
+    console.print(say("challenge.page_rank", metric=metric_name(found.metric), units=found.units))
+    rows = [standing_cells(place, published=True) for place in found.places]
+    console.print(show.table("", standing_heads(), rows, right=(0, 3, 4)))
     console.print(Text(say("challenge.rule_rank"), "dim"))
     if not found.published:
         console.print(Text(say("challenge.organiser_only"), "yellow"))

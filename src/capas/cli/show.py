@@ -19,10 +19,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from capas.core.figures import decimal, percent
-from capas.core.messages import say
+from capas.core.i18n import say
+from capas.core.number_format import format_decimal, format_percent
 
-__all__ = ["decimal", "percent"]
+__all__ = ["format_decimal", "format_percent"]
 ACCENT = "cyan"
 
 
@@ -53,7 +53,7 @@ def print_json(value: object) -> None:
 
 def whole(value: int) -> str:
     """A count with separators of thousands."""
-    return decimal(value, 0)
+    return format_decimal(value, 0)
 
 
 def duration(seconds: float) -> str:

@@ -11,31 +11,31 @@ from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
-from capas.board.filing import file_test, filed_quietly
 from capas.bundle.export import NOT_EXPORTABLE
 from capas.cli import show
 from capas.cli.trust_verbs import make_with_progress, print_report
 from capas.core.errors import CapasError
-from capas.core.figures import baseline_name, figure_name, figure_text, is_rate, value_of
-from capas.core.messages import say
-from capas.engine.choose import Execution
+from capas.core.i18n import say
+from capas.core.number_format import baseline_name, format_metric, is_rate, metric_name, metric_value
 from capas.engine.config import Config, read_config
+from capas.engine.evaluate import evaluate_on
 from capas.engine.events import Evaluated, Event, Started, Stepped, Stopped
-from capas.engine.plan import config_for
-from capas.engine.recipe import LOWER_IS_BETTER, Settled
-from capas.engine.retest import test_on
+from capas.engine.execution import Execution
+from capas.engine.plan import config_for_data
+from capas.engine.recipe import LOWER_IS_BETTER_METRICS, ResolvedConfig
 from capas.engine.run import Run, find_run, read_metrics
-from capas.engine.train import Result, Watch
+from capas.engine.train import TrainingCallbacks, TrainingResult
 from capas.engine.train import resume as resume_run
 from capas.engine.train import train as train_run
-from capas.trust.report import Report
+from capas.leaderboard.filing import file_run_if_possible, file_test
+from capas.trust.report import TrustReport
 
 STOPPED = 130
 
 
 def train(data: str, wanted: Mapping[str, object], out: str | None, as_json: bool) -> None:
     """Train on ``data``, print the result, and make the trust report."""
-    config = config_for(data, wanted)
+    config = config_for_data(data, wanted)
     with watching(quiet=as_json) as screen:
         result = train_run(config, out=out, watch=screen.watch)
     _conclude(result, screen, as_json)
@@ -56,7 +56,7 @@ def test(run: str, data: str | None, as_json: bool) -> None:
         title = say("test.title", run=found.folder)
     else:
         with show.stages(quiet=as_json) as stages:
-            figures = test_on(run, data, progress=stages)
+            figures = evaluate_on(run, data, progress=stages)
         _file_test(run, data, figures)
         title = say("test.title_other", run=run, data=data)
     if as_json:
@@ -78,7 +78,7 @@ def _file_test(run: str, data: str, figures: Mapping[str, object]) -> None:
         show.notes().print(Text(say("board.not_filed", reason=error.part("what")), "yellow"))
 
 
-def _conclude(result: Result | None, screen: "Screen", as_json: bool) -> None:
+def _conclude(result: TrainingResult | None, screen: "Screen", as_json: bool) -> None:
     if result is None:
         if screen.stopped is not None and screen.run is not None:
             show.notes().print(say("train.stopped", step=screen.stopped.step, total=screen.stopped.total_steps))
@@ -87,7 +87,7 @@ def _conclude(result: Result | None, screen: "Screen", as_json: bool) -> None:
         return
     if not as_json:
         _print_result(result)
-    if error := filed_quietly(result.run):
+    if error := file_run_if_possible(result.run):
         show.notes().print(Text(say("board.not_filed", reason=error.part("what")), "yellow"))
     report = _reported(result, quiet=as_json)
     if as_json:
@@ -102,7 +102,7 @@ def _conclude(result: Result | None, screen: "Screen", as_json: bool) -> None:
     _print_places(console, result)
 
 
-def _reported(result: Result, *, quiet: bool) -> Report | None:
+def _reported(result: TrainingResult, *, quiet: bool) -> TrustReport | None:
     """The trust report that the run's configuration asks for. Ctrl-C leaves it out: the run itself is complete."""
     level = read_config(result.run.config).trust.report
     if level == "none":
@@ -115,23 +115,23 @@ def _reported(result: Result, *, quiet: bool) -> Report | None:
         return None
 
 
-def _print_result(result: Result) -> None:
+def _print_result(result: TrainingResult) -> None:
     console = show.results()
-    figures = result.tested.as_json()
+    figures = result.test_result.as_json()
     console.print()
-    console.print(Text(say("train.tested", n=show.whole(result.tested.n)), "bold"))
+    console.print(Text(say("train.tested", n=show.whole(result.test_result.n)), "bold"))
     print_figures(console, figures)
     _print_hardest(console, figures)
     if result.run.teacher.finished:
         _print_teacher(console, result.run)
-    if not result.tested.beats_baselines():
+    if not result.test_result.beats_baselines():
         console.print(Padding(Text(say("train.not_better"), "yellow"), (0, 0, 0, 2)))
 
 
 def _headline(run: Run) -> str:
     """What a run's test is summed up in."""
     name, figure = next(iter(cast(dict[str, object], read_metrics(run)["metrics"]).items()))
-    return f"{figure_name(name)} {figure_text(figure)}"
+    return f"{metric_name(name)} {format_metric(figure)}"
 
 
 def _print_teacher(console: Console, run: Run) -> None:
@@ -157,17 +157,17 @@ def print_figures(console: Console, figures: Mapping[str, object]) -> None:
     headline, *others = metrics
     rows = [(say("train.this_model"), metrics[headline], f"bold {show.ACCENT}")]
     compared = [(baseline_name(name), held[headline], "dim") for name, held in baseline.items() if headline in held]
-    rows += sorted(compared, key=lambda row: value_of(row[1]), reverse=headline not in LOWER_IS_BETTER)
+    rows += sorted(compared, key=lambda row: metric_value(row[1]), reverse=headline not in LOWER_IS_BETTER_METRICS)
     share = is_rate(metrics[headline])
-    largest = 1.0 if share else max(abs(value_of(figure)) for _, figure, _ in rows) or 1.0
+    largest = 1.0 if share else max(abs(metric_value(figure)) for _, figure, _ in rows) or 1.0
     drawn = [
-        [Text(name), Text(figure_text(figure), style), Text(show.bar(value_of(figure) / largest), style)]
+        [Text(name), Text(format_metric(figure), style), Text(show.bar(metric_value(figure) / largest), style)]
         for name, figure, style in rows
     ]
-    heads = ["", say("train.headline", figure=figure_name(headline)), ""]
+    heads = ["", say("train.headline", figure=metric_name(headline)), ""]
     console.print(Padding(show.table("", heads, drawn), (0, 0, 0, 2)))
     if others:
-        line = " · ".join(f"{figure_name(name)} {figure_text(metrics[name])}" for name in others)
+        line = " · ".join(f"{metric_name(name)} {format_metric(metrics[name])}" for name in others)
         console.print(Padding(Text(line, "dim"), (0, 0, 0, 2)))
 
 
@@ -179,11 +179,11 @@ def print_classes(console: Console, figures: Mapping[str, object]) -> None:
     rows = [
         [
             " ".join(name.split()),
-            figure_text(parts["recall"]),
-            figure_text(parts["precision"]),
+            format_metric(parts["recall"]),
+            format_metric(parts["precision"]),
             str(parts["recall"]["n"]),
         ]
-        for name, parts in sorted(per_class.items(), key=lambda pair: value_of(pair[1]["recall"]))
+        for name, parts in sorted(per_class.items(), key=lambda pair: metric_value(pair[1]["recall"]))
     ]
     heads = [say(f"test.{name}") for name in ("class", "recall", "precision", "n")]
     console.print()
@@ -203,7 +203,7 @@ def _print_hardest(console: Console, figures: Mapping[str, object]) -> None:
         console.print(Padding(Text(sentence, "dim"), (0, 0, 0, 2)))
 
 
-def _print_places(console: Console, result: Result) -> None:
+def _print_places(console: Console, result: TrainingResult) -> None:
     folder, medium = str(result.run.folder), result.spec.medium
     rows = [[Text(say(f"train.place_{name}"), "dim"), f"{folder}/{path}"] for name, path in (
         ("model", "bundle/"), ("predictions", "predictions.csv"), ("everything", "config.toml, data.json, events.jsonl")
@@ -221,7 +221,7 @@ def _print_places(console: Console, result: Result) -> None:
 
 def score_text(event: Evaluated) -> str:
     """A validation score: a share in percent, or decibels."""
-    return f"{show.decimal(event.value, 2)} dB" if event.metric == "psnr" else show.percent(event.value)
+    return f"{show.format_decimal(event.value, 2)} dB" if event.metric == "psnr" else show.format_percent(event.value)
 
 
 class Screen:
@@ -234,12 +234,14 @@ class Screen:
         self._validation = ""
         self.stopped: Stopped | None = None
         self.run: Run | None = None
-        self.watch = Watch(event=self._on_event, progress=stages, decided=self._on_decided, stage=self._on_stage)
+        self.watch = TrainingCallbacks(
+            event=self._on_event, progress=stages, resolved=self._on_decided, stage=self._on_stage
+        )
 
     def _on_stage(self, kind: str, number: int, total: int) -> None:
         self._console.print(Text(say(f"method.stage_{kind}", number=number, total=total), "bold"))
 
-    def _on_decided(self, run: Run, settled: Settled, execution: Execution) -> None:
+    def _on_decided(self, run: Run, settled: ResolvedConfig, execution: Execution) -> None:
         self.run = run
         for line in decision_lines(settled.config, settled.reasons, execution):
             self._console.print(line)
@@ -248,10 +250,10 @@ class Screen:
         if isinstance(event, Started):
             self._progress.update(self._bar, total=event.total_steps, completed=event.step, visible=True)
             self._console.print(Text(say("train.started", examples=show.whole(event.examples), batch=event.batch_size,
-                                         epochs=show.decimal(event.epochs, 1)), "dim"))  # fmt: skip
+                                         epochs=show.format_decimal(event.epochs, 1)), "dim"))  # fmt: skip
         elif isinstance(event, Stepped):
             speed, left = show.whole(round(event.examples_per_s)), show.duration(event.seconds_left)
-            detail = say("train.detail", loss=show.decimal(event.loss, 3), speed=speed, left=left)
+            detail = say("train.detail", loss=show.format_decimal(event.loss, 3), speed=speed, left=left)
             self._progress.update(
                 self._bar, completed=event.step, total=event.total_steps, detail=f"{self._validation}{detail}"
             )

@@ -8,13 +8,13 @@ from rich.text import Text
 
 from capas.cli import show
 from capas.core.errors import CapasError
-from capas.core.figures import decimal, figure_name, figure_text
-from capas.core.messages import say
-from capas.trust.asked import Level
-from capas.trust.compare import Comparison, compare
-from capas.trust.page import MARKS
-from capas.trust.report import Report, make_report
+from capas.core.i18n import say
+from capas.core.number_format import format_decimal, format_metric, metric_name
+from capas.trust.compare import ReportComparison, compare
+from capas.trust.rendering.html_page import MARKS
+from capas.trust.report import TrustReport, make_report
 from capas.trust.theme import THEMES, ThemeName
+from capas.trust.theme_context import Level
 
 SIGNS = {"plain": " ", "good": "✓", "attention": "!", "problem": "✗"}
 TONES = {"plain": "", "good": "green", "attention": "yellow", "problem": "red"}
@@ -39,7 +39,7 @@ def trust(runs: Sequence[str], level: Level, side_by_side: bool, as_json: bool) 
         print_report(report)
 
 
-def make_with_progress(run: str, level: Level, *, quiet: bool) -> Report:
+def make_with_progress(run: str, level: Level, *, quiet: bool) -> TrustReport:
     """The report, with a bar over the nine themes."""
     with show.stages(quiet=quiet) as stages:
 
@@ -49,7 +49,7 @@ def make_with_progress(run: str, level: Level, *, quiet: bool) -> Report:
         return make_report(run, level, progress)
 
 
-def print_report(report: Report) -> None:
+def print_report(report: TrustReport) -> None:
     """The verdict, a line for each theme, and where the page is."""
     console = show.results()
     first, *others = report.verdict
@@ -70,9 +70,9 @@ def print_report(report: Report) -> None:
     console.print(Text.assemble((say("trust.page") + " ", "dim"), (str(report.page), show.ACCENT)), soft_wrap=True)
 
 
-def _print_comparison(found: Comparison) -> None:
+def _print_comparison(found: ReportComparison) -> None:
     console = show.results()
-    rows = [[figure_name(name), figure_text(a), figure_text(b)] for name, a, b in found.figures]
+    rows = [[metric_name(name), format_metric(a), format_metric(b)] for name, a, b in found.figures]
     rows += [
         [say(f"trust.themes.{name}"), say(f"trust.status.{a}"), say(f"trust.status.{b}")]
         for name, a, b in found.statuses
@@ -84,5 +84,5 @@ def _print_comparison(found: Comparison) -> None:
     low, high = cast(list[float], found.difference["interval"])
     value = cast(float, found.difference["value"])
     said = "trust.compare.no_difference" if low <= 0 <= high else "trust.compare.difference"
-    console.print(say(said, points=f"{'+' if value > 0 else ''}{decimal(100 * value, 1)}", low=decimal(100 * low, 1),
-                      high=decimal(100 * high, 1), n=cast(int, found.difference["n"])))  # fmt: skip
+    console.print(say(said, points=f"{'+' if value > 0 else ''}{format_decimal(100 * value, 1)}", low=format_decimal(100 * low, 1),
+                      high=format_decimal(100 * high, 1), n=cast(int, found.difference["n"])))  # fmt: skip

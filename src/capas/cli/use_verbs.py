@@ -14,11 +14,11 @@ from rich.text import Text
 from capas.cli import show
 from capas.core.errors import CapasError
 from capas.core.files import write_atomic, write_json
-from capas.core.messages import say
-from capas.data.pictures import write_picture
+from capas.core.i18n import say
+from capas.data.image.io import write_image
 from capas.engine.predict import Model, load_model
 from capas.engine.recipe import Prediction
-from capas.trust.guard import load_guarded
+from capas.trust.ood.selective_prediction import load_with_ood_gate
 
 NAME_WIDTH = 60
 TABLES = frozenset({".csv", ".conll"})
@@ -38,8 +38,8 @@ def predict(
     """Print the answers for ``inputs``, or write them to a table (.csv, .conll) or as files into a folder; exit code 2
     when every input was refused. ``answer_all`` answers also what does not resemble the training data.
     """
-    model = load_guarded(run, answer_all=answer_all)
-    items = islice(model.answering.items(inputs, sys.stdin), limit)
+    model = load_with_ood_gate(run, answer_all=answer_all)
+    items = islice(model.predictor.items(inputs, sys.stdin), limit)
     answers = model.stream(items, batch_size=batch_size)
     if as_json:
         shown = list(answers)
@@ -79,13 +79,13 @@ def _told(answer: Prediction, top: int) -> Iterable[tuple[str, str]]:
     if answer.text is not None or not ranked:
         yield (answer.text if answer.text is not None else str(answer.prediction), f"bold {show.ACCENT}")
     elif isinstance(answer.prediction, list):
-        called = [f"{tag} {show.percent(answer.probabilities[tag])}" for tag in answer.prediction]
+        called = [f"{tag} {show.format_percent(answer.probabilities[tag])}" for tag in answer.prediction]
         yield (" · ".join(called) or say("predict.no_tag"), f"bold {show.ACCENT}")
     else:
         best, *others = ranked[:top]
         yield (best[0], f"bold {show.ACCENT}")
-        yield (f" {show.percent(best[1])}  {show.bar(best[1], 10):<10}", show.ACCENT)
-        yield ("  " + " · ".join(f"{label} {show.percent(p)}" for label, p in others), "dim")
+        yield (f" {show.format_percent(best[1])}  {show.bar(best[1], 10):<10}", show.ACCENT)
+        yield ("  " + " · ".join(f"{label} {show.format_percent(p)}" for label, p in others), "dim")
 
 
 def _shortened(name: str) -> str:
@@ -139,7 +139,7 @@ def _written_as_files(answers: Iterable[Prediction], folder: Path) -> list[Predi
     for answer in answers:
         stem = _free_name(Path(answer.input).stem or "answer", taken)
         if answer.picture is not None:
-            write_picture(folder / f"{stem}.png", answer.picture)
+            write_image(folder / f"{stem}.png", answer.picture)
         for ending, content in answer.files.items():
             write_atomic(folder / f"{stem}{ending}", content)
         if answer.refused is None and answer.picture is None and not answer.files:

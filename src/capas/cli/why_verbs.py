@@ -12,18 +12,18 @@ from rich.text import Text
 
 from capas.cli import show
 from capas.core.errors import CapasError
-from capas.core.figures import decimal
 from capas.core.files import write_atomic, write_json
-from capas.core.messages import say
+from capas.core.i18n import say
+from capas.core.number_format import format_decimal
 from capas.engine.predict import Model, load_model
 from capas.engine.recipe import Item, Prediction
 from capas.engine.run import find_run
-from capas.trust.attack import attacker_of
-from capas.trust.attacked import Attacked
-from capas.trust.explain import Explained, Explanation, explainer_of
-from capas.trust.looked_at import ExplainedTranslation
-from capas.trust.looked_at_page import looked_at_html
-from capas.trust.pictures import overlaid
+from capas.trust.attacks.attack_result import AttackResult
+from capas.trust.attacks.single_input import make_attacker
+from capas.trust.explanations.cross_attention import TranslationExplanation
+from capas.trust.explanations.explainer import AnyExplanation, Explanation, make_explainer
+from capas.trust.rendering.cross_attention_page import cross_attention_html
+from capas.trust.rendering.heatmap_overlay import overlay_heatmap
 from capas.trust.report import read_report
 
 MOST_SHOWN, MOST_LOOKED_AT = 8, 3
@@ -35,14 +35,14 @@ def explain(
 ) -> None:  # fmt: skip
     """Print what each answer rests on; pictures and pages go to the folder ``out`` (the current one if not given)."""
     model = load_model(run)
-    explained_by = explainer_of(model, by)
+    explained_by = make_explainer(model, by)
     folder = Path(out or ".")
     found, methods = [], set[str]()
     for item, number in _items(model, inputs, limit):
         explained = explained_by(item, of)
-        if isinstance(explained, ExplainedTranslation):
+        if isinstance(explained, TranslationExplanation):
             path: Path | None = folder / f"{_stem(item.name, number)}.explained.html"
-            write_atomic(cast(Path, path), looked_at_html(explained))
+            write_atomic(cast(Path, path), cross_attention_html(explained))
             found.append({**explained.as_json(), "page": str(path)})
         else:
             path = _picture_of(explained, folder, number)
@@ -64,7 +64,7 @@ def attack(
 ) -> None:  # fmt: skip
     """Print what fools the model on each input; with ``out`` the changed inputs are written there."""
     model = load_model(run)
-    attack_one = attacker_of(model, size=size, target=target)
+    attack_one = make_attacker(model, eps=size, target=target)
     found = []
     for item, number in _items(model, inputs, limit):
         attacked = attack_one(item)
@@ -81,7 +81,7 @@ def attack(
 
 def _items(model: Model, inputs: Sequence[str], limit: int | None) -> Iterator[tuple[Item, int]]:
     count = 0
-    for count, item in enumerate(islice(model.answering.items(inputs, sys.stdin), limit), 1):
+    for count, item in enumerate(islice(model.predictor.items(inputs, sys.stdin), limit), 1):
         yield item, count
     if not count:
         raise CapasError("nothing_to_predict", where=" ".join(inputs))
@@ -93,69 +93,69 @@ def _stem(name: str, number: int) -> str:
 
 
 def _picture_of(explanation: Explanation, folder: Path, number: int) -> Path | None:
-    if explanation.picture is None or explanation.heat is None:
+    if explanation.image is None or explanation.heatmap is None:
         return None
-    path = folder / f"{_stem(explanation.answer.input, number)}.explained.png"
+    path = folder / f"{_stem(explanation.prediction.input, number)}.explained.png"
     stream = io.BytesIO()
-    Image.fromarray(overlaid(explanation.picture, explanation.heat)).save(stream, "PNG")
+    Image.fromarray(overlay_heatmap(explanation.image, explanation.heatmap)).save(stream, "PNG")
     write_atomic(path, stream.getvalue())
     return path
 
 
-def _print_explained(explained: Explained, path: Path | None) -> None:
-    if isinstance(explained, ExplainedTranslation):
+def _print_explained(explained: AnyExplanation, path: Path | None) -> None:
+    if isinstance(explained, TranslationExplanation):
         _print_translation(explained)
     else:
         _print_explanation(explained)
     if path is not None:
-        page = isinstance(explained, ExplainedTranslation)
+        page = isinstance(explained, TranslationExplanation)
         said = say("trust.why.page_in", path=path) if page else say("trust.why.picture_in", path=path)
         show.results().print(Text(f"  {said}", "dim"), soft_wrap=True)
 
 
-def _print_translation(explained: ExplainedTranslation) -> None:
+def _print_translation(explained: TranslationExplanation) -> None:
     """The translation, then each of its words with those of the source that it looked at most."""
     console = show.results()
-    answer = explained.answer
+    answer = explained.prediction
     console.print(Text.assemble(answer.input, "  ", (str(answer.text), f"bold {show.ACCENT}")), soft_wrap=True)
-    for piece in explained.pieces:
-        for one in piece.written:
-            best = sorted(zip(one.weights, piece.source, strict=True), reverse=True)[:MOST_LOOKED_AT]
-            looked = " · ".join(f"{word} {show.percent(weight)}" for weight, word in best)
+    for piece in explained.segments:
+        for one in piece.target_words:
+            best = sorted(zip(one.weights, piece.source_words, strict=True), reverse=True)[:MOST_LOOKED_AT]
+            looked = " · ".join(f"{word} {show.format_percent(weight)}" for weight, word in best)
             console.print(Text.assemble(f"  {one.word:<20} ← ", (looked, "dim")), soft_wrap=True)
 
 
 def _print_explanation(explanation: Explanation) -> None:
     console = show.results()
-    answer = explanation.answer
+    answer = explanation.prediction
     said = (
         answer.text
         if answer.text is not None
-        else f"{explanation.of} {_percent(answer.probabilities.get(explanation.of))}"
+        else f"{explanation.explained_output} {_percent(answer.probabilities.get(explanation.explained_output))}"
     )
     console.print(Text.assemble(answer.input, "  ", (said, f"bold {show.ACCENT}")), soft_wrap=True)
-    if explanation.picture is None:
+    if explanation.image is None:
         _print_parts(explanation)
 
 
 def _percent(probability: float | None) -> str:
-    return "" if probability is None else show.percent(probability)
+    return "" if probability is None else show.format_percent(probability)
 
 
 def _print_parts(explanation: Explanation) -> None:
     """A text with its words coloured; anything else as bars, the weightiest first."""
     console = show.results()
-    largest = max((abs(weight) for _, weight in explanation.parts), default=0.0) or 1.0
-    if len(explanation.parts) > MOST_SHOWN and all(" s" not in name for name, _ in explanation.parts):
+    largest = max((abs(weight) for _, weight in explanation.attributions), default=0.0) or 1.0
+    if len(explanation.attributions) > MOST_SHOWN and all(" s" not in name for name, _ in explanation.attributions):
         words = Text("  ")
-        for name, weight in explanation.parts:
+        for name, weight in explanation.attributions:
             words.append(name, _colour(weight / largest))
             words.append(" ")
         console.print(words)
         return
-    for name, weight in sorted(explanation.parts, key=lambda part: -abs(part[1]))[:MOST_SHOWN]:
+    for name, weight in sorted(explanation.attributions, key=lambda part: -abs(part[1]))[:MOST_SHOWN]:
         drawn = (show.bar(abs(weight) / largest, 16), _colour(1.0 if weight >= 0 else -1.0))
-        console.print(Text.assemble(f"  {name:<24.24} ", (f"{decimal(weight, 3):>9} ", "dim"), drawn))
+        console.print(Text.assemble(f"  {name:<24.24} ", (f"{format_decimal(weight, 3):>9} ", "dim"), drawn))
 
 
 def _colour(share: float) -> str:
@@ -176,7 +176,7 @@ def _checked(run: str, method: str) -> str:
         return "unchecked"
 
 
-def _print_attacked(attacked: Attacked) -> None:
+def _print_attacked(attacked: AttackResult) -> None:
     console = show.results()
     before, after = attacked.before, attacked.after
     name, colour = ("fooled", "red") if attacked.fooled else ("withstood", "green")
@@ -186,14 +186,14 @@ def _print_attacked(attacked: Attacked) -> None:
                   soft_wrap=True)  # fmt: skip
     facts = attacked.facts
     if "largest_change" in facts:
-        largest, mean = (show.percent(float(str(facts[key]))) for key in ("largest_change", "mean_change"))
+        largest, mean = (show.format_percent(float(str(facts[key]))) for key in ("largest_change", "mean_change"))
         line = say("trust.why.changed", largest=largest, mean=mean)
         if attacked.noise is not None:
             line += " · " + say("trust.why.noise", name=_answered(attacked.noise))
         console.print(Text(f"  {line}", "dim"), soft_wrap=True)
     if attacked.share is not None:
         moved, by_noise = (
-            show.percent(float(str(facts[key]))) for key in ("changed_answer", "changed_answer_by_noise")
+            show.format_percent(float(str(facts[key]))) for key in ("changed_answer", "changed_answer_by_noise")
         )
         console.print(Text(f"  {say('trust.why.moved', share=moved, noise=by_noise)}", "dim"), soft_wrap=True)
         failures = cast(list[str], facts["self_check"])
@@ -209,7 +209,7 @@ def _answered(answer: Prediction) -> str:
     return answer.text if answer.text is not None else f"{answer.prediction} {_percent(answer.probability)}"
 
 
-def _write(attacked: Attacked, folder: Path, number: int) -> None:
+def _write(attacked: AttackResult, folder: Path, number: int) -> None:
     stem = _stem(attacked.before.input, number)
     for ending, content in attacked.files.items():
         write_atomic(folder / f"{stem}{ending}", content)

@@ -8,13 +8,13 @@ from typing import Final
 
 from capas.core.errors import CapasError
 
-PRIMARY: Final = 0xFF  # of an extended code of SQLite, the part that names the kind
-LITTLE_ROOM: Final = 1 << 20  # bytes; with less, SQLite's journal fails with "disk I/O error"
+PRIMARY_CODE_MASK: Final = 0xFF  # of an extended code of SQLite, the part that names the kind
+MIN_FREE_BYTES: Final = 1 << 20  # bytes; with less, SQLite's journal fails with "disk I/O error"
 BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-SHUT: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
+NOT_WRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
 
 
-def connected(path: Path, wait_s: float, *, autocommit: bool = False) -> sqlite3.Connection:
+def connect(path: Path, wait_s: float, *, autocommit: bool = False) -> sqlite3.Connection:
     """A connection, which waits ``wait_s`` seconds for other writers. In a folder where nothing may be written the file
     is read as it stands, without the files that SQLite lays beside it."""
     name = str(path) if _may_write(path) else f"{path.resolve().as_uri()}?immutable=1"
@@ -22,7 +22,7 @@ def connected(path: Path, wait_s: float, *, autocommit: bool = False) -> sqlite3
                            isolation_level=None if autocommit else "DEFERRED")  # fmt: skip
 
 
-def write_ahead(connection: sqlite3.Connection, path: Path) -> None:
+def enable_wal(connection: sqlite3.Connection, path: Path) -> None:
     """Let others read while one writes; a kill or a power cut loses at most what was being written."""
     if _may_write(path):
         connection.execute("PRAGMA journal_mode = WAL")
@@ -36,13 +36,13 @@ def _may_write(path: Path) -> bool:
 def database_error(path: Path, error: sqlite3.Error, damaged: str) -> CapasError:
     """What a failure means: ``disk_full``, ``database_busy``, ``database_shut``, or else the key ``damaged``."""
     # Errors that Python itself raises carry no code.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY_CODE_MASK
     key = damaged
-    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free(path) < LITTLE_ROOM):
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free(path) < MIN_FREE_BYTES):
         key = "disk_full"
     elif code in BUSY:
         key = "database_busy"
-    elif code in SHUT:
+    elif code in NOT_WRITABLE:
         key = "database_shut"
     return CapasError(key, where=path, received=str(error))
 

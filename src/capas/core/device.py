@@ -16,13 +16,13 @@ def available_devices() -> list[str]:
     return [*devices, "cpu"]
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The device called ``wanted``; "auto" takes the fastest kind. Raises CapasError ``device_unknown``."""
+def choose_device(requested: str) -> torch.device:
+    """The device called ``requested``; "auto" takes the fastest kind. Raises CapasError ``device_unknown``."""
     devices = available_devices()
-    name = devices[0] if wanted == "auto" else "cuda:0" if wanted == "cuda" else wanted
+    name = devices[0] if requested == "auto" else "cuda:0" if requested == "cuda" else requested
     if name not in devices:
         raise CapasError(
-            "device_unknown", where="execution.device", received=wanted, available=", ".join(["auto", *devices])
+            "device_unknown", where="execution.device", received=requested, available=", ".join(["auto", *devices])
         )
     return torch.device(name)
 

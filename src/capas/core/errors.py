@@ -6,7 +6,7 @@ error is shown in the user's language and a script can tell errors apart by ``ke
 
 from pathlib import Path
 
-from capas.core.messages import Value, has, say
+from capas.core.i18n import Value, has, say
 
 
 class CapasError(Exception):

@@ -11,17 +11,17 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from capas.core.random import stream
-from capas.data.augment import Augmentation, Mix, augment, mixup
+from capas.core.rng import seeded_generator
 from capas.data.batch import Batch
-from capas.data.order import Order
-from capas.data.preparation import Preparation
-from capas.data.store import PictureStore
+from capas.data.image.augment import ImageAugmentation, MixupPairing, augment_images, mixup
+from capas.data.image.preprocess import ImagePreprocessing
+from capas.data.image.store import ImageStore
+from capas.data.sampler import BatchSampler
 
 _DEPTH = 2  # batches made ahead: one being ready hides the disk, more would only hold memory
 
 
-class Loader:
+class ImageLoader:
     """Shuffled, augmented batches of the pictures at ``positions`` of a store.
 
     ``labels`` (int64) has one entry per position of the whole store. ``batch_size`` counts the pictures of
@@ -32,14 +32,14 @@ class Loader:
 
     def __init__(
         self,
-        store: PictureStore,
+        store: ImageStore,
         targets: Tensor,
         positions: Tensor,
         *,
         batch_size: int,
         seed: int,
-        augmentation: Augmentation,
-        preparation: Preparation,
+        augmentation: ImageAugmentation,
+        preparation: ImagePreprocessing,
         rank: int = 0,
         world_size: int = 1,
         drop_last: bool = True,
@@ -48,7 +48,7 @@ class Loader:
         self.targets = targets
         self.augmentation = augmentation
         self.preparation = preparation
-        self.order = Order(
+        self.order = BatchSampler(
             _readable(store, positions),
             batch_size=batch_size,
             seed=seed,
@@ -67,10 +67,10 @@ class Loader:
 
     def batch(self, step: int) -> Batch[Tensor]:
         """The batch of this step (0, 1, …, in any order, endlessly): the same whenever it is asked for."""
-        positions = self.order.at(step)
-        generator = stream(self.order.seed, "augment", step, self.order.rank)
-        images = augment(self.store.take(positions), self.preparation, self.augmentation, generator)
-        mix: Mix | None = None
+        positions = self.order.positions_at(step)
+        generator = seeded_generator(self.order.seed, "augment", step, self.order.rank)
+        images = augment_images(self.store.take(positions), self.preparation, self.augmentation, generator)
+        mix: MixupPairing | None = None
         if self.augmentation.mixup:
             images, mix = mixup(images, self.augmentation.mixup, generator)
             images = images.contiguous(memory_format=torch.channels_last)
@@ -118,7 +118,7 @@ class Loader:
                 thread.join(timeout=0.01)
 
 
-def _readable(store: PictureStore, positions: Tensor) -> Tensor:
+def _readable(store: ImageStore, positions: Tensor) -> Tensor:
     """The positions without those that failed, order kept."""
     if not store.failed:
         return positions

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
 
-from capas.core.messages import Value, has, say
+from capas.core.i18n import Value, has, say
 
 Severity = Literal["note", "warning", "error"]
 MAX_EXAMPLES: Final = 5
@@ -52,7 +52,7 @@ class Problem:
         }
 
 
-def problem(
+def make_problem(
     kind: str,
     examples: Iterable[str],
     *,
@@ -61,7 +61,7 @@ def problem(
     values: dict[str, Value] | None = None,
 ) -> Problem:
     """A Problem whose ``count`` is the number of ``examples`` unless given; only the first five are kept."""
-    shown = [printable(text) for text in examples]
+    shown = [escape_unprintable(text) for text in examples]
     return Problem(
         kind=kind,
         count=len(shown) if count is None else count,
@@ -71,7 +71,7 @@ def problem(
     )
 
 
-def found(
+def problems_from(
     kind: str,
     examples: Iterable[str],
     *,
@@ -81,10 +81,10 @@ def found(
 ) -> tuple[Problem, ...]:
     """The Problem in a tuple, or () where there are no ``examples``: for adding up what was found."""
     listed = list(examples)
-    return (problem(kind, listed, severity=severity, count=count, values=values),) if listed else ()
+    return (make_problem(kind, listed, severity=severity, count=count, values=values),) if listed else ()
 
 
-def printable(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """``text`` with what no terminal or JSON can show (undecodable bytes, line ends, control signs) escaped.
 
     >>> printable("año\\n1")

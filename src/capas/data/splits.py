@@ -19,13 +19,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from capas.core.errors import CapasError
-from capas.data.folders import SplitName
+from capas.data.naming import SplitName
 
 # A class with one key trains; with two it also tests; from three on it is in every split.
 _ORDER: Final[tuple[SplitName, ...]] = ("train", "test", "validation")
 
 
-def split(
+def assign_splits(
     keys: Sequence[str],
     labels: Sequence[str],
     *,
@@ -55,7 +55,7 @@ def split(
     return _complete(units, labels, drawn, _intervals(validation, test), seed_salt, given)
 
 
-def position(key: str, seed_salt: str) -> float:
+def hash_position(key: str, seed_salt: str) -> float:
     """The number in 0..1 to which a key is hashed (BLAKE2b, 53 bits)."""
     digest = hashlib.blake2b(f"{seed_salt}/{key}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return float((int.from_bytes(digest, "big") >> 11) / 2**53)
@@ -68,17 +68,17 @@ def _intervals(validation: float, test: float) -> dict[SplitName, tuple[float, f
 def _draw(
     units: Sequence[str],
     fixed: Sequence[SplitName | None],
-    given: set[SplitName],
+    fixed_splits: set[SplitName],
     intervals: Mapping[SplitName, tuple[float, float]],
     seed_salt: str,
 ) -> list[tuple[SplitName, bool]]:
     """Each example's split by the rule, and whether it may still be moved."""
     drawn: list[tuple[SplitName, bool]] = []
     for unit, side in zip(units, fixed, strict=True):
-        u = position(unit, seed_salt)
+        u = hash_position(unit, seed_salt)
         by_hash: SplitName = next((n for n, (low, high) in intervals.items() if low <= u < high), "train")
         if side is None or side == "train":
-            drawn.append((by_hash if by_hash == "train" or by_hash not in given else "train", True))
+            drawn.append((by_hash if by_hash == "train" or by_hash not in fixed_splits else "train", True))
         else:
             drawn.append((side, False))
     return drawn
@@ -90,7 +90,7 @@ def _complete(
     drawn: Sequence[tuple[SplitName, bool]],
     intervals: Mapping[SplitName, tuple[float, float]],
     seed_salt: str,
-    given: set[SplitName],
+    fixed_splits: set[SplitName],
 ) -> tuple[SplitName, ...]:
     """Bring each class into each split that it would miss, one key at a time."""
     sides: dict[int, SplitName] = {i: side for i, (side, _) in enumerate(drawn)}
@@ -100,17 +100,17 @@ def _complete(
     for i, unit in enumerate(units):
         members[unit].append(i)
         by_class[labels[i]].append(i)
-    held = _Held(units, labels, sides)
+    split_counts = _SplitCounts(units, labels, sides)
     for label in sorted(by_class):
         own = sorted({units[i] for i in by_class[label]})
         wanted = [name for name in _ORDER if _length(intervals[name]) > 0][: len(own)]
         for name in wanted:
-            if (name in given and name != "train") or held.count(label, name):
+            if (name in fixed_splits and name != "train") or split_counts.count(label, name):
                 continue
-            free = [unit for unit in own if unit in movable and held.can_leave(members[unit], label, wanted)]
+            free = [unit for unit in own if unit in movable and split_counts.can_leave(members[unit], label, wanted)]
             if free:
-                unit = min(free, key=lambda u: (_distance(position(u, seed_salt), intervals[name]), u))
-                held.move(members[unit], name)
+                unit = min(free, key=lambda u: (_distance(hash_position(u, seed_salt), intervals[name]), u))
+                split_counts.move(members[unit], name)
     return tuple(sides[i] for i in range(len(units)))
 
 
@@ -120,7 +120,7 @@ def _movable(units: Sequence[str], drawn: Sequence[tuple[SplitName, bool]]) -> s
     return set(units) - bound
 
 
-class _Held:
+class _SplitCounts:
     """How many keys of each class each split holds, while keys move."""
 
     def __init__(self, units: Sequence[str], labels: Sequence[str], sides: dict[int, SplitName]) -> None:
@@ -132,12 +132,12 @@ class _Held:
     def count(self, label: str, side: SplitName) -> int:
         return len(self._keys[label, side])
 
-    def can_leave(self, members: Sequence[int], label: str, wanted: Sequence[SplitName]) -> bool:
+    def can_leave(self, members: Sequence[int], label: str, needed: Sequence[SplitName]) -> bool:
         """Whether every class keeps another key where these are now; ``label`` only where it is
-        ``wanted``."""
+        ``needed``."""
         return all(
             self.count(self._labels[i], self._sides[i]) > 1
-            or (self._labels[i] == label and self._sides[i] not in wanted)
+            or (self._labels[i] == label and self._sides[i] not in needed)
             for i in members
         )
 

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from capas.core.spec import Spec
-from capas.data.columns import as_class, split_tags, tag_separator
-from capas.data.sources import Source
-from capas.data.tables import Cell
+from capas.data.sources.source import DataSource
+from capas.data.tabular.column_types import class_label, detect_tag_separator, split_tags
+from capas.data.tabular.io import Cell
 
 # A class or the tags by their number, the value of every number, or None where the target is a file or text of its own.
 Label = int | tuple[int, ...] | tuple[float, ...] | None
 
 
-def numbers_in(label: Label) -> tuple[int | float, ...]:
+def label_values(label: Label) -> tuple[int | float, ...]:
     """The class, the tags or the numbers of a label; none where there is no label."""
     return () if label is None else label if isinstance(label, tuple) else (label,)
 
@@ -21,22 +21,24 @@ def numbers_in(label: Label) -> tuple[int | float, ...]:
 class Targets:
     """Per example: whether there is a target, its label, and the same in words."""
 
-    there: tuple[bool, ...]
+    has_target: tuple[bool, ...]
     labels: tuple[Label, ...]
-    words: tuple[str, ...]
+    names: tuple[str, ...]
     classes: tuple[str, ...]
 
     @staticmethod
-    def read(source: Source, spec: Spec) -> "Targets":
+    def read(source: DataSource, spec: Spec) -> "Targets":
         """The targets that ``spec`` names."""
         if source.targets is not None or spec.task == "transform":
             count = len(source)
-            return Targets(there=(True,) * count, labels=(None,) * count, words=("",) * count, classes=spec.classes)
+            return Targets(
+                has_target=(True,) * count, labels=(None,) * count, names=("",) * count, classes=spec.classes
+            )
         columns = [source.columns[field.name] for field in spec.targets]
         labels = _labels(columns, spec)
-        words = tuple(";".join(as_class(cell) or "" for cell in cells) for cells in zip(*columns, strict=True))
-        there = tuple(label is not None for label in labels)
-        return Targets(there=there, labels=labels, words=words, classes=spec.classes)
+        words = tuple(";".join(class_label(cell) or "" for cell in cells) for cells in zip(*columns, strict=True))
+        has_target = tuple(label is not None for label in labels)
+        return Targets(has_target=has_target, labels=labels, names=words, classes=spec.classes)
 
     def renumbered(self, classes: Sequence[str]) -> tuple[Label, ...]:
         """The labels for ``classes``, a part of those they were read with; None for a class that is no more."""
@@ -62,9 +64,11 @@ def _labels(columns: Sequence[Sequence[Cell]], spec: Spec) -> tuple[Label, ...]:
         )
     cells = columns[0]
     if spec.task == "tag":
-        separator = tag_separator([str(cell) for cell in cells if cell is not None])
+        separator = detect_tag_separator([str(cell) for cell in cells if cell is not None])
         return tuple(
-            None if cell is None else tuple(sorted(number[tag] for tag in split_tags(str(as_class(cell)), separator)))
+            None
+            if cell is None
+            else tuple(sorted(number[tag] for tag in split_tags(str(class_label(cell)), separator)))
             for cell in cells
         )
-    return tuple(None if (name := as_class(cell)) is None else number[name] for cell in cells)
+    return tuple(None if (name := class_label(cell)) is None else number[name] for cell in cells)

@@ -10,20 +10,20 @@ from typing import Generic
 import torch
 from torch import nn
 
-from capas.engine.choose import B, Execution, Trial, choose_execution
 from capas.engine.config import Config
-from capas.engine.loop import Loop, StopRequest, settled
+from capas.engine.distributed import Ranks
+from capas.engine.execution import B, Execution, TrialBatch, choose_execution
+from capas.engine.loop import Loop, StopRequest, float_or_default
 from capas.engine.optim import make_optimizer, parameter_groups
-from capas.engine.parallel import Ranks
-from capas.engine.recipe import Learnable, TrainingSet
-from capas.engine.step import Stepper
+from capas.engine.recipe import TrainingBatches, TrainingJob
+from capas.engine.step import TrainingStepper
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PlacedBatches(Generic[B]):
+class DeviceBatches(Generic[B]):
     """The training batches on the device that trains."""
 
-    training: TrainingSet[B]
+    training: TrainingBatches[B]
     execution: Execution
 
     @property
@@ -39,47 +39,49 @@ class PlacedBatches(Generic[B]):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Built(Generic[B]):
+class BuiltRun(Generic[B]):
     """A run that is ready to go."""
 
-    learnable: Learnable[B]
+    job: TrainingJob[B]
     execution: Execution
     loop: Loop[B]
 
 
 def build(
     config: Config,
-    learnable: Learnable[B],
+    job: TrainingJob[B],
     *,
     checkpoints: Path,
     ranks: Ranks,
     stop: StopRequest,
     execution: Execution | None,
-) -> Built[B]:
+) -> BuiltRun[B]:
     """Everything that training needs. ``execution`` is given when a run is resumed, and measured when it is None."""
-    objective, training = learnable.objective, learnable.batches
+    objective, training = job.objective, job.batches
     if execution is None:
-        trial = Trial(objective=objective, batch=training.batch(0), examples=training.batch_size // ranks.world_size)
-        measured = json.dumps(choose_execution(config.execution, trial).as_json()) if ranks.leads else ""
-        execution = Execution.from_json(json.loads(ranks.agree_text(measured)))
+        trial = TrialBatch(
+            objective=objective, batch=training.batch(0), examples=training.batch_size // ranks.world_size
+        )
+        measured = json.dumps(choose_execution(config.execution, trial).as_json()) if ranks.is_main else ""
+        execution = Execution.from_json(json.loads(ranks.broadcast_text(measured)))
     torch.set_num_threads(execution.threads)
     for network in objective.networks.values():
         execution.place(network)
-        ranks.share(network.state_dict().values())
-    stepper = Stepper(
+        ranks.broadcast_tensors(network.state_dict().values())
+    stepper = TrainingStepper(
         objective=objective,
         optimizers={
-            phase.name: _optimizer(config, [objective.networks[name] for name in phase.networks], learnable.head)
+            phase.name: _optimizer(config, [objective.networks[name] for name in phase.networks], job.head)
             for phase in objective.phases
         },
         execution=execution,
         ranks=ranks,
         seed=config.train.seed,
-        clip=settled(config.optim.clip, 0.0),
+        clip=float_or_default(config.optim.clip, 0.0),
     )
     loop = Loop(
         stepper=stepper,
-        batches=PlacedBatches(training=training, execution=execution),
+        batches=DeviceBatches(training=training, execution=execution),
         train=config.train,
         optim=config.optim,
         checkpoints=checkpoints,
@@ -87,10 +89,10 @@ def build(
         examples=training.examples,
         total_steps=_total_steps(config, training, execution),
         learning_rate=float(config.optim.learning_rate),
-        evaluate=partial(learnable.validate, execution) if learnable.validates else None,
+        evaluate=partial(job.validate, execution) if job.has_validation else None,
         stop=stop,
     )
-    return Built(learnable=learnable, execution=execution, loop=loop)
+    return BuiltRun(job=job, execution=execution, loop=loop)
 
 
 def _optimizer(config: Config, networks: list[nn.Module], head: str | None) -> torch.optim.Optimizer:
@@ -109,7 +111,7 @@ def _optimizer(config: Config, networks: list[nn.Module], head: str | None) -> t
     return make_optimizer(config.optim.optimizer, groups)
 
 
-def _total_steps(config: Config, training: TrainingSet[B], execution: Execution) -> int:
+def _total_steps(config: Config, training: TrainingBatches[B], execution: Execution) -> int:
     if config.train.time_s and execution.measured:
         speed = max(m.examples_per_s for m in execution.measured)
         return max(1, int(config.train.time_s * speed / training.batch_size))

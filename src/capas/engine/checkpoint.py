@@ -16,11 +16,11 @@ from torch import Tensor
 from capas.core.errors import CapasError
 from capas.core.files import write_atomic
 
-KEPT = 2
+MAX_KEPT = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Position:
+class TrainingPosition:
     """Where a run stands after ``step`` corrections.
 
     ``progress`` (0..1) is the place on the schedule, ``steps_left`` how many corrections remain; ``best`` is the best
@@ -38,25 +38,25 @@ class Position:
     since_best: int = 0
 
 
-def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], position: Position) -> Path:
+def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], position: TrainingPosition) -> Path:
     """Write the checkpoint of ``position.step`` and remove all but the newest two. Raises CapasError on a full disk."""
     path = folder / f"step-{position.step:08d}.safetensors"
     write_atomic(path, save(_plain(tensors), metadata={"position": json.dumps(asdict(position))}))
-    for old in sorted(folder.glob("step-*.safetensors"))[:-KEPT]:
+    for old in sorted(folder.glob("step-*.safetensors"))[:-MAX_KEPT]:
         old.unlink(missing_ok=True)
     return path
 
 
-def save_best(folder: Path, tensors: Mapping[str, Tensor], step: int) -> None:
+def save_best_weights(folder: Path, tensors: Mapping[str, Tensor], step: int) -> None:
     """Keep the weights that did best on validation, reached at ``step``, and the best before them: the checkpoint that
     a kill would lead back to may still speak of those.
     """
     write_atomic(folder / f"best-{step:08d}.safetensors", save(_plain(tensors)))
-    for old in sorted(folder.glob("best-*.safetensors"))[:-KEPT]:
+    for old in sorted(folder.glob("best-*.safetensors"))[:-MAX_KEPT]:
         old.unlink(missing_ok=True)
 
 
-def forget_what_came_after(folder: Path, step: int) -> None:
+def discard_newer_files(folder: Path, step: int) -> None:
     """Remove best weights that a killed process kept after the checkpoint of ``step`` (they will be found again), and
     pieces of files that it was writing.
     """
@@ -67,8 +67,8 @@ def forget_what_came_after(folder: Path, step: int) -> None:
             path.unlink(missing_ok=True)
 
 
-def read_best(folder: Path, step: int) -> dict[str, Tensor]:
-    """The weights that ``save_best`` kept at ``step``."""
+def read_best_weights(folder: Path, step: int) -> dict[str, Tensor]:
+    """The weights that ``save_best_weights`` kept at ``step``."""
     path = folder / f"best-{step:08d}.safetensors"
     try:
         return load_file(path)
@@ -80,7 +80,7 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def newest_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Position] | None:
+def newest_checkpoint(folder: Path) -> tuple[dict[str, Tensor], TrainingPosition] | None:
     """The newest readable checkpoint of a run, or None when there is none yet. A damaged one is passed over; raises
     CapasError when there are checkpoints and none can be read.
     """
@@ -95,11 +95,11 @@ def newest_checkpoint(folder: Path) -> tuple[dict[str, Tensor], Position] | None
     return None
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Position]:
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], TrainingPosition]:
     """Tensors and position of one checkpoint file."""
     with safe_open(str(path), framework="pt") as stream:
         metadata = stream.metadata() or {}
-        position = Position(**json.loads(metadata["position"]))
+        position = TrainingPosition(**json.loads(metadata["position"]))
         return {name: stream.get_tensor(name) for name in stream.keys()}, position  # noqa: SIM118
 
 

@@ -19,16 +19,16 @@ Auto = Literal["auto"]
 Pixels = Annotated[int, Field(ge=1, le=8192)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A table of the configuration: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class DataConfig(Section):
+class DataConfig(ConfigSection):
     """Which examples, and how they are prepared."""
 
     source: str = Field("", description="a folder, a table or sample:NAME")
@@ -48,7 +48,7 @@ class DataConfig(Section):
     memory_mb: int = Field(0, ge=0, description="beyond this the cache lies on disk; 0: 40 % of what is free")
 
 
-class NetworkConfig(Section):
+class NetworkConfig(ConfigSection):
     """Which network."""
 
     name: str = Field("auto", description="a name from `capas networks`")
@@ -56,39 +56,39 @@ class NetworkConfig(Section):
         "auto", description="channels of the first layer, where the network has that dial"
     )
     pretrained: Auto | bool = Field("auto", description="start from ImageNet weights, where the network has them")
-    mirrored: Auto | bool = Field("auto", description="answer for a picture and its mirror image together")
+    flip_tta: Auto | bool = Field("auto", description="answer for a picture and its mirror image together")
     ngrams: Auto | Annotated[int, Field(ge=0, le=12)] = Field(
         "auto",
         description="longest n-grams of characters that help to read lines of writing; 0: none; auto: if they do",
     )
     ngram_text: str = Field("", description="a text file of the same hand or time, for more n-grams")
-    start: str = Field("", description="a run, or reader:medieval, whose weights a reader starts from")
+    init_from: str = Field("", description="a run, or reader:medieval, whose weights a reader starts from")
 
 
-class AugmentConfig(Section):
+class AugmentConfig(ConfigSection):
     """How training pictures are varied; 0 or false switches one off."""
 
-    crop: Auto | Share = Field("auto", description="shift by up to this share of the side, 0..1")
+    crop: Auto | Fraction = Field("auto", description="shift by up to this share of the side, 0..1")
     flip: Auto | bool = Field("auto", description="mirror half of the pictures, left to right")
     rotate: float = Field(0.0, ge=0, le=180, description="degrees, either way")
     colour: Auto | Annotated[float, Field(ge=0, le=1)] = Field(
         "auto", description="strength of brightness, contrast and saturation, 0..1"
     )
-    cutout: Auto | Share = Field("auto", description="side of an erased square as a share of the picture's, 0..1")
+    cutout: Auto | Fraction = Field("auto", description="side of an erased square as a share of the picture's, 0..1")
     mixup: float = Field(0.0, ge=0, description="alpha of the Beta distribution")
-    hand: float = Field(
+    handwriting: float = Field(
         1.0, ge=0, le=1, description="how far lines of writing are slanted, stretched, warped, thinned and faded, 0..1"
     )
 
 
-class SoundConfig(Section):
+class AudioConfig(ConfigSection):
     """How sounds are heard, and how training sounds are varied; 0 switches a variation off."""
 
-    rate: Auto | Annotated[int, Field(ge=1000, le=192_000)] = Field("auto", description="samples per second, Hz")
+    sample_rate: Auto | Annotated[int, Field(ge=1000, le=192_000)] = Field("auto", description="samples per second, Hz")
     seconds: Auto | Annotated[float, Field(gt=0, le=600)] = Field(
         "auto", description="longer sounds lose both ends; what is labelled in time is learnt in such pieces"
     )
-    bands: int = Field(64, ge=8, le=256, description="mel bands of the spectrogram")
+    n_mels: int = Field(64, ge=8, le=256, description="mel bands of the spectrogram")
     shift: float = Field(0.1, ge=0, lt=1, description="earlier or later by up to this share of the sound, 0..1")
     gain_db: float = Field(6.0, ge=0, le=60, description="louder or softer by up to so many dB")
     noise_snr_db: float = Field(
@@ -100,7 +100,7 @@ class SoundConfig(Section):
     )
 
 
-class TransformConfig(Section):
+class TransformConfig(ConfigSection):
     """What should come of a picture, where the task is to transform it."""
 
     kind: Auto | Literal["pairs", "colourise", "super-resolve", "denoise", "inpaint"] = Field(
@@ -110,10 +110,10 @@ class TransformConfig(Section):
     noise: float = Field(25.0, gt=0, le=255, description="strongest noise to remove: standard deviation, 0..255")
 
 
-class TextConfig(Section):
+class TextConfig(ConfigSection):
     """How sentences are read that get labels or a translation."""
 
-    vocabulary: Auto | Annotated[int, Field(ge=300, le=1_000_000)] = Field(
+    vocab_size: Auto | Annotated[int, Field(ge=300, le=1_000_000)] = Field(
         "auto", description="words, or for a translation pieces of words, that are told apart"
     )
     max_words: Auto | Annotated[int, Field(ge=1, le=10_000)] = Field(
@@ -124,7 +124,7 @@ class TextConfig(Section):
     )
 
 
-class MethodConfig(Section):
+class MethodConfig(ConfigSection):
     """Whether a student learns from a teacher's answers too, and what it does otherwise than its teacher."""
 
     name: Literal["supervised", "noisy-student"] = Field(
@@ -137,36 +137,36 @@ class MethodConfig(Section):
     ratio: float = Field(7.0, ge=0, description="at most so many answers per label in an epoch; 0: no limit")
     width: float = Field(1.0, ge=1, le=8, description="the student's first layer, times its first teacher's")
     noise: bool = Field(True, description="vary the student's pictures; without, none is varied")
-    crop: Auto | Share = Field("auto", description="the student's augment.crop")
+    crop: Auto | Fraction = Field("auto", description="the student's augment.crop")
     rotate: Auto | Annotated[float, Field(ge=0, le=180)] = Field("auto", description="the student's augment.rotate")
     colour: Auto | Annotated[float, Field(ge=0, le=1)] = Field("auto", description="the student's augment.colour")
-    cutout: Auto | Share = Field("auto", description="the student's augment.cutout")
+    cutout: Auto | Fraction = Field("auto", description="the student's augment.cutout")
     epochs: Auto | Positive = Field("auto", description="the student's train.epochs, labels and answers together")
     batch_size: Auto | Count = Field("auto", description="the student's train.batch_size")
     learning_rate: Auto | Positive = Field("auto", description="the student's optim.learning_rate")
 
 
-class ObjectiveConfig(Section):
+class ObjectiveConfig(ConfigSection):
     """What is minimised."""
 
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of certainty given to the other classes")
     class_weights: Auto | Literal["none", "balanced"] = Field("auto", description="balanced: rare classes weigh more")
 
 
-class OptimConfig(Section):
+class OptimConfig(ConfigSection):
     """How it is minimised."""
 
     optimizer: Auto | Literal["sgd", "adamw"] = Field("auto", description="how steps are taken")
     learning_rate: Auto | Positive = Field("auto", description="the peak of the one-cycle schedule")
     backbone_rate: float = Field(0.1, ge=0, le=1, description="share of it for pretrained layers; 0 freezes them")
     weight_decay: Auto | Annotated[float, Field(ge=0)] = Field("auto", description="pull of the weights to zero")
-    warmup: Auto | Share = Field("auto", description="share of the steps in which the rate rises")
+    warmup: Auto | Fraction = Field("auto", description="share of the steps in which the rate rises")
     schedule: Literal["one-cycle", "constant"] = Field("one-cycle", description="after the rise: fall, or stay")
-    ema: Auto | Share = Field("auto", description="decay of the averaged weights per step; 0 for none")
+    ema: Auto | Fraction = Field("auto", description="decay of the averaged weights per step; 0 for none")
     clip: Auto | Annotated[float, Field(ge=0)] = Field("auto", description="largest gradient norm; 0 for no limit")
 
 
-class TrainConfig(Section):
+class TrainConfig(ConfigSection):
     """For how long, and how often to look."""
 
     epochs: Auto | Positive = Field("auto", description="passes over the training examples")
@@ -179,7 +179,7 @@ class TrainConfig(Section):
     checkpoint_steps: int = Field(0, ge=0, description="steps between checkpoints; 0: by time")
 
 
-class ExecutionConfig(Section):
+class ExecutionConfig(ConfigSection):
     """Where and how; "auto" is measured in a few steps at the start."""
 
     device: str = Field("auto", description="cpu, cuda, cuda:N or mps")
@@ -188,24 +188,24 @@ class ExecutionConfig(Section):
     threads: Auto | Count = Field("auto", description="threads that compute")
 
 
-class TrustConfig(Section):
+class TrustConfig(ConfigSection):
     """What is found out about the finished model."""
 
     report: Literal["none", "quick", "standard", "deep"] = Field(
         "standard", description="the trust report made after training"
     )
-    false_alarms: float = Field(
+    target_fpr: float = Field(
         0.05, gt=0, lt=0.5, description="share of inputs like the training data that predict refuses as unlike them"
     )
 
 
-class Config(Section):
+class Config(ConfigSection):
     """Everything that decides a run."""
 
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     augment: AugmentConfig = AugmentConfig()
-    sound: SoundConfig = SoundConfig()
+    audio: AudioConfig = AudioConfig()
     text: TextConfig = TextConfig()
     transform: TransformConfig = TransformConfig()
     method: MethodConfig = MethodConfig()
@@ -223,10 +223,10 @@ class Config(Section):
             if not isinstance(tree.get(section), dict) or key not in tree[section]:
                 raise _unknown_key(dotted, where)
             tree[section][key] = value
-        return validated(tree, where=where)
+        return validate_config(tree, where=where)
 
 
-def validated(tree: Mapping[str, object], *, where: str) -> Config:
+def validate_config(tree: Mapping[str, object], *, where: str) -> Config:
     """``tree`` as a Config. Raises CapasError that names the key, what it held and what it may hold."""
     try:
         return Config.model_validate(tree)
@@ -280,10 +280,10 @@ def read_config(path: Path) -> Config:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CapasError("plan_unreadable", where=path, received=str(error)) from error
-    return validated(tree, where=str(path))
+    return validate_config(tree, where=str(path))
 
 
-def write_toml(config: Config) -> str:
+def config_to_toml(config: Config) -> str:
     """``config`` as TOML with what each key means beside it; keys that are unset are left out."""
     lines = []
     for section, model in config:

@@ -5,35 +5,35 @@ from collections.abc import Mapping
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash, write_atomic, write_json
-from capas.engine.choose import Execution
-from capas.engine.config import Config, read_config, write_toml
-from capas.engine.method import NOISY_STUDENT, absolute, teacher_config
-from capas.engine.plan import Plan, record_of
-from capas.engine.record import Record
-from capas.engine.run import Run, write_environment
+from capas.engine.config import Config, config_to_toml, read_config
+from capas.engine.dataset_record import DatasetRecord
+from capas.engine.execution import Execution
+from capas.engine.methods.noisy_student import NOISY_STUDENT, teacher_config
+from capas.engine.plan import Plan, dataset_record_of
+from capas.engine.run import Run, absolute_source, write_environment
 
 
 def write_plan(run: Run, plan: Plan) -> None:
     """Write what a run starts from: data record, decision, environment, configuration. Raises CapasError."""
-    seen = plan.look.as_json()
-    facts = {key: seen[key] for key in ("task", "evidence", "alternatives", "problems")}
-    reasons = {"reasons": list(plan.settled.reasons)}
-    _write_start(run, plan.config, record_of(plan), facts | reasons)
+    report = plan.look.as_json()
+    facts = {key: report[key] for key in ("task", "evidence", "alternatives", "problems")}
+    reasons = {"reasons": list(plan.resolved.reasons)}
+    _write_start(run, plan.config, dataset_record_of(plan), facts | reasons)
 
 
-def _write_start(run: Run, config: Config, record: Record, decision: Mapping[str, object]) -> None:
+def _write_start(run: Run, config: Config, record: DatasetRecord, decision: Mapping[str, object]) -> None:
     """And before it what its teacher starts from, where there is one."""
     if config.method.name == NOISY_STUDENT:
         _write_start(run.teacher, teacher_config(config), record, decision)
-        decision = {**decision, "unlabelled": absolute(config.method.unlabelled)}
+        decision = {**decision, "unlabelled": absolute_source(config.method.unlabelled)}
     write_json(run.data, record.as_json())
     write_json(run.decision, {**decision, "config_hash": _config_hash(config)})
     write_environment(run, " ".join(["capas", *sys.argv[1:]]))
     # The configuration last: it is what makes a folder a run.
-    write_atomic(run.config, write_toml(config))
+    write_atomic(run.config, config_to_toml(config))
 
 
-def unchanged_config(run: Run) -> Config:
+def load_unchanged_config(run: Run) -> Config:
     """The configuration of ``run``. Raises CapasError ``config_changed`` when it is not the one it began with."""
     config = read_config(run.config)
     if run.read_json(run.decision).get("config_hash") != _config_hash(config):
@@ -42,10 +42,10 @@ def unchanged_config(run: Run) -> Config:
 
 
 def _config_hash(config: Config) -> str:
-    return content_hash(write_toml(config).encode())
+    return content_hash(config_to_toml(config).encode())
 
 
-def keep_execution(run: Run, execution: Execution) -> None:
+def save_execution(run: Run, execution: Execution) -> None:
     """Write down, once, how the run computes."""
     decision = run.read_json(run.decision)
     if "execution" not in decision:

@@ -101,7 +101,7 @@ class Finished:
 
 
 Event = Started | Resumed | Stepped | Evaluated | Saved | Stopped | Failed | Finished
-KINDS: dict[str, type[Event]] = {
+EVENT_KINDS: dict[str, type[Event]] = {
     kind.kind: kind for kind in (Started, Resumed, Stepped, Evaluated, Saved, Stopped, Failed, Finished)
 }
 
@@ -128,7 +128,7 @@ def read_events(path: Path) -> Iterator[Event]:
             values = json.loads(line)
         except json.JSONDecodeError:
             continue
-        kind = KINDS.get(str(values.pop("event", ""))) if isinstance(values, dict) else None
+        kind = EVENT_KINDS.get(str(values.pop("event", ""))) if isinstance(values, dict) else None
         if kind is None or set(values) != {f.name for f in fields(kind)}:
             raise CapasError("events_unknown", where=path, received=line[:80])
         event = kind(**values)

@@ -1,6 +1,6 @@
 """The loop: a generator that yields what happens, for any objective.
 
-A run's place is its ``Position``: the step, and how far along the schedule it is. With a time budget the remaining
+A run's place is its ``TrainingPosition``: the step, and how far along the schedule it is. With a time budget the remaining
 steps are planned anew at each evaluation, from the pace so far, so that the schedule always reaches its end in time.
 """
 
@@ -18,21 +18,21 @@ import torch
 from torch import Tensor, nn
 
 from capas.core.errors import CapasError
-from capas.core.objective import BatchT
 from capas.engine.checkpoint import (
-    Position,
-    forget_what_came_after,
+    TrainingPosition,
+    discard_newer_files,
     newest_checkpoint,
     optimizer_tensors,
-    read_best,
+    read_best_weights,
     restore_optimizers,
-    save_best,
+    save_best_weights,
     save_checkpoint,
 )
 from capas.engine.config import OptimConfig, TrainConfig
 from capas.engine.events import Evaluated, Event, Failed, Finished, Resumed, Saved, Started, Stepped, Stopped
-from capas.engine.optim import MovingAverage, named_state, rate_at
-from capas.engine.step import Stepper, check_finite, set_mode
+from capas.engine.optim import WeightAverage, named_tensors, schedule_factor
+from capas.engine.step import TrainingStepper, check_finite, set_mode
+from capas.objectives.base import BatchT
 
 REPORT_EVERY_S = 0.5
 
@@ -53,7 +53,7 @@ class Batches(Protocol[BatchT]):  # type: ignore[misc]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Score:
+class ValidationScore:
     """How the networks do on the validation split; ``value`` is better when higher."""
 
     metric: str
@@ -87,7 +87,7 @@ class StopRequest:
         self.requested = True
 
 
-class Clock:
+class TrainingClock:
     """Seconds of training, those before an interruption included."""
 
     def __init__(self, already: float) -> None:
@@ -98,7 +98,7 @@ class Clock:
         return time.perf_counter() - self._start
 
 
-class Pending:
+class LossAccumulator:
     """Losses since the last report. They stay on their device until then: asking for each would stall it."""
 
     def __init__(self, reported: str) -> None:
@@ -113,7 +113,7 @@ class Pending:
         if losses:  # their sum is finite only when each of them is
             self._sums.append((step, torch.stack([loss.float() for loss in losses.values()]).sum()))
 
-    def take(self, rate: float, names: Callable[[int], list[str]]) -> float:
+    def pop_mean(self, rate: float, names: Callable[[int], list[str]]) -> float:
         """The mean of the reported loss, 0 where there was none; begins anew. Raises CapasError at the first step at
         which a loss was not finite.
         """
@@ -134,7 +134,7 @@ class Loop(Generic[BatchT]):
     outset, and ``learning_rate`` the peak, which is only reported.
     """
 
-    stepper: Stepper[BatchT]
+    stepper: TrainingStepper[BatchT]
     batches: Batches[BatchT]
     train: TrainConfig
     optim: OptimConfig
@@ -143,7 +143,7 @@ class Loop(Generic[BatchT]):
     examples: int
     total_steps: int
     learning_rate: float
-    evaluate: Callable[[], Score] | None
+    evaluate: Callable[[], ValidationScore] | None
     stop: StopRequest
 
     def run(self) -> Iterator[Event]:
@@ -151,7 +151,7 @@ class Loop(Generic[BatchT]):
         networks hold the weights that did best on validation, or the last averaged ones without validation.
         """
         set_mode(self.networks, training=True)
-        average = MovingAverage(self.networks, decay) if (decay := settled(self.optim.ema, 0.98)) else None
+        average = WeightAverage(self.networks, decay) if (decay := float_or_default(self.optim.ema, 0.98)) else None
         position = self._restore(average)
         if position.step:
             yield Resumed(step=position.step)
@@ -177,38 +177,38 @@ class Loop(Generic[BatchT]):
         """The networks that are trained."""
         return self.stepper.objective.networks
 
-    def _train(self, position: Position, average: MovingAverage | None) -> Iterator[Event]:
-        clock = Clock(already=position.seconds)
-        pace = Pace(clock=clock, step=position.step)
-        pending = Pending(self.stepper.objective.phases[0].loss)
+    def _train(self, position: TrainingPosition, average: WeightAverage | None) -> Iterator[Event]:
+        clock = TrainingClock(already=position.seconds)
+        throughput = Throughput(clock=clock, step=position.step)
+        losses = LossAccumulator(self.stepper.objective.phases[0].loss)
         stream = self.batches.iterate(position.step)
         saved_at, saved_step = clock.seconds(), position.step
         finished = position.steps_left == 0
-        warmup = settled(self.optim.warmup, 0.2)
+        warmup = float_or_default(self.optim.warmup, 0.2)
         while not finished:
-            rate = rate_at(position.progress, warmup=warmup, schedule=self.optim.schedule)
-            pending.add(position.step, self.stepper.step(next(stream), position.step, rate))
-            position = advanced(position, clock)
+            rate = schedule_factor(position.progress, warmup=warmup, schedule=self.optim.schedule)
+            losses.add(position.step, self.stepper.step(next(stream), position.step, rate))
+            position = next_position(position, clock)
             if average:
                 average.update(self.networks, position.step)
-            stopping, save_due, report_due = self.stepper.ranks.agree_on(
+            stopping, save_due, report_due = self.stepper.ranks.broadcast_flags(
                 self.stop.requested,
                 self._save_due(position, clock.seconds() - saved_at, saved_step),
-                pace.due(),
+                throughput.is_report_due(),
             )
             last = position.steps_left == 0
             evaluating = self.evaluate is not None and (last or self._evaluation_due(position))
             saving = last or stopping or save_due
             if evaluating or saving or report_due:
-                loss = pending.take(rate * self.learning_rate, self.batches.names)
-                position = position if last else self._replanned(position, pace)
-                yield pace.report(position, loss, rate * self.learning_rate, self.batch_size)
+                loss = losses.pop_mean(rate * self.learning_rate, self.batches.names)
+                position = position if last else self._replanned(position, throughput)
+                yield throughput.report(position, loss, rate * self.learning_rate, self.batch_size)
             if evaluating:
                 event, position = self._evaluate(position, average, clock)
                 saving |= event.best
                 yield event
             early = bool(self.train.patience) and position.since_best >= self.train.patience
-            if (saving or early) and self.stepper.ranks.leads:
+            if (saving or early) and self.stepper.ranks.is_main:
                 path = self._save(replace(position, seconds=clock.seconds()), average)
                 saved_at, saved_step = clock.seconds(), position.step
                 yield Saved(step=position.step, path=path.name)
@@ -216,34 +216,36 @@ class Loop(Generic[BatchT]):
             if stopping and not finished:
                 yield Stopped(step=position.step, total_steps=position.step + position.steps_left)
                 return
-        if self.stepper.ranks.leads:
+        if self.stepper.ranks.is_main:
             self._take_final_weights(position, average)
         yield Finished(step=position.step, seconds=clock.seconds(), early=position.steps_left > 0)
 
-    def _evaluation_due(self, position: Position) -> bool:
+    def _evaluation_due(self, position: TrainingPosition) -> bool:
         total = position.step + position.steps_left
         return position.step - position.evaluated_step >= -(-total // self.train.evaluations)
 
-    def _save_due(self, position: Position, seconds: float, saved_step: int) -> bool:
+    def _save_due(self, position: TrainingPosition, seconds: float, saved_step: int) -> bool:
         if self.train.checkpoint_steps:
             return position.step - saved_step >= self.train.checkpoint_steps
         return seconds >= self.train.checkpoint_s
 
-    def _replanned(self, position: Position, pace: "Pace") -> Position:
+    def _replanned(self, position: TrainingPosition, throughput: "Throughput") -> TrainingPosition:
         """With a time budget, as many steps are left as fit into the time left at the pace so far."""
-        if not self.train.time_s or not pace.known(position):
+        if not self.train.time_s or not throughput.is_measured(position):
             return position
-        left = int((self.train.time_s - pace.clock.seconds()) / pace.seconds_per_step(position))
-        return replace(position, steps_left=int(self.stepper.ranks.agree(max(1, left))))
+        left = int((self.train.time_s - throughput.clock.seconds()) / throughput.seconds_per_step(position))
+        return replace(position, steps_left=int(self.stepper.ranks.broadcast(max(1, left))))
 
-    def _evaluate(self, position: Position, average: MovingAverage | None, clock: Clock) -> tuple[Evaluated, Position]:
+    def _evaluate(
+        self, position: TrainingPosition, average: WeightAverage | None, clock: TrainingClock
+    ) -> tuple[Evaluated, TrainingPosition]:
         assert self.evaluate is not None
-        with averaged_weights(self.networks, average):
+        with use_averaged_weights(self.networks, average):
             score = self.evaluate()
             check_finite(score.loss, position.step, self.batches.names(position.step - 1), self.learning_rate)
-            (best,) = self.stepper.ranks.agree_on(score.value >= position.best)
-            if best and self.stepper.ranks.leads:
-                save_best(self.checkpoints, named_state(self.networks), position.step)
+            (best,) = self.stepper.ranks.broadcast_flags(score.value >= position.best)
+            if best and self.stepper.ranks.is_main:
+                save_best_weights(self.checkpoints, named_tensors(self.networks), position.step)
         event = Evaluated(
             step=position.step,
             metric=score.metric,
@@ -260,18 +262,18 @@ class Loop(Generic[BatchT]):
 
     # --- keeping and taking up again -----------------------------------------------------------------------------
 
-    def _save(self, position: Position, average: MovingAverage | None) -> Path:
-        tensors = named_state(self.networks) | optimizer_tensors(self.stepper.optimizers)
+    def _save(self, position: TrainingPosition, average: WeightAverage | None) -> Path:
+        tensors = named_tensors(self.networks) | optimizer_tensors(self.stepper.optimizers)
         if average:
             tensors |= {f"average.{name}": tensor for name, tensor in average.tensors.items()}
         return save_checkpoint(self.checkpoints, tensors, position)
 
-    def _restore(self, average: MovingAverage | None) -> Position:
+    def _restore(self, average: WeightAverage | None) -> TrainingPosition:
         found = newest_checkpoint(self.checkpoints)
-        if self.stepper.ranks.leads:
-            forget_what_came_after(self.checkpoints, found[1].step if found else 0)
+        if self.stepper.ranks.is_main:
+            discard_newer_files(self.checkpoints, found[1].step if found else 0)
         if found is None:
-            return Position(steps_left=self.total_steps)
+            return TrainingPosition(steps_left=self.total_steps)
         tensors, position = found
         load_state(self.networks, tensors)
         restore_optimizers(self.stepper.optimizers, tensors)
@@ -280,18 +282,18 @@ class Loop(Generic[BatchT]):
                 tensor.copy_(tensors[f"average.{name}"])
         return position
 
-    def _take_final_weights(self, position: Position, average: MovingAverage | None) -> None:
+    def _take_final_weights(self, position: TrainingPosition, average: WeightAverage | None) -> None:
         if position.best_step >= 0:
-            load_state(self.networks, read_best(self.checkpoints, position.best_step))
+            load_state(self.networks, read_best_weights(self.checkpoints, position.best_step))
         elif average:
             load_state(self.networks, average.tensors)
 
 
 @dataclass(kw_only=True)
-class Pace:
+class Throughput:
     """How fast it goes, and when to say so."""
 
-    clock: Clock
+    clock: TrainingClock
     step: int
     reported_step: int = -1
     reported_at: float = 0.0
@@ -301,19 +303,19 @@ class Pace:
         self.reported_step = self.step
         self.started_at = self.reported_at = self.clock.seconds()
 
-    def due(self) -> bool:
+    def is_report_due(self) -> bool:
         """Whether the last report is old."""
         return self.clock.seconds() - self.reported_at >= REPORT_EVERY_S
 
-    def known(self, position: Position) -> bool:
+    def is_measured(self, position: TrainingPosition) -> bool:
         """Whether enough steps were made to tell the pace."""
         return position.step - self.step >= 5
 
-    def seconds_per_step(self, position: Position) -> float:
+    def seconds_per_step(self, position: TrainingPosition) -> float:
         """Mean seconds of a step since this process began training, evaluations and checkpoints included."""
         return (self.clock.seconds() - self.started_at) / max(1, position.step - self.step)
 
-    def report(self, position: Position, loss: float, learning_rate: float, batch_size: int) -> Stepped:
+    def report(self, position: TrainingPosition, loss: float, learning_rate: float, batch_size: int) -> Stepped:
         """What to say now."""
         now = self.clock.seconds()
         speed = batch_size * (position.step - self.reported_step) / max(1e-9, now - self.reported_at)
@@ -329,12 +331,12 @@ class Pace:
         )
 
 
-def settled(value: float | str, otherwise: float) -> float:
-    """``value``, or ``otherwise`` where it was left at "auto"."""
-    return otherwise if isinstance(value, str) else value
+def float_or_default(value: float | str, default: float) -> float:
+    """``value``, or ``default`` where it was left at "auto"."""
+    return default if isinstance(value, str) else value
 
 
-def advanced(position: Position, clock: Clock) -> Position:
+def next_position(position: TrainingPosition, clock: TrainingClock) -> TrainingPosition:
     """One step further: the way that is left on the schedule is divided evenly among the steps that are left."""
     return replace(
         position,
@@ -346,9 +348,9 @@ def advanced(position: Position, clock: Clock) -> Position:
 
 
 @contextmanager
-def averaged_weights(networks: Mapping[str, nn.Module], average: MovingAverage | None) -> Iterator[None]:
+def use_averaged_weights(networks: Mapping[str, nn.Module], average: WeightAverage | None) -> Iterator[None]:
     """The networks with their averaged weights, in evaluation mode; afterwards as before, in training mode."""
-    former = {name: tensor.clone() for name, tensor in named_state(networks).items()} if average else {}
+    former = {name: tensor.clone() for name, tensor in named_tensors(networks).items()} if average else {}
     if average:
         load_state(networks, average.tensors)
     set_mode(networks, training=False)
@@ -363,5 +365,5 @@ def averaged_weights(networks: Mapping[str, nn.Module], average: MovingAverage |
 @torch.no_grad()
 def load_state(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> None:
     """Copy ``tensors`` into the networks, in place, so that optimisers and memory layouts stay valid."""
-    for name, tensor in named_state(networks).items():
+    for name, tensor in named_tensors(networks).items():
         tensor.copy_(tensors[name])

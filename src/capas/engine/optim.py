@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 
-def rate_at(progress: float, *, warmup: float, schedule: Literal["one-cycle", "constant"]) -> float:
+def schedule_factor(progress: float, *, warmup: float, schedule: Literal["one-cycle", "constant"]) -> float:
     """The share (0..1) of the peak rate at ``progress`` (0..1) of the way.
 
     >>> [round(rate_at(p, warmup=0.2, schedule="one-cycle"), 2) for p in (0.1, 0.2, 0.6, 1.0)]
@@ -36,7 +36,7 @@ def parameter_groups(
     pictures tell worse statistics than ImageNet did. Each group carries its own peak as "peak".
     """
     if head is not None:
-        freeze_normalisation(network, head)
+        freeze_batch_norm(network, head)
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         is_head = head is None or name.startswith(f"{head}.")
@@ -55,7 +55,7 @@ def parameter_groups(
     ]
 
 
-def freeze_normalisation(network: nn.Module, head: str) -> None:
+def freeze_batch_norm(network: nn.Module, head: str) -> None:
     """Take every batch normalisation outside ``head`` out of learning; ``step.set_mode`` then leaves its statistics
     alone too."""
     for name, module in network.named_modules():
@@ -70,12 +70,12 @@ def make_optimizer(name: Literal["sgd", "adamw"], groups: Sequence[dict[str, obj
     return torch.optim.AdamW(list(groups), lr=0.0, fused=True)
 
 
-class MovingAverage:
+class WeightAverage:
     """An exponential moving average of everything a network holds, normalisation statistics included."""
 
     def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
         self.decay = decay
-        self.tensors = {name: tensor.detach().clone() for name, tensor in named_state(networks).items()}
+        self.tensors = {name: tensor.detach().clone() for name, tensor in named_tensors(networks).items()}
 
     @torch.no_grad()
     def update(self, networks: Mapping[str, nn.Module], step: int) -> None:
@@ -83,7 +83,7 @@ class MovingAverage:
         first weights are soon forgotten.
         """
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        state = named_state(networks)
+        state = named_tensors(networks)
         floating = [name for name, tensor in self.tensors.items() if tensor.is_floating_point()]
         torch._foreach_lerp_([self.tensors[n] for n in floating], [state[n] for n in floating], weight)
         for name, tensor in self.tensors.items():
@@ -91,7 +91,7 @@ class MovingAverage:
                 tensor.copy_(state[name])
 
 
-def named_state(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+def named_tensors(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     """All parameters and buffers, by "network.tensor"."""
     return {
         f"{prefix}.{name}": tensor
@@ -100,7 +100,7 @@ def named_state(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     }
 
 
-def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> None:
-    """Scale the gradients down to a norm of ``largest``; 0 leaves them."""
-    if largest:
-        nn.utils.clip_grad_norm_(list(parameters), largest)
+def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
+    """Scale the gradients down to a norm of ``max_norm``; 0 leaves them."""
+    if max_norm:
+        nn.utils.clip_grad_norm_(list(parameters), max_norm)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capas.core.errors import CapasError
-from capas.data.look import Look, look, refuse_if_unlearnable
+from capas.data.inspect.report import DatasetReport, inspect_dataset, require_learnable
 from capas.engine.config import Config, read_config
-from capas.engine.method import absolute, check_method, settle_method
-from capas.engine.recipe import Settled
+from capas.engine.dataset_record import DatasetRecord
+from capas.engine.methods.noisy_student import check_method, resolve_method_defaults
+from capas.engine.recipe import ResolvedConfig
 from capas.engine.recipes import recipe_for
-from capas.engine.record import Record
+from capas.engine.run import absolute_source
 
 Progress = Callable[[str, int, int], None]
 
@@ -19,22 +20,22 @@ Progress = Callable[[str, int, int], None]
 class Plan:
     """All that is decided before anything runs."""
 
-    look: Look
-    settled: Settled
+    look: DatasetReport
+    resolved: ResolvedConfig
 
     @property
     def config(self) -> Config:
         """The complete configuration."""
-        return self.settled.config
+        return self.resolved.config
 
 
-def config_for(data: str, changes: Mapping[str, object]) -> Config:
+def config_for_data(data: str, changes: Mapping[str, object]) -> Config:
     """The configuration for ``data``, a plan file (``*.toml``) or data itself, with ``changes`` made."""
     if not data.strip():
         raise CapasError("no_such_path", where=repr(data))
-    shown = data.encode("utf-8", "backslashreplace").decode()
-    if shown != data:  # the configuration is a file in UTF-8 and could not name it
-        raise CapasError("path_not_utf8", where=shown)
+    printable_path = data.encode("utf-8", "backslashreplace").decode()
+    if printable_path != data:  # the configuration is a file in UTF-8 and could not name it
+        raise CapasError("path_not_utf8", where=printable_path)
     if data.endswith(".toml"):
         if not Path(data).is_file():
             raise CapasError("no_such_path", where=data)
@@ -42,9 +43,9 @@ def config_for(data: str, changes: Mapping[str, object]) -> Config:
     return Config().merged({"data.source": data, **changes})
 
 
-def look_at(config: Config, *, progress: Progress | None = None) -> Look:
+def look_at(config: Config, *, progress: Progress | None = None) -> DatasetReport:
     """Look at the data of ``config``; ``progress`` is called with ("look", done, total)."""
-    return look(
+    return inspect_dataset(
         config.data.source,
         target=config.data.target,
         task=config.data.task,
@@ -59,20 +60,23 @@ def look_at(config: Config, *, progress: Progress | None = None) -> Look:
 def make_plan(config: Config, *, progress: Progress | None = None) -> Plan:
     """Look at the data and settle everything. Raises CapasError when nothing can be learnt from it."""
     check_method(config)
-    seen = look_at(config, progress=progress)
-    refuse_if_unlearnable(seen)
-    return Plan(look=seen, settled=settle_method(recipe_for(seen.detection.spec).settle(config, seen), seen))
+    report = look_at(config, progress=progress)
+    require_learnable(report)
+    return Plan(
+        look=report,
+        resolved=resolve_method_defaults(recipe_for(report.detection.spec).resolve_defaults(config, report), report),
+    )
 
 
-def record_of(plan: Plan) -> Record:
+def dataset_record_of(plan: Plan) -> DatasetRecord:
     """The usable examples of ``plan``, each with its content, class and split."""
-    seen, config = plan.look, plan.config
-    used = [i for i, usable in enumerate(seen.usable) if usable]
-    return Record(
-        source=absolute(config.data.source),
-        spec=seen.detection.spec,
-        names=tuple(seen.inputs.name(i) for i in used),
-        hashes=tuple(seen.keys[i] for i in used),
-        labels=tuple(seen.labels[i] for i in used),
-        splits=tuple(part for i in used if (part := seen.split[i]) is not None),
+    report, config = plan.look, plan.config
+    used = [i for i, usable in enumerate(report.usable) if usable]
+    return DatasetRecord(
+        source=absolute_source(config.data.source),
+        spec=report.detection.spec,
+        names=tuple(report.inputs.name(i) for i in used),
+        hashes=tuple(report.keys[i] for i in used),
+        labels=tuple(report.labels[i] for i in used),
+        splits=tuple(part for i in used if (part := report.split[i]) is not None),
     )

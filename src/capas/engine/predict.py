@@ -5,16 +5,16 @@ from itertools import islice
 from pathlib import Path
 
 from capas.bundle.card import Card
-from capas.bundle.export import Exported, export_onnx
+from capas.bundle.export import ExportedModel, export_onnx
 from capas.bundle.read import Bundle, read_bundle
-from capas.bundle.shipped import place_of
+from capas.bundle.shipped import model_folder
 from capas.core.device import choose_device
 from capas.core.errors import CapasError
-from capas.engine.recipe import Answering, Item, Prediction
+from capas.engine.recipe import Item, Prediction, Predictor
 from capas.engine.recipes import named_recipe
 from capas.engine.run import find_run
 
-Gate = Callable[[Sequence[Item], Sequence[object], Sequence[Prediction]], Sequence[Prediction]]
+PredictionGate = Callable[[Sequence[Item], Sequence[object], Sequence[Prediction]], Sequence[Prediction]]
 """Inputs, the same prepared, and the answers to them → what may be said; ``trust.guard`` has one that refuses."""
 
 
@@ -23,10 +23,10 @@ class Model:
 
     def __init__(self, bundle: Bundle, *, device: str = "cpu") -> None:
         self.bundle = bundle
-        self.gate: Gate | None = None
+        self.gate: PredictionGate | None = None
         self.device = choose_device(device)
-        self.answering: Answering = named_recipe(bundle.card.task, bundle.card.medium).reopen(bundle)
-        self.answering.network.to(self.device)
+        self.predictor: Predictor = named_recipe(bundle.card.task, bundle.card.medium).reopen(bundle)
+        self.predictor.network.to(self.device)
 
     @property
     def card(self) -> Card:
@@ -41,7 +41,7 @@ class Model:
     def predict(self, inputs: Iterable[object], *, batch_size: int = 64) -> list[Prediction]:
         """Answers in the order of ``inputs``: paths of pictures or sounds, uint8 arrays H×W or H×W×C, texts, rows of a
         table as mappings, whatever the model was trained on."""
-        items = (self.answering.item(content, number) for number, content in enumerate(inputs))
+        items = (self.predictor.item(content, number) for number, content in enumerate(inputs))
         return list(self.stream(items, batch_size=batch_size))
 
     def stream(self, items: Iterable[Item], *, batch_size: int = 64) -> Iterator[Prediction]:
@@ -54,37 +54,37 @@ class Model:
         prepared: list[object] = []
         for item in batch:
             try:
-                prepared.append(self.answering.read(item))
+                prepared.append(self.predictor.preprocess(item))
             except CapasError as error:
                 prepared.append(error)
         good = [(item, p) for item, p in zip(batch, prepared, strict=True) if not isinstance(p, CapasError)]
-        answers = iter(self._allowed([item for item, _ in good], [p for _, p in good]) if good else ())
+        predictions = iter(self._allowed([item for item, _ in good], [p for _, p in good]) if good else ())
         for item, outcome in zip(batch, prepared, strict=True):
             if isinstance(outcome, CapasError):
                 yield Prediction(input=item.name, refused=outcome.part("what"))
             else:
-                yield next(answers)
+                yield next(predictions)
 
     def _allowed(self, items: Sequence[Item], prepared: Sequence[object]) -> Sequence[Prediction]:
-        answers = self.answering.answer([item.name for item in items], prepared)
-        return answers if self.gate is None else self.gate(items, prepared, answers)
+        predictions = self.predictor.predict([item.name for item in items], prepared)
+        return predictions if self.gate is None else self.gate(items, prepared, predictions)
 
-    def export(self, path: str | Path, inputs: Iterable[object] = ()) -> Exported:
+    def export(self, path: str | Path, inputs: Iterable[object] = ()) -> ExportedModel:
         """Write the model as ONNX, compared with torch on ``inputs``, or on made-up ones when none are given. Raises
         CapasError ``export_not_possible`` for a model that has no such form.
         """
-        prepared = [self.answering.read(self.answering.item(one, i)) for i, one in enumerate(inputs)]
-        self.answering.network.cpu()
+        prepared = [self.predictor.preprocess(self.predictor.item(one, i)) for i, one in enumerate(inputs)]
+        self.predictor.network.cpu()
         try:
-            return export_onnx(self.answering.exportable(prepared), Path(path))
+            return export_onnx(self.predictor.exportable(prepared), Path(path))
         finally:
-            self.answering.network.to(self.device)
+            self.predictor.network.to(self.device)
 
 
 def load_model(where: str | Path, *, device: str = "cpu") -> Model:
     """The model of a run, of a bundle's folder, or one that comes with Capas (``bundle.shipped``). Raises CapasError
     when there is none, or on a foreign pickle."""
-    folder = place_of(where)
+    folder = model_folder(where)
     if str(where) == "latest" or (folder / "config.toml").is_file():
         run = find_run(where)
         if not (run.bundle / "card.json").is_file():

@@ -16,26 +16,26 @@ from torch import nn
 from capas.bundle.card import NetworkCard
 from capas.bundle.export import Exportable
 from capas.bundle.read import Bundle
-from capas.core.figures import value_of
-from capas.core.objective import Objective
+from capas.core.number_format import metric_value
 from capas.core.spec import Spec
-from capas.data.inputs import Inputs
-from capas.data.look import Look
-from capas.engine.choose import B, Execution, Trial
+from capas.data.collections import ExampleCollection
+from capas.data.inspect.report import DatasetReport
 from capas.engine.config import Config
-from capas.engine.loop import Batches, Score
-from capas.engine.parallel import Ranks
-from capas.engine.record import Record
+from capas.engine.dataset_record import DatasetRecord
+from capas.engine.distributed import Ranks
+from capas.engine.execution import B, Execution, TrialBatch
+from capas.engine.loop import Batches, ValidationScore
+from capas.objectives.base import Objective
 
 # Of these, less is better; of every other figure more is.
-LOWER_IS_BETTER = frozenset({
+LOWER_IS_BETTER_METRICS = frozenset({
     "mae", "rmse", "cer", "wer", "delta_e", "log_loss", "expected_calibration_error", "frame_error", "missed",
     "false_alarm", "detection_error",
 })  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
+class ResolvedConfig:
     """A configuration without "auto", and why it is so, in sentences."""
 
     config: Config
@@ -43,22 +43,22 @@ class Settled:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
+class PreparedDataset:
     """The examples of a run and where they are: example p of ``record`` is number ``indices[p]`` of ``inputs`` and,
     where the target is a file or a text of its own, of ``targets``. ``cache`` is a folder for what is prepared."""
 
     config: Config
     spec: Spec
-    record: Record
-    inputs: Inputs
-    targets: Inputs | None
+    record: DatasetRecord
+    inputs: ExampleCollection
+    targets: ExampleCollection | None
     indices: Sequence[int]
     cache: Path
     progress: Callable[[int, int], None] = lambda done, total: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tested:
+class TestResult:
     """The one reading of a test split of ``n`` examples. The first of ``metrics`` is the headline; every entry of
     ``baseline`` holds that figure too. ``rows`` are the lines of ``predictions.csv``, heads first."""
 
@@ -72,10 +72,10 @@ class Tested:
     def beats_baselines(self) -> bool:
         """Whether the whole interval of the headline lies on the good side of every baseline."""
         name, figure = next(iter(self.metrics.items()))
-        lower = name in LOWER_IS_BETTER
-        value = value_of(figure)
+        lower = name in LOWER_IS_BETTER_METRICS
+        value = metric_value(figure)
         interval = figure.get("interval", (value, value)) if isinstance(figure, Mapping) else (value, value)
-        others = [value_of(figures[name]) for figures in self.baseline.values() if name in figures]
+        others = [metric_value(figures[name]) for figures in self.baseline.values() if name in figures]
         return all(interval[1] < other if lower else interval[0] > other for other in others)
 
     def as_json(self) -> dict[str, object]:
@@ -90,7 +90,7 @@ class Tested:
 
 
 @runtime_checkable
-class Learnable(Protocol[B]):
+class TrainingJob(Protocol[B]):
     """Examples, network and objective, put together and ready to be trained."""
 
     @property
@@ -98,7 +98,7 @@ class Learnable(Protocol[B]):
         """What is minimised, with its networks."""
 
     @property
-    def batches(self) -> "TrainingSet[B]":
+    def batches(self) -> "TrainingBatches[B]":
         """What it is minimised on."""
 
     @property
@@ -106,19 +106,19 @@ class Learnable(Protocol[B]):
         """The dotted name of the layer that transfer learning replaced; None when nothing was pretrained."""
 
     @property
-    def validates(self) -> bool:
+    def has_validation(self) -> bool:
         """Whether there is a validation split."""
 
-    def validate(self, execution: Execution) -> Score:
+    def validate(self, execution: Execution) -> ValidationScore:
         """How the networks do on the validation split."""
 
-    def finish(self, execution: Execution) -> None:
+    def calibrate(self, execution: Execution) -> None:
         """What is decided on the validation split once the networks are trained: thresholds, widths of intervals."""
 
-    def test(self, execution: Execution) -> Tested:
+    def test(self, execution: Execution) -> TestResult:
         """How they do on the test split, with the baselines beside."""
 
-    def files(self) -> Mapping[str, object]:
+    def bundle_files(self) -> Mapping[str, object]:
         """What the bundle keeps besides weights and card: JSON by file name."""
 
     def network_card(self) -> NetworkCard:
@@ -126,7 +126,7 @@ class Learnable(Protocol[B]):
 
 
 @runtime_checkable
-class TrainingSet(Batches[B], Protocol[B]):  # type: ignore[misc]
+class TrainingBatches(Batches[B], Protocol[B]):  # type: ignore[misc]
     """Batches on the CPU, as the loader makes them."""
 
     @property
@@ -154,7 +154,7 @@ class Prediction:
     """The answer for one input; ``refused`` says why there is none.
 
     ``probabilities`` are those of every class or tag. ``facts`` are what else is known, ready for JSON (a number with
-    its interval, spans, …), ``picture`` (uint8 H×W×3 or H×W) is what a person would look at, and ``files`` are whole
+    its interval, spans, …), ``picture`` (uint8 H×W×3 or H×W) is what a person would look at, and ``bundle_files`` are whole
     files by the ending that their name would have (".mask.png").
     """
 
@@ -179,7 +179,7 @@ class Prediction:
 
 
 @runtime_checkable
-class Answering(Protocol):
+class Predictor(Protocol):
     """A finished model: reads inputs one by one, answers them in batches."""
 
     @property
@@ -192,13 +192,13 @@ class Answering(Protocol):
     def item(self, content: object, number: int) -> Item:
         """Something given from Python; ``number`` names what has no name."""
 
-    def read(self, item: Item) -> object:
+    def preprocess(self, item: Item) -> object:
         """The input, prepared. Raises CapasError when it cannot be used."""
 
-    def answer(self, names: Sequence[str], prepared: Sequence[object]) -> list[Prediction]:
+    def predict(self, names: Sequence[str], prepared: Sequence[object]) -> list[Prediction]:
         """An answer for each of them."""
 
-    def retest(self, seen: Look, indices: Sequence[int]) -> Tested:
+    def evaluate(self, report: DatasetReport, indices: Sequence[int]) -> TestResult:
         """Figures on the examples ``indices`` of other data."""
 
     def exportable(self, prepared: Sequence[object]) -> Exportable:
@@ -210,14 +210,14 @@ class Answering(Protocol):
 class Recipe(Protocol):
     """One kind of problem."""
 
-    def settle(self, config: Config, seen: Look) -> Settled:
+    def resolve_defaults(self, config: Config, report: DatasetReport) -> ResolvedConfig:
         """Decide every "auto" from the data. Raises CapasError on what cannot be."""
 
-    def prepare(self, work: Work, ranks: Ranks) -> Learnable[object]:
+    def prepare(self, work: PreparedDataset, ranks: Ranks) -> TrainingJob[object]:
         """Read the examples, fit what is fitted to the training split, build the network with fresh weights."""
 
-    def trial(self, config: Config, seen: Look) -> Trial[object]:
+    def trial(self, config: Config, report: DatasetReport) -> TrialBatch[object]:
         """A batch of the right size, for estimating the time; nothing need be read for it."""
 
-    def reopen(self, bundle: Bundle) -> Answering:
+    def reopen(self, bundle: Bundle) -> Predictor:
         """The finished model of ``bundle``. Raises CapasError when its files do not fit together."""

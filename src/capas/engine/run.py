@@ -14,6 +14,12 @@ from capas.core.errors import CapasError
 from capas.core.files import LOCK, only_writer, write_json
 from capas.version import __version__
 
+
+def absolute_source(source: str) -> str:
+    """A path that still holds when the run is resumed from another folder; samples as they are."""
+    return source if source.startswith("sample:") else str(Path(source).expanduser().absolute())
+
+
 LATEST = "latest"
 
 
@@ -106,7 +112,7 @@ def new_run(out: str | Path | None, source: str) -> Run:
         if folder.is_dir() and (folder / LOCK).is_file():
             with only_writer(folder):  # says so when another trains in it
                 pass
-        refuse_used(folder)
+        refuse_nonempty(folder)
         return Run(folder=folder)
     stem = re.sub(r"[^\w.-]+", "-", source.removeprefix("sample:").rstrip("/").rsplit("/", 1)[-1]).strip("-.")
     name = f"{datetime.datetime.now():%Y-%m-%d-%H%M}-{stem or 'run'}"
@@ -117,7 +123,7 @@ def new_run(out: str | Path | None, source: str) -> Run:
     raise CapasError("run_exists", where=folder)
 
 
-def refuse_used(folder: Path) -> None:
+def refuse_nonempty(folder: Path) -> None:
     """Raises CapasError ``run_exists`` when there is something at ``folder``, were it not for a lock."""
     if folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
         raise CapasError("run_exists", where=folder)
@@ -155,7 +161,7 @@ def write_environment(run: Run, command: str) -> None:
             "torch": torch.__version__,
             "python": platform.python_version(),
             "platform": platform.platform(),
-            "processor": processor(),
+            "processor": processor_name(),
             "cores": os.cpu_count(),
             "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "command": command,
@@ -163,7 +169,7 @@ def write_environment(run: Run, command: str) -> None:
     )
 
 
-def processor() -> str:
+def processor_name() -> str:
     """The processor's own name for itself, where the system tells it."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")

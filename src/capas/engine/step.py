@@ -8,15 +8,15 @@ import torch
 from torch import nn
 
 from capas.core.errors import CapasError
-from capas.core.objective import BatchT, Objective, Phase
-from capas.core.random import derive_seed, stream
-from capas.engine.choose import Execution
+from capas.core.rng import derive_seed, seeded_generator
+from capas.engine.distributed import Ranks
+from capas.engine.execution import Execution
 from capas.engine.optim import clip_gradients
-from capas.engine.parallel import Ranks
+from capas.objectives.base import BatchT, Objective, Phase
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stepper(Generic[BatchT]):
+class TrainingStepper(Generic[BatchT]):
     """What a step needs besides the batch: one optimiser per phase, by the phase's name."""
 
     objective: Objective[BatchT]
@@ -26,8 +26,8 @@ class Stepper(Generic[BatchT]):
     seed: int
     clip: float = 0.0
 
-    def step(self, batch: BatchT, number: int, rate: float) -> dict[str, torch.Tensor]:
-        """Correct the networks once with ``batch``; ``rate`` (0..1) is the share of the peak learning rate.
+    def step(self, batch: BatchT, number: int, rate_factor: float) -> dict[str, torch.Tensor]:
+        """Correct the networks once with ``batch``; ``rate_factor`` (0..1) is the share of the peak learning rate.
 
         Chance is a function of the seed and ``number``: the global generator, which dropout uses, is set anew each
         step. Returns the losses, detached.
@@ -36,15 +36,15 @@ class Stepper(Generic[BatchT]):
         reported: dict[str, torch.Tensor] = {}
         for phase in self.objective.phases:
             if number % phase.every == 0:
-                reported |= self._correct(batch, phase, number, rate)
+                reported |= self._optimize_phase(batch, phase, number, rate_factor)
         return reported
 
-    def _correct(self, batch: BatchT, phase: Phase, number: int, rate: float) -> dict[str, torch.Tensor]:
+    def _optimize_phase(self, batch: BatchT, phase: Phase, number: int, rate_factor: float) -> dict[str, torch.Tensor]:
         optimizer = self.optimizers[phase.name]
         for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * rate
+            group["lr"] = group["peak"] * rate_factor
         with self.execution.autocast():
-            losses = self.objective.losses(batch, phase, stream(self.seed, "loss", phase.name, number))
+            losses = self.objective.losses(batch, phase, seeded_generator(self.seed, "loss", phase.name, number))
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(losses[phase.loss])
         parameters = [p for group in optimizer.param_groups for p in group["params"]]

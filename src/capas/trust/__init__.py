@@ -6,15 +6,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from capas.trust.asked import Level
-    from capas.trust.report import Report
+    from capas.trust.report import TrustReport
+    from capas.trust.theme_context import Level
 
 
 class _Verb(ModuleType):
     """This package and the verb share their name, and Python puts the package in ``capas.trust`` as soon as it is
     loaded: so the package can be called, as ``capas.api.trust`` can."""
 
-    def __call__(self, run: str | Path, *, level: "Level" = "standard") -> "Report":
+    def __call__(self, run: str | Path, *, level: "Level" = "standard") -> "TrustReport":
         from capas.trust.report import make_report
 
         return make_report(str(run), level)

@@ -7,10 +7,10 @@ from typing import cast
 import torch
 
 from capas.core.errors import CapasError
-from capas.core.figures import value_of
-from capas.engine.record import Record, read_record
+from capas.core.number_format import metric_value
+from capas.engine.dataset_record import DatasetRecord, read_dataset_record
 from capas.engine.run import Run, find_run, read_metrics
-from capas.trust.predictions import read_right
+from capas.trust.predictions import read_correct
 from capas.trust.report import read_report
 from capas.trust.theme import THEMES
 
@@ -18,7 +18,7 @@ RESAMPLES = 2000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class ReportComparison:
     """``figures`` are (name, of A, of B); ``statuses`` (theme, of A, of B). ``difference`` is B's accuracy minus A's on
     the same examples with a 95 % interval, None where they were tested on others."""
 
@@ -39,7 +39,7 @@ class Comparison:
         }
 
 
-def compare(first: str, second: str) -> Comparison:
+def compare(first: str, second: str) -> ReportComparison:
     """The reports of two runs. Raises CapasError where one has none, or where they learnt different tasks."""
     runs = [find_run(first), find_run(second)]
     trees = [read_report(run) for run in runs]
@@ -48,7 +48,7 @@ def compare(first: str, second: str) -> Comparison:
         raise CapasError("compare_tasks", where=second, received=str(tasks[1]), known=str(tasks[0]))
     metrics = [cast(Mapping[str, object], read_metrics(run)["metrics"]) for run in runs]
     themes = [cast(Mapping[str, Mapping[str, object]], tree["themes"]) for tree in trees]
-    return Comparison(
+    return ReportComparison(
         a=str(runs[0].folder),
         b=str(runs[1].folder),
         figures=[(name, metrics[0][name], metrics[1][name]) for name in metrics[0] if name in metrics[1]],
@@ -57,14 +57,14 @@ def compare(first: str, second: str) -> Comparison:
     )
 
 
-def better(figures: tuple[str, object, object]) -> float:
+def metric_gain(figures: tuple[str, object, object]) -> float:
     """B's figure minus A's."""
-    return value_of(figures[2]) - value_of(figures[1])
+    return metric_value(figures[2]) - metric_value(figures[1])
 
 
 def _difference(runs: Sequence[Run]) -> Mapping[str, object] | None:
     """Paired: the same examples are drawn again and again for both (Efron 1979)."""
-    records = [read_record(run) for run in runs]
+    records = [read_dataset_record(run) for run in runs]
     held = [_by_content(run, record) for run, record in zip(runs, records, strict=True)]
     if held[0] is None or held[1] is None or set(held[0]) != set(held[1]) or not held[0]:
         return None
@@ -75,9 +75,9 @@ def _difference(runs: Sequence[Run]) -> Mapping[str, object] | None:
     return {"value": round(float(gains.mean()), 6), "n": len(gains), "interval": [round(low, 6), round(high, 6)]}
 
 
-def _by_content(run: Run, record: Record) -> dict[str, float] | None:
+def _by_content(run: Run, record: DatasetRecord) -> dict[str, float] | None:
     """Whether each test example was answered rightly, by its content's hash; None where that is no yes or no."""
-    right = read_right(run)
+    right = read_correct(run)
     if right is None:
         return None
     hashes = dict(zip(record.names, record.hashes, strict=True))

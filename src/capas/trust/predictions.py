@@ -15,7 +15,7 @@ def read_predictions(run: Run) -> list[dict[str, str]]:
         raise CapasError("run_damaged", where=run.predictions, received=str(error)) from error
 
 
-def read_right(run: Run) -> dict[str, bool] | None:
+def read_correct(run: Run) -> dict[str, bool] | None:
     """Whether the class of each test example was found, by name; None where the answer is not one class."""
     rows = read_predictions(run)
     if not rows or not {"example", "class", "prediction"} <= set(rows[0]):

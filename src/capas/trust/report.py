@@ -10,19 +10,20 @@ from typing import cast
 from pydantic import ValidationError
 
 from capas.core.errors import CapasError
-from capas.core.figures import decimal
 from capas.core.files import only_writer, write_atomic, write_json
-from capas.core.messages import language, say
-from capas.engine.recipes.one_answer import OneAnswerModel
+from capas.core.i18n import language, say
+from capas.core.number_format import format_decimal
+from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
 from capas.engine.run import Run
-from capas.trust.asked import Asked, Level
-from capas.trust.blocks import Sentence
-from capas.trust.page import Page, page_html
-from capas.trust.report_file import FORMAT, VERSION, ReportFile
-from capas.trust.subject import Subject, open_case
+from capas.trust.rendering.blocks import Sentence
+from capas.trust.rendering.html_page import ReportPage, report_page_html
+from capas.trust.report_schema import FORMAT, VERSION, ReportFile
+from capas.trust.subjects.open_run import open_run
+from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import THEMES, Theme, ThemeName
-from capas.trust.themes import ASKING
-from capas.trust.verdict import findings, verdict
+from capas.trust.theme_context import Level, ThemeContext
+from capas.trust.themes import THEME_FUNCTIONS
+from capas.trust.verdict import ranked_findings, verdict
 from capas.version import __version__
 
 HTML, JSON = "report.html", "report.json"
@@ -30,7 +31,7 @@ Progress = Callable[[ThemeName, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Report:
+class TrustReport:
     """What was found, as JSON has it, the folder it lies in, and the ``verdict`` sentence by sentence."""
 
     folder: Path
@@ -48,45 +49,47 @@ class Report:
         return {**self.tree, "report": str(self.page)}
 
 
-def make_report(where: str, level: Level = "standard", progress: Progress | None = None) -> Report:
+def make_report(where: str, level: Level = "standard", progress: Progress | None = None) -> TrustReport:
     """Question the run at ``where`` and write ``report/`` in its folder. Raises CapasError when it is unfinished, when
     a file of it is missing or was altered, or when its data are gone: nothing is then written."""
     started = time.monotonic()
-    case, model = open_case(where)
-    subject = Subject(case, model) if isinstance(model.answering, OneAnswerModel) else None
-    themes = [_theme(name, Asked(case=case, subject=subject, level=level), progress) for name in THEMES]
-    asked = Asked(case=case, subject=subject, level=level)
-    said = verdict(asked, themes)
+    run_context, model = open_run(where)
+    subject = ModelUnderTest(run_context, model) if isinstance(model.predictor, SingleOutputPredictor) else None
+    themes = [
+        _theme(name, ThemeContext(run_context=run_context, subject=subject, level=level), progress) for name in THEMES
+    ]
+    context = ThemeContext(run_context=run_context, subject=subject, level=level)
+    said = verdict(context, themes)
     tree: dict[str, object] = {
         "format": FORMAT,
         "version": VERSION,
-        "run": str(case.run.folder),
-        "model": {"name": case.card.name, "task": case.task, "medium": case.medium, "network": case.card.network.name,
-                  "weights": case.card.weights.hash},
+        "run": str(run_context.run.folder),
+        "model": {"name": run_context.card.name, "task": run_context.task, "medium": run_context.medium, "network": run_context.card.network.name,
+                  "weights": run_context.card.weights.hash},
         "level": level,
         "language": language(),
         "verdict": " ".join(sentence.text for sentence in said),
-        "findings": [{"key": f.key, "gravity": f.gravity, "text": f.text} for f in findings(themes)],
+        "findings": [{"key": f.key, "gravity": f.gravity, "text": f.text} for f in ranked_findings(themes)],
         "themes": {theme.name: theme.as_json() for theme in themes},
         "seconds": round(time.monotonic() - started, 1),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "capas": __version__,
     }  # fmt: skip
-    page = Page(
-        title=say("trust.title", name=case.card.name),
+    page = ReportPage(
+        title=say("trust.title", name=run_context.card.name),
         subtitle=say("trust.subtitle", date=str(tree["created"])[:10]),
         verdict=said,
-        facts=_made(asked, tree),
+        facts=_made(context, tree),
         themes=themes,
     )
-    folder = case.run.folder / "report"
-    with only_writer(case.run.folder):
+    folder = run_context.run.folder / "report"
+    with only_writer(run_context.run.folder):
         for theme in themes:
             for name, content in theme.files.items():
                 write_atomic(folder / name, content)
-        write_atomic(folder / HTML, page_html(page))
+        write_atomic(folder / HTML, report_page_html(page))
         write_json(folder / JSON, ReportFile.model_validate(tree).model_dump())
-    return Report(folder=folder, tree=tree, themes=themes, verdict=said)
+    return TrustReport(folder=folder, tree=tree, themes=themes, verdict=said)
 
 
 def read_report(run: Run) -> Mapping[str, object]:
@@ -101,14 +104,14 @@ def read_report(run: Run) -> Mapping[str, object]:
         raise CapasError("report_unreadable", where=path, received=reason) from error
 
 
-def _theme(name: ThemeName, asked: Asked, progress: Progress | None) -> Theme:
+def _theme(name: ThemeName, context: ThemeContext, progress: Progress | None) -> Theme:
     started = time.monotonic()
     if progress is not None:
         listen = progress
-        asked = replace(asked, progress=lambda done, total: listen(name, done, total))
+        context = replace(context, progress=lambda done, total: listen(name, done, total))
         listen(name, 0, 1)
     try:
-        theme = ASKING[name](asked)
+        theme = THEME_FUNCTIONS[name](context)
     except CapasError as error:
         theme = Theme(name=name, not_computed_because=error.part("what"))
     if progress is not None:
@@ -116,15 +119,15 @@ def _theme(name: ThemeName, asked: Asked, progress: Progress | None) -> Theme:
     return replace(theme, seconds=time.monotonic() - started)
 
 
-def _made(asked: Asked, tree: Mapping[str, object]) -> list[tuple[str, str]]:
-    card = asked.case.card
+def _made(context: ThemeContext, tree: Mapping[str, object]) -> list[tuple[str, str]]:
+    card = context.run_context.card
     splits = ", ".join(
-        f"{say(f'look.column_{name}')} {decimal(part.count, 0)}" for name, part in card.data.splits.items()
+        f"{say(f'look.column_{name}')} {format_decimal(part.count, 0)}" for name, part in card.data.splits.items()
     )
     return [
-        (say("trust.facts.network"), f"{card.network.name} ({decimal(card.network.parameters, 0)})"),
+        (say("trust.facts.network"), f"{card.network.name} ({format_decimal(card.network.parameters, 0)})"),
         (say("trust.facts.data"), f"{card.data.source}: {splits}"),
         (say("trust.facts.weights"), card.weights.hash),
-        (say("trust.facts.report"), f"Capas {__version__}, {say(f'trust.levels.{asked.level}')}, {tree['created']}, "
-                                    f"{decimal(cast(float, tree['seconds']), 0)} s"),
+        (say("trust.facts.report"), f"Capas {__version__}, {say(f'trust.levels.{context.level}')}, {tree['created']}, "
+                                    f"{format_decimal(cast(float, tree['seconds']), 0)} s"),
     ]  # fmt: skip

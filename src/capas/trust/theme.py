@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from capas.trust.blocks import Block
+from capas.trust.rendering.blocks import Block
 
 ThemeName = Literal[
     "quality", "calibration", "unlike", "zones", "attacks", "stickers", "groups", "labels", "leakage"

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from capas.archive.line_finding.model import LineFinder
-from capas.pages.page import Line, box_of, fault_of
-from capas.score.baselines import figures, page_baselines
+from capas.evaluation.baseline_detection import baseline_detection_metrics, page_baseline_metrics
+from capas.page_formats.page import Line, baseline_fault, bounding_box
 from tests.archive.line_finding.pages_drawn import Picture, blank, turned, write
 
 Floats = NDArray[np.float64]
@@ -19,7 +19,7 @@ def finder() -> LineFinder:
 
 
 def f_of(true: list[Floats], lines: tuple[Line, ...]) -> float:
-    return figures([page_baselines(true, [np.array(line.baseline) for line in lines])]).f
+    return baseline_detection_metrics([page_baseline_metrics(true, [np.array(line.baseline) for line in lines])]).f
 
 
 def test_lines_come_in_order_with_numbers_and_outlines(finder: LineFinder) -> None:
@@ -30,8 +30,8 @@ def test_lines_come_in_order_with_numbers_and_outlines(finder: LineFinder) -> No
     assert [line.id for line in lines] == [f"line_{i + 1}" for i in range(len(true))]
     assert [line.order for line in lines] == list(range(len(true)))
     for line, baseline in zip(lines, true, strict=True):
-        box, y = box_of(line.polygon), baseline[0, 1]
-        assert fault_of(line.baseline, 1000, 1300) is None
+        box, y = bounding_box(line.polygon), baseline[0, 1]
+        assert baseline_fault(line.baseline, 1000, 1300) is None
         assert y - 58 < box.top < y - 22 and y + 3 < box.bottom < y + 30
         assert abs(box.left - baseline[0, 0]) < 30 and abs(box.right - baseline[1, 0]) < 30
         assert line.confidence is not None and 0.5 < line.confidence <= 1

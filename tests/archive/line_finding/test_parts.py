@@ -8,16 +8,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from capas.archive.line_finding.layouts import drawn_page
-from capas.archive.line_finding.learn import learn, loss_of, patches
 from capas.archive.line_finding.model import LineFinder
-from capas.archive.line_finding.outlines import _cheapest, outlines
-from capas.archive.line_finding.patches import SIZE, TrainingPage, patch_of
+from capas.archive.line_finding.outlines import _cheapest, line_outlines
+from capas.archive.line_finding.patches import SIZE, TrainingPage, random_patch
 from capas.archive.line_finding.spacing import spacings
+from capas.archive.line_finding.synthetic_pages import draw_page
 from capas.archive.line_finding.targets import target_maps
-from capas.archive.line_finding.trace import traced
-from capas.data.made_manuscripts import FONTS
-from capas.networks.line_finder import LineFinderConfig, LineFinderNet
+from capas.archive.line_finding.trace import trace_baselines
+from capas.archive.line_finding.train import line_map_loss, train_line_finder, training_patches
+from capas.data.synthetic.manuscripts import FONT_FOLDER
+from capas.networks.document.line_finder import LineFinderConfig, LineFinderNet
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +37,9 @@ def test_maps_that_were_drawn_are_traced_back() -> None:
     slope = np.array([(30.0, 60.0), (330.0, 84.0)])
     true = [slope, slope + np.array([0, 40]), slope + np.array([0, 80]), np.array([(345.0, 85.0), (500.0, 97.0)])]
     maps = target_maps(true, np.full(4, 40.0), 240, 540)
-    found = sorted((trace.points * 2 + 0.5 for trace in traced(maps[0], maps[1])), key=lambda p: (p[0, 0], p[0, 1]))
+    found = sorted(
+        (trace.points * 2 + 0.5 for trace in trace_baselines(maps[0], maps[1])), key=lambda p: (p[0, 0], p[0, 1])
+    )
     assert len(found) == 4
     for line, wanted in zip(found, true, strict=True):
         x = line[:, 0]
@@ -48,9 +50,9 @@ def test_maps_that_were_drawn_are_traced_back() -> None:
 def test_a_gap_is_closed_unless_a_line_ends_in_it() -> None:
     maps = target_maps([level(y, 20, 400) for y in (60, 100, 140)], np.full(3, 40.0), 200, 420)
     maps[0, :, 90:110] = 0
-    assert len(traced(maps[0], maps[1])) == 3
+    assert len(trace_baselines(maps[0], maps[1])) == 3
     maps[1, :, 99:101] = 1
-    assert len(traced(maps[0], maps[1])) == 6
+    assert len(trace_baselines(maps[0], maps[1])) == 6
 
 
 def test_the_cheapest_path_is_that_of_brute_force() -> None:
@@ -66,7 +68,7 @@ def test_an_edge_goes_round_a_descender() -> None:
     ink = np.zeros((120, 300), np.float32)
     ink[40:58, 140:150] = 3  # down from the line at 40, nearly to the body of the next one
     line, following = level(40, 20, 280), level(80, 20, 280)
-    outline = outlines(ink, [line, following], np.array([40.0, 40.0]))[0]
+    outline = line_outlines(ink, [line, following], np.array([40.0, 40.0]))[0]
     lower = outline[len(outline) // 2 :]
     at = np.abs(lower[:, 0] - 145) < 5
     assert lower[at, 1].min() > 55 and np.median(lower[:, 1]) < 53
@@ -74,13 +76,13 @@ def test_an_edge_goes_round_a_descender() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_drawn_pages_and_patches_hold_what_they_say(seed: int) -> None:
-    fonts = [FONTS / "meddon.woff2"]
-    picture, lines, spaces = drawn_page(seed, fonts)
-    again = drawn_page(seed, fonts)
+    fonts = [FONT_FOLDER / "meddon.woff2"]
+    picture, lines, spaces = draw_page(seed, fonts)
+    again = draw_page(seed, fonts)
     assert (picture == again[0]).all() and len(lines) == len(spaces)
-    patch = patch_of(TrainingPage(picture=picture, baselines=lines, spaces=spaces), np.random.default_rng(seed))
-    assert patch.given.shape == (1, SIZE, SIZE) and patch.wanted.shape == (3, SIZE // 2, SIZE // 2)
-    assert float(patch.wanted.min()) >= 0 and float(patch.wanted.max()) <= 1
+    patch = random_patch(TrainingPage(picture=picture, baselines=lines, spaces=spaces), np.random.default_rng(seed))
+    assert patch.inputs.shape == (1, SIZE, SIZE) and patch.targets.shape == (3, SIZE // 2, SIZE // 2)
+    assert float(patch.targets.min()) >= 0 and float(patch.targets.max()) <= 1
 
 
 def test_a_patch_has_its_baselines_where_its_ink_ends() -> None:
@@ -92,10 +94,10 @@ def test_a_patch_has_its_baselines_where_its_ink_ends() -> None:
     page = TrainingPage(picture=picture, baselines=lines, spaces=np.full(len(lines), 36.0))
     contrasts = []
     for seed in range(12):
-        patch = patch_of(page, np.random.default_rng(seed))
-        ink = torch.nn.functional.avg_pool2d(patch.given, 2)[0]
-        near = torch.nn.functional.max_pool2d(patch.wanted[2:], (5, 1), 1, (2, 0))[0] > 0.9
-        contrasts.append(float(ink[patch.wanted[2] > 0.9].mean() - ink[near & (patch.wanted.sum(0) == 0)].mean()))
+        patch = random_patch(page, np.random.default_rng(seed))
+        ink = torch.nn.functional.avg_pool2d(patch.inputs, 2)[0]
+        near = torch.nn.functional.max_pool2d(patch.targets[2:], (5, 1), 1, (2, 0))[0] > 0.9
+        contrasts.append(float(ink[patch.targets[2] > 0.9].mean() - ink[near & (patch.targets.sum(0) == 0)].mean()))
     # One that is mostly off the page, made bitonal, may have lost its ink.
     assert np.mean([contrast > 0.5 for contrast in contrasts]) > 0.8
 
@@ -103,15 +105,20 @@ def test_a_patch_has_its_baselines_where_its_ink_ends() -> None:
 def test_the_loss_falls_towards_the_truth() -> None:
     wanted = (torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) > 0.7).float()
     sure = (2 * wanted - 1) * 12
-    assert float(loss_of(sure, wanted)) < 0.01 < float(loss_of(0 * sure, wanted)) < float(loss_of(-sure, wanted))
+    assert (
+        float(line_map_loss(sure, wanted))
+        < 0.01
+        < float(line_map_loss(0 * sure, wanted))
+        < float(line_map_loss(-sure, wanted))
+    )
 
 
 def test_what_is_learned_can_be_opened(tmp_path: Path) -> None:
-    fonts = [FONTS / "meddon.woff2"]
-    picture, lines, spaces = drawn_page(1, fonts)
+    fonts = [FONT_FOLDER / "meddon.woff2"]
+    picture, lines, spaces = draw_page(1, fonts)
     page = TrainingPage(picture=picture, baselines=lines, spaces=spaces)
     torch.set_num_threads(1)
-    network = learn(patches([], [page], 0), 0.005, 0, tmp_path / "w.safetensors")
+    network = train_line_finder(training_patches([], [page], 0), 0.005, 0, tmp_path / "w.safetensors")
     opened = LineFinder.open(tmp_path / "w.safetensors").network
     given = torch.rand(1, 1, 64, 48)
     assert torch.allclose(network.eval()(given), opened(given), atol=0.05)
@@ -125,4 +132,4 @@ def test_the_network_answers_at_half_size_for_any_size() -> None:
     with pytest.raises(ValueError, match="expected 1"):
         LineFinderConfig(width=0)
     with pytest.raises(ValueError, match="fonts"):
-        drawn_page(0, [])
+        draw_page(0, [])

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from capas.networks.line_finder import LineFinderNet
+from capas.networks.document.line_finder import LineFinderNet
 
 Singles = NDArray[np.float32]
 
@@ -17,7 +17,7 @@ PIXELS: Final = 800_000
 _FAINTEST: Final = 12.0  # grey levels of deviation: what is fainter is not made stronger
 
 
-def reduced(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+def reduced_grey(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     """uint8 H×W or H×W×3 → grey, smaller by ``scale`` ≤ 1, each pixel the mean of those that it stands for."""
     grey = Image.fromarray(picture).convert("L")
     size = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
@@ -29,16 +29,16 @@ def first_scale(height: int, width: int) -> float:
     return min(1.0, math.sqrt(PIXELS / (height * width)))
 
 
-def evened(grey: NDArray[np.uint8]) -> Singles:
+def normalised_ink(grey: NDArray[np.uint8]) -> Singles:
     """Ink high and paper about zero, in deviations of the picture."""
     values = grey.astype(np.float32)
     even: Singles = (np.median(values) - values) / max(float(values.std()), _FAINTEST)
     return even
 
 
-def answered(network: LineFinderNet, grey: NDArray[np.uint8]) -> Singles:
+def predicted_maps(network: LineFinderNet, grey: NDArray[np.uint8]) -> Singles:
     """The network's maps of a reduced page, O × ⌈H/2⌉ × ⌈W/2⌉, in [0, 1]."""
     with torch.inference_mode():
-        logits = network(torch.from_numpy(evened(grey))[None, None])
+        logits = network(torch.from_numpy(normalised_ink(grey))[None, None])
         maps: Singles = logits[0].sigmoid().numpy()
     return maps

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from capas.archive.line_finding.maps import answered, evened, first_scale, reduced
-from capas.archive.line_finding.outlines import outlines
+from capas.archive.line_finding.maps import first_scale, normalised_ink, predicted_maps, reduced_grey
+from capas.archive.line_finding.outlines import line_outlines
 from capas.archive.line_finding.spacing import Floats, spacings
-from capas.archive.line_finding.trace import Trace, traced
-from capas.networks.line_finder import STRIDE, LineFinderConfig, LineFinderNet
-from capas.pages.order import in_reading_order
-from capas.pages.page import Line, Points, onto_page
-from capas.pages.regions import in_regions
+from capas.archive.line_finding.trace import TracedBaseline, trace_baselines
+from capas.networks.document.line_finder import OUTPUT_STRIDE, LineFinderConfig, LineFinderNet
+from capas.page_formats.layout.reading_order import sort_reading_order
+from capas.page_formats.layout.regions import assign_regions
+from capas.page_formats.page import Line, Points, clip_to_page
 
 WEIGHTS: Final = Path(__file__).parent / "weights.safetensors"
 # Pixels between lines that the network reads best, and how far off is looked at again.
@@ -60,35 +60,35 @@ class LineFinder:
         if again is not None:
             scale = again
             grey, traces = self._traced(picture, scale)
-        traces = [trace for trace in traces if trace.chance >= SURE]
-        baselines = [trace.points * STRIDE + (STRIDE - 1) / 2 for trace in traces]
-        around = outlines(evened(grey), baselines, spacings(baselines, len(grey)))
+        traces = [trace for trace in traces if trace.confidence >= SURE]
+        baselines = [trace.points * OUTPUT_STRIDE + (OUTPUT_STRIDE - 1) / 2 for trace in traces]
+        around = line_outlines(normalised_ink(grey), baselines, spacings(baselines, len(grey)))
         by = np.array([width / grey.shape[1], height / grey.shape[0]])
         lines = [
             Line(id="", baseline=_points((line + 0.5) * by, width, height),
-                 polygon=_points(outline * by, width, height), confidence=round(trace.chance, 3))
+                 polygon=_points(outline * by, width, height), confidence=round(trace.confidence, 3))
             for line, outline, trace in zip(baselines, around, traces, strict=True)
         ]  # fmt: skip
-        return _numbered(in_regions(in_reading_order(lines)))
+        return _numbered(assign_regions(sort_reading_order(lines)))
 
-    def _traced(self, picture: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], list[Trace]]:
-        grey = reduced(picture, scale)
-        maps = answered(self.network, grey)
-        return grey, traced(maps[0], maps[1])
+    def _traced(self, picture: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.uint8], list[TracedBaseline]]:
+        grey = reduced_grey(picture, scale)
+        maps = predicted_maps(self.network, grey)
+        return grey, trace_baselines(maps[0], maps[1])
 
 
-def _better_scale(traces: list[Trace], scale: float, height: int, width: int) -> float | None:
+def _better_scale(traces: list[TracedBaseline], scale: float, height: int, width: int) -> float | None:
     """The scale at which the lines stand ``BEST`` apart, where they are far from it now; None where they are not, or
     where there are too few to tell."""
     if len(traces) < _FEW:
         return None
-    now = float(np.median(spacings([trace.points * STRIDE for trace in traces], height * scale)))
+    now = float(np.median(spacings([trace.points * OUTPUT_STRIDE for trace in traces], height * scale)))
     wanted = min(1.0, scale * BEST / now, (MOST_PIXELS / (height * width)) ** 0.5)
     return wanted if not CLOSE <= now <= APART and abs(wanted / scale - 1) > 0.15 else None
 
 
 def _points(points: Floats, width: int, height: int) -> Points:
-    return onto_page(tuple((round(float(x), 1), round(float(y), 1)) for x, y in points), width, height)
+    return clip_to_page(tuple((round(float(x), 1), round(float(y), 1)) for x, y in points), width, height)
 
 
 def _numbered(lines: tuple[Line, ...]) -> tuple[Line, ...]:

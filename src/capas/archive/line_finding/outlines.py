@@ -38,7 +38,7 @@ class _Band:
     costs: Floats
 
 
-def outlines(ink: Singles, baselines: Sequence[Floats], spaces: Floats) -> list[Floats]:
+def line_outlines(ink: Singles, baselines: Sequence[Floats], spaces: Floats) -> list[Floats]:
     """The outline of each baseline (P×2 each), clockwise from its upper left corner; ``ink`` H×W, paper about zero."""
     bands = [
         band

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from capas.archive.line_finding.maps import evened, reduced
+from capas.archive.line_finding.maps import normalised_ink, reduced_grey
 from capas.archive.line_finding.spacing import Floats, spacings
 from capas.archive.line_finding.targets import target_maps
-from capas.pages.standards import read_page
+from capas.page_formats.formats import read_page
 
 SIZE: Final = 384
 # Pixels between lines: of the pages that are kept, and the least and the most of patches.
@@ -34,11 +34,11 @@ class TrainingPage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Patch:
-    """``given`` 1×H×W and the maps ``wanted`` O×H/2×W/2."""
+class TrainingPatch:
+    """``inputs`` 1×H×W and the maps ``targets`` O×H/2×W/2."""
 
-    given: Tensor
-    wanted: Tensor
+    inputs: Tensor
+    targets: Tensor
 
 
 def training_page(file: Path, picture: Path) -> TrainingPage:
@@ -52,19 +52,19 @@ def training_page(file: Path, picture: Path) -> TrainingPage:
     scale = min(1.0, KEPT / usual)
     times = scale * pixels.shape[1] / page.width
     return TrainingPage(
-        picture=reduced(pixels, scale), baselines=[line * times for line in lines], spaces=spaces * times
+        picture=reduced_grey(pixels, scale), baselines=[line * times for line in lines], spaces=spaces * times
     )
 
 
-def patch_of(page: TrainingPage, rng: np.random.Generator) -> Patch:
+def random_patch(page: TrainingPage, rng: np.random.Generator) -> TrainingPatch:
     """A square of ``SIZE`` pixels from anywhere on the page."""
     grey, baselines, factor = _moved(page, rng)
     spaces = page.spaces * factor
     inside = [i for i, line in enumerate(baselines) if _touches(line)]
     grey, baselines = _bent(grey, [baselines[i] for i in inside], spaces[inside], rng)
     wanted = target_maps(baselines, spaces[inside], SIZE, SIZE)
-    given = evened(_worn(grey, rng)) * np.float32(rng.uniform(0.7, 1.4)) + np.float32(rng.normal(0, 0.1))
-    return Patch(given=torch.from_numpy(given)[None], wanted=torch.from_numpy(wanted))
+    given = normalised_ink(_worn(grey, rng)) * np.float32(rng.uniform(0.7, 1.4)) + np.float32(rng.normal(0, 0.1))
+    return TrainingPatch(inputs=torch.from_numpy(given)[None], targets=torch.from_numpy(wanted))
 
 
 def _moved(page: TrainingPage, rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[Floats], float]:

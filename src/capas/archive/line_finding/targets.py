@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from capas.archive.line_finding.spacing import Floats
-from capas.networks.line_finder import STRIDE
+from capas.networks.document.line_finder import OUTPUT_STRIDE
 
 MAPS: Final = ("baseline", "ends", "body")
 BODY: Final = 0.38  # of the distance between lines
@@ -25,7 +25,7 @@ _RISE, _FALL = 0.45, 0.15
 def target_maps(baselines: Sequence[Floats], spaces: Floats, height: int, width: int) -> NDArray[np.float32]:
     """O × ⌈H/2⌉ × ⌈W/2⌉ in [0, 1], the share of each two by two pixels that is covered; ``spaces``: each line's
     distance to its neighbours."""
-    canvases = [Image.new("L", (width + width % STRIDE, height + height % STRIDE), 0) for _ in MAPS]
+    canvases = [Image.new("L", (width + width % OUTPUT_STRIDE, height + height % OUTPUT_STRIDE), 0) for _ in MAPS]
     line_pen, ends_pen, body_pen = (ImageDraw.Draw(canvas) for canvas in canvases)
     for line, space in zip(baselines, spaces.tolist(), strict=True):
         stroke = max(3, round(_STROKE * space))
@@ -34,4 +34,4 @@ def target_maps(baselines: Sequence[Floats], spaces: Floats, height: int, width:
         body_pen.polygon(points + [(x, y - BODY * space) for x, y in reversed(points)], fill=255)
         for x, y in (points[0], points[-1]):
             ends_pen.line([(x, y - _RISE * space), (x, y + _FALL * space)], fill=255, width=stroke + 1)
-    return np.stack([np.asarray(canvas.reduce(STRIDE), dtype=np.float32) / 255 for canvas in canvases])
+    return np.stack([np.asarray(canvas.reduce(OUTPUT_STRIDE), dtype=np.float32) / 255 for canvas in canvases])

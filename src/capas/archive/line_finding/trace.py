@@ -40,11 +40,11 @@ class _Trail:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Trace:
+class TracedBaseline:
     """A baseline in the map's pixels, P×2 points (x, y) from left to right, and how sure the network is of it."""
 
     points: Floats
-    chance: float
+    confidence: float
 
     @property
     def length(self) -> float:
@@ -52,21 +52,21 @@ class Trace:
         return float(self.points[-1, 0] - self.points[0, 0])
 
 
-def traced(baseline: Singles, ends: Singles) -> list[Trace]:
+def trace_baselines(baseline: Singles, ends: Singles) -> list[TracedBaseline]:
     """The baselines in the maps (H×W in [0, 1])."""
     trails = _followed(baseline * (1 - ends))
-    pieces = [Trace(points=np.stack([trail.columns, trail.rows], axis=1).astype(np.float64),
-                    chance=float(np.mean(trail.chances))) for trail in trails if len(trail.columns) >= 3]  # fmt: skip
+    pieces = [TracedBaseline(points=np.stack([trail.columns, trail.rows], axis=1).astype(np.float64),
+                    confidence=float(np.mean(trail.chances))) for trail in trails if len(trail.columns) >= 3]  # fmt: skip
     if not pieces:
         return []
     space = float(np.median(spacings([piece.points for piece in pieces], len(baseline))))
     joined = [_smooth(piece, space) for piece in _joined(pieces, space, ends)]
-    return _alone([piece for piece in joined if piece.chance >= PLAUSIBLE and piece.length >= 0.5 * space], space)
+    return _alone([piece for piece in joined if piece.confidence >= PLAUSIBLE and piece.length >= 0.5 * space], space)
 
 
-def _alone(traces: Sequence[Trace], space: float) -> list[Trace]:
+def _alone(traces: Sequence[TracedBaseline], space: float) -> list[TracedBaseline]:
     """Without what lies right above or beneath a longer line: a line's descenders are no line."""
-    kept = list[Trace]()
+    kept = list[TracedBaseline]()
     for trace in sorted(traces, key=lambda one: -one.length):
         x, y = trace.points.mean(axis=0)
         near = (abs(y - np.interp(x, *one.points.T)) for one in kept if one.points[0, 0] <= x <= one.points[-1, 0])
@@ -118,7 +118,7 @@ def _maxima(chances: Singles) -> list[Floats]:
     return np.split(found, np.searchsorted(columns, np.arange(1, chances.shape[1])))
 
 
-def _joined(pieces: Sequence[Trace], space: float, ends: Singles) -> list[Trace]:
+def _joined(pieces: Sequence[TracedBaseline], space: float, ends: Singles) -> list[TracedBaseline]:
     """Pieces that follow each other on one line, made one, the nearest first."""
     left = sorted(pieces, key=lambda piece: float(piece.points[0, 0]))
     while True:
@@ -127,12 +127,12 @@ def _joined(pieces: Sequence[Trace], space: float, ends: Singles) -> list[Trace]
             return left
         one, other = left[pair[0]], left[pair[1]]
         sizes = len(one.points), len(other.points)
-        chance = float(np.average([one.chance, other.chance], weights=sizes))
-        whole = Trace(points=np.concatenate([one.points, other.points]), chance=chance)
+        chance = float(np.average([one.confidence, other.confidence], weights=sizes))
+        whole = TracedBaseline(points=np.concatenate([one.points, other.points]), confidence=chance)
         left = [piece for i, piece in enumerate(left) if i not in pair] + [whole]
 
 
-def _nearest(pieces: Sequence[Trace], space: float, ends: Singles) -> tuple[int, int] | None:
+def _nearest(pieces: Sequence[TracedBaseline], space: float, ends: Singles) -> tuple[int, int] | None:
     """The two pieces with the smallest gap that may be closed."""
     starts, stops = (np.array([piece.points[i] for piece in pieces]) for i in (0, -1))
     slopes = np.array([_slope(piece.points, space) for piece in pieces])
@@ -158,7 +158,7 @@ def _ends_between(ends: Singles, start: Floats, stop: Floats) -> bool:
     return bool(ends[y.clip(0, len(ends) - 1), x].max() > 0.5)
 
 
-def _smooth(trace: Trace, space: float) -> Trace:
+def _smooth(trace: TracedBaseline, space: float) -> TracedBaseline:
     """Fewer points, one for each distance between lines, each the mean of those around it; the ends go on in the
     direction of the line."""
     x, y = trace.points.T
@@ -171,4 +171,4 @@ def _smooth(trace: Trace, space: float) -> Trace:
     t0, t1 = weights @ y, (weights * away) @ y
     spread = s0 * s2 - s1**2
     heights = np.where(spread > 1e-6, (s2 * t0 - s1 * t1) / np.where(spread > 1e-6, spread, 1), t0 / s0)
-    return Trace(points=np.stack([knots, heights], axis=1), chance=trace.chance)
+    return TracedBaseline(points=np.stack([knots, heights], axis=1), confidence=trace.confidence)

@@ -3,26 +3,26 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from capas.trust.asked import Asked
 from capas.trust.theme import Theme, ThemeName
-from capas.trust.themes.attacks import attacks
-from capas.trust.themes.calibration import calibration
-from capas.trust.themes.groups import groups
-from capas.trust.themes.labels import labels
-from capas.trust.themes.leakage import leakage
-from capas.trust.themes.quality import quality
-from capas.trust.themes.stickers import stickers
-from capas.trust.themes.unlike import unlike
-from capas.trust.themes.zones import zones
+from capas.trust.theme_context import ThemeContext
+from capas.trust.themes.attacks import attacks_theme
+from capas.trust.themes.calibration import calibration_theme
+from capas.trust.themes.explanations import explanations_theme
+from capas.trust.themes.groups import groups_theme
+from capas.trust.themes.labels import labels_theme
+from capas.trust.themes.leakage import leakage_theme
+from capas.trust.themes.ood import ood_theme
+from capas.trust.themes.quality import quality_theme
+from capas.trust.themes.stickers import stickers_theme
 
-ASKING: Final[Mapping[ThemeName, Callable[[Asked], Theme]]] = {
-    "quality": quality,
-    "calibration": calibration,
-    "unlike": unlike,
-    "zones": zones,
-    "attacks": attacks,
-    "stickers": stickers,
-    "groups": groups,
-    "labels": labels,
-    "leakage": leakage,
+THEME_FUNCTIONS: Final[Mapping[ThemeName, Callable[[ThemeContext], Theme]]] = {
+    "quality": quality_theme,
+    "calibration": calibration_theme,
+    "unlike": ood_theme,
+    "zones": explanations_theme,
+    "attacks": attacks_theme,
+    "stickers": stickers_theme,
+    "groups": groups_theme,
+    "labels": labels_theme,
+    "leakage": leakage_theme,
 }

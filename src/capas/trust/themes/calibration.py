@@ -5,38 +5,44 @@ from typing import cast
 
 import torch
 
-from capas.core.figures import decimal, figure_text, percent
-from capas.core.messages import say
-from capas.tasks.calibration import CalibrationError, Figure, calibration_error, class_statements, tag_statements
-from capas.tasks.conformal import Coverage, PredictionSets, coverage
-from capas.trust.asked import Asked
-from capas.trust.blocks import Block, Grid, Line, Plot, Sentence
-from capas.trust.calibration_by_example import error_by_example
-from capas.trust.many import Many
-from capas.trust.subject import Subject
+from capas.core.i18n import say
+from capas.core.number_format import format_decimal, format_metric, format_percent
+from capas.metrics.calibration import (
+    CalibrationError,
+    CalibrationMetric,
+    calibration_error,
+    tag_confidences,
+    top_class_confidences,
+)
+from capas.metrics.conformal_classification import PredictionSets, SetCoverage, set_coverage
+from capas.trust.clustered_calibration import clustered_calibration_error
+from capas.trust.rendering.blocks import Block, Grid, Plot, PlotSeries, Sentence
+from capas.trust.subjects.single_output import ModelUnderTest
+from capas.trust.subjects.structured import StructuredModelUnderTest
 from capas.trust.theme import Finding, Theme
+from capas.trust.theme_context import ThemeContext
 
 LEVELS = (0.9, 0.95)
 FEW = 100
 FEW_EXAMPLES = 10  # of which each makes many statements
 LARGE_ERROR = 0.05
-LEAST_CALIBRATION = 40
+MIN_CALIBRATION = 40
 
 
-def calibration(asked: Asked) -> Theme:
+def calibration_theme(context: ThemeContext) -> Theme:
     """See the module."""
-    subject = asked.subject
+    subject = context.subject
     if subject is None:
-        return _of_many(asked, asked.many)
-    if subject.case.task == "regress":
-        return _intervals(asked)
+        return _of_many(context, context.structured)
+    if subject.run_context.task == "regress":
+        return _intervals(context)
     if len(subject.test) < FEW:
         return Theme(name="calibration", not_computed_because=say("trust.calibration.too_few", n=len(subject.test)))
-    part, rng = subject.test, subject.case.chance("calibration")
+    part, rng = subject.test, subject.run_context.rng("calibration")
     stated, true = (
-        class_statements(part.answers, part.targets)
-        if subject.case.task == "classify"
-        else tag_statements(part.answers, part.targets > 0.5)
+        top_class_confidences(part.predictions, part.targets)
+        if subject.run_context.task == "classify"
+        else tag_confidences(part.predictions, part.targets > 0.5)
     )
     error = calibration_error(stated, true, rng)
     temperature = subject.temperature
@@ -44,7 +50,7 @@ def calibration(asked: Asked) -> Theme:
     blocks: list[Block] = [
         _said(error),
         Sentence(
-            text=say("trust.calibration.temperature", value=decimal(temperature, 2))
+            text=say("trust.calibration.temperature", value=format_decimal(temperature, 2))
             if temperature != 1
             else say("trust.calibration.no_gain")
         ),
@@ -52,9 +58,9 @@ def calibration(asked: Asked) -> Theme:
     ]
     findings = _findings(error)
     if (
-        subject.case.task == "classify"
+        subject.run_context.task == "classify"
         and subject.validation is not None
-        and len(subject.validation) >= LEAST_CALIBRATION
+        and len(subject.validation) >= MIN_CALIBRATION
     ):
         sets = {level: _sets(subject, level, rng) for level in LEVELS}
         facts["sets"] = {str(level): _sets_json(found) for level, found in sets.items()}
@@ -65,26 +71,26 @@ def calibration(asked: Asked) -> Theme:
     )
 
 
-def _of_many(asked: Asked, many: Many | None) -> Theme:
+def _of_many(context: ThemeContext, structured: StructuredModelUnderTest | None) -> Theme:
     """Of a label per pixel, word or frame, or of whole transcripts, drawn by whole examples."""
-    if many is None or many.kind not in ("masks", "words", "frames", "transcripts"):
+    if structured is None or structured.kind not in ("masks", "words", "frames", "transcripts"):
         return Theme(name="calibration", not_computed_because=say("trust.many.no_probability"))
-    positions, held = many.positions("test"), []
+    positions, held = structured.positions("test"), []
     for number, position in enumerate(positions):
-        answered = many.answered(position)
-        if answered is not None and len(answered.statements.stated):
-            held.append(answered.statements)
-        asked.progress(number + 1, len(positions))
-    if len(held) < FEW_EXAMPLES or sum(len(one.stated) for one in held) < FEW:
+        answered = structured.evaluate_example(position)
+        if answered is not None and len(answered.calibration_samples.confidence):
+            held.append(answered.calibration_samples)
+        context.progress(number + 1, len(positions))
+    if len(held) < FEW_EXAMPLES or sum(len(one.confidence) for one in held) < FEW:
         return Theme(name="calibration", not_computed_because=say("trust.calibration.too_few", n=len(held)))
-    error = error_by_example(held, asked.case.chance("calibration"))
-    facts = {"statements_of": many.kind, "examples": len(held), **_error_facts(error)}
+    error = clustered_calibration_error(held, context.run_context.rng("calibration"))
+    facts = {"statements_of": structured.kind, "examples": len(held), **_error_facts(error)}
     about = {
         "masks": say("trust.many.statements_masks", n=len(held)),
         "words": say("trust.many.statements_words", n=len(held)),
         "frames": say("trust.many.statements_frames", n=len(held)),
         "transcripts": say("trust.many.statements_transcripts", n=len(held)),
-    }[many.kind]
+    }[structured.kind]
     return Theme(
         name="calibration", facts=facts, blocks=[Sentence(text=about), _said(error), _diagram(error)],
         findings=_findings(error), untested=[say("trust.calibration.untested")],
@@ -92,19 +98,19 @@ def _of_many(asked: Asked, many: Many | None) -> Theme:
 
 
 def _said(error: CalibrationError) -> Sentence:
-    figure = figure_text(_json(error.error))
-    return Sentence(text=say("trust.calibration.error", error=figure, chance=percent(error.by_chance)))
+    figure = format_metric(_json(error.error))
+    return Sentence(text=say("trust.calibration.error", error=figure, chance=format_percent(error.by_chance)))
 
 
 def _error_facts(error: CalibrationError) -> dict[str, object]:
     return {
         "expected_calibration_error": _json(error.error),
         "by_chance": round(error.by_chance, 6),
-        "bins": [{"stated": round(b.stated, 4), "true": b.true.as_json()} for b in error.bins],
+        "bins": [{"stated": round(b.confidence, 4), "true": b.observed.as_json()} for b in error.bins],
     }
 
 
-def _json(figure: Figure) -> dict[str, object]:
+def _json(figure: CalibrationMetric) -> dict[str, object]:
     low, high = figure.interval
     return {"value": round(figure.value, 6), "n": figure.n, "interval": [round(low, 6), round(high, 6)]}
 
@@ -113,22 +119,24 @@ def _findings(error: CalibrationError) -> list[Finding]:
     """Only what chance does not explain, and what is large enough to mislead."""
     if error.explained_by_chance or error.error.interval[0] < LARGE_ERROR:
         return []
-    low = sum(b.stated * b.true.n for b in error.bins) < sum(b.true.value * b.true.n for b in error.bins)
+    low = sum(b.confidence * b.observed.n for b in error.bins) < sum(
+        b.observed.value * b.observed.n for b in error.bins
+    )
     key = "trust.calibration.too_modest" if low else "trust.calibration.too_sure"
-    return [Finding(key="miscalibrated", gravity="attention", text=say(key, error=figure_text(_json(error.error))))]
+    return [Finding(key="miscalibrated", gravity="attention", text=say(key, error=format_metric(_json(error.error))))]
 
 
 def _diagram(error: CalibrationError) -> Plot:
     bins = error.bins
-    own = Line(
+    own = PlotSeries(
         name=say("trust.calibration.found"),
-        xs=[b.stated for b in bins],
-        ys=[b.true.value for b in bins],
-        lows=[b.true.interval[0] for b in bins],
-        highs=[b.true.interval[1] for b in bins],
+        xs=[b.confidence for b in bins],
+        ys=[b.observed.value for b in bins],
+        lows=[b.observed.interval[0] for b in bins],
+        highs=[b.observed.interval[1] for b in bins],
     )
-    ideal = Line(name=say("trust.calibration.ideal"), xs=[0, 1], ys=[0, 1], dashed=True)
-    description = "; ".join(f"{percent(b.stated, 0)} → {percent(b.true.value, 0)}" for b in bins)
+    ideal = PlotSeries(name=say("trust.calibration.ideal"), xs=[0, 1], ys=[0, 1], dashed=True)
+    description = "; ".join(f"{format_percent(b.confidence, 0)} → {format_percent(b.observed.value, 0)}" for b in bins)
     return Plot(
         title=say("trust.calibration.diagram"),
         x=say("trust.calibration.stated"),
@@ -140,25 +148,30 @@ def _diagram(error: CalibrationError) -> Plot:
     )
 
 
-def _sets(subject: Subject, level: float, rng: torch.Generator) -> Coverage:
+def _sets(subject: ModelUnderTest, level: float, rng: torch.Generator) -> SetCoverage:
     held = subject.validation
     assert held is not None
-    fitted = PredictionSets.fit(held.answers, held.targets, rng, level=level)
-    return coverage(fitted.sets(subject.test.answers, rng), subject.test.targets)
+    fitted = PredictionSets.fit(held.predictions, held.targets, rng, level=level)
+    return set_coverage(fitted.sets(subject.test.predictions, rng), subject.test.targets)
 
 
-def _sets_json(found: Coverage) -> dict[str, object]:
+def _sets_json(found: SetCoverage) -> dict[str, object]:
     return {
-        "covered": found.covered.as_json(),
+        "covered": found.coverage.as_json(),
         "mean_size": round(found.mean_size, 4),
         "single": found.single.as_json(),
     }
 
 
-def _sets_table(sets: Mapping[float, Coverage]) -> Grid:
+def _sets_table(sets: Mapping[float, SetCoverage]) -> Grid:
     heads = [say(f"trust.calibration.sets.{name}") for name in ("level", "covered", "size", "single")]
     rows = [
-        [percent(level, 0), figure_text(c.covered.as_json()), decimal(c.mean_size, 2), figure_text(c.single.as_json())]
+        [
+            format_percent(level, 0),
+            format_metric(c.coverage.as_json()),
+            format_decimal(c.mean_size, 2),
+            format_metric(c.single.as_json()),
+        ]
         for level, c in sets.items()
     ]
     return Grid(
@@ -170,18 +183,20 @@ def _sets_table(sets: Mapping[float, Coverage]) -> Grid:
     )
 
 
-def _uncovered(sets: Mapping[float, Coverage]) -> list[Finding]:
-    missed = [(level, c) for level, c in sets.items() if c.covered.interval[1] < level - 0.01]
+def _uncovered(sets: Mapping[float, SetCoverage]) -> list[Finding]:
+    missed = [(level, c) for level, c in sets.items() if c.coverage.interval[1] < level - 0.01]
     if not missed:
         return []
     level, found = missed[0]
-    text = say("trust.calibration.uncovered", level=percent(level, 0), found=figure_text(found.covered.as_json()))
+    text = say(
+        "trust.calibration.uncovered", level=format_percent(level, 0), found=format_metric(found.coverage.as_json())
+    )
     return [Finding(key="sets_do_not_cover", gravity="attention", text=text)]
 
 
-def _intervals(asked: Asked) -> Theme:
+def _intervals(context: ThemeContext) -> Theme:
     """Of numbers: how often the truth lies inside the interval that is given with each."""
-    metrics = cast(Mapping[str, Mapping[str, object]], asked.case.metrics["metrics"])
+    metrics = cast(Mapping[str, Mapping[str, object]], context.run_context.metrics["metrics"])
     held = {name: figure for name, figure in metrics.items() if name.startswith("coverage")}
     if not held:
         return Theme(name="calibration", not_computed_because=say("trust.calibration.no_intervals"))
@@ -190,15 +205,15 @@ def _intervals(asked: Asked) -> Theme:
     for figure in held.values():
         high = cast(list[float], figure["interval"])[1]
         if high < level - 0.01:
-            text = say("trust.calibration.uncovered", level=percent(level, 0), found=figure_text(figure))
+            text = say("trust.calibration.uncovered", level=format_percent(level, 0), found=format_metric(figure))
             findings.append(Finding(key="intervals_do_not_cover", gravity="attention", text=text))
     widths = {name: figure for name, figure in metrics.items() if name.startswith("interval_width")}
     rows = [
         [
-            name.removeprefix("coverage").lstrip("_") or asked.case.record.spec.targets[0].name,
-            percent(level, 0),
-            figure_text(figure),
-            figure_text(width),
+            name.removeprefix("coverage").lstrip("_") or context.run_context.record.spec.targets[0].name,
+            format_percent(level, 0),
+            format_metric(figure),
+            format_metric(width),
         ]
         for (name, figure), width in zip(held.items(), widths.values(), strict=True)
     ]

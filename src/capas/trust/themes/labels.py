@@ -7,40 +7,40 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from capas.core.figures import decimal, figure_text, percent
-from capas.core.messages import say
-from capas.tasks.metrics import rate
-from capas.trust.asked import Asked
-from capas.trust.blocks import Block, Gallery, Grid, Sentence
-from capas.trust.checking import believed
-from capas.trust.label_errors import LabelErrors, find_label_errors
-from capas.trust.pictured import pictured
-from capas.trust.subject import Subject
+from capas.core.i18n import say
+from capas.core.number_format import format_decimal, format_metric, format_percent
+from capas.metrics.rate import rate
+from capas.trust.label_quality.confident_learning import LabelErrors, find_label_errors
+from capas.trust.label_quality.cross_validation import cross_validated_probabilities
+from capas.trust.rendering.blocks import Block, Grid, ImageGallery, Sentence
+from capas.trust.rendering.example_gallery import captioned_examples
+from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Finding, Theme
-from capas.trust.themes.labels_of_many import labels_of_many
+from capas.trust.theme_context import ThemeContext
+from capas.trust.themes.labels_structured import structured_labels_theme
 
-LEAST, LEAST_AGREEMENT = 100, 0.6
+MIN_EXAMPLES, MIN_AGREEMENT = 100, 0.6
 MANY = 0.02
 SHOWN, LISTED = 12, 12
 REVIEW = "labels-to-review.csv"
 
 
-def labels(asked: Asked) -> Theme:
+def labels_theme(context: ThemeContext) -> Theme:
     """See the module."""
-    subject = asked.subject
+    subject = context.subject
     if subject is None:
-        return labels_of_many(asked, asked.many)
-    if asked.case.task != "classify" or len(asked.case.classes) < 2:
+        return structured_labels_theme(context, context.structured)
+    if context.run_context.task != "classify" or len(context.run_context.classes) < 2:
         return Theme(name="labels", not_computed_because=say("trust.labels.other_kind"))
-    if len(subject.train) < LEAST:
+    if len(subject.train) < MIN_EXAMPLES:
         return Theme(name="labels", not_computed_because=say("trust.labels.too_few", n=len(subject.train)))
-    if asked.level == "quick" and asked.case.medium == "image":
+    if context.level == "quick" and context.run_context.medium == "image":
         return Theme(name="labels", not_computed_because=say("trust.not_in_quick"))
     given = subject.train.targets
-    probabilities = believed(subject, given, subject.case.chance("labels"), asked.progress)
+    probabilities = cross_validated_probabilities(subject, given, subject.run_context.rng("labels"), context.progress)
     agreement = rate(int((probabilities.argmax(1) == given).sum()), len(given))
-    if agreement.value < LEAST_AGREEMENT:
-        share = percent(agreement.value, 0)
+    if agreement.value < MIN_AGREEMENT:
+        share = format_percent(agreement.value, 0)
         return Theme(name="labels", not_computed_because=say("trust.labels.not_good_enough", share=share))
     found = find_label_errors(probabilities, given)
     likely = probabilities.argmax(1)
@@ -49,11 +49,13 @@ def labels(asked: Asked) -> Theme:
         "n": len(given),
         "agreement": agreement.as_json(),
         "suspects": suspected,
-        "estimated_wrong_share": round(found.wrong_share, 6),
+        "estimated_wrong_share": round(found.noise_rate, 6),
         "first": [_named(subject, i, likely) for i in found.suspects[:LISTED].tolist()],
     }
     blocks: list[Block] = [
-        Sentence(text=say("trust.labels.about", n=decimal(len(given), 0), share=percent(agreement.value))),
+        Sentence(
+            text=say("trust.labels.about", n=format_decimal(len(given), 0), share=format_percent(agreement.value))
+        ),
         *_first(subject, found, likely),
     ]
     files = {REVIEW: _review(subject, found, likely)} if len(found.suspects) else {}
@@ -71,12 +73,12 @@ def labels(asked: Asked) -> Theme:
 def _findings(count: int, n: int, share: dict[str, object]) -> list[Finding]:
     if count < MANY * n:
         return []
-    text = say("trust.labels.found", count=count, n=decimal(n, 0), share=figure_text(share))
+    text = say("trust.labels.found", count=count, n=format_decimal(n, 0), share=format_metric(share))
     return [Finding(key="labels_probably_wrong", gravity="attention", text=text)]
 
 
-def _named(subject: Subject, i: int, likely: Tensor) -> dict[str, object]:
-    case = subject.case
+def _named(subject: ModelUnderTest, i: int, likely: Tensor) -> dict[str, object]:
+    case = subject.run_context
     return {
         "example": case.record.names[int(subject.train.positions[i])],
         "label": case.classes[int(subject.train.targets[i])],
@@ -84,7 +86,7 @@ def _named(subject: Subject, i: int, likely: Tensor) -> dict[str, object]:
     }
 
 
-def _first(subject: Subject, found: LabelErrors, likely: Tensor) -> Sequence[Block]:
+def _first(subject: ModelUnderTest, found: LabelErrors, likely: Tensor) -> Sequence[Block]:
     if not len(found.suspects):
         return [Sentence(text=say("trust.labels.none"))]
     order = found.suspects[:SHOWN]
@@ -94,15 +96,15 @@ def _first(subject: Subject, found: LabelErrors, likely: Tensor) -> Sequence[Blo
         for r in rows
     ]
     n = len(subject.train)
-    said = Sentence(text=say("trust.labels.some", count=len(found.suspects), n=decimal(n, 0)))
-    pictures = pictured(subject, subject.train, torch.as_tensor(order), captions)
+    said = Sentence(text=say("trust.labels.some", count=len(found.suspects), n=format_decimal(n, 0)))
+    pictures = captioned_examples(subject, subject.train, torch.as_tensor(order), captions)
     if pictures:
-        return [said, Gallery(title=say("trust.labels.worst"), pictures=pictures)]
+        return [said, ImageGallery(title=say("trust.labels.worst"), images=pictures)]
     heads = [say(f"trust.labels.{name}") for name in ("example", "given", "likely")]
     return [said, Grid(title=say("trust.labels.worst"), heads=heads, rows=[[str(v) for v in r.values()] for r in rows])]
 
 
-def _review(subject: Subject, found: LabelErrors, likely: Tensor) -> bytes:
+def _review(subject: ModelUnderTest, found: LabelErrors, likely: Tensor) -> bytes:
     """The suspects as a table, the most doubtful first."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -1,0 +1,364 @@
+"""A library of pages on disk: one SQLite file that says where each page lies, what its lines are and what they say.
+
+The pictures stay where they are; a page is known by the hash of its file and the number of its frame. Every change of a
+page is one transaction, so that whatever is killed leaves whole pages behind.
+
+``units``: the hierarchy of an archive (fonds / series / unit) as paths with "/"; ``pages``: one row per page, in the
+order of its unit; ``lines``: where they lie, what they say; ``posteriors``: the
+compressed answers of the reader; ``reviews``: who said what about a line or a hit.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from capas.core.databases import connect, database_error, enable_wal
+from capas.core.errors import CapasError
+from capas.core.files import write_error
+from capas.page_formats.page import Line, Points
+
+FILE: Final = "archive.sqlite"
+VERSION: Final = 2
+WAIT_S: Final = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PageRow:
+    """A page: ``source`` is the path of its file, ``frame`` its number there; ``transcript`` the PAGE or ALTO file
+    beside it or ""; ``problem`` why it cannot be read, or ""; ``lines_from``: "", "transcript" or "found"; ``model``:
+    the hash of the model that read it, or ""."""
+
+    id: int
+    unit: str
+    position: int
+    label: str
+    source: str
+    frame: int
+    hash: str
+    width: int
+    height: int
+    transcript: str
+    problem: str
+    lines_from: str
+    model: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LineRow:
+    """A line of a page. ``target``: what people say it says, or None; ``text`` and ``confidence``: what the reader
+    says."""
+
+    page: int
+    number: int
+    line: Line
+    target: str | None
+    text: str
+    confidence: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewPage:
+    """What is known of a page when it is added."""
+
+    unit: str
+    label: str
+    source: str
+    frame: int
+    hash: str
+    width: int
+    height: int
+    transcript: str = ""
+    transcript_hash: str = ""
+    problem: str = ""
+
+
+class Library:
+    """The library in ``folder``. ``Library.create`` makes one, ``Library.open`` wants one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @staticmethod
+    def create(folder: Path, title: str) -> "Library":
+        """A new, empty library, also where making one was killed. Raises CapasError ``archive_exists`` or
+        ``cannot_write``."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(folder, error) from error
+        library = Library(folder)
+        with library.changing() as connection:
+            if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                raise CapasError("archive_exists", where=folder)
+            for statement in _SCHEMA.split(";"):  # executescript() would keep each by itself
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute("INSERT INTO facts VALUES ('title', ?)", (title or folder.name,))
+        return library
+
+    @staticmethod
+    def open(folder: Path) -> "Library":
+        """Raises CapasError ``no_archive``, ``archive_version``, or as ``database_error`` says."""
+        if not (folder / FILE).is_file():
+            raise CapasError("no_archive", where=folder)
+        library = Library(folder)
+        with library.reading() as connection:
+            found = connection.execute("PRAGMA user_version").fetchone()[0]
+            if found != VERSION:
+                raise CapasError("archive_version", where=folder / FILE, received=found, ours=VERSION)
+        return library
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose changes are kept when the block ends without an error, all of them or none. One writer at
+        a time, from the first look on, so that what was looked up holds until it is written."""
+        with self._connected() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection to ask."""
+        with self._connected() as connection:
+            yield connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(connect(self.folder / FILE, WAIT_S)) as connection:
+                enable_wal(connection, self.folder / FILE)
+                yield connection
+        except sqlite3.DatabaseError as error:
+            raise database_error(self.folder / FILE, error, "archive_unreadable") from error
+
+    # Facts
+
+    def fact(self, name: str) -> str:
+        """A fact about the whole library ("title", "reader" …), "" where it is not known."""
+        with self.reading() as connection:
+            row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return "" if row is None else str(row[0])
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Keep a fact."""
+        with self.changing() as connection:
+            connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    # Pages
+
+    def add_pages(self, pages: Sequence[NewPage]) -> int:
+        """Add pages behind those of their unit; one whose file and frame are there already is left alone, or, where its
+        content has changed, begun anew. Returns how many are new or changed."""
+        with self.changing() as connection:
+            return sum(_add_page(connection, page) for page in pages)
+
+    def known(self, source: str) -> dict[int, str]:
+        """Frame → hash of the pages from a file."""
+        with self.reading() as connection:
+            rows = connection.execute("SELECT frame, hash FROM pages WHERE source = ?", (source,)).fetchall()
+        return {int(frame): str(found) for frame, found in rows}
+
+    def pages(self, unit: str = "") -> list[PageRow]:
+        """The pages of a unit and of what lies below it, in order; all without one."""
+        where, values = ("", ()) if not unit else ("WHERE unit = ? OR unit GLOB ?", (unit, f"{_literal(unit)}/*"))
+        with self.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {_PAGE_COLUMNS} FROM pages {where} ORDER BY unit, position, id", values
+            ).fetchall()
+        return [_page_row(row) for row in rows]
+
+    def pages_of(self, unit: str) -> frozenset[str]:
+        """The numbers of the pages of a unit and of what lies below it, as an index names them."""
+        with self.reading() as connection:
+            rows = connection.execute("SELECT id FROM pages WHERE unit = ? OR unit GLOB ?",
+                                      (unit, f"{_literal(unit)}/*")).fetchall()  # fmt: skip
+        return frozenset(str(number) for (number,) in rows)
+
+    def units_of(self, pages: Iterable[str]) -> dict[str, str]:
+        """The unit of each of these pages."""
+        asked = "SELECT w.value, p.unit FROM json_each(?) w CROSS JOIN pages p WHERE p.id = CAST(w.value AS INTEGER)"
+        with self.reading() as connection:
+            return {str(page): str(unit) for page, unit in connection.execute(asked, (json.dumps(list(pages)),))}
+
+    def by_unit(self, by_page: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+        """What was counted on each page, summed for each unit, in their order."""
+        asked = ("SELECT p.unit, sum(json_extract(w.value, '$[1]')) FROM json_each(?) w CROSS JOIN pages p"
+                 " WHERE p.id = CAST(json_extract(w.value, '$[0]') AS INTEGER)"
+                 " GROUP BY p.unit ORDER BY p.unit")  # fmt: skip
+        with self.reading() as connection:
+            rows = connection.execute(asked, (json.dumps(list(by_page.items())),)).fetchall()
+        return tuple((str(unit), int(count)) for unit, count in rows)
+
+    def page(self, number: int) -> PageRow:
+        """Raises CapasError ``no_such_page``."""
+        with self.reading() as connection:
+            return self._page(connection, number)
+
+    def whole(self, number: int, *, posteriors: bool) -> tuple[PageRow, list[LineRow], dict[int, bytes]]:
+        """A page, its lines and (where asked) their posteriors by number, all of one moment, whoever may be reading or
+        replacing it. Raises CapasError ``no_such_page``."""
+        with self.reading() as connection:
+            connection.execute("BEGIN")
+            contents = _posteriors(connection, number) if posteriors else {}
+            return self._page(connection, number), _lines(connection, number), contents
+
+    def _page(self, connection: sqlite3.Connection, number: int) -> PageRow:
+        row = connection.execute(f"SELECT {_PAGE_COLUMNS} FROM pages WHERE id = ?", (number,)).fetchone()
+        if row is None:
+            raise CapasError("no_such_page", where=self.folder, received=number)
+        return _page_row(row)
+
+    def units(self) -> list[tuple[str, int]]:
+        """The units that hold pages and how many."""
+        with self.reading() as connection:
+            rows = connection.execute("SELECT unit, count(*) FROM pages GROUP BY unit ORDER BY unit").fetchall()
+        return [(str(unit), int(count)) for unit, count in rows]
+
+    def set_problem(self, page: int, problem: str) -> None:
+        """Say why a page cannot be read."""
+        with self.changing() as connection:
+            connection.execute("UPDATE pages SET problem = ? WHERE id = ?", (problem, page))
+
+    # Lines
+
+    def set_lines(self, page: int, lines: Sequence[Line], *, origin: str) -> None:
+        """Give a page its lines, in reading order; ``origin``: "transcript" (their texts are the truth) or "found".
+        What reviewers said of a line of the same id stays."""
+        with self.changing() as connection:
+            kept = dict(
+                connection.execute("SELECT id, truth FROM lines WHERE page = ? AND reviewed", (page,)).fetchall()
+            )
+            _forget_lines(connection, page)
+            for number, line in enumerate(lines):
+                truth = kept.get(line.id, line.text or None if origin == "transcript" else None)
+                connection.execute(
+                    _NEW_LINE,
+                    (page, number, line.id, line.region, _geometry(line), truth, line.id in kept),
+                )
+            connection.execute("UPDATE pages SET lines_from = ?, model = '', problem = '' WHERE id = ?", (origin, page))
+
+    def set_answers(self, page: int, answers: Sequence[tuple[str, float, bytes]], model: str) -> None:
+        """Keep what the reader of this hash says of the lines of a page: text, confidence and posteriors of each, in
+        their order. Raises ValueError where these are not as many as the lines."""
+        with self.changing() as connection:
+            held = connection.execute("SELECT count(*) FROM lines WHERE page = ?", (page,)).fetchone()[0]
+            if held != len(answers):
+                raise ValueError(f"{len(answers)} answers to {held} lines")
+            connection.execute("DELETE FROM posteriors WHERE page = ?", (page,))
+            for number, (text, confidence, content) in enumerate(answers):
+                connection.execute(
+                    "UPDATE lines SET text = ?, confidence = ? WHERE page = ? AND number = ?",
+                    (text, confidence, page, number),
+                )
+                connection.execute("INSERT INTO posteriors VALUES (?, ?, ?)", (page, number, content))
+            connection.execute("UPDATE pages SET model = ?, problem = '' WHERE id = ?", (model, page))
+
+    def posteriors(self, page: int) -> dict[int, bytes]:
+        """The kept posteriors of a page by the number of the line."""
+        with self.reading() as connection:
+            return _posteriors(connection, page)
+
+    def lines(self, page: int) -> list[LineRow]:
+        """The lines of a page in reading order."""
+        with self.reading() as connection:
+            return _lines(connection, page)
+
+
+def _add_page(connection: sqlite3.Connection, page: NewPage) -> bool:
+    found = connection.execute(
+        "SELECT id, hash, transcript, transcript_hash FROM pages WHERE source = ? AND frame = ?",
+        (page.source, page.frame),
+    ).fetchone()
+    if found is not None and found[1:] == (page.hash, page.transcript, page.transcript_hash):
+        return False
+    if found is not None:
+        if found[1] != page.hash:  # of the same picture, what people said of its lines outlives another transcript
+            _forget_lines(connection, found[0])
+        connection.execute(
+            "UPDATE pages SET hash = ?, width = ?, height = ?, transcript = ?, transcript_hash = ?, problem = ?, "
+            "lines_from = '', model = '' WHERE id = ?",
+            (page.hash, page.width, page.height, page.transcript, page.transcript_hash, page.problem, found[0]),
+        )
+        return True
+    position = connection.execute("SELECT count(*) FROM pages WHERE unit = ?", (page.unit,)).fetchone()[0]
+    connection.execute(
+        "INSERT INTO pages (unit, position, label, source, frame, hash, width, height, transcript, transcript_hash, "
+        "problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (page.unit, position, page.label, page.source, page.frame, page.hash, page.width, page.height,
+         page.transcript, page.transcript_hash, page.problem),
+    )  # fmt: skip
+    return True
+
+
+def _lines(connection: sqlite3.Connection, page: int) -> list[LineRow]:
+    rows = connection.execute(f"SELECT {_LINE_COLUMNS} FROM lines WHERE page = ? ORDER BY number", (page,)).fetchall()
+    return [_line_row(page, row) for row in rows]
+
+
+def _posteriors(connection: sqlite3.Connection, page: int) -> dict[int, bytes]:
+    rows = connection.execute("SELECT number, content FROM posteriors WHERE page = ?", (page,)).fetchall()
+    return {int(number): bytes(content) for number, content in rows}
+
+
+def _forget_lines(connection: sqlite3.Connection, page: int) -> None:
+    for table in ("lines", "posteriors"):
+        connection.execute(f"DELETE FROM {table} WHERE page = ?", (page,))
+
+
+def _literal(path: str) -> str:
+    """A path in which GLOB finds no wildcard."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in path)
+
+
+def _geometry(line: Line) -> str:
+    return json.dumps({"baseline": _rounded(line.baseline), "polygon": _rounded(line.polygon)}, separators=(",", ":"))
+
+
+def _rounded(points: Points) -> list[list[float]]:
+    return [[round(x, 1), round(y, 1)] for x, y in points]
+
+
+def _page_row(row: Sequence[object]) -> PageRow:
+    names = ("id", "unit", "position", "label", "source", "frame", "hash", "width", "height", "transcript", "problem",
+             "lines_from", "model")  # fmt: skip
+    return PageRow(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]
+
+
+def _line_row(page: int, row: Sequence[object]) -> LineRow:
+    number, name, region, geometry, truth, text, confidence = row
+    held = json.loads(str(geometry))
+    line = Line(
+        id=str(name), region=str(region), order=int(str(number)),
+        baseline=tuple((x, y) for x, y in held["baseline"]), polygon=tuple((x, y) for x, y in held["polygon"]),
+        text=str(text if truth is None else truth),
+    )  # fmt: skip
+    return LineRow(page=page, number=int(str(number)), line=line, target=None if truth is None else str(truth),
+                   text=str(text), confidence=None if confidence is None else float(str(confidence)))  # fmt: skip
+
+
+_PAGE_COLUMNS = "id, unit, position, label, source, frame, hash, width, height, transcript, problem, lines_from, model"
+_LINE_COLUMNS = "number, id, region, geometry, truth, text, confidence"
+_NEW_LINE = "INSERT INTO lines (page, number, id, region, geometry, truth, reviewed) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SCHEMA = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE pages (
+    id INTEGER PRIMARY KEY, unit TEXT NOT NULL, position INTEGER NOT NULL, label TEXT NOT NULL, source TEXT NOT NULL,
+    frame INTEGER NOT NULL, hash TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
+    transcript TEXT NOT NULL, transcript_hash TEXT NOT NULL, problem TEXT NOT NULL,
+    lines_from TEXT NOT NULL DEFAULT '', model TEXT NOT NULL DEFAULT '', UNIQUE (source, frame));
+CREATE INDEX pages_of_unit ON pages (unit, position);
+CREATE TABLE lines (
+    page INTEGER NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL, region TEXT NOT NULL, geometry TEXT NOT NULL,
+    truth TEXT, reviewed INTEGER NOT NULL DEFAULT 0, text TEXT NOT NULL DEFAULT '', confidence REAL,
+    PRIMARY KEY (page, number)) WITHOUT ROWID;
+CREATE TABLE posteriors (page INTEGER NOT NULL, number INTEGER NOT NULL, content BLOB NOT NULL,
+    PRIMARY KEY (page, number));
+CREATE TABLE reviews (
+    id INTEGER PRIMARY KEY, page INTEGER NOT NULL, line TEXT NOT NULL, word TEXT NOT NULL, verdict TEXT NOT NULL,
+    text TEXT NOT NULL, before TEXT NOT NULL, reviewer TEXT NOT NULL, time TEXT NOT NULL);
+CREATE INDEX reviews_of_line ON reviews (page, line);
+"""

@@ -1,0 +1,135 @@
+"""Where the index of an archive is kept, as the library records it: in one file beside it, in a file for each fonds, or
+in a schema of its own on a PostgreSQL server. An index is made anew beside the old one, and then takes its place."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from capas.archive.library.database import FILE, Library
+from capas.core.errors import CapasError
+from capas.keyword_index.postgres_store import PostgresSpots
+from capas.keyword_index.sharded_store import ShardedSpots
+from capas.keyword_index.sqlite_store import SqliteSpots
+from capas.keyword_index.store import IndexOrigin, SpotStore
+
+SPOTS: Final = "spots.sqlite"
+SHARDS: Final = "spots"
+FACT: Final = "index"
+SCHEMES: Final = ("postgresql://", "postgres://")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IndexLocation:
+    """``kind``: one "file", "fonds" (a file for each) or "server", with its ``address`` and the ``schema`` there."""
+
+    kind: Literal["file", "fonds", "server"] = "file"
+    address: str = ""
+    schema: str = ""
+
+
+def parse_location(wanted: str) -> IndexLocation:
+    """What ``--store`` says: file, fonds or postgresql://…. Raises CapasError ``store_unknown``, or ``store_password``
+    where the address holds one, which would be written into the library."""
+    if wanted == "file":
+        return IndexLocation()
+    if wanted == "fonds":
+        return IndexLocation(kind="fonds")
+    if not wanted.startswith(SCHEMES):
+        raise CapasError("store_unknown", received=wanted)
+    try:
+        from psycopg import Error
+        from psycopg.conninfo import conninfo_to_dict
+    except ImportError as error:
+        raise CapasError("extra_missing", received="psycopg", extra="archive") from error
+    try:
+        parts = conninfo_to_dict(wanted)
+    except Error as error:
+        raise CapasError("spots_server", received=str(error).strip()) from error
+    if "password" in parts:
+        raise CapasError("store_password")
+    return IndexLocation(kind="server", address=wanted, schema=f"capas_{secrets.token_hex(6)}")
+
+
+def write_location(library: Library, kept: IndexLocation) -> None:
+    """Record where the index is."""
+    library.set_fact(FACT, json.dumps(asdict(kept)))
+
+
+def read_location(library: Library) -> IndexLocation:
+    """Where the index is; one file where nothing was recorded. Raises CapasError ``archive_unreadable``."""
+    held = library.fact(FACT)
+    if not held:
+        return IndexLocation()
+    try:
+        return TypeAdapter(IndexLocation).validate_json(held)
+    except ValidationError as error:
+        received = str(error.errors()[0]["msg"])
+        raise CapasError("archive_unreadable", where=library.folder / FILE, received=received) from error
+
+
+def open_store(
+    library: Library, place: IndexLocation, origin: IndexOrigin | None = None, *, beside: bool = False
+) -> SpotStore:
+    """The index there; with an ``origin`` it is made where there is none. ``beside``: the one that is being made."""
+    match place.kind:
+        case "file":
+            return SqliteSpots(_file(library, SPOTS, beside), origin)
+        case "fonds":
+            return ShardedSpots(_file(library, SHARDS, beside), lambda pages: fonds_of(library, pages), origin)
+        case _:
+            schema = f"{place.schema}_new" if beside else place.schema
+            return PostgresSpots(place.address, origin, schema=schema)
+
+
+def remove_store(library: Library, place: IndexLocation, *, beside: bool = False) -> None:
+    """Take the index there away, where there is one."""
+    match place.kind:
+        case "file":
+            path = _file(library, SPOTS, beside)
+            for one in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+                one.unlink(missing_ok=True)
+        case "fonds":
+            shutil.rmtree(_file(library, SHARDS, beside), ignore_errors=True)
+        case _:
+            try:
+                store = PostgresSpots(place.address, schema=f"{place.schema}_new" if beside else place.schema)
+            except CapasError as error:
+                if error.key != "spots_missing":
+                    raise
+                return
+            with store:
+                store.drop()
+
+
+def replace_store(library: Library, place: IndexLocation) -> None:
+    """The index made beside becomes the one there."""
+    if place.kind == "server":
+        with PostgresSpots(place.address, schema=f"{place.schema}_new") as store:
+            store.take_place(place.schema)
+        return
+    if place.kind == "fonds":
+        new, here = _file(library, SHARDS, True), _file(library, SHARDS, False)
+        aside = here.with_name(f".{SHARDS}.old")  # to take many files away takes its time; a kill must not hit it
+        shutil.rmtree(aside, ignore_errors=True)
+        if here.exists():
+            here.rename(aside)
+        new.rename(here)
+        shutil.rmtree(aside, ignore_errors=True)
+        return
+    remove_store(library, place)
+    _file(library, SPOTS, True).replace(_file(library, SPOTS, False))
+
+
+def fonds_of(library: Library, pages: Iterable[str]) -> Mapping[str, str]:
+    """The fonds of each page: the first part of its unit."""
+    return {page: unit.partition("/")[0] for page, unit in library.units_of(pages).items()}
+
+
+def _file(library: Library, name: str, beside: bool) -> Path:
+    return library.folder / (f".{name}.new" if beside else name)

@@ -1,0 +1,25 @@
+"""Hits as a table that spreadsheets open."""
+
+import csv
+import io
+
+from capas.archive.search.search import SearchResults
+
+COLUMNS = ("probability", "unit", "page", "file", "frame", "line", "words", "text", "left", "top", "right", "bottom")
+
+
+def search_hits_csv(findings: SearchResults) -> bytes:
+    """One row per hit: its probability, where it is (frames and lines counted from 1), the words and the reading of the
+    line, the box around the words in pixels. UTF-8 with the mark by which spreadsheets know it."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(COLUMNS)
+    for one in findings.hits:
+        outline = [point for place in one.words for point in place.outline]
+        xs, ys = [x for x, _ in outline], [y for _, y in outline]
+        writer.writerow([
+            f"{one.probability:.6f}", one.page.unit, one.page.label, one.page.source, one.page.frame + 1,
+            "" if one.line is None else one.line + 1, " ".join(place.word for place in one.words), one.text,
+            round(min(xs)), round(min(ys)), round(max(xs)), round(max(ys)),
+        ])  # fmt: skip
+    return stream.getvalue().encode("utf-8-sig")

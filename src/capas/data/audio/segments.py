@@ -1,0 +1,119 @@
+"""Segments: from when to when a sound is of a class. What no segment covers is of the class ``NO_CLASS``.
+
+A frame t (of ``hop_seconds`` seconds) is of a segment where start ≤ t · hop_s < end. Segments of one recording never overlap:
+of two that do, the later one is left out, unless they have the same label (then they are one) or overlap by no more
+than ``ROUNDING_TOLERANCE_S``, which is how programs round.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from capas.core.errors import CapasError
+from capas.core.files import content_hash
+
+NO_CLASS: Final = "none"
+ROUNDING_TOLERANCE_S: Final = 0.01
+MAX_OVERRUN_S: Final = (
+    0.1  # a segment may end so much behind the end of its sound; more means that it belongs to another
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Segment:
+    """From ``start_s`` to ``end_s`` (seconds, 0 ≤ start < end) there is ``label``."""
+
+    start_s: float
+    end_s: float
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClippedSegments:
+    """The segments ``kept`` of a sound, how many of them were ``n_cut`` at its end, and how many lie ``n_beyond`` it."""
+
+    kept: tuple[Segment, ...]
+    n_cut: int
+    n_beyond: int
+
+
+class SegmentCollection:
+    """As a target: the segments of every recording, in order; ``failed`` could not be read. ``rows`` tells that they
+    stand in one table, whose column of labels has this name."""
+
+    def __init__(
+        self, segments: Sequence[Sequence[Segment]], names: Sequence[str],
+        failed: Mapping[int, CapasError] | None = None, *, rows: str = "",
+    ) -> None:  # fmt: skip
+        if len(segments) != len(names):
+            raise ValueError(f"segments of {len(segments)} recordings, {len(names)} names")
+        self.segments = tuple(map(tuple, segments))
+        self.failed = dict(failed or {})
+        self.rows = rows
+        self._names = tuple(names)
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    def name(self, index: int) -> str:
+        return self._names[index]
+
+    def content_hash(self, index: int) -> str:
+        return content_hash(repr(self.segments[index]).encode("utf-8", "backslashreplace"))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """``NO_CLASS`` first, then the labels in alphabetical order."""
+        return (NO_CLASS, *sorted({one.label for own in self.segments for one in own} - {NO_CLASS}))
+
+
+def remove_overlaps(found: Sequence[Segment]) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+    """Segments in order of time that do not overlap, and those that had to be left out for it.
+
+    >>> kept, out = without_overlaps([Segment(start_s=0, end_s=2, label="a"), Segment(start_s=1, end_s=3, label="b")])
+    >>> [one.label for one in kept], [one.label for one in out]
+    (['a'], ['b'])
+    """
+    kept, left_out = list[Segment](), list[Segment]()
+    for one in sorted(found):
+        before = kept[-1] if kept else None
+        if before is None or one.start_s >= before.end_s:
+            kept.append(one)
+        elif one.label == before.label:
+            kept[-1] = replace(before, end_s=max(before.end_s, one.end_s))
+        elif one.start_s >= before.end_s - ROUNDING_TOLERANCE_S and one.end_s > before.end_s:
+            kept.append(replace(one, start_s=before.end_s))
+        else:
+            left_out.append(one)
+    return tuple(kept), tuple(left_out)
+
+
+def clip_segments(segments: Sequence[Segment], seconds: float) -> ClippedSegments:
+    """The segments of a sound that lasts ``seconds``: what ends a little behind it is cut, what ends far behind it is
+    left out."""
+    kept, cut, beyond = list[Segment](), 0, 0
+    for one in segments:
+        if one.end_s <= seconds:
+            kept.append(one)
+        elif one.end_s >= seconds + MAX_OVERRUN_S or one.start_s >= seconds:
+            beyond += 1
+        else:
+            # What headers and programs round away is not worth a word.
+            cut += one.end_s > seconds + ROUNDING_TOLERANCE_S
+            kept.append(replace(one, end_s=seconds))
+    return ClippedSegments(kept=tuple(kept), n_cut=cut, n_beyond=beyond)
+
+
+def frame_classes(segments: Sequence[Segment], classes: Sequence[str], frames: int, hop_s: float) -> Int[Tensor, " T"]:
+    """The number of the class (among ``classes``, the first where there is no segment) of each of ``frames`` frames."""
+    number = {name: i for i, name in enumerate(classes)}
+    times = torch.arange(frames, dtype=torch.float64) * hop_s
+    labels = torch.zeros(frames, dtype=torch.long)
+    for one in segments:
+        # Half a microsecond: 0.29 s is not 29 · 0.01 s in binary.
+        labels[(times >= one.start_s - 5e-7) & (times < one.end_s - 5e-7)] = number[one.label]
+    return labels

@@ -1,0 +1,61 @@
+"""Labelled and unlabelled pictures as one collection: the labelled first, the others after them under marked names."""
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capas.data.image.io import ImageCollection, ImageInfo
+from capas.data.sources.source import DataSource
+
+# No path inside a folder that tells classes apart begins like this: such names hold a "/" before anything else.
+UNLABELLED_PREFIX: Final = "unlabelled:"
+
+
+class ConcatImages:
+    """The pictures of ``first``, then those of ``second``; the names of the latter begin with ``UNLABELLED_PREFIX``."""
+
+    def __init__(self, first: ImageCollection, second: ImageCollection) -> None:
+        self.first = first
+        self.second = second
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def _part(self, index: int) -> tuple[ImageCollection, int]:
+        return (self.first, index) if index < len(self.first) else (self.second, index - len(self.first))
+
+    def name(self, index: int) -> str:
+        """As its own collection calls it, marked when it is of the second."""
+        pictures, position = self._part(index)
+        return pictures.name(position) if pictures is self.first else f"{UNLABELLED_PREFIX}{pictures.name(position)}"
+
+    def decode(self, index: int) -> NDArray[np.uint8]:
+        """See ``Pictures``."""
+        pictures, position = self._part(index)
+        return pictures.decode(position)
+
+    def info(self, index: int) -> ImageInfo:
+        """See ``Pictures``."""
+        pictures, position = self._part(index)
+        return pictures.info(position)
+
+    def content_hash(self, index: int) -> str:
+        """See ``Pictures``."""
+        pictures, position = self._part(index)
+        return pictures.content_hash(position)
+
+
+def append_unlabelled(labelled: DataSource, unlabelled: ImageCollection) -> DataSource:
+    """``labelled`` with these pictures after its own, every cell of theirs empty. Raises ValueError where ``labelled``
+    has no pictures."""
+    if labelled.images is None:
+        raise ValueError(f"{labelled.root} holds no pictures")
+    empty = (None,) * len(unlabelled)
+    return replace(
+        labelled,
+        files=ConcatImages(labelled.images, unlabelled),
+        columns={name: (*cells, *empty) for name, cells in labelled.columns.items()},
+        fixed_split=(*labelled.fixed_split, *empty),
+    )

@@ -1,0 +1,255 @@
+"""Pictures as they lie on disk or in an array: counted, named, measured by their header, and decoded safely.
+
+Whatever a file holds, ``decode`` gives uint8 H×W×C, upright, with C = 1 (grey) or 3 (RGB):
+
+- EXIF orientation is applied; of an animation or a file of many pages the first frame is taken;
+- transparency is composited on white; palettes and CMYK become RGB; 1-bit becomes grey 0 or 255;
+- 16-bit grey keeps its high byte (``>> 8``); floating point must lie in 0..1 and is multiplied by 255.
+
+The number of pixels is read from the header and checked before anything is decoded. A truncated file is an
+error, never a picture with a grey half.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from capas.core.errors import CapasError
+from capas.core.files import content_hash, write_atomic
+
+Values = TypeVar("Values", NDArray[np.int64], NDArray[np.float64])
+MAX_PIXELS: Final = 50_000_000
+IMAGE_FORMATS: Final = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+SUFFIXES: Final = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".jpg", ".jpeg", ".jpe", ".mpo"),  # a phone's JPEG with a second picture inside
+    "PNG": (".png", ".apng"),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}
+# Our own cap is checked on the same header and is an error; Pillow's warning would only add a second voice.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageInfo:
+    """What a header says: upright ``width`` and ``height`` in pixels, Pillow's ``mode`` and ``format``,
+    ``frames`` (1 unless animated or of many pages), size in ``bytes``, whether the file's name announces
+    another format, and whether EXIF rotates or mirrors it."""
+
+    width: int
+    height: int
+    mode: str
+    format: str
+    frames: int
+    bytes: int
+    wrong_extension: bool
+    rotated: bool
+
+
+@runtime_checkable
+class ImageCollection(Protocol):
+    """A numbered collection of pictures."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """The path relative to the collection's root, or ``prefix/00017``."""
+
+    def decode(self, index: int) -> NDArray[np.uint8]:
+        """The picture, uint8 H×W×C with C = 1 or 3, upright, at its native size. Raises CapasError."""
+
+    def info(self, index: int) -> ImageInfo:
+        """What the header says, without decoding. Raises CapasError."""
+
+    def content_hash(self, index: int) -> str:
+        """The name of the content: of the file's bytes, or of the array's."""
+
+
+class ImageFiles:
+    """Pictures in files. ``max_pixels`` caps width × height of each; Pillow's own limit is about 178
+    million."""
+
+    def __init__(self, paths: Sequence[Path], root: Path, max_pixels: int = MAX_PIXELS) -> None:
+        self.paths = tuple(paths)
+        self.root = root
+        self.max_pixels = max_pixels
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def name(self, index: int) -> str:
+        """The path relative to the root, with "/" on every system; the whole path when it lies elsewhere."""
+        path = self.paths[index]
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
+
+    def decode(self, index: int) -> NDArray[np.uint8]:
+        """See ``decode_image``."""
+        return decode_image(self.paths[index], max_pixels=self.max_pixels)
+
+    def info(self, index: int) -> ImageInfo:
+        """See ``read_image_info``."""
+        return read_image_info(self.paths[index], max_pixels=self.max_pixels)
+
+    def content_hash(self, index: int) -> str:
+        """Of the file's bytes. Raises CapasError ``picture_unreadable``."""
+        try:
+            return content_hash(self.paths[index].read_bytes())
+        except OSError as error:
+            raise _decoding_error(self.paths[index], error) from error
+
+
+class ImageArray:
+    """Pictures in one uint8 array, N×H×W or N×H×W×C with C = 1 or 3. Raises CapasError
+    ``array_not_pictures``."""
+
+    def __init__(self, arrays: NDArray[np.generic], prefix: str) -> None:
+        shaped = arrays[..., np.newaxis] if arrays.ndim == 3 else arrays
+        if shaped.dtype != np.uint8 or shaped.ndim != 4 or shaped.shape[3] not in (1, 3):
+            received = f"{arrays.dtype} {'×'.join(map(str, arrays.shape))}"
+            raise CapasError("array_not_pictures", where=prefix, received=received)
+        self.arrays = shaped.astype(np.uint8, copy=False)
+        self.prefix = prefix
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def name(self, index: int) -> str:
+        """``prefix/00017``."""
+        return f"{self.prefix}/{index:05d}"
+
+    def decode(self, index: int) -> NDArray[np.uint8]:
+        """A view of the array, uint8 H×W×C."""
+        picture: NDArray[np.uint8] = self.arrays[index]
+        return picture
+
+    def info(self, index: int) -> ImageInfo:
+        """The array's own measures; ``format`` is "array"."""
+        height, width, channels = self.arrays[index].shape
+        return ImageInfo(
+            width=width, height=height, mode="L" if channels == 1 else "RGB", format="array", frames=1,
+            bytes=self.arrays[index].nbytes, wrong_extension=False, rotated=False,
+        )  # fmt: skip
+
+    def content_hash(self, index: int) -> str:
+        """Of the picture's pixels."""
+        return content_hash(self.arrays[index].tobytes())
+
+
+def decode_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """The picture in a file or in a file's bytes: uint8 H×W×C, C = 1 or 3, upright, at its native size.
+
+    Raises CapasError ``picture_empty``, ``picture_not_a_picture``, ``picture_too_large``,
+    ``picture_truncated``, ``picture_range`` or ``picture_unreadable``.
+    """
+    with _opened(source, max_pixels) as image:
+        image.load()
+        return _to_uint8(ImageOps.exif_transpose(image), source)
+
+
+def read_image_info(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> ImageInfo:
+    """What the header of a file says. Raises CapasError as ``decode_image`` does, as far as a header can
+    tell."""
+    with _opened(source, max_pixels) as image:
+        # The base class's getexif: the one for PNG would decode the whole picture to find a late chunk.
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+        frames = int(getattr(image, "n_frames", 1))
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+    width, height = image.size
+    if orientation in (5, 6, 7, 8) and image.format != "TIFF":  # Pillow turns a TIFF's size itself
+        width, height = height, width
+    suffix = source.suffix.lower() if isinstance(source, Path) else ""
+    return ImageInfo(
+        width=width, height=height, mode=image.mode, format=image.format or "", frames=frames, bytes=size,
+        wrong_extension=bool(suffix) and suffix not in SUFFIXES.get(image.format or "", ()),
+        rotated=orientation in range(2, 9),
+    )  # fmt: skip
+
+
+@contextmanager
+def _opened(source: Path | bytes, max_pixels: int) -> Iterator[Image.Image]:
+    """The header, with the number of pixels checked; whatever a decoder raises inside becomes a
+    CapasError."""
+    try:
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
+            if not stream.read(1):
+                raise CapasError("picture_empty", where=_where(source))
+            stream.seek(0)
+            image = Image.open(stream, formats=IMAGE_FORMATS)
+            if image.width * image.height > max_pixels:
+                raise _too_large(source, image.width * image.height, max_pixels)
+            yield image
+    except (CapasError, MemoryError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        pixels = re.search(r"\((\d+) pixels\)", str(error))
+        raise _too_large(source, int(pixels[1]) if pixels else None, max_pixels) from error
+    except UnidentifiedImageError as error:
+        raise CapasError("picture_not_a_picture", where=_where(source), formats=", ".join(IMAGE_FORMATS)) from error
+    except Exception as error:  # decoders raise a dozen kinds on broken data; each is a fault of the file
+        raise _decoding_error(source, error) from error
+
+
+def _to_uint8(image: Image.Image, source: Path | bytes) -> NDArray[np.uint8]:
+    """uint8 H×W×C of an upright image; the rules stand at the top of the file."""
+    if image.mode.startswith("I"):  # I;16, I;16B, and I: 16 bits that some formats hold in 32
+        integers = _within(np.asarray(image).astype(np.int64), 65535, source)
+        return (integers >> 8).astype(np.uint8)[..., np.newaxis]
+    if image.mode == "F":
+        shares = _within(np.asarray(image, dtype=np.float64), 1, source)
+        return np.rint(shares * 255).astype(np.uint8)[..., np.newaxis]
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        return _on_white(np.asarray(image.convert("LA" if grey else "RGBA"), dtype=np.uint16))
+    pixels = np.array(image.convert("L" if grey else "RGB"), dtype=np.uint8)
+    return pixels[..., np.newaxis] if grey else pixels
+
+
+def _on_white(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """H×W×(C+1) with alpha last → H×W×C before a white background."""
+    colour, alpha = pixels[..., :-1], pixels[..., -1:]
+    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _within(values: Values, top: int, source: Path | bytes) -> Values:
+    """The same values, all in 0..``top``. Raises CapasError ``picture_range`` on others and on NaN."""
+    if not bool(((values >= 0) & (values <= top)).all()):
+        raise CapasError("picture_range", where=_where(source), received=f"{values.min():g} … {values.max():g}")
+    return values
+
+
+def _decoding_error(source: Path | bytes, error: Exception) -> CapasError:
+    if isinstance(error, OSError) and error.strerror:
+        return CapasError("picture_unreadable", where=_where(source), received=error.strerror)
+    cut = "truncated" in str(error).lower() or isinstance(error, EOFError)
+    key = "picture_truncated" if cut else "picture_unreadable"
+    return CapasError(key, where=_where(source), received=str(error) or type(error).__name__)
+
+
+def _too_large(source: Path | bytes, pixels: int | None, max_pixels: int) -> CapasError:
+    megapixels = "?" if pixels is None else f"{pixels / 1e6:.0f}"
+    limit = f"{max_pixels / 1e6:g}"
+    return CapasError("picture_too_large", where=_where(source), received=megapixels, limit=limit)
+
+
+def _where(source: Path | bytes) -> str:
+    return str(source) if isinstance(source, Path) else ""
+
+
+def write_image(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write uint8 H×W or H×W×3 as a PNG. Raises CapasError ``disk_full`` or ``cannot_write``."""
+    content = io.BytesIO()
+    Image.fromarray(picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture).save(content, "PNG")
+    write_atomic(path, content.getvalue())

@@ -1,0 +1,194 @@
+"""Masks: pictures whose pixels are class numbers, and what those numbers are called.
+
+A mask is a palette or grey PNG (any lossless format will do) whose pixel values are the numbers of the classes, or a
+colour picture whose colours stand for classes. The names are read from a file beside the masks, where there is one:
+``classes.txt`` (one name a line, from number 0; or "number name"), ``classes.csv`` with the columns number (or r, g, b)
+and name. A class called void, ignore, unlabelled, … does not count; nor does 255.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from capas.core.errors import CapasError
+from capas.core.files import content_hash
+from capas.data.collections import relative_path
+from capas.data.naming import normalise_name
+from capas.data.tabular.column_types import class_label
+from capas.data.tabular.io import Cell, decode_text, read_table
+
+IGNORE_INDEX: Final = 255
+MAX_CLASSES: Final = 200
+_IGNORED_NAMES: Final = frozenset(
+    {"void", "ignore", "ignored", "unlabelled", "unlabeled", "ignorar", "sin etiqueta", "vacio"}
+)
+_MAPS: Final = ("classes.txt", "labels.txt", "class_dict.csv", "classes.csv", "clases.txt", "clases.csv")
+_LOSSY: Final = frozenset({"JPEG", "MPO", "WEBP"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassMap:
+    """What the values of masks mean: ``names`` by value, and for colour masks the value of every colour."""
+
+    names: Mapping[int, str]
+    colours: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
+
+    @property
+    def values(self) -> list[int]:
+        """The values that count, in order."""
+        return [
+            v for v in sorted(self.names) if v != IGNORE_INDEX and normalise_name(self.names[v]) not in _IGNORED_NAMES
+        ]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(self.names[v] for v in self.values)
+
+
+class MaskFiles:
+    """Mask files; ``decode`` gives class numbers 0..K-1 in the order of ``class_map.classes``, and 255 for void."""
+
+    def __init__(self, paths: Sequence[Path], root: Path, class_map: ClassMap) -> None:
+        self.paths = tuple(paths)
+        self.root = root
+        self.class_map = class_map
+        self._table = np.full(256, IGNORE_INDEX, dtype=np.uint8)
+        for number, value in enumerate(class_map.values):
+            self._table[value] = number
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def name(self, index: int) -> str:
+        return relative_path(self.paths[index], self.root)
+
+    def content_hash(self, index: int) -> str:
+        return content_hash(self.paths[index].read_bytes())
+
+    def decode(self, index: int) -> NDArray[np.uint8]:
+        """uint8 H×W. Raises CapasError ``mask_unreadable`` or ``mask_lossy``."""
+        return self._table[read_mask_values(self.paths[index], self.class_map.colours)]
+
+
+def read_mask_values(path: Path, colours: Mapping[tuple[int, int, int], int]) -> NDArray[np.uint8]:
+    """The raw values of a mask, uint8 H×W; colours that are not in ``colours`` become 255."""
+    with _opened(path) as image:
+        if image.mode in ("RGB", "RGBA"):
+            return _by_colour(np.asarray(image.convert("RGB")), colours)
+        if image.mode == "1":
+            return np.asarray(image).astype(np.uint8)
+        if image.mode not in ("L", "P"):
+            raise CapasError("mask_unreadable", where=path, received=image.mode)
+        return np.array(image, dtype=np.uint8)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The picture; what fails while it is open is a CapasError."""
+    try:
+        with Image.open(path) as image:
+            if image.format in _LOSSY:
+                raise CapasError("mask_lossy", where=path, received=image.format)
+            yield image
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+        raise CapasError("mask_unreadable", where=path, received=str(error)) from error
+
+
+def _by_colour(pixels: NDArray[np.uint8], colours: Mapping[tuple[int, int, int], int]) -> NDArray[np.uint8]:
+    codes = pixels.astype(np.int64) @ np.array([65536, 256, 1])
+    values = np.full(codes.shape, IGNORE_INDEX, dtype=np.uint8)
+    for (r, g, b), value in colours.items():
+        values[codes == 65536 * r + 256 * g + b] = value
+    return values
+
+
+def find_class_map(folder: Path, paths: Sequence[Path]) -> Path | None:
+    """The file in ``folder`` or beside the first mask that says what the masks' values mean."""
+    places = [folder, *(path.parent for path in paths[:1])]
+    return next((place / name for place in places for name in _MAPS if (place / name).is_file()), None)
+
+
+def read_class_map(file: Path | None, paths: Sequence[Path]) -> ClassMap:
+    """What the masks' values mean: as ``file`` says, else from the values themselves.
+
+    Raises CapasError ``class_map_broken``, ``mask_lossy``, ``mask_many_values``, or ``mask_unreadable`` where no mask
+    can be read.
+    """
+    return _from_values(paths) if file is None else _read_map(file)
+
+
+def _from_values(paths: Sequence[Path]) -> ClassMap:
+    """The values (or colours) that occur in up to 200 masks, spread evenly over all; those that are broken show later,
+    each by itself."""
+    values: set[int] = set()
+    seen: set[tuple[int, int, int]] = set()
+    failed: CapasError | None = None
+    for path in paths[:: max(1, len(paths) // 200)]:
+        try:
+            with _opened(path) as image:
+                coloured = image.mode in ("RGB", "RGBA")
+                found = image.convert("RGB").getcolors(maxcolors=MAX_CLASSES) if coloured else []
+            if found is None:
+                raise CapasError("mask_many_values", where=path, received=f"> {MAX_CLASSES}", most=MAX_CLASSES)
+            seen |= {(c[0], c[1], c[2]) for _, c in found if isinstance(c, tuple)}
+            values |= set() if coloured else set(np.unique(read_mask_values(path, {})).tolist())
+        except CapasError as error:
+            if error.key != "mask_unreadable":
+                raise
+            failed = failed or error
+    if failed is not None and not values and not seen:
+        raise failed
+    if len(seen) > MAX_CLASSES:
+        raise CapasError("mask_many_values", where=paths[0], received=len(seen), most=MAX_CLASSES)
+    if seen:
+        ordered = sorted(seen)
+        colours = {colour: number for number, colour in enumerate(ordered)}
+        return ClassMap(names={n: "#{:02x}{:02x}{:02x}".format(*c) for n, c in enumerate(ordered)}, colours=colours)
+    return ClassMap(names={value: str(value) for value in sorted(values - {IGNORE_INDEX})})
+
+
+def _read_map(path: Path) -> ClassMap:
+    if path.suffix == ".csv":
+        return _table_map(path)
+    names: dict[int, str] = {}
+    for number, line in enumerate(filter(None, map(str.strip, decode_text(path, path.read_bytes()).splitlines()))):
+        numbered = re.fullmatch(r"(\d+)[\s:,;=]+(.+)", line)
+        value, name = (int(numbered[1]), numbered[2].strip()) if numbered else (number, line)
+        if not 0 <= value <= 255 or value in names:
+            raise CapasError("class_map_broken", where=path, received=line)
+        names[value] = name
+    return ClassMap(names=names)
+
+
+def _table_map(path: Path) -> ClassMap:
+    columns = {normalise_name(name): cells for name, cells in read_table(path).columns.items()}
+    names = next((columns[key] for key in ("name", "nombre", "class", "clase", "label") if key in columns), None)
+    if names is None:
+        raise CapasError("class_map_broken", where=path, received=", ".join(columns))
+    if {"r", "g", "b"} <= set(columns):
+        rows = list(zip(columns["r"], columns["g"], columns["b"], strict=True))
+        colours = {(_byte(path, r), _byte(path, g), _byte(path, b)): i for i, (r, g, b) in enumerate(rows)}
+        if len(colours) < len(names) or len(names) > MAX_CLASSES:
+            raise CapasError("class_map_broken", where=path, received=f"{len(colours)} / {len(names)}")
+        return ClassMap(names={i: str(name) for i, name in enumerate(names)}, colours=colours)
+    numbers = next((columns[key] for key in ("number", "numero", "id", "value", "valor") if key in columns), None)
+    values = range(len(names)) if numbers is None else [_byte(path, value) for value in numbers]
+    if len(set(values)) < len(names) or len(names) > IGNORE_INDEX + 1:
+        raise CapasError("class_map_broken", where=path, received=", ".join(map(str, values))[:80])
+    return ClassMap(names={value: str(name) for value, name in zip(values, names, strict=True)})
+
+
+def _byte(path: Path, cell: Cell) -> int:
+    """A cell as a whole number 0..255. Raises CapasError ``class_map_broken``."""
+    text = class_label(cell) or "–"
+    if not text.isdecimal() or int(text) > 255:
+        raise CapasError("class_map_broken", where=path, received=text)
+    return int(text)

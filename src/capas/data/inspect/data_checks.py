@@ -1,0 +1,197 @@
+"""The problems that show once every picture has been looked at, each with its count, examples and
+severity."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capas.core.errors import CapasError
+from capas.core.spec import Spec
+from capas.data.inspect.duplicates import MAX_NEAR_DUPLICATE_IMAGES, exact_duplicates, near_duplicate_pairs
+from capas.data.inspect.image_scan import ImageScan
+from capas.data.naming import SplitName, natural_key
+from capas.data.problems import Problem, Severity, escape_unprintable, make_problem, problems_from
+
+MIN_CLASS_SIZE: Final = 3
+_FORMATS_WITH_FRAMES: Final = ("GIF", "PNG", "WEBP")
+_GREY: Final = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")
+_ALPHA: Final = ("LA", "La", "PA", "RGBA", "RGBa")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Duplicates:
+    """Duplicates among the usable examples: ``exact`` groups of indices, ``near`` P×2 pairs, and whether near
+    duplicates were looked for."""
+
+    exact: tuple[tuple[int, ...], ...]
+    near: NDArray[np.int64]
+    near_searched: bool
+
+
+def find_duplicates(hashes: Sequence[str], thumbnails: NDArray[np.uint8] | None) -> Duplicates:
+    """Exact duplicates by hash; near ones among different contents, unless there are more than 60,000."""
+    exact = exact_duplicates(hashes)
+    first = np.array(sorted({hash_: i for i, hash_ in reversed(list(enumerate(hashes)))}.values()), dtype=np.int64)
+    if thumbnails is None or not 0 < len(first) <= MAX_NEAR_DUPLICATE_IMAGES:
+        searched = thumbnails is None or len(first) <= MAX_NEAR_DUPLICATE_IMAGES
+        return Duplicates(exact=exact, near=np.empty((0, 2), dtype=np.int64), near_searched=searched)
+    return Duplicates(exact=exact, near=first[near_duplicate_pairs(thumbnails[first])], near_searched=True)
+
+
+def image_problems(scans: Sequence[ImageScan | CapasError], names: Callable[[int], str]) -> tuple[Problem, ...]:
+    """Corrupt and gigantic files, wrong extensions, animations, rotations, mixed sizes and modes."""
+    huge = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key == "picture_too_large"]
+    corrupt = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key != "picture_too_large"]
+    seen = [(i, s.info) for i, s in enumerate(scans) if isinstance(s, ImageScan)]
+    return (
+        *problems_from("corrupt", corrupt),
+        *problems_from("gigantic", huge),
+        *problems_from("wrong_extension", [names(i) for i, info in seen if info.wrong_extension], severity="note"),
+        *problems_from(
+            "animated",
+            [names(i) for i, info in seen if info.frames > 1 and info.format in _FORMATS_WITH_FRAMES],
+            severity="note",
+        ),
+        *problems_from(
+            "many_pages",
+            [names(i) for i, info in seen if info.frames > 1 and info.format not in _FORMATS_WITH_FRAMES],
+            severity="note",
+        ),
+        *problems_from("rotated", [names(i) for i, info in seen if info.rotated], severity="note"),
+        *problems_from("transparency", [names(i) for i, info in seen if info.mode in _ALPHA], severity="note"),
+        *_mixed_sizes([(info.width, info.height) for _, info in seen]),
+        *_mixed_modes([names(i) for i, info in seen if info.mode in _GREY], len(seen)),
+    )
+
+
+def _mixed_sizes(sizes: Sequence[tuple[int, int]]) -> tuple[Problem, ...]:
+    """A note when sizes differ; a warning when the areas do by a factor of 16 or more."""
+    counts = Counter(sizes)
+    if len(counts) < 2:
+        return ()
+    areas = sorted(counts, key=lambda size: (size[0] * size[1], size))
+    ratio = areas[-1][0] * areas[-1][1] / (areas[0][0] * areas[0][1])
+    shown = [f"{width}×{height}" for (width, height), _ in counts.most_common()]
+    ends = {"smallest": f"{areas[0][0]}×{areas[0][1]}", "largest": f"{areas[-1][0]}×{areas[-1][1]}"}
+    return problems_from("mixed_sizes", shown, severity="warning" if ratio >= 16 else "note", values={**ends})
+
+
+def _mixed_modes(grey: Sequence[str], total: int) -> tuple[Problem, ...]:
+    if len(grey) in (0, total):
+        return ()
+    return problems_from("mixed_modes", grey, severity="note", values={"total": total})
+
+
+def duplicate_problems(
+    duplicates: Duplicates, labels: Sequence[str], fixed: Sequence[SplitName | None], names: Sequence[str]
+) -> tuple[Problem, ...]:
+    """Duplicates, near duplicates, leaks between the splits that the user laid down, contradictory labels.
+
+    All sequences run over the usable examples. ``count`` is that of superfluous pictures, not of pairs.
+    """
+    copies = [f"{names[group[0]]} = {names[other]}" for group in duplicates.exact for other in group[1:]]
+    seconds = {int(second): int(first) for first, second in reversed(duplicates.near.tolist())}
+    alike = [f"{names[first]} ≈ {names[second]}" for second, first in sorted(seconds.items())]
+    torn = [group for group in duplicates.exact if len({labels[i] for i in group}) > 1]
+    contradictions = [" / ".join(f"{names[i]} ({labels[i]})" for i in _one_of_each(group, labels)) for group in torn]
+    skipped = (
+        ()
+        if duplicates.near_searched
+        else (make_problem("near_duplicates_skipped", (), severity="note", count=len(names)),)
+    )
+    return (
+        *problems_from("leak", _leaks(duplicates.exact, fixed, names)),
+        *problems_from("near_leak", _leaks([(a, b) for a, b in duplicates.near.tolist()], fixed, names)),
+        *problems_from("contradictory_labels", contradictions, count=sum(map(len, torn))),
+        *problems_from("duplicates", copies),
+        *problems_from("near_duplicates", alike, severity="note"),
+        *skipped,
+    )
+
+
+def _one_of_each(group: Sequence[int], labels: Sequence[str]) -> list[int]:
+    return sorted({labels[i]: i for i in reversed(group)}.values())
+
+
+def _leaks(alike: Sequence[Sequence[int]], fixed: Sequence[SplitName | None], names: Sequence[str]) -> list[str]:
+    """Each example outside the training part that is alike to one inside it, or in the test to a validation
+    one."""
+    rank: dict[SplitName | None, int] = {"train": 0, "validation": 1, "test": 2}
+    leaks: dict[int, str] = {}
+    for group in alike:
+        inside = sorted((i for i in group if fixed[i]), key=lambda i: (rank[fixed[i]], i))
+        for i in inside[1:]:
+            if fixed[i] != fixed[inside[0]]:
+                leaks.setdefault(i, f"{names[inside[0]]} = {names[i]}")
+    return list(leaks.values())
+
+
+def leaked_examples(exact: Sequence[Sequence[int]], splits: Sequence[SplitName]) -> set[int]:
+    """The examples that must not be learnt from: an identical picture is kept apart for the test, or for validation."""
+    rank: dict[SplitName, int] = {"train": 0, "validation": 1, "test": 2}
+    last = [(group, max(rank[splits[i]] for i in group)) for group in exact]
+    return {i for group, highest in last for i in group if rank[splits[i]] < highest}
+
+
+def target_problems(spec: Spec, counts: Mapping[str, int], labels: Sequence[object]) -> tuple[Problem, ...]:
+    """What is wrong with the targets of the usable examples; ``counts`` are those of each class or tag."""
+    if spec.task == "classify":
+        return class_problems(counts)
+    if spec.task == "tag":
+        return (*_tiny(counts), *_empty(counts))
+    if spec.task == "regress" and len(set(labels)) < 2:
+        return problems_from("one_value", [repr(label) for label in set(labels)] or ["–"], severity="error")
+    return ()
+
+
+def class_problems(counts: Mapping[str, int]) -> tuple[Problem, ...]:
+    """No picture left, one class, tiny classes, imbalance; ``counts`` are the usable examples per class."""
+    filled = {name: count for name, count in counts.items() if count}
+    lone = (
+        problems_from("one_class", sorted(filled) or ["–"], severity="error", count=len(filled))
+        if len(filled) < 2
+        else ()
+    )
+    return (*_empty(counts), *lone, *_tiny(counts), *_imbalance(filled))
+
+
+def _empty(counts: Mapping[str, int]) -> tuple[Problem, ...]:
+    return problems_from("empty_class", sorted((name for name, count in counts.items() if not count), key=natural_key))
+
+
+def _tiny(counts: Mapping[str, int]) -> tuple[Problem, ...]:
+    return problems_from(
+        "tiny_class",
+        [f"{escape_unprintable(n)} ({count})" for n, count in counts.items() if 0 < count < MIN_CLASS_SIZE],
+    )
+
+
+def _imbalance(counts: Mapping[str, int]) -> tuple[Problem, ...]:
+    """Largest to smallest class: from 3 a note, from 10 a warning."""
+    if len(counts) < 2:
+        return ()
+    largest = max(counts, key=lambda name: counts[name])
+    smallest = min(counts, key=lambda name: counts[name])
+    ratio = counts[largest] / counts[smallest]
+    severity: Severity = "warning" if ratio >= 10 else "note"
+    shown = [f"{escape_unprintable(name)} ({counts[name]})" for name in (largest, smallest)]
+    if ratio < 3:
+        return ()
+    return problems_from("imbalance", shown, severity=severity, count=len(counts), values={"ratio": f"{ratio:.0f}"})
+
+
+def split_problems(split: Sequence[SplitName], labels: Sequence[str], classes: Sequence[str]) -> tuple[Problem, ...]:
+    """Splits without an example, and classes that training or the test never sees."""
+    missing: list[Problem] = []
+    for name in ("train", "validation", "test"):
+        held = {label for label, side in zip(labels, split, strict=True) if side == name}
+        if not held:
+            severity: Severity = "warning" if name == "validation" else "error"
+            missing.append(make_problem(f"empty_{name}", (), severity=severity, count=0))
+        elif name != "validation":
+            missing.extend(problems_from(f"class_not_in_{name}", [label for label in classes if label not in held]))
+    return tuple(missing)

@@ -1,0 +1,111 @@
+"""Pictures that occur twice: the same bytes, or the same picture saved, scaled or lit a little differently.
+
+Near duplicates are found on 16×16 grey thumbnails, each pixel the mean of its area. Two pictures are near
+duplicates when their thumbnails correlate (mean removed, L2-normalised) at 0.995 or more *and* differ by at
+most 28 grey levels (root mean square): the second condition tells a faint picture from a strong one of the
+same shape. Measured on 60 photographs (CamVid): JPEG at quality 30, scaling to a quarter, 10 % more
+brightness and 15 % more contrast all stay at 0.997 or above. Of the 12.5 million pairs among 5,000 MNIST
+digits none reaches 0.99; of the 50 million among Fashion-MNIST's 10,000 test pictures 13 reach 0.995. Not
+found: cropped copies, 20 % more brightness where it clips (0.989), and rescaled copies of pictures below some
+32 pixels (28×28 digits at half size: 0.73 to 0.9), whose thumbnails are made of too few pixels.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+THUMBNAIL_SIDE: Final = 16
+MAX_NEAR_DUPLICATE_IMAGES: Final = (
+    60_000  # 10^12 multiplications and additions at this size; time grows with the square
+)
+MIN_CORRELATION: Final = 0.995
+MAX_RMS_DIFFERENCE: Final = 28.0
+_MIN_CONTRAST: Final = 4.0  # below this standard deviation, in grey levels, a thumbnail is noise on an even ground
+_BLOCK: Final = 2048
+
+
+def grey_image(image: NDArray[np.uint8]) -> Image.Image:
+    """uint8 H×W×C (C = 1 or 3) → a Pillow image of its brightness (mode "L")."""
+    return Image.fromarray(image[..., 0]) if image.shape[2] == 1 else Image.fromarray(image).convert("L")
+
+
+def thumbnail(grey: Image.Image) -> NDArray[np.uint8]:
+    """A grey image → uint8 16×16, each pixel the mean of its area; the aspect ratio is ignored."""
+    # reduce() averages the same way and is several times faster on large pictures.
+    factor = max(1, min(grey.width, grey.height) // (4 * THUMBNAIL_SIDE))
+    small = grey.reduce(factor) if factor > 1 else grey
+    return np.asarray(small.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX), dtype=np.uint8)
+
+
+def exact_duplicates(hashes: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """The indices that share a content hash, for each hash that occurs more than once, in order."""
+    by_hash: dict[str, list[int]] = defaultdict(list)
+    for index, value in enumerate(hashes):
+        by_hash[value].append(index)
+    return tuple(tuple(indices) for indices in by_hash.values() if len(indices) > 1)
+
+
+def near_duplicate_pairs(thumbnails: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """P×2 indices (first < second) of the near duplicates among N×16×16 thumbnails.
+
+    Memory is bounded by blocks of 2,048 × 2,048 pairs; time grows with N².
+    """
+    pixels = torch.from_numpy(thumbnails.reshape(len(thumbnails), -1).copy()).to(torch.float32)
+    centred = pixels - pixels.mean(dim=1, keepdim=True)
+    norms = centred.norm(dim=1, keepdim=True)
+    # An even picture correlates with nothing: it is normalised to zero.
+    enough = norms >= _MIN_CONTRAST * THUMBNAIL_SIDE
+    unit = torch.where(enough, centred / norms.clamp_min(1e-6), torch.zeros(()))
+    pairs: list[NDArray[np.int64]] = []
+    for start in range(0, len(pixels), _BLOCK):
+        for other in range(start, len(pixels), _BLOCK):
+            alike = (unit[start : start + _BLOCK] @ unit[other : other + _BLOCK].T) >= MIN_CORRELATION
+            first, second = alike.nonzero(as_tuple=True)
+            first, second = first + start, second + other
+            ordered = first < second
+            first, second = first[ordered], second[ordered]
+            close = _rms(pixels, first, second) <= MAX_RMS_DIFFERENCE
+            pairs.append(torch.stack([first[close], second[close]], dim=1).numpy())
+    return np.concatenate(pairs) if pairs else np.empty((0, 2), dtype=np.int64)
+
+
+def _rms(pixels: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Root mean square difference of each pair, in slices: a block of equal pictures has millions of
+    pairs."""
+    slices = [
+        (pixels[a] - pixels[b]).square().mean(dim=1).sqrt()
+        for a, b in zip(torch.split(first, 65_536), torch.split(second, 65_536), strict=True)
+    ]
+    return torch.cat(slices) if slices else torch.empty(0)
+
+
+def connected_components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The smallest index that each of ``count`` items is connected to through ``pairs`` (P×2)."""
+    root = np.arange(count, dtype=np.int64)
+    while len(pairs):
+        a, b = root[pairs[:, 0]], root[pairs[:, 1]]
+        open_ = a != b
+        if not open_.any():
+            break
+        low, high = np.minimum(a, b)[open_], np.maximum(a, b)[open_]
+        np.minimum.at(root, high, low)
+        while not np.array_equal(root, root[root]):
+            root = root[root]
+    return root
+
+
+def duplicate_groups(keys: Sequence[str], pairs: NDArray[np.int64]) -> tuple[str, ...]:
+    """For each example the smallest key of its group: examples with equal keys or joined by near-duplicate
+    ``pairs``."""
+    same = [(group[0], other) for group in exact_duplicates(keys) for other in group[1:]]
+    joined = np.concatenate([pairs, np.array(same, dtype=np.int64).reshape(-1, 2)])
+    roots = connected_components(len(keys), joined).tolist()
+    smallest: dict[int, str] = {}
+    for key, root in zip(keys, roots, strict=True):
+        smallest[root] = min(key, smallest.get(root, key))
+    return tuple(smallest[root] for root in roots)

@@ -1,0 +1,275 @@
+"""Look at data before any training: what it holds, what would be learned, how it would be split, what is
+wrong.
+
+Every example is read once. What training needs afterwards (which examples are usable, their labels and
+splits) is kept in the ``DatasetReport``, so that it need not look again.
+"""
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capas.core.errors import CapasError
+from capas.core.spec import Field, Spec
+from capas.data.collections import ExampleCollection, TableRows, TextCollection
+from capas.data.image.io import MAX_PIXELS
+from capas.data.inspect.data_checks import (
+    Duplicates,
+    duplicate_problems,
+    find_duplicates,
+    leaked_examples,
+    split_problems,
+    target_problems,
+)
+from capas.data.inspect.dataset_scan import DatasetScan, DatasetStatistics, Progress, scan_dataset
+from capas.data.inspect.duplicates import duplicate_groups as joined_groups
+from capas.data.inspect.label_scheme_checks import label_scheme_problems
+from capas.data.inspect.shortcuts import shortcut_problems, target_leakage_problems
+from capas.data.inspect.target_checks import check_targets
+from capas.data.inspect.task_detection import TaskDetection, detect_task
+from capas.data.naming import SplitName
+from capas.data.problems import Problem, escape_unprintable, problems_from
+from capas.data.sources.page_lines import PageLineImages
+from capas.data.sources.source import DataSource, open_source
+from capas.data.splits import assign_splits
+from capas.data.tabular.column_types import class_label, describe_column
+from capas.data.targets import Label, Targets, label_values
+
+_GRAVITY = ("error", "warning", "note")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetReport:
+    """What was found. ``usable``, ``labels``, ``split`` and ``keys`` are as long as ``source``.
+
+    ``labels`` are a class as an index into ``detection.spec.classes``, tags as a tuple of such, numbers as a tuple of
+    floats, and None where an example has none or its target is a file of its own; ``split`` is None and ``keys`` (the
+    content hashes) "" where an example is not usable. ``detection.spec.classes`` are the classes that have a usable
+    example. ``problems`` stand gravest first.
+    """
+
+    source: DataSource
+    inputs: ExampleCollection
+    detection: TaskDetection
+    usable: tuple[bool, ...]
+    labels: tuple[Label, ...]
+    split: tuple[SplitName | None, ...]
+    keys: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    statistics: DatasetStatistics | None
+
+    def per_class(self, split_name: SplitName | None = None) -> dict[str, int]:
+        """The number of usable examples of each class or tag, in one split or in all."""
+        counts = Counter(
+            number
+            for label, usable, own in zip(self.labels, self.usable, self.split, strict=True)
+            if usable and split_name in (None, own)
+            for number in label_values(label)
+        )
+        return {name: counts[i] for i, name in enumerate(self.detection.spec.classes)}
+
+    def as_json(self) -> dict[str, object]:
+        """What ``capas look --json`` prints."""
+        spec = self.detection.spec
+        counted = spec.task in ("classify", "tag")
+        sides: tuple[SplitName, ...] = ("train", "validation", "test")
+        seen = {} if self.statistics is None else {
+            self.statistics.kind: self.statistics.as_json() | ({"per_class": self.per_class()} if counted else {})
+        }  # fmt: skip
+        return {
+            "task": spec.task,
+            "evidence": list(self.detection.evidence),
+            "alternatives": [
+                {"task": other.task, "target": other.target, "reason": other.reason}
+                for other in self.detection.alternatives
+            ],
+            "fields": [
+                *(_field_json(field, "input") for field in spec.inputs),
+                *(_field_json(field, "target") | {"classes": list(spec.classes)} for field in spec.targets),
+            ],
+            "splits": {
+                side: {"count": self.split.count(side)} | ({"per_class": self.per_class(side)} if counted else {})
+                for side in sides
+            },
+            "problems": [problem.as_json() for problem in self.problems],
+            **seen,
+        }
+
+
+def _field_json(field: Field, role: str) -> dict[str, object]:
+    unit = {"unit": field.unit} if field.unit else {}
+    return {"name": field.name, "kind": field.kind, "role": role, **unit}
+
+
+def input_collection(source: DataSource, spec: Spec) -> ExampleCollection:
+    """What ``spec`` learns from: the files, a column of texts, or the rows of the input columns."""
+    if source.files is not None:
+        return source.files
+    names = [f"#{i + 1}" for i in range(len(source))]
+    columns = {field.name: source.columns[field.name] for field in spec.inputs if field.name in source.columns}
+    if spec.medium == "text":
+        cells = next(iter(columns.values()))
+        return TextCollection(["" if cell is None else str(cell) for cell in cells], names)
+    return TableRows(columns, names)
+
+
+def inspect_dataset(
+    data: str | Path,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    group: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    validation: float = 0.15,
+    test: float = 0.15,
+    progress: Progress | None = None,
+) -> DatasetReport:
+    """Look at ``data`` (see ``open_source``); ``group`` names a column whose equal values must not be split
+    up.
+
+    ``progress(done, total)`` counts pictures. Raises CapasError ``too_many_unreadable`` when more than half
+    of the pictures cannot be used, ``no_such_group``, and those of ``open_source`` and ``detect``.
+    """
+    source = open_source(data, target=target, max_pixels=max_pixels)
+    detection = detect_task(source, target=target, task=task, group=group)
+    inputs = input_collection(source, detection.spec)
+    seen = scan_dataset(inputs, progress)
+    _refuse_unreadable(source, seen)
+    wanted = Targets.read(source, detection.spec)
+    beside = check_targets(source)
+    usable = [
+        not isinstance(key, CapasError) and there and fits
+        for key, there, fits in zip(seen.content_hashes, wanted.has_target, beside.fits, strict=True)
+    ]
+    chosen = [i for i, good in enumerate(usable) if good]
+    words = [wanted.names[i] for i in chosen]
+    counts, detection = _with_used_classes(detection, wanted, chosen)
+
+    keys = [key for i in chosen if isinstance(key := seen.content_hashes[i], str)]
+    pages = inputs if isinstance(inputs, PageLineImages) else None
+    # Small pictures of lines of one hand are all alike, and a line has no copy on another page.
+    compared = None if pages is not None else seen.thumbnails
+    repeats = find_duplicates(keys, None if compared is None else _stacked([compared[i] for i in chosen]))
+    fixed = [source.fixed_split[i] for i in chosen]
+    classes = detection.spec.classes if detection.spec.task == "classify" else ()
+    strata = words if classes else [""] * len(words)
+    own = keys if pages is None else [pages.page_name(i) for i in chosen]
+    groups = _groups(source, group, chosen, own, repeats)
+    sides = assign_splits(keys, strata, fixed=fixed, groups=groups, validation=validation, test=test)
+    problems = (
+        *source.problems,
+        *problems_from("unlabelled", [inputs.name(i) for i, there in enumerate(wanted.has_target) if not there]),
+        # Readers take lines of any width.
+        *(one for one in seen.problems if one.kind != "mixed_sizes" or source.target_kind != "transcript"),
+        *beside.problems,
+        *target_problems(detection.spec, counts, [wanted.labels[i] for i in chosen]),
+        *label_scheme_problems(source.targets),
+        *duplicate_problems(repeats, words, fixed, [inputs.name(i) for i in chosen]),
+        *split_problems(sides, strata, classes),
+        *(_bias(source, detection.spec, seen, chosen, words) if classes else ()),
+        *_identifiers(source, detection.spec),
+    )
+    left_out = leaked_examples(repeats.exact, sides)
+    by_example = {
+        i: (side, key) for n, (i, side, key) in enumerate(zip(chosen, sides, keys, strict=True)) if n not in left_out
+    }
+    return DatasetReport(
+        source=source, inputs=inputs, detection=detection,
+        usable=tuple(i in by_example for i in range(len(source))),
+        labels=wanted.renumbered(detection.spec.classes),
+        split=tuple(by_example[i][0] if i in by_example else None for i in range(len(source))),
+        keys=tuple(by_example[i][1] if i in by_example else "" for i in range(len(source))),
+        problems=tuple(sorted(_merged(problems), key=lambda p: _GRAVITY.index(p.severity))),
+        statistics=seen.statistics,
+    )  # fmt: skip
+
+
+def _bias(
+    source: DataSource, spec: Spec, scan: DatasetScan, chosen: Sequence[int], words: Sequence[str]
+) -> tuple[Problem, ...]:
+    """What tells the class without being looked at, or alone."""
+    used = {field.name for field in (*spec.inputs, *spec.targets)}
+    attributes = {name: [values[i] for i in chosen] for name, values in scan.attributes.items()}
+    others = {name: [cells[i] for i in chosen] for name, cells in source.columns.items() if name not in used}
+    inputs = {name: [cells[i] for i in chosen] for name, cells in source.columns.items()
+              if name in used and name != spec.target.name}  # fmt: skip
+    return (*shortcut_problems(attributes, others, words), *target_leakage_problems(inputs, words))
+
+
+def _identifiers(source: DataSource, spec: Spec) -> tuple[Problem, ...]:
+    """Columns of a table that number its rows: they are not looked at, because they can only leak."""
+    if spec.medium != "table":
+        return ()
+    names = [name for name, cells in source.columns.items() if describe_column(name, cells).kind == "identifier"]
+    return problems_from("identifier_column", names, severity="note")
+
+
+def _with_used_classes(
+    detection: TaskDetection, targets: Targets, chosen: Sequence[int]
+) -> tuple[dict[str, int], TaskDetection]:
+    """How many of the ``chosen`` examples each class or tag has, and the detection without those that have none."""
+    spec = detection.spec
+    if spec.task not in ("classify", "tag"):
+        return {}, detection
+    tally = Counter(number for i in chosen for number in label_values(targets.labels[i]))
+    counts = {name: tally[number] for number, name in enumerate(spec.classes)}
+    return counts, replace(detection, spec=replace(spec, classes=tuple(n for n in spec.classes if counts[n])))
+
+
+def _stacked(thumbnails: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    return np.stack(thumbnails) if thumbnails else np.empty((0, 16, 16), dtype=np.uint8)
+
+
+def require_learnable(report: DatasetReport) -> None:
+    """Raise the CapasError ``unlearnable`` that stops training, if one of the problems is an error."""
+    grave = [problem for problem in report.problems if problem.severity == "error"]
+    if grave:
+        raise CapasError(
+            "unlearnable", where=report.source.root, received=grave[0].sentence(), advice=grave[0].advice(),
+            kind=grave[0].kind,
+        )  # fmt: skip
+
+
+def _refuse_unreadable(source: DataSource, scan: DatasetScan) -> None:
+    failed = [error for error in scan.content_hashes if isinstance(error, CapasError)]
+    if 2 * len(failed) > len(scan.content_hashes):
+        raise CapasError(
+            "too_many_unreadable", where=source.root, received=f"{len(failed)} / {len(scan.content_hashes)}",
+            first=escape_unprintable(failed[0].where), reason=failed[0].part("what"),
+        ) from failed[0]  # fmt: skip
+
+
+def _groups(
+    source: DataSource, group: str | None, chosen: Sequence[int], keys: Sequence[str], repeats: Duplicates
+) -> tuple[str, ...]:
+    """What must stay together: equal cells of the ``group`` column, and duplicates, near or exact."""
+    near = repeats.near
+    if group is None:
+        return joined_groups(keys, near)
+    if group not in source.columns:
+        names = [escape_unprintable(name) for name in source.columns]
+        closest = difflib.get_close_matches(group, names, n=1, cutoff=0.0)[0]
+        raise CapasError(
+            "no_such_group", where=source.root, received=group, nearest=closest, available=", ".join(names)
+        )
+    cells = source.columns[group]
+    same = [pair for exact in repeats.exact for pair in pairwise(exact)]
+    linked = np.concatenate([near, np.array(same, dtype=np.int64).reshape(-1, 2)])
+    return joined_groups([class_label(cells[i]) or key for i, key in zip(chosen, keys, strict=True)], linked)
+
+
+def _merged(problems: Sequence[Problem]) -> list[Problem]:
+    """One Problem per kind: a class can be empty as a folder and another because its pictures are broken."""
+    merged: dict[str, Problem] = {}
+    for problem in problems:
+        before = merged.get(problem.kind)
+        merged[problem.kind] = problem if before is None else replace(
+            before, count=before.count + problem.count, examples=(*before.examples, *problem.examples)[:5]
+        )  # fmt: skip
+    return list(merged.values())

@@ -1,0 +1,115 @@
+"""Bias of the data: something beside the content that tells the answer, such as the size of the pictures, a corner of
+them, the length of the sounds, or a column of the table. A network finds it, and fails where it is missing.
+
+Each attribute alone is asked for the class: each of its values (numbers in 16 bins of equal count) answers the class
+that is commonest among the *other* examples with that value. What undoes half of the errors of always answering the
+commonest class is reported.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from capas.core.i18n import has, say
+from capas.data.problems import Problem, make_problem
+
+BINS: Final = 16
+MIN_EXAMPLES: Final = 40
+MIN_GAIN: Final = 0.5  # share of the errors that an attribute must undo
+MIN_LEAK_ACCURACY: Final = 0.99
+
+Value = str | float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shortcut:
+    """``accuracy``: how often ``attribute`` alone tells the class; ``majority_accuracy``: how often the commonest class is right;
+    ``gain``: the share of the errors that this undoes."""
+
+    attribute: str
+    accuracy: float
+    majority_accuracy: float
+
+    @property
+    def gain(self) -> float:
+        return (self.accuracy - self.majority_accuracy) / max(1e-9, 1 - self.majority_accuracy)
+
+
+def accuracy_from_attribute(values: Sequence[Value], classes: Sequence[str]) -> float:
+    """How often the class is told by the value, each example by the others.
+
+    >>> told_by(["a", "a", "a", "b", "b", "b"], ["x", "x", "x", "y", "y", "y"])
+    1.0
+    """
+    keys = _binned(values)
+    held: dict[object, Counter[str]] = defaultdict(Counter)
+    for key, name in zip(keys, classes, strict=True):
+        held[key][name] += 1
+    total = Counter(classes)
+    right = sum(_best_without(held[key], name, total) == name for key, name in zip(keys, classes, strict=True))
+    return right / max(1, len(classes))
+
+
+def _best_without(counts: Counter[str], own: str, total: Counter[str]) -> str:
+    """The commonest class when one example of ``own`` is taken away; of all, where none is left."""
+    rest = {name: count - (name == own) for name, count in counts.items()}
+    if max(rest.values()) <= 0:
+        rest = {name: count - (name == own) for name, count in total.items()}
+    return max(rest, key=lambda name: rest[name])
+
+
+def _binned(values: Sequence[Value]) -> list[object]:
+    numbers = sorted(value for value in values if isinstance(value, float))
+    if len(set(numbers)) <= BINS:
+        return list(values)
+    edges = [numbers[len(numbers) * k // BINS] for k in range(1, BINS)]
+    return [sum(value >= edge for edge in edges) if isinstance(value, float) else value for value in values]
+
+
+def find_shortcuts(attributes: Mapping[str, Sequence[Value]], classes: Sequence[str]) -> list[Shortcut]:
+    """The attributes that tell the class too well, strongest first."""
+    if len(classes) < MIN_EXAMPLES or len(set(classes)) < 2:
+        return []
+    chance = max(Counter(classes).values()) / len(classes)
+    found = []
+    for name, values in attributes.items():
+        distinct = len(set(values))
+        if distinct < 2 or (2 * distinct > len(values) and not isinstance(values[0], float)):
+            continue
+        found.append(
+            Shortcut(attribute=name, accuracy=accuracy_from_attribute(values, classes), majority_accuracy=chance)
+        )
+    return sorted((s for s in found if s.gain >= MIN_GAIN), key=lambda s: -s.gain)
+
+
+def shortcut_problems(
+    attributes: Mapping[str, Sequence[Value]], columns: Mapping[str, Sequence[Value]], classes: Sequence[str]
+) -> tuple[Problem, ...]:
+    """A warning for what is beside the content (``attributes``), and one for the ``columns`` that are not looked at."""
+    problems = []
+    for kind, held in (("shortcut", attributes), ("confounded", columns)):
+        found = find_shortcuts(held, classes)
+        if found:
+            best = found[0]
+            values: dict[str, str | int] = {
+                "best": _shown(best.attribute),
+                "accuracy": round(100 * best.accuracy),
+                "chance": round(100 * best.majority_accuracy),
+            }
+            told = [f"{_shown(s.attribute)}: {100 * s.accuracy:.0f} %" for s in found]
+            problems.append(make_problem(kind, told, severity="warning", count=len(found), values={**values}))
+    return tuple(problems)
+
+
+def target_leakage_problems(columns: Mapping[str, Sequence[Value]], classes: Sequence[str]) -> tuple[Problem, ...]:
+    """Input columns of a table that alone tell the target: it may have been written down after the answer was known."""
+    found = [s for s in find_shortcuts(columns, classes) if s.accuracy >= MIN_LEAK_ACCURACY]
+    if not found:
+        return ()
+    told = [f"{s.attribute}: {100 * s.accuracy:.0f} %" for s in found]
+    return (make_problem("given_away", told, severity="warning", values={"best": found[0].attribute}),)
+
+
+def _shown(attribute: str) -> str:
+    return say(f"attributes.{attribute}") if has(f"attributes.{attribute}") else attribute

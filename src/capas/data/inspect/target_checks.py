@@ -1,0 +1,179 @@
+"""Targets that are files or texts of their own, held against what they belong to: what does not fit is left out.
+
+A mask has the size of its picture; the second picture of a pair has the size of the first, or twice, three or four
+times that, the same for all; a transcript is not empty, and its line or sound is long enough to hold it; segments end
+where their sound ends.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, TypeVar
+
+from capas.core.device import physical_cores
+from capas.core.errors import CapasError
+from capas.core.spec import FieldKind
+from capas.data.audio.io import AudioInfo, read_audio_info
+from capas.data.audio.segments import SegmentCollection, clip_segments
+from capas.data.collections import AudioFiles, ExampleCollection, TextCollection
+from capas.data.image.io import ImageCollection, ImageFiles
+from capas.data.image.masks import MaskFiles
+from capas.data.problems import Problem, problems_from
+from capas.data.sources.source import DataSource
+
+# What reads a line answers so often: every 4 pixels of a line 48 pixels high, every 20 ms of a sound.
+LINE_HEIGHT: Final = 48
+PIXELS_PER_FRAME: Final = 4
+FRAMES_PER_S: Final = 50
+UPSCALING_FACTORS: Final = (1, 2, 3, 4)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetChecks:
+    """Whether each target ``fits`` its example, and the ``problems`` of those that do not."""
+
+    fits: tuple[bool, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def check_targets(source: DataSource) -> TargetChecks:
+    """Look at every target of ``source``. Raises the first target's CapasError where more than half cannot be read."""
+    if isinstance(source.files, AudioFiles) and isinstance(source.targets, SegmentCollection):
+        return _segments(source.files, source.targets)
+    examine = _EXAMINE.get(source.target_kind) if source.target_kind is not None else None
+    if examine is None or source.files is None or source.targets is None:
+        return TargetChecks(fits=(True,) * len(source))
+    kinds = examine(source.files, source.targets)
+    names = {
+        kind: [source.targets.name(i) for i, recording in enumerate(kinds) if recording == kind]
+        for kind in kinds
+        if kind
+    }
+    problems = [problem for kind, listed in names.items() for problem in problems_from(kind, listed)]
+    return TargetChecks(fits=tuple(not kind for kind in kinds), problems=tuple(problems))
+
+
+def _masks(inputs: ExampleCollection, masks: ExampleCollection) -> list[str]:
+    """Per mask the kind of its problem, "" where there is none."""
+    assert isinstance(inputs, ImageCollection) and isinstance(masks, MaskFiles)
+    with ThreadPoolExecutor(max_workers=physical_cores()) as pool:
+        sizes = list(pool.map(lambda i: _tried(lambda: masks.decode(i).shape), range(len(masks))))
+    _refuse_most(sizes)
+    kinds = []
+    for i, size in enumerate(sizes):
+        picture = _size(inputs, i)
+        differs = not isinstance(size, CapasError) and picture is not None and tuple(size) != picture
+        kinds.append("broken_mask" if isinstance(size, CapasError) else "mask_differs" if differs else "")
+    return kinds
+
+
+def _pairs(inputs: ExampleCollection, targets: ExampleCollection) -> list[str]:
+    assert isinstance(inputs, ImageCollection) and isinstance(targets, ImageFiles)
+    with ThreadPoolExecutor(max_workers=physical_cores()) as pool:
+        sizes = list(pool.map(lambda i: _tried(lambda: targets.decode(i).shape[:2]), range(len(targets))))
+    _refuse_most(sizes)
+    ratios = [
+        None if isinstance(size, CapasError) else _ratio(_size(inputs, i), (size[0], size[1]))
+        for i, size in enumerate(sizes)
+    ]
+    common = most_common_ratio(ratios)
+    return [
+        "broken_target" if isinstance(size, CapasError) else "pair_differs" if ratio != common else ""
+        for size, ratio in zip(sizes, ratios, strict=True)
+    ]
+
+
+def most_common_ratio(ratios: Sequence[int | None]) -> int | None:
+    """How many times larger most targets are than what is given; None where none is a whole number of times larger."""
+    counted = Counter(ratio for ratio in ratios if ratio is not None)
+    return counted.most_common(1)[0][0] if counted else None
+
+
+def upscaling_factor(inputs: ImageCollection, targets: ImageCollection, index: int) -> int | None:
+    """How many times larger (1 to 4) the second picture of a pair is, by its header; None where it is otherwise."""
+    size = _size(targets, index)
+    return None if size is None else _ratio(_size(inputs, index), size)
+
+
+def _ratio(input_size: tuple[int, int] | None, target_size: tuple[int, int]) -> int | None:
+    if input_size is None:
+        return None
+    return next((k for k in UPSCALING_FACTORS if (k * input_size[0], k * input_size[1]) == target_size), None)
+
+
+def _size(pictures: ImageCollection, index: int) -> tuple[int, int] | None:
+    info = _tried(lambda: pictures.info(index))
+    return None if isinstance(info, CapasError) else (info.height, info.width)
+
+
+def _transcripts(inputs: ExampleCollection, texts: ExampleCollection) -> list[str]:
+    assert isinstance(texts, TextCollection)
+    kinds = []
+    for i, text in enumerate(texts.texts):
+        frames = available_frames(inputs, i)
+        if i in texts.failed:
+            kinds.append("unreadable_text")
+        elif not text.strip():
+            kinds.append("empty_transcript")
+        else:
+            kinds.append("short_for_transcript" if frames is not None and frames < required_frames(text) else "")
+    return kinds
+
+
+def _segments(sounds: AudioFiles, segments: SegmentCollection) -> TargetChecks:
+    """Those whose file of segments cannot be read do not fit; of the others, the segments are counted that do not."""
+    if 2 * len(segments.failed) > len(segments):
+        raise next(iter(segments.failed.values()))
+    cut, beyond = list[str](), list[str]()
+    for i, recording in enumerate(segments.segments):
+        info = _tried(lambda path=sounds.paths[i]: read_audio_info(path))  # type: ignore[misc]
+        if isinstance(info, AudioInfo):
+            fitted = clip_segments(recording, info.seconds)
+            cut += [segments.name(i)] * fitted.n_cut
+            beyond += [segments.name(i)] * fitted.n_beyond
+    problems = (
+        *problems_from("unreadable_segments", [segments.name(i) for i in segments.failed]),
+        *problems_from("segment_cut", dict.fromkeys(cut), severity="note", count=len(cut)),
+        *problems_from("segment_beyond", dict.fromkeys(beyond), count=len(beyond)),
+    )
+    return TargetChecks(fits=tuple(i not in segments.failed for i in range(len(segments))), problems=problems)
+
+
+def available_frames(inputs: ExampleCollection, index: int) -> int | None:
+    """How many characters, or gaps between two that are the same, a line or sound can hold; None where unreadable."""
+    if isinstance(inputs, AudioFiles):
+        info = _tried(lambda: read_audio_info(inputs.paths[index]))
+        return None if isinstance(info, CapasError) else 1 + int(info.seconds * FRAMES_PER_S)
+    assert isinstance(inputs, ImageCollection)
+    size = _size(inputs, index)
+    return None if size is None else -(-round(size[1] * LINE_HEIGHT / size[0]) // PIXELS_PER_FRAME)
+
+
+def required_frames(text: str) -> int:
+    """One for each character, and one between two that are the same.
+
+    >>> frames_needed("anno")
+    5
+    """
+    return len(text) + sum(a == b for a, b in pairwise(text))
+
+
+def _tried(read: Callable[[], T]) -> T | CapasError:
+    try:
+        return read()
+    except CapasError as error:
+        return error
+
+
+def _refuse_most(results: Sequence[object]) -> None:
+    failed = [result for result in results if isinstance(result, CapasError)]
+    if 2 * len(failed) > len(results):
+        raise failed[0]
+
+
+_EXAMINE: Final[dict[FieldKind, Callable[[ExampleCollection, ExampleCollection], list[str]]]] = {
+    "mask": _masks, "image": _pairs, "transcript": _transcripts,
+}  # fmt: skip

@@ -1,0 +1,292 @@
+"""What is to be learned: the target and the task that follows from its type, with the evidence for it.
+
+Class folders and files in pairs name their target. In a table a column called "label", "class", "categoría", "price" …
+wins; without one the last column of a plain table, and beside files the last one of categories, then of tags, then of
+few numbers, then of numbers. Identifiers are
+never a target unless nothing else is meant to be one, which is an error.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, get_args
+
+from capas.core.errors import CapasError
+from capas.core.i18n import say
+from capas.core.spec import LEARNABLE, Field, FieldKind, Medium, Spec, TaskName
+from capas.data.audio.segments import SegmentCollection
+from capas.data.naming import normalise_name
+from capas.data.problems import escape_unprintable
+from capas.data.sources.source import CLASS_COLUMN, DataSource, Layout
+from capas.data.tabular.column_types import (
+    Column,
+    ColumnKind,
+    describe_column,
+    detect_tag_separator,
+    sorted_class_names,
+    split_tags,
+)
+from capas.data.tabular.io import Cell
+from capas.data.tabular.units import unit_from_name
+
+FOLDER_LAYOUTS: Final[tuple[Layout, ...]] = ("class_folders", "split_folders", "sample")
+_TARGET_NAMES: Final = (
+    "label", "class", "target", "category", "clase", "etiqueta", "categoria", "objetivo", "y", "labels",
+    "classes", "class_name", "classname", "label_name", "species", "especie", "tipo", "type", "diagnosis",
+    "diagnostico", "tags", "topics", "etiquetas", "temas", "outcome", "resultado",
+)  # fmt: skip
+_KINDS: Final[dict[ColumnKind, FieldKind]] = {
+    "category": "category", "few_numbers": "number", "number": "number", "text": "text",
+    "tags": "category", "date": "date",
+}  # fmt: skip
+# A kind of column, and the task that it makes a target of.
+_TASKS: Final[dict[ColumnKind, TaskName]] = {
+    "category": "classify", "few_numbers": "classify", "tags": "tag", "number": "regress",
+}  # fmt: skip
+_PAIRED: Final[dict[FieldKind, TaskName]] = {
+    "mask": "label", "image": "transform", "transcript": "transcribe", "text": "translate", "tokens": "label",
+    "segments": "label",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alternative:
+    """Another way to read the same data: ``--task`` and ``--target`` to ask for it, and the ``reason`` it exists."""
+
+    task: TaskName
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskDetection:
+    """The ``spec``, the ``evidence`` for it in sentences, and the ``alternatives``."""
+
+    spec: Spec
+    evidence: tuple[str, ...]
+    alternatives: tuple[Alternative, ...]
+
+
+def detect_task(
+    source: DataSource, *, target: str | None = None, task: str | None = None, group: str | None = None
+) -> TaskDetection:
+    """Decide what is to be learned from ``source``; ``target`` and ``task`` override what would be chosen. Several
+    columns of numbers are named with commas between. The column ``group`` says which examples belong together, so it is
+    never what is to be learned.
+
+    Raises CapasError ``unknown_task``, ``task_not_available``, ``no_such_target``, ``no_labels``, ``no_target``,
+    ``target_is_identifier``, ``target_is_number``, ``target_is_text`` or ``target_empty``.
+    """
+    wanted = None if task is None else _known_task(task)
+    if source.targets is not None and source.target_kind is not None:
+        return _paired(source, source.target_kind, wanted)
+    if wanted == "transform" and source.images is not None:
+        return _self_supervised_pairs(source)
+    if not source.columns:
+        raise CapasError("no_labels", where=source.root, received=len(source))
+    columns = {name: describe_column(name, cells) for name, cells in source.columns.items()}
+    candidates = {name: column for name, column in columns.items() if name != group} or columns
+    chosen, why = _choose(source, candidates if target is None else columns, target)
+    for column in chosen:
+        _check_target(source, column, wanted)
+    spec = _spec(source, columns, chosen, wanted)
+    _check_learnable(spec)
+    return TaskDetection(
+        spec=spec,
+        evidence=(*source.evidence, *((why,) if why else ()), *_unused_columns(source, columns, spec)),
+        alternatives=_alternatives(source, columns, chosen[0].name, spec.task),
+    )
+
+
+def _paired(source: DataSource, kind: FieldKind, task: TaskName | None) -> TaskDetection:
+    """Files with files: the two kinds decide the task."""
+    given = Field(name=source.file_field, kind=source.medium if source.medium != "table" else "number")
+    names = {"mask": "mask", "image": "target", "transcript": "text", "text": "translation", "tokens": "label"}
+    name = names.get(kind, kind)
+    meant = _PAIRED[kind]
+    spec = Spec(inputs=(given,), target=Field(name=name, kind=kind), task=meant, classes=source.classes)
+    if task not in (None, meant):
+        raise CapasError("task_not_of_data", where="--task", received=task, possible=meant)
+    _check_learnable(spec)
+    return TaskDetection(spec=spec, evidence=source.evidence, alternatives=_of_rows(source))
+
+
+def _of_rows(source: DataSource) -> tuple[Alternative, ...]:
+    """Segments that stand in a table: each sound could have one class instead."""
+    if not isinstance(source.targets, SegmentCollection) or not source.targets.rows:
+        return ()
+    column = source.targets.rows
+    reason = say("detect.segments_as_rows", column=escape_unprintable(column))
+    return (Alternative(task="classify", target=column, reason=reason),)
+
+
+def _self_supervised_pairs(source: DataSource) -> TaskDetection:
+    """Pictures from which both what is given and what is wanted are made; their classes, if any, are left aside."""
+    spec = Spec(
+        inputs=(Field(name=source.file_field, kind="image"),), target=Field(name="target", kind="image"),
+        task="transform",
+    )  # fmt: skip
+    evidence = say("detect.pictures_themselves", count=len(source))
+    return TaskDetection(spec=spec, evidence=(evidence,), alternatives=())
+
+
+def _known_task(task: str) -> TaskName:
+    """``task`` if this version learns it. Raises CapasError ``unknown_task`` or ``task_not_available``."""
+    names: tuple[TaskName, ...] = get_args(TaskName)
+    learnable = sorted({name for name, _ in LEARNABLE})
+    for name in names:
+        if name == task:
+            if name not in learnable:
+                raise CapasError("task_not_available", where="--task", received=task, available=", ".join(learnable))
+            return name
+    near = difflib.get_close_matches(task, names, n=1, cutoff=0.0)[0]
+    raise CapasError("unknown_task", where="--task", received=task, nearest=near, available=", ".join(learnable))
+
+
+def _check_learnable(spec: Spec) -> None:
+    if (spec.task, spec.medium) not in LEARNABLE:
+        known = ", ".join(sorted(f"{task} ({medium})" for task, medium in LEARNABLE))
+        received = f"{spec.task} ({spec.medium})"
+        raise CapasError("task_not_available", where=spec.target.name, received=received, available=known)
+
+
+def _choose(source: DataSource, columns: Mapping[str, Column], target: str | None) -> tuple[list[Column], str]:
+    """The target columns and the sentence that says why it is these ("" where folders leave no choice)."""
+    if target is not None:
+        names = [target] if target in columns else [name.strip() for name in target.split(",")]
+        chosen = [_named(source, columns, name) for name in names]
+        return chosen, say("detect.target_asked", column=", ".join(escape_unprintable(c.name) for c in chosen))
+    if source.layout in FOLDER_LAYOUTS and CLASS_COLUMN in columns:
+        return [columns[CLASS_COLUMN]], ""
+    usable = [
+        c for name in _TARGET_NAMES for c in columns.values() if normalise_name(c.name) == name and c.kind in _TASKS
+    ]
+    if usable:
+        return [usable[0]], say("detect.target_named", column=escape_unprintable(usable[0].name))
+    columns = {name: column for name, column in columns.items() if column.distinct > 1} or columns
+    final = list(columns.values())[-1]
+    if source.files is None and final.kind in _TASKS:
+        return [final], say("detect.target_final", column=escape_unprintable(final.name))
+    for kind, reason in (("category", "target_last"), ("tags", "target_tags"), ("few_numbers", "target_few")):
+        last = [column for column in columns.values() if column.kind == kind]
+        if last:
+            listing = escape_unprintable(last[-1].name)
+            return [last[-1]], say(f"detect.{reason}", column=listing, count=last[-1].distinct)
+    numbers = [column for column in columns.values() if column.kind == "number"]
+    if numbers:
+        return [numbers[-1]], say("detect.target_number", column=escape_unprintable(numbers[-1].name))
+    raise CapasError("no_target", where=source.root, received=", ".join(map(escape_unprintable, columns)))
+
+
+def _named(source: DataSource, columns: Mapping[str, Column], target: str) -> Column:
+    """The column that the user asked for, whatever its case. Raises CapasError ``no_such_target``."""
+    by_name = {normalise_name(name): column for name, column in columns.items()} | dict(columns)
+    column = by_name.get(target) or by_name.get(normalise_name(target))
+    if column is not None:
+        return column
+    names = [escape_unprintable(name) for name in columns]
+    near = difflib.get_close_matches(target, names, n=1, cutoff=0.0)[0]
+    raise CapasError("no_such_target", where=source.root, received=target, nearest=near, available=", ".join(names))
+
+
+def _check_target(source: DataSource, column: Column, task: TaskName | None) -> None:
+    """Refuse what cannot be learnt, each kind with its own reason."""
+    listing = escape_unprintable(column.name)
+    if column.kind == "empty":
+        raise CapasError("target_empty", where=source.root, received=listing)
+    if task == "regress" and column.kind not in ("number", "few_numbers"):
+        raise CapasError("target_is_no_number", where=source.root, received=listing, distinct=column.distinct)
+    if source.layout in FOLDER_LAYOUTS and column.name == CLASS_COLUMN:
+        return
+    if column.kind == "identifier" or (column.kind == "text" and column.distinct == column.filled):
+        key = "target_is_identifier" if column.kind == "identifier" else "target_is_text"
+        raise CapasError(key, where=source.root, received=listing, distinct=column.distinct, count=column.filled)
+    if column.kind == "number" and task == "classify" and 2 * column.distinct > column.filled:
+        raise CapasError(
+            "target_is_number", where=source.root, received=listing, distinct=column.distinct, count=column.filled
+        )
+
+
+def _spec(
+    source: DataSource, columns: Mapping[str, Column], chosen: Sequence[Column], requested: TaskName | None
+) -> Spec:
+    task = requested or ("regress" if len(chosen) > 1 else _TASKS.get(chosen[0].kind, "classify"))
+    if len(chosen) > 1 and task != "regress":
+        raise CapasError(
+            "several_targets", where=source.root, received=", ".join(escape_unprintable(c.name) for c in chosen)
+        )
+    kinds: dict[TaskName, FieldKind] = {"classify": "category", "tag": "tags", "regress": "number"}
+    if task not in kinds:
+        raise CapasError("task_not_of_data", where="--task", received=task, possible=", ".join(kinds))
+    names = {column.name for column in chosen}
+    targets = [
+        Field(name=c.name, kind=kinds[task], unit=source.units.get(c.name) or unit_from_name(c.name)) for c in chosen
+    ]
+    cells = source.columns[chosen[0].name]
+    return Spec(
+        inputs=_inputs(source, columns, names),
+        target=targets[0],
+        further_targets=tuple(targets[1:]),
+        task=task,
+        classes=sorted_class_names(cells) if task == "classify" else sorted_tag_names(cells) if task == "tag" else (),
+    )
+
+
+def sorted_tag_names(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """The different tags in a column, in natural order."""
+    present = [str(cell) for cell in cells if cell is not None]
+    separator = detect_tag_separator(present)
+    return sorted_class_names([tag for cell in present for tag in split_tags(cell, separator)])
+
+
+def _inputs(source: DataSource, columns: Mapping[str, Column], targets: set[str]) -> tuple[Field, ...]:
+    """The files where there are some; else the column of longest texts; else every column that says something."""
+    if source.files is not None:
+        media: dict[Medium, FieldKind] = {"image": "image", "audio": "audio", "text": "text", "tokens": "tokens"}
+        return (Field(name=source.file_field, kind=media[source.medium]),)
+    texts = [column for column in columns.values() if column.kind == "text" and column.name not in targets]
+    if texts:
+        longest = max(texts, key=lambda column: _mean_length(source.columns[column.name]))
+        return (Field(name=longest.name, kind="text"),)
+    return tuple(
+        Field(
+            name=column.name,
+            kind=_KINDS[column.kind],
+            unit=source.units.get(column.name) or unit_from_name(column.name),
+        )
+        for column in columns.values()
+        if column.name not in targets and column.kind in _KINDS
+    )
+
+
+def _mean_length(cells: Sequence[Cell]) -> float:
+    present = [len(str(cell)) for cell in cells if cell is not None]
+    return sum(present) / max(1, len(present))
+
+
+def _unused_columns(source: DataSource, columns: Mapping[str, Column], spec: Spec) -> tuple[str, ...]:
+    used = {field.name for field in (*spec.inputs, *spec.targets)}
+    unused = [escape_unprintable(name) for name in columns if name not in used]
+    return (say("detect.unused_columns", columns=", ".join(unused)),) if unused else ()
+
+
+def _alternatives(
+    source: DataSource, columns: Mapping[str, Column], target: str, task: TaskName
+) -> tuple[Alternative, ...]:
+    """The other ways to read the columns, with the task that each would mean."""
+    found: list[Alternative] = []
+    for column in columns.values():
+        name, here = escape_unprintable(column.name), column.name == target
+        if column.distinct < 2:
+            continue
+        if column.kind in ("category", "few_numbers") and not (here and task == "classify"):
+            reason = say("detect.other_category", column=name, count=column.distinct)
+            found.append(Alternative(task="classify", target=column.name, reason=reason))
+        if column.kind == "tags" and not (here and task == "tag"):
+            reason = say("detect.other_tags", column=name)
+            found.append(Alternative(task="tag", target=column.name, reason=reason))
+        numbers = column.kind in ("number", "few_numbers") and source.layout not in FOLDER_LAYOUTS
+        if numbers and not (here and task == "regress"):
+            reason = say("detect.other_number", column=name)
+            found.append(Alternative(task="regress", target=column.name, reason=reason))
+    return tuple(found)

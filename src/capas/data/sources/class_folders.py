@@ -1,0 +1,108 @@
+"""Class folders: the first folder below the root (or below train/, validation/, test/) is the class of what
+it holds."""
+
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from capas.data.naming import SplitName, natural_key, normalise_name, split_from_name
+from capas.data.sources.folder_listing import FolderListing
+
+_WRAPPERS: Final = frozenset({
+    "images", "image", "imgs", "pictures", "photos", "data", "dataset", "imagenes", "imagen", "fotos",
+    "audio", "sounds", "sonidos", "texts", "textos",
+    "fotografias", "datos", "conjunto",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassFolders:
+    """The pictures at ``paths`` with their ``labels`` (None for a picture right below a split folder) and
+    ``split_names``.
+
+    ``base`` is the folder that holds the classes or, with ``split``, the splits; ``empty`` names classes
+    without pictures, ``outside`` pictures that lie in no class.
+    """
+
+    base: Path
+    split: bool
+    paths: tuple[Path, ...]
+    labels: tuple[str | None, ...]
+    split_names: tuple[SplitName | None, ...]
+    empty: tuple[str, ...]
+    outside: tuple[str, ...]
+
+
+def find_class_folders(listing: FolderListing, files: Sequence[Path] | None = None) -> ClassFolders | None:
+    """The ``files`` (the pictures, unless given) by class, or None when none of them lies in a class folder."""
+    files = listing.images if files is None else files
+    base = _unwrapped(listing, files)
+    parts = {path: path.relative_to(base).parts for path in files if path.is_relative_to(base)}
+    split = _is_split(list(parts.values()))
+    if split is None:
+        return None
+    placed: list[tuple[Path, str | None, SplitName | None]] = []
+    outside: list[str] = []
+    for path in files:
+        part = parts.get(path, ())
+        side = split_from_name(part[0]) if split and len(part) > 1 else None
+        inner = part[1:] if side else part
+        if (split and not side) or (not split and len(inner) < 2):
+            outside.append(listing.relative_name(path))
+        else:
+            placed.append((path, class_name(inner[0]) if len(inner) > 1 else None, side))
+    labels = tuple(label for _, label, _ in placed)
+    return ClassFolders(
+        base=base, split=split, paths=tuple(path for path, _, _ in placed), labels=labels,
+        split_names=tuple(side for _, _, side in placed), empty=_empty_classes(listing, base, split, set(labels)),
+        outside=tuple(outside),
+    )  # fmt: skip
+
+
+def class_name(folder: str) -> str:
+    """The folder's name, composed (NFC), so that "ñ" from a Mac and from elsewhere is one class."""
+    return unicodedata.normalize("NFC", folder)
+
+
+def _unwrapped(listing: FolderListing, files: Sequence[Path]) -> Path:
+    """The folder whose children are splits or classes: a lone ``images/`` or ``data/`` folder is stepped
+    into."""
+    base = listing.root
+    while True:
+        children = [folder for folder in listing.folders if folder.parent == base]
+        if len(children) != 1 or any(path.parent == base for path in files):
+            return base
+        inner = {folder.name for folder in listing.folders if folder.parent == children[0]}
+        wrapper = normalise_name(children[0].name) in _WRAPPERS or children[0].name == base.name
+        if not inner or split_from_name(children[0].name) or not (wrapper or any(map(split_from_name, inner))):
+            return base
+        base = children[0]
+
+
+def _is_split(parts: Collection[tuple[str, ...]]) -> bool | None:
+    """Whether the first folders are splits; None when there is no class folder below or instead of them.
+
+    One folder "train" beside others is a class (of vehicles, say); two split names, or nothing else, are
+    splits.
+    """
+    tops = {part[0] for part in parts if len(part) > 1}
+    splits = {top for top in tops if split_from_name(top)}
+    if not tops:
+        return None
+    if splits != tops and len(splits) < 2:
+        return False
+    if any(len(part) > 2 and part[0] in splits for part in parts):
+        return True
+    return None if splits == tops else False
+
+
+def _empty_classes(listing: FolderListing, base: Path, split: bool, filled: Collection[str | None]) -> tuple[str, ...]:
+    """Class folders without a single picture, in any split."""
+    names: set[str] = set()
+    for folder in listing.folders:
+        part = folder.relative_to(base).parts if folder.is_relative_to(base) else ()
+        if len(part) == 1 + split and (not split or split_from_name(part[0])):
+            names.add(class_name(part[-1]))
+    return tuple(sorted(names - set(filled), key=natural_key))

@@ -1,0 +1,156 @@
+"""A folder's pictures and tables, listed in a stable natural order; whatever cannot be used is said, not
+hidden.
+
+Hidden files and what operating systems leave behind are ignored. A symbolic link to a folder is followed
+once, and never back into the folder that is being listed.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from capas.data.file_types import (
+    AUDIO_SUFFIXES,
+    IMAGE_SUFFIXES,
+    TABLE_SUFFIXES,
+    TEXT_SUFFIXES,
+    UNSUPPORTED_IMAGE_SUFFIXES,
+)
+from capas.data.naming import natural_key
+from capas.data.problems import Problem, problems_from
+
+JUNK_NAMES: Final = frozenset(
+    {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "@eadir", "icon\r"}
+)
+_MAGIC: Final = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II\*\0|MM\0\*|RIFF.{4}WEBP|P[1-6]\s", re.DOTALL
+)
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file or folder is hidden or left by an operating system."""
+    return name.startswith(".") or name.casefold() in JUNK_NAMES
+
+
+@dataclass(kw_only=True, slots=True)
+class FolderListing:
+    """Everything below one folder: ``images``, ``audio_files``, ``texts``, ``tables``, the ``folders`` themselves, what
+    was skipped, and the ``others`` among that, which may still hold sentences."""
+
+    root: Path
+    images: list[Path] = field(default_factory=list)
+    audio_files: list[Path] = field(default_factory=list)
+    texts: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    tables: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    skipped: dict[str, list[str]] = field(default_factory=dict)
+
+    def skip(self, kind: str, path: Path) -> None:
+        """Remember that ``path`` is left out for the reason ``kind``."""
+        self.skipped.setdefault(kind, []).append(self.relative_name(path))
+
+    def exclude(self, used: Collection[Path]) -> None:
+        """Remember every file that is not among ``used`` as one that has no part in this."""
+        for path in (*self.images, *self.audio_files, *self.texts, *self.others):
+            if path not in used:
+                self.skip("not_a_picture", path)
+
+    def relative_name(self, path: Path) -> str:
+        """``path`` relative to the root, as shown to the user."""
+        return path.relative_to(self.root).as_posix()
+
+    def problems(self) -> tuple[Problem, ...]:
+        """One Problem for each reason something was skipped."""
+        notes = ("not_a_picture", "symlink_loop")
+        return tuple(
+            item
+            for kind, paths in sorted(self.skipped.items())
+            for item in problems_from(kind, paths, severity="note" if kind in notes else "warning")
+        )
+
+
+def list_folder(root: Path) -> FolderListing:
+    """Walk ``root``; unreadable folders, loops and foreign files end in ``skipped``, never in an
+    exception."""
+    listing = FolderListing(root=root)
+    visited: set[tuple[int, int]] = set()
+    real_root = root.resolve()
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            state = folder.stat()
+            if (state.st_dev, state.st_ino) in visited or _leads_back(folder, root, real_root):
+                listing.skip("symlink_loop", folder)
+                continue
+            visited.add((state.st_dev, state.st_ino))
+            entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
+        except (OSError, RuntimeError):
+            listing.skip("unreadable", folder)
+            continue
+        if folder != root:
+            listing.folders.append(folder)
+        waiting.extend(reversed([Path(entry.path) for entry in _sort_in(listing, entries)]))
+    for paths in (listing.images, listing.audio_files, listing.texts, listing.others):
+        paths.sort(key=lambda path: [natural_key(part) for part in path.relative_to(root).parts])
+    return listing
+
+
+def _sort_in(listing: FolderListing, entries: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+    """Put each file where it belongs and hand back the folders."""
+    for entry in entries:
+        if is_junk(entry.name):
+            continue
+        path = Path(entry.path)
+        try:
+            if entry.is_dir():
+                yield entry
+                continue
+            path.stat()
+        except OSError as error:
+            listing.skip("symlink_loop" if error.errno == errno.ELOOP else "unreadable", path)
+            continue
+        _sort_file(listing, path)
+
+
+def _sort_file(listing: FolderListing, path: Path) -> None:
+    suffix = path.suffix.casefold()
+    if suffix in TABLE_SUFFIXES:
+        listing.tables.append(path)
+    elif suffix in IMAGE_SUFFIXES:
+        listing.images.append(path)
+    elif suffix in AUDIO_SUFFIXES and path.is_file():
+        listing.audio_files.append(path)
+    elif suffix in TEXT_SUFFIXES and path.is_file():
+        listing.texts.append(path)
+    elif suffix in UNSUPPORTED_IMAGE_SUFFIXES:
+        listing.skip("foreign_picture", path)
+    elif not path.is_file():
+        listing.skip("not_a_picture", path)  # a pipe or a socket: opening one would wait for ever
+    elif looks_like_image(path):
+        listing.images.append(path)
+    else:
+        listing.others.append(path)
+
+
+def looks_like_image(path: Path) -> bool:
+    """Whether the file's first bytes are those of a picture format, whatever its name."""
+    try:
+        with path.open("rb") as stream:
+            return _MAGIC.match(stream.read(16)) is not None
+    except OSError:
+        return False
+
+
+def _leads_back(folder: Path, root: Path, real_root: Path) -> bool:
+    """Whether a symbolic link points into the listed folder itself (listed anyway) or to one that contains
+    it."""
+    if folder == root or not folder.is_symlink():
+        return False
+    real = folder.resolve()
+    return real.is_relative_to(real_root) or real_root.is_relative_to(real)

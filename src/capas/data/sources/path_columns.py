@@ -1,0 +1,136 @@
+"""Which column of a table names pictures, sounds or texts, and which file each of its cells means.
+
+A cell is looked for beside the table and in the folders beside it: as written, by its last part alone (paths
+from another computer), and without a suffix ("img_001" for img_001.jpg).
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from capas.data.file_types import AUDIO_SUFFIXES, IMAGE_SUFFIXES, TEXT_SUFFIXES
+from capas.data.sources.folder_listing import is_junk
+from capas.data.tabular.io import Cell, Table
+
+_ENDINGS = frozenset(suffix[1:] for suffix in (*IMAGE_SUFFIXES, *AUDIO_SUFFIXES, *TEXT_SUFFIXES))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PathColumn:
+    """The column ``name``, of files of one ``medium``; its ``values`` as text, and for each the file meant, or None
+    where there is none."""
+
+    name: str
+    medium: Literal["image", "audio", "text"]
+    values: tuple[str, ...]
+    files: tuple[Path | None, ...]
+
+
+def find_path_column(table: Table) -> PathColumn | None:
+    """The column whose cells name most files, or None.
+
+    A column in which half of the cells end like a file counts even when no file is found: the files are
+    then missing, which is another fault than a table without pictures.
+    """
+    places = _FileIndex(table.path.parent)
+    best: PathColumn | None = None
+    best_rank = (0, 0)
+    for name, cells in table.columns.items():
+        values = tuple(_as_name(cell) for cell in cells)
+        announced = 2 * sum(_looks_like_file_path(value) for value in values) >= max(1, table.rows)
+        if not announced and not _could_be_stems(values, places):
+            continue
+        files = tuple(places.find(value) for value in values)
+        rank = (sum(file is not None for file in files), int(announced))
+        if (announced or 2 * rank[0] >= table.rows) and (best is None or rank > best_rank):
+            medium = _medium_of([value for value in values if value], files)
+            best, best_rank = PathColumn(name=name, medium=medium, values=values, files=files), rank
+    return best
+
+
+def _as_name(cell: Cell) -> str:
+    """A cell as a file's name: numbers without decimals (the file 17.jpg is named by 17)."""
+    if cell is None:
+        return ""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _medium_of(values: Sequence[str], files: Sequence[Path | None]) -> Literal["image", "audio", "text"]:
+    """By the endings of most of the files, or of the names where no file is there."""
+    endings = [file.suffix.casefold() for file in files if file] or [Path(v).suffix.casefold() for v in values]
+    counts: dict[Literal["image", "audio", "text"], int] = {
+        "image": sum(ending in IMAGE_SUFFIXES for ending in endings),
+        "audio": sum(ending in AUDIO_SUFFIXES for ending in endings),
+        "text": sum(ending in TEXT_SUFFIXES for ending in endings),
+    }
+    return max(counts, key=lambda medium: counts[medium])
+
+
+def _looks_like_file_path(value: str) -> bool:
+    return " " not in value.strip()[-8:] and value[-6:].rpartition(".")[2].casefold() in _ENDINGS and "." in value
+
+
+def _could_be_stems(values: Sequence[str], places: "_FileIndex") -> bool:
+    """Whether the cells are all different (as names of files are) and the first few name files."""
+    present = [value for value in values if value]
+    first = present[:20]
+    return len(set(present)) == len(present) > 0 and 2 * sum(places.find(v) is not None for v in first) >= len(first)
+
+
+class _FileIndex:
+    """The folder of a table and the folders in it, with the names of the pictures that each holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folders = [folder, *_folders_in(folder)]
+        self._names: dict[str, list[Path]] = {}
+        self._stems: dict[str, list[Path]] = {}
+        for place in self._folders:
+            for path in _files_in(place):
+                self._names.setdefault(_composed(path.name), []).append(path)
+                self._stems.setdefault(_composed(path.stem), []).append(path)
+
+    def find(self, value: str) -> Path | None:
+        """The file that ``value`` means, or None.
+
+        A bare name is taken from the nearest folder that has it; the last part of a path that is not there,
+        and a name without a suffix, only count where they leave no choice.
+        """
+        name = value.strip().replace("\\", "/")
+        if not name or "\0" in name:
+            return None
+        named = self._names.get(_composed(name.rpartition("/")[2]), [])
+        if "/" not in name and named:
+            return named[0]
+        for place in self._folders if "/" in name else ():
+            for spelling in (name, _composed(name), unicodedata.normalize("NFD", name)):
+                if _is_file(place / spelling):
+                    return place / spelling
+        alone = named or self._stems.get(_composed(name.rpartition("/")[2]), [])
+        return alone[0] if len(alone) == 1 else None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not is_junk(path.name))
+    except OSError:
+        return []
+
+
+def _files_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix.casefold()[1:] in _ENDINGS)
+    except OSError:
+        return []

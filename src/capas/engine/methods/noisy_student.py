@@ -1,0 +1,144 @@
+"""How a run learns when labels are few: from a teacher that labels further pictures for its student.
+
+Xie, Luong, Hovy & Le, "Self-training with Noisy Student improves ImageNet classification", CVPR 2020,
+arXiv:1911.04252, Algorithm 1:
+
+1. a teacher learns from the labelled pictures;
+2. without noise, it answers for the unlabelled ones (``engine/methods/pseudo_labels.py``);
+3. a student at least as large learns from both, with noise: its loss is the mean over labelled and answered pictures;
+4. the student becomes the teacher, and again from 2 (``iterations``).
+
+Here each teacher is a finished run of its own in ``RUN/teacher``; with ``iterations`` = k it is itself a student with
+k − 1, whose teacher lies in ``RUN/teacher/teacher``. The sections of the configuration are the first teacher's, and
+``[method]`` holds what its students do otherwise.
+
+Where we deviate: the answers are hard, a class each (the paper: soft; its ablations find that both work, and soft ones
+better where the teacher is unsure). A class is what the data record and its digest hold, what mixing and class weights
+count with, and what a reader can check. Hence, too, a higher threshold than the paper's 0.3. Noise in the input is
+what we have (shift, turn, brightness and contrast, erased square, each drawn per picture) instead of RandAugment; noise
+in the network (dropout, stochastic depth) is what the network brings along.
+"""
+
+from capas.core.errors import CapasError
+from capas.core.i18n import say
+from capas.core.spec import Spec
+from capas.data.image.io import ImageCollection
+from capas.data.inspect.report import DatasetReport
+from capas.data.sources.source import open_source
+from capas.engine.config import AugmentConfig, Config, MethodConfig, TrustConfig
+from capas.engine.defaults import resolve_auto
+from capas.engine.recipe import ResolvedConfig
+from capas.engine.recipes.single_output.image.defaults import default_batch_and_epochs
+from capas.engine.run import absolute_source
+
+NOISY_STUDENT = "noisy-student"
+STUDENT_NOISE = {"crop": 0.1, "rotate": 15.0, "colour": 0.3, "cutout": 0.3}
+
+
+def check_method(config: Config) -> None:
+    """What can be refused before anything is read. Raises CapasError ``unlabelled_unused``, ``unlabelled_wanted``,
+    ``unlabelled_same`` or ``path_not_utf8``."""
+    unlabelled = config.method.unlabelled
+    if config.method.name != NOISY_STUDENT:
+        if unlabelled:
+            raise CapasError("unlabelled_unused", where="method.unlabelled", received=unlabelled)
+        return
+    if not unlabelled.strip():
+        raise CapasError("unlabelled_wanted", where="method.unlabelled")
+    printable_path = unlabelled.encode("utf-8", "backslashreplace").decode()
+    if printable_path != unlabelled:
+        raise CapasError("path_not_utf8", where=printable_path)
+    if absolute_source(unlabelled) == absolute_source(config.data.source):
+        raise CapasError("unlabelled_same", where=unlabelled)
+
+
+def resolve_method_defaults(resolved: ResolvedConfig, report: DatasetReport) -> ResolvedConfig:
+    """``resolved`` with every "auto" of ``[method]`` decided. Raises CapasError ``method_not_for``, ``method_width``,
+    and those of ``open_unlabelled``."""
+    config, method = resolved.config, resolved.config.method
+    if method.name != NOISY_STUDENT:
+        return resolved
+    refuse_other_problems(report.detection.spec)
+    if method.width > 1 and not config.network.width:
+        raise CapasError("method_width", where="method.width", received=method.width, network=config.network.name)
+    count = len(open_unlabelled(method.unlabelled, config.data.max_pixels))
+    method = _settled(config, report.split.count("train") + count)
+    reason = say(
+        "method.settled", labelled=report.split.count("train"), unlabelled=count, iterations=method.iterations,
+        epochs=f"{float(method.epochs):g}",
+    )  # fmt: skip
+    return ResolvedConfig(config=config.model_copy(update={"method": method}), reasons=(*resolved.reasons, reason))
+
+
+def refuse_other_problems(spec: Spec) -> None:
+    """Raises CapasError ``method_not_for`` when ``spec`` is not: pictures in, one class out."""
+    if (spec.task, spec.medium) != ("classify", "image"):
+        raise CapasError("method_not_for", where="method.name", received=f"{spec.task} ({spec.medium})")
+
+
+def open_unlabelled(where: str, max_pixels: int) -> ImageCollection:
+    """The pictures at ``where``. Raises CapasError ``unlabelled_not_pictures`` and those of ``open_source``."""
+    source = open_source(where, max_pixels=max_pixels)
+    if source.images is None or not len(source.images):
+        raise CapasError("unlabelled_not_pictures", where=where, received=source.medium)
+    return source.images
+
+
+def _settled(config: Config, examples: int) -> MethodConfig:
+    """With what a student does otherwise, given that it may learn from so many ``examples``."""
+    method, augment = config.method, config.augment
+    batch, epochs = default_batch_and_epochs(config.network.pretrained is True, examples)
+    batch = resolve_auto(method.batch_size, batch)
+    rate = float(config.optim.learning_rate)
+    if config.optim.optimizer == "sgd":  # in proportion to the batch, as in ``settle``
+        rate *= int(batch) / int(config.train.batch_size)
+    teacher_augment, method_values = augment.model_dump(), method.model_dump()
+    usual = {name: max(strength, float(teacher_augment[name])) for name, strength in STUDENT_NOISE.items()}
+    if not augment.cutout:  # too small a picture for it, or not wanted
+        usual["cutout"] = 0.0
+    return method.model_copy(
+        update={
+            "epochs": resolve_auto(method.epochs, epochs),
+            "batch_size": batch,
+            "learning_rate": resolve_auto(method.learning_rate, rate),
+            **{name: resolve_auto(method_values[name], strength) for name, strength in usual.items()},
+        }
+    )
+
+
+def student_config(config: Config) -> Config:
+    """What the student of a settled ``config`` trains with."""
+    method, augment, train = config.method, config.augment, config.train
+    if method.noise:
+        method_values = method.model_dump()
+        noise = augment.model_copy(update={name: method_values[name] for name in STUDENT_NOISE})
+    else:
+        noise = AugmentConfig(crop=0.0, flip=False, rotate=0.0, colour=0.0, cutout=0.0, mixup=0.0, handwriting=0.0)
+    return config.model_copy(
+        update={
+            "augment": noise,
+            "network": config.network.model_copy(update={"width": round(int(config.network.width) * method.width)}),
+            "optim": config.optim.model_copy(update={"learning_rate": method.learning_rate}),
+            "train": train.model_copy(
+                update={
+                    "epochs": method.epochs,
+                    "batch_size": method.batch_size,
+                    "time_s": train.time_s / (method.iterations + 1),
+                }
+            ),
+        }
+    )
+
+
+def teacher_config(config: Config) -> Config:
+    """What the teacher of a settled ``config`` is: a student with one iteration less, or the first, who has none."""
+    method, train = config.method, config.train
+    less = method.iterations - 1
+    share = method.iterations / (method.iterations + 1)
+    return config.model_copy(
+        update={
+            "method": method.model_copy(update={"iterations": less}) if less else MethodConfig(),
+            "train": train.model_copy(update={"time_s": train.time_s * share}),
+            "trust": TrustConfig(report="none", target_fpr=config.trust.target_fpr),
+        }
+    )

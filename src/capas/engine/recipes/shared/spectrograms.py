@@ -1,0 +1,93 @@
+"""TODO docstring."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from capas.data.audio.augment import AudioAugmentation, augment_spectrograms, augment_waveforms
+from capas.data.audio.io import read_audio
+from capas.data.audio.mel import MelConfig, frame_counts, log_mel
+from capas.engine.config import Config
+
+HOP_S, WINDOW_S = 0.010, 0.032
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AudioPreparation:
+    """How sounds become spectrograms: ``rate`` in Hz, at most ``seconds``, ``num_mels`` bands, and the ``mean`` and
+    ``std`` of the training sounds' log-mel values."""
+
+    rate: int
+    seconds: float
+    num_mels: int
+    mean: float = 0.0
+    std: float = 1.0
+
+    @property
+    def mel(self) -> MelConfig:
+        """A window of 32 ms every 10 ms."""
+        window = 1 << round(self.rate * WINDOW_S - 1).bit_length()
+        return MelConfig(sample_rate=self.rate, window=window, hop=round(self.rate * HOP_S), n_mels=self.num_mels)
+
+    def read(self, path: Path) -> NDArray[np.float32]:
+        """The sound at ``path``, mono, the middle of it where it is longer than ``seconds``. Raises CapasError."""
+        samples = read_audio(path, sample_rate=self.rate).samples
+        most = round(self.seconds * self.rate)
+        start = max(0, (len(samples) - most) // 2)
+        return samples[start : start + most]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spectrograms:
+    """Standardised log-mel ``values`` float32 B×M×T, and how many of the T frames are of each sound."""
+
+    values: Tensor
+    lengths: Tensor
+
+
+def spectrograms_of(
+    waves: Sequence[NDArray[np.float32]],
+    preparation: AudioPreparation,
+    augmentation: AudioAugmentation | None = None,
+    rng: torch.Generator | None = None,
+) -> Spectrograms:
+    """Waves of any length as one batch, varied where ``augmentation`` is given."""
+    lengths = torch.tensor([len(wave) for wave in waves])
+    padded = torch.zeros(len(waves), int(lengths.max()))
+    for i, wave in enumerate(waves):
+        padded[i, : len(wave)] = torch.from_numpy(wave)
+    if augmentation is not None and rng is not None:
+        padded = augment_waveforms(padded, augmentation, rng)
+    frames = frame_counts(lengths, preparation.mel)
+    values = (log_mel(padded, preparation.mel) - preparation.mean) / preparation.std
+    if augmentation is not None and rng is not None:
+        values = augment_spectrograms(values, augmentation, rng, frames)
+    return Spectrograms(values=values, lengths=frames)
+
+
+def audio_augmentation(config: Config) -> AudioAugmentation:
+    """How training sounds are varied."""
+    sound = config.audio
+    return AudioAugmentation(
+        shift=sound.shift,
+        gain_db=sound.gain_db,
+        lowest_snr_db=sound.noise_snr_db or None,
+        time_mask=sound.time_mask,
+        frequency_mask=sound.frequency_mask,
+    )
+
+
+def fit_spectrogram_statistics(waves: Sequence[NDArray[np.float32]], preparation: AudioPreparation) -> AudioPreparation:
+    """The same with the mean and deviation of (at most 500 of) these sounds' log-mel values."""
+    few = waves[:: max(1, len(waves) // 500)]
+    parts = [spectrograms_of([wave], preparation).values.flatten() for wave in few]
+    values = torch.cat(parts)
+    return AudioPreparation(
+        rate=preparation.rate, seconds=preparation.seconds, num_mels=preparation.num_mels,
+        mean=round(float(values.mean()), 6), std=round(max(1e-3, float(values.std())), 6),
+    )  # fmt: skip

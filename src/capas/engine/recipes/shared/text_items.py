@@ -1,0 +1,52 @@
+"""TODO docstring."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from capas.core.errors import CapasError
+from capas.data.sources.folder_listing import list_folder
+from capas.data.tabular.io import decode_text
+from capas.engine.recipe import Item
+
+
+def text_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
+    """Text files, folders of them, "-" for a text per line of ``lines``; anything with a blank in it is a text."""
+    for text in words:
+        if text == "-":
+            yield from (Item(name=f"#{i + 1}", content=line.rstrip("\r\n")) for i, line in enumerate(lines))
+        elif " " in text.strip() and not _exists(text):
+            yield Item(name=text if len(text) <= 60 else f"{text[:59]}…", content=text)
+        elif Path(text).is_dir():
+            yield from (Item(name=str(path), content=path) for path in list_folder(Path(text)).texts)
+        elif _exists(text):
+            yield Item(name=text, content=Path(text))
+        else:
+            raise CapasError("no_such_text", where=text)
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:
+        return False
+
+
+def text_item(content: object, number: int) -> Item:
+    """A text, or a path of one, given from Python."""
+    named = isinstance(content, Path)
+    return Item(name=str(content) if named else f"text {number}", content=content)
+
+
+def read_text_item(item: Item) -> str:
+    """The text of an item. Raises CapasError ``no_such_text``, ``text_empty`` or ``table_encoding``."""
+    content = item.content
+    if isinstance(content, Path):
+        try:
+            content = decode_text(content, content.read_bytes())
+        except OSError as error:
+            raise CapasError("no_such_text", where=item.name) from error
+    if not isinstance(content, str):
+        raise CapasError("not_a_text", where=item.name, received=type(content).__name__)
+    if not content.strip():
+        raise CapasError("text_empty", where=item.name)
+    return content

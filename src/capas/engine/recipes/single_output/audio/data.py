@@ -1,0 +1,90 @@
+"""TODO docstring."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from capas.bundle.card import NetworkCard
+from capas.core.device import physical_cores
+from capas.data.batch import Batch, batches_with_targets
+from capas.data.collections import AudioFiles
+from capas.engine.config import Config
+from capas.engine.distributed import Ranks
+from capas.engine.recipe import TrainingBatches
+from capas.engine.recipes.shared.batches import training_sampler
+from capas.engine.recipes.shared.spectrograms import (
+    AudioPreparation,
+    Spectrograms,
+    audio_augmentation,
+    spectrograms_of,
+)
+from capas.engine.recipes.single_output.audio.defaults import NAME
+from capas.engine.recipes.single_output.audio.network import build_network
+from capas.networks.catalog import find_other_entry
+
+
+class PreparedAudioInputs:
+    """The sounds of a run, decoded once and held as waves."""
+
+    baseline = "logistic_regression"
+    head: str | None = None
+
+    def __init__(
+        self, config: Config, names: Sequence[str], waves: list[NDArray[np.float32]], preparation: AudioPreparation
+    ) -> None:
+        self.config = config
+        self.waves = waves
+        self.preparation = preparation
+        self._names = names
+
+    def network(self, num_outputs: int) -> nn.Module:
+        return build_network(self.config, num_outputs)
+
+    def network_card(self, network: nn.Module, num_outputs: int) -> NetworkCard:
+        settings = {"width": int(self.config.network.width), "num_classes": num_outputs}
+        parameters = sum(p.numel() for p in network.parameters())
+        return NetworkCard(name=NAME, settings={**settings}, parameters=parameters, paper=find_other_entry(NAME).paper)
+
+    def training(self, targets: Tensor, positions: Tensor, ranks: Ranks) -> TrainingBatches[Batch[Spectrograms]]:
+        augmentation = audio_augmentation(self.config)
+
+        def make(chosen: Tensor, rng: torch.Generator) -> Spectrograms:
+            return spectrograms_of([self.waves[i] for i in chosen.tolist()], self.preparation, augmentation, rng)
+
+        lengths = torch.tensor([len(self.waves[i]) for i in positions.tolist()])
+        return batches_with_targets(
+            training_sampler(self.config, positions, ranks, lengths=lengths), self._names, targets, make
+        )
+
+    def take(self, positions: Tensor) -> Spectrograms:
+        return spectrograms_of([self.waves[i] for i in positions.tolist()], self.preparation)
+
+    def features(self, positions: Tensor) -> Float[Tensor, "N D"]:
+        """Mean and deviation of every band over the sound, and the duration."""
+        rows = []
+        for i in positions.tolist():
+            values = spectrograms_of([self.waves[i]], self.preparation).values[0]
+            duration = torch.tensor([len(self.waves[i]) / self.preparation.rate])
+            rows.append(torch.cat([values.mean(1), values.std(1, correction=0), duration]))
+        return torch.stack(rows)
+
+    def as_json(self) -> Mapping[str, object]:
+        return asdict(self.preparation)
+
+
+def read_waveforms(
+    sounds: AudioFiles, indices: Sequence[int], preparation: AudioPreparation, progress: Callable[[int, int], None]
+) -> list[NDArray[np.float32]]:
+    """The sounds ``indices``, decoded on all physical cores. Raises CapasError for one that cannot be read."""
+    waves = []
+    with ThreadPoolExecutor(max_workers=physical_cores()) as pool:
+        for wave in pool.map(lambda i: preparation.read(sounds.paths[i]), indices):
+            waves.append(wave)
+            progress(len(waves), len(indices))
+    return waves

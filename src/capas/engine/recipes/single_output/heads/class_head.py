@@ -1,0 +1,108 @@
+"""One class of several as the answer, each with its probability."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from capas.baselines.logistic_regression import LogisticRegression
+from capas.baselines.majority_class import MajorityClass
+from capas.data.targets import Label
+from capas.engine.config import Config
+from capas.engine.loop import ValidationScore
+from capas.engine.recipe import Prediction, TestResult
+from capas.engine.recipes.single_output.heads.base import BaselineData
+from capas.metrics.calibration import MIN_PROBABILITY, temperature_if_better
+from capas.metrics.classification import classification_metrics
+from capas.metrics.rate import Rate
+from capas.objectives.base import Objective
+from capas.objectives.classification import Classification, balanced_class_weights
+
+
+class ClassHead:
+    """One class of several, each with its probability: softmax of the outputs over a ``temperature``, which is 1 unless
+    another brought the probabilities of the validation examples closer to the truth."""
+
+    def __init__(self, classes: Sequence[str], temperature: float = 1.0) -> None:
+        self.classes = tuple(classes)
+        self.temperature = temperature
+
+    @property
+    def num_outputs(self) -> int:
+        return len(self.classes)
+
+    def targets(self, labels: Sequence[Label]) -> Tensor:
+        return torch.tensor(labels, dtype=torch.long)
+
+    def fit(self, targets: Tensor) -> None:
+        """Nothing is."""
+
+    def objective(self, network: nn.Module, targets: Tensor, config: Config) -> Objective[object]:
+        weights = None
+        if config.objective.class_weights == "balanced":
+            weights = balanced_class_weights(targets, len(self.classes))
+        smoothing = config.objective.label_smoothing
+        return cast(Objective[object], Classification(network, label_smoothing=smoothing, class_weights=weights))
+
+    def activate(self, outputs: Tensor) -> Tensor:
+        return (outputs / self.temperature).softmax(1)
+
+    def score(self, predicted: Tensor, targets: Tensor) -> ValidationScore:
+        figures = classification_metrics(predicted, targets, self.classes)
+        return ValidationScore(metric="accuracy", value=figures.accuracy.value, loss=figures.log_loss, n=len(targets))
+
+    def calibrate(self, predicted: Tensor, targets: Tensor) -> None:
+        self.temperature *= temperature_if_better(predicted.clamp(min=MIN_PROBABILITY).log(), targets)
+
+    def evaluate(
+        self, predicted: Tensor, targets: Tensor, names: Sequence[str], baseline: BaselineData | None
+    ) -> TestResult:
+        figures = classification_metrics(predicted, targets, self.classes)
+        return TestResult(
+            n=len(targets),
+            metrics=figures.metrics_json(),
+            baseline={} if baseline is None else self._baseline(baseline),
+            per_class=figures.per_class_json(),
+            further={"confusion": [list(row) for row in figures.confusion]},
+            rows=self._rows(predicted, targets, names),
+        )
+
+    def _baseline(self, baselines: BaselineData) -> dict[str, dict[str, object]]:
+        k = len(self.classes)
+        majority = MajorityClass.fit(baselines.all_train_targets, k).predict(len(baselines.test))
+        model = LogisticRegression.fit(baselines.train_features(), baselines.train_targets, k)
+        linear = baselines.test_predictions(model.predict)
+
+        def accuracy(probabilities: Tensor) -> Rate:
+            return classification_metrics(probabilities, baselines.test_targets, self.classes).accuracy
+
+        return {
+            "majority": {"accuracy": accuracy(majority).as_json()},
+            baselines.name: {"accuracy": accuracy(linear).as_json()},
+        }
+
+    def _rows(self, predicted: Tensor, targets: Tensor, names: Sequence[str]) -> list[list[str]]:
+        rows = [["example", "class", "prediction", "probability", *(f"p({c})" for c in self.classes)]]
+        for name, target, row in zip(names, targets.tolist(), predicted, strict=True):
+            best = int(row.argmax())
+            shares = [f"{p:.6f}" for p in row.tolist()]
+            rows.append([name, self.classes[target], self.classes[best], shares[best], *shares])
+        return rows
+
+    def predictions(self, names: Sequence[str], predicted: Tensor) -> list[Prediction]:
+        predictions = []
+        for name, row in zip(names, predicted, strict=True):
+            best = int(row.argmax())
+            predictions.append(
+                Prediction(
+                    input=name,
+                    prediction=self.classes[best],
+                    probability=float(row[best]),
+                    probabilities=dict(zip(self.classes, row.tolist(), strict=True)),
+                )
+            )
+        return predictions
+
+    def as_json(self) -> Mapping[str, object]:
+        return {"kind": "class", "temperature": round(self.temperature, 6)}

@@ -1,0 +1,42 @@
+"""Which kind of answer a problem wants, and that of a finished model."""
+
+from collections.abc import Mapping
+
+from pydantic import TypeAdapter, ValidationError
+
+from capas.bundle.write import ANSWERS
+from capas.core.errors import CapasError
+from capas.core.spec import Spec
+from capas.engine.recipes.shared.temperature import TEMPERATURE_ADAPTER
+from capas.engine.recipes.single_output.heads.base import OutputHead
+from capas.engine.recipes.single_output.heads.class_head import ClassHead
+from capas.engine.recipes.single_output.heads.numbers_head import NumbersHead
+from capas.engine.recipes.single_output.heads.tags_head import TagsHead
+from capas.metrics.conformal_regression import SplitConformal
+from capas.objectives.regression import TargetScale
+
+
+def output_head_for(spec: Spec) -> OutputHead:
+    """The kind of answer that ``spec`` wants."""
+    if spec.task == "tag":
+        return TagsHead(spec.classes)
+    return NumbersHead(spec.targets) if spec.task == "regress" else ClassHead(spec.classes)
+
+
+def restore_output_head(spec: Spec, tree: Mapping[str, object]) -> OutputHead:
+    """The answers of a finished model, from what ``json_response`` gave. Raises CapasError ``bundle_incomplete``."""
+    try:
+        if spec.task == "tag":
+            thresholds = _THRESHOLDS.validate_python(tree["thresholds"])
+            return TagsHead(spec.classes, thresholds, TEMPERATURE_ADAPTER.validate_python(tree.get("temperature", 1.0)))
+        if spec.task == "regress":
+            scales = _SCALES.validate_python(tree["scales"])
+            return NumbersHead(spec.targets, scales, _CONFORMAL.validate_python(tree["conformal"]))
+        return ClassHead(spec.classes, TEMPERATURE_ADAPTER.validate_python(tree.get("temperature", 1.0)))
+    except (KeyError, ValidationError) as error:
+        raise CapasError("bundle_incomplete", where=ANSWERS, received=str(error)[:200]) from error
+
+
+_THRESHOLDS: TypeAdapter[list[float]] = TypeAdapter(list[float])
+_SCALES: TypeAdapter[list[TargetScale]] = TypeAdapter(list[TargetScale])
+_CONFORMAL: TypeAdapter[list[SplitConformal]] = TypeAdapter(list[SplitConformal])

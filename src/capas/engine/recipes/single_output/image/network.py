@@ -1,0 +1,43 @@
+"""TODO docstring."""
+
+import torch
+from torch import nn
+
+from capas.core.errors import CapasError
+from capas.core.rng import derive_seed
+from capas.engine.config import Config
+from capas.networks.catalog import create_network as build_from_catalog
+from capas.networks.catalog import find_entry
+from capas.networks.vision.efficientnet_weights import pretrained_lite0
+from capas.networks.vision.flip_tta import FlipTTA
+
+
+def build_network(config: Config, *, num_classes: int, fresh: bool = True) -> nn.Module:
+    """The network of ``config`` in training mode, its weights drawn from the run's seed.
+
+    With ``fresh`` False the pretrained weights are left out, because others will be loaded over them.
+    """
+    torch.manual_seed(derive_seed(config.train.seed, "weights"))
+    network = _single_network(config, num_classes=num_classes, fresh=fresh)
+    return (FlipTTA(network) if config.network.flip_tta is True else network).train()
+
+
+def _single_network(config: Config, *, num_classes: int, fresh: bool) -> nn.Module:
+    name, size, channels = config.network.name, int(config.data.image_size), int(config.data.channels)
+    if config.network.pretrained and fresh:
+        if name != "efficientnet-lite0":
+            raise CapasError("no_pretrained", where="network.pretrained", received=name)
+        return _pretrained(num_classes)
+    width = int(config.network.width) or None
+    return build_from_catalog(name, in_channels=channels, num_classes=num_classes, image_size=size, width=width)
+
+
+def _pretrained(num_classes: int) -> nn.Module:
+    """The pretrained network with a new head that starts from zero: every class equally likely, so that the first steps
+    do not wash over what was learnt. Whole layers are not dropped: with few pictures there is little time to make up.
+    """
+    network = pretrained_lite0(num_classes=num_classes, stochastic_depth=0.0)
+    head = network.get_submodule(find_entry("efficientnet-lite0").head)
+    for parameter in head.parameters():
+        nn.init.zeros_(parameter)
+    return network

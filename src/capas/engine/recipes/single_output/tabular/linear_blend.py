@@ -1,0 +1,34 @@
+"""TODO docstring."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from capas.baselines.ridge import Ridge
+from capas.engine.recipes.single_output.tabular.network import tabular_network
+from capas.objectives.regression import TargetScale
+
+
+def standardise_targets(targets: Tensor, train: Tensor) -> Float[Tensor, "N M"]:
+    """Numbers as the objective has them: with mean 0 and deviation 1 over the rows ``train``."""
+    columns = [TargetScale.fit(column[train]).standardise(column) for column in targets.T]
+    return torch.stack(columns, dim=1)
+
+
+def fit_linear_part(network: nn.Module, features: Float[Tensor, "N D"], targets: Float[Tensor, "N M"]) -> None:
+    """Fill in the linear part of ``network``: a ridge regression for each of the ``targets``."""
+    inner = tabular_network(network)
+    for place, column in enumerate(targets.T):
+        ridge = Ridge.fit(features, column)
+        weight = ridge.weight / ridge.scale
+        inner.get_buffer("linear_weight")[:, place] = weight.float()
+        inner.get_buffer("linear_bias")[place] = ridge.bias - float(ridge.centre @ weight)
+
+
+def best_blend_weight(
+    network: Float[Tensor, "N M"], linear: Float[Tensor, "N M"], targets: Float[Tensor, "N M"]
+) -> Float[Tensor, " M"]:
+    """The a in 0..1 for which a · network + (1 − a) · linear has the least squared error, for each column."""
+    apart = network - linear
+    blend_weight = ((targets - linear) * apart).sum(0) / apart.square().sum(0).clamp(min=1e-12)
+    return blend_weight.clamp(0, 1)

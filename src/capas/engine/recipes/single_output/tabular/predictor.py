@@ -1,0 +1,106 @@
+"""TODO docstring."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import nn
+
+from capas.bundle.export import Exportable, ExportInput
+from capas.core.errors import CapasError
+from capas.data.collections import ExampleCollection, TableRows
+from capas.data.file_types import TABLE_SUFFIXES
+from capas.data.tabular.io import Cell, read_table
+from capas.data.tabular.preprocess import EncodedRows, TabularPreprocessing
+from capas.engine.recipe import Item
+from capas.engine.recipes.shared.forward import DataclassInputAdapter
+
+
+class TabularReader:
+    """The input side of a finished model of rows."""
+
+    def __init__(self, network: nn.Module, preparation: TabularPreprocessing) -> None:
+        self.network = network
+        self.preparation = preparation
+
+    def items(self, words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
+        """The rows of tables; "-" reads a JSON object a line."""
+        for text in words:
+            if text == "-":
+                yield from (Item(name=f"#{i + 1}", content=_object(line, i)) for i, line in enumerate(lines)
+                            if line.strip())  # fmt: skip
+            elif Path(text).suffix.casefold() in TABLE_SUFFIXES and Path(text).is_file():
+                table = read_table(Path(text))
+                for i in range(table.rows):
+                    row = {name: cells[i] for name, cells in table.columns.items()}
+                    yield Item(name=f"{Path(text).name}#{i + 1}", content=row)
+            elif "=" in text:
+                yield Item(name=text, content=_assigned(text))
+            else:
+                raise CapasError("no_such_table", where=text)
+
+    def item(self, content: object, number: int) -> Item:
+        return Item(name=f"#{number + 1}", content=content)
+
+    def preprocess(self, item: Item) -> EncodedRows:
+        if not isinstance(item.content, Mapping):
+            raise CapasError("not_a_row", where=item.name, received=type(item.content).__name__)
+        row = cast(Mapping[str, Cell], item.content)
+        known = [column.name for column in self.preparation.columns]
+        if not any(row.get(name) not in (None, "") for name in known):
+            raise CapasError("row_without_inputs", where=item.name, received=", ".join(map(str, row)),
+                             known=", ".join(known))  # fmt: skip
+        return self.preparation.encode([row])
+
+    def preprocess_example(self, inputs: ExampleCollection, index: int) -> EncodedRows:
+        assert isinstance(inputs, TableRows)
+        return self.preparation.encode([inputs.row(index)])
+
+    def collate(self, prepared: Sequence[object]) -> EncodedRows:
+        rows = cast(Sequence[EncodedRows], prepared)
+        return EncodedRows(
+            numbers=torch.cat([row.numbers for row in rows]), categories=torch.cat([row.categories for row in rows])
+        )
+
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        assert isinstance(self.network, DataclassInputAdapter)
+        rows = self.collate(prepared) if prepared else self._made_up()
+        numbers, categories = self._made_up().numbers, self._made_up().categories
+        inputs = [
+            ExportInput(name="numbers", axes=("batch", numbers.shape[1]), example=numbers,
+                  values="(x - mean) / std of each number of each column that is no category, bounded to -6..6; NaN "
+                  "where it is missing; a date gives days since 1970, day of the year, day of the week (Monday is 0)"),
+            ExportInput(name="categories", axes=("batch", categories.shape[1]), example=categories,
+                  values="for each column that is a category the place of the value in its list, 1 for the first; 0 "
+                  "where it is missing or not in the list"),
+        ]  # fmt: skip
+        return Exportable(
+            network=self.network.network, inputs=inputs, output="outputs", axes=("batch",), count=len(rows.numbers),
+            compared=[(rows.numbers, rows.categories)], facts={"preparation": self.preparation.as_json()},
+        )  # fmt: skip
+
+    def _made_up(self) -> EncodedRows:
+        """Rows of chance, one number in ten missing."""
+        rng = torch.Generator().manual_seed(0)
+        numbers = torch.randn(16, self.preparation.numbers, generator=rng)
+        numbers[torch.rand(numbers.shape, generator=rng) < 0.1] = torch.nan
+        columns = [torch.randint(size, (16,), generator=rng) for size in self.preparation.categories]
+        categories = torch.stack(columns, 1) if columns else torch.zeros(16, 0, dtype=torch.int64)
+        return EncodedRows(numbers=numbers, categories=categories)
+
+
+def _object(line: str, number: int) -> Mapping[str, object]:
+    try:
+        tree = json.loads(line)
+    except ValueError as error:
+        raise CapasError("not_a_row", where=f"line {number + 1}", received=line.strip()[:80]) from error
+    return cast(Mapping[str, object], tree)
+
+
+def _assigned(text: str) -> dict[str, str]:
+    """The row in "weight=70,height=1.75": as one writes it on a command line."""
+    cells = next(csv.reader([text]))
+    return {name.strip(): value.strip() for name, _, value in (cell.partition("=") for cell in cells)}

@@ -1,0 +1,62 @@
+"""Rows of a table as input."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from capas.bundle.read import Bundle
+from capas.bundle.write import PREPARATION
+from capas.core.errors import CapasError
+from capas.core.spec import Medium
+from capas.data.collections import TableRows
+from capas.data.inspect.report import DatasetReport
+from capas.data.tabular.preprocess import EncodedRows, TabularPreprocessing
+from capas.engine.config import Config
+from capas.engine.recipe import PreparedDataset, ResolvedConfig
+from capas.engine.recipes.single_output.heads.base import OutputHead
+from capas.engine.recipes.single_output.recipe import SingleOutputRecipe
+from capas.engine.recipes.single_output.tabular.data import PreparedTabularInputs
+from capas.engine.recipes.single_output.tabular.defaults import resolve_defaults
+from capas.engine.recipes.single_output.tabular.network import build_network, new_tabular_network
+from capas.engine.recipes.single_output.tabular.predictor import TabularReader
+
+
+class TabularPipeline:
+    """What tables contribute to a recipe."""
+
+    medium: Medium = "table"
+
+    def resolve_defaults(self, config: Config, report: DatasetReport) -> ResolvedConfig:
+        return resolve_defaults(config, report)
+
+    def prepare(self, work: PreparedDataset, answers: OutputHead) -> PreparedTabularInputs:
+        assert isinstance(work.inputs, TableRows)
+        rows = [work.inputs.row(i) for i in work.indices]
+        train = [rows[i] for i in work.record.positions("train").tolist()]
+        columns = {name: [row[name] for row in train] for name in work.inputs.columns}
+        preparation = TabularPreprocessing.fit(columns)
+        numbers = work.spec.task == "regress"
+        return PreparedTabularInputs(
+            work.config, work.record.names, preparation.encode(rows), preparation, numbers=numbers
+        )
+
+    def trial_inputs(
+        self, config: Config, report: DatasetReport, num_outputs: int, indices: Sequence[int]
+    ) -> tuple[nn.Module, EncodedRows]:
+        assert isinstance(report.inputs, TableRows)
+        preparation = TabularPreprocessing.fit(report.inputs.columns)
+        encoded = preparation.encode([report.inputs.row(i) for i in indices])
+        return build_network(config, preparation, num_outputs), encoded
+
+    def reopen(self, bundle: Bundle, num_outputs: int) -> TabularReader:
+        preparation = TabularPreprocessing.from_json(bundle.file(PREPARATION), where=str(bundle.folder / PREPARATION))
+        width = bundle.card.network.settings.get("width")
+        if not isinstance(width, int):
+            raise CapasError("card_unreadable", where=bundle.folder / "card.json", received=f"width = {width}")
+        blended = bool(bundle.card.network.settings.get("blended"))
+        return TabularReader(
+            bundle.fill(new_tabular_network(preparation, num_outputs, width, blended=blended)), preparation
+        )
+
+
+recipe = SingleOutputRecipe(TabularPipeline())

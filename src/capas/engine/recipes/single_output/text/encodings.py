@@ -1,0 +1,166 @@
+"""TODO docstring."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from capas.data.text.tfidf import SparseFeatures, TfIdfVectorizer
+from capas.data.text.vocabulary import PAD, UNKNOWN, WordVocabulary
+from capas.data.text.wordpiece import WordPieceTokenizer
+from capas.engine.recipes.single_output.text.defaults import LINEAR, MINILM
+from capas.networks.sequence.bag_of_ngrams import BagOfNgrams, BagOfNgramsConfig
+from capas.networks.sequence.minilm import (
+    WEIGHTS_SHA256,
+    EmbeddingHead,
+    EmbeddingHeadConfig,
+    SentenceEncoder,
+    minilm_vocabulary_file,
+    sentence_encoder,
+)
+from capas.networks.sequence.sparse_linear import SparseLinear, SparseLinearConfig
+from capas.networks.sequence.text_cnn import TextCNN, TextCNNConfig
+from capas.networks.sequence.text_transformer import TextTransformer, TextTransformerConfig
+
+MAX_TOKENS: Final = 400
+ENCODING_BATCH: Final = 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaddedTokenIds:
+    """``tokens`` int64 B×T, padded on the right, and ``lengths`` int64 B."""
+
+    tokens: Tensor
+    lengths: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SentenceEmbeddings:
+    """``embeddings`` float32 B×384 of length 1."""
+
+    embeddings: Tensor
+
+    def rows(self, picked: Tensor) -> "SentenceEmbeddings":
+        """The texts with these numbers, in this order: a batch."""
+        return SentenceEmbeddings(embeddings=self.embeddings[picked])
+
+
+TextInputs = SparseFeatures | PaddedTokenIds | SentenceEmbeddings
+
+
+class TfidfEncoding:
+    """Texts as tf-idf of words."""
+
+    def __init__(self, tfidf: TfIdfVectorizer) -> None:
+        self.tfidf = tfidf
+
+    def encode(self, texts: Sequence[str]) -> SparseFeatures:
+        return self.tfidf.features(texts)
+
+    def network(self, name: str, num_outputs: int, width: int) -> nn.Module:
+        return SparseLinear(SparseLinearConfig(features=max(1, len(self.tfidf)), num_classes=num_outputs))
+
+    def as_json(self) -> Mapping[str, object]:
+        return self.tfidf.as_json()
+
+
+class TokenIdEncoding:
+    """Texts as the numbers of their first 400 words."""
+
+    def __init__(self, vocabulary: WordVocabulary) -> None:
+        self.vocabulary = vocabulary
+
+    def encode(self, texts: Sequence[str]) -> PaddedTokenIds:
+        return pad_token_ids([self.vocabulary.encode(text)[:MAX_TOKENS] or [UNKNOWN] for text in texts])
+
+    def network(self, name: str, num_outputs: int, width: int) -> nn.Module:
+        size = len(self.vocabulary)
+        if name == "text-bag":
+            buckets = min(2**16, 1 << (4 * size).bit_length())
+            return BagOfNgrams(
+                BagOfNgramsConfig(vocabulary=size, num_classes=num_outputs, width=width, buckets=buckets)
+            )
+        if name == "text-cnn":
+            return TextCNN(TextCNNConfig(vocabulary=size, num_classes=num_outputs, width=width))
+        return TextTransformer(TextTransformerConfig(vocabulary=size, num_classes=num_outputs, width=width))
+
+    def as_json(self) -> Mapping[str, object]:
+        return self.vocabulary.as_json()
+
+
+class SentenceEmbeddingEncoding:
+    """Texts as the vectors that a frozen encoder gives them; nothing is fitted to the training texts."""
+
+    def __init__(self, encoder: SentenceEncoder, pieces: WordPieceTokenizer) -> None:
+        self.encoder = encoder
+        self.pieces = pieces
+
+    @staticmethod
+    def open() -> "SentenceEmbeddingEncoding":
+        """Raises CapasError ``minilm_missing`` or ``minilm_changed``."""
+        return SentenceEmbeddingEncoding(sentence_encoder(), WordPieceTokenizer.from_file(minilm_vocabulary_file()))
+
+    @staticmethod
+    def from_json(tree: Mapping[str, object]) -> "SentenceEmbeddingEncoding":
+        """As ``open``; also raises ValueError where other weights made the vectors."""
+        known = {"kind": "minilm", "weights": WEIGHTS_SHA256}
+        if dict(tree) != known:
+            raise ValueError(f"expected {known}")
+        return SentenceEmbeddingEncoding.open()
+
+    @torch.no_grad()
+    def encode(
+        self, texts: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> SentenceEmbeddings:
+        rows = [self.pieces.encode(text) for text in texts]
+        # Texts of like length together, so that little is computed for padding.
+        order = torch.tensor(sorted(range(len(rows)), key=lambda i: len(rows[i])), dtype=torch.int64)
+        vectors = torch.empty(len(rows), self.encoder.places.embedding_dim)
+        for start in range(0, len(rows), ENCODING_BATCH):
+            part = order[start : start + ENCODING_BATCH]
+            batch = pad_token_ids([rows[i] for i in part.tolist()])
+            vectors[part] = self.encoder(batch.tokens, batch.lengths)
+            progress(start + len(part), len(rows))
+        return SentenceEmbeddings(embeddings=vectors)
+
+    def network(self, name: str, num_outputs: int, width: int) -> nn.Module:
+        return EmbeddingHead(EmbeddingHeadConfig(num_classes=num_outputs, width=width))
+
+    def as_json(self) -> Mapping[str, object]:
+        return {"kind": "minilm", "weights": WEIGHTS_SHA256}
+
+
+def pad_token_ids(rows: Sequence[Sequence[int]]) -> PaddedTokenIds:
+    """Rows of numbers, each of one or more, side by side."""
+    lengths = torch.tensor([len(row) for row in rows])
+    tokens = torch.full((len(rows), int(lengths.max())), PAD)
+    for i, row in enumerate(rows):
+        tokens[i, : len(row)] = torch.tensor(row)
+    return PaddedTokenIds(tokens=tokens, lengths=lengths)
+
+
+TextEncoding = TfidfEncoding | TokenIdEncoding | SentenceEmbeddingEncoding
+
+
+def fit_text_encoding(name: str, texts: Sequence[str]) -> TextEncoding:
+    """Terms or words of the training ``texts``, or the encoder, which knows them already."""
+    if name == MINILM:
+        return SentenceEmbeddingEncoding.open()
+    if name == LINEAR:
+        return TfidfEncoding(
+            TfIdfVectorizer.fit(texts, longest=1, min_texts=2 if len(texts) > 200 else 1, max_features=25_000)
+        )
+    return TokenIdEncoding(WordVocabulary.learn(texts, min_count=2 if len(texts) > 200 else 1, max_size=30_000))
+
+
+def restore_text_encoding(name: str, tree: Mapping[str, object]) -> TextEncoding:
+    """What ``json_response`` of the code of the network ``name`` wrote. Raises ValueError on anything else, and CapasError
+    where the weights of a frozen encoder are not installed."""
+    match name:
+        case "text-linear":
+            return TfidfEncoding(TfIdfVectorizer.from_json(tree))
+        case "text-minilm":
+            return SentenceEmbeddingEncoding.from_json(tree)
+    return TokenIdEncoding(WordVocabulary.from_json(tree))

@@ -1,0 +1,61 @@
+"""Texts as input: word counts for a linear network, words for one that reads them in order, or sentence vectors."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from capas.bundle.read import Bundle
+from capas.bundle.write import PREPARATION
+from capas.core.errors import CapasError
+from capas.core.spec import Medium
+from capas.data.collections import TextCollection
+from capas.data.inspect.report import DatasetReport
+from capas.engine.config import Config
+from capas.engine.recipe import PreparedDataset, ResolvedConfig
+from capas.engine.recipes.shared.forward import DataclassInputAdapter
+from capas.engine.recipes.single_output.heads.base import OutputHead
+from capas.engine.recipes.single_output.recipe import SingleOutputRecipe
+from capas.engine.recipes.single_output.text.data import PreparedTextInputs
+from capas.engine.recipes.single_output.text.defaults import resolve_defaults
+from capas.engine.recipes.single_output.text.encodings import (
+    TextInputs,
+    fit_text_encoding,
+    restore_text_encoding,
+)
+from capas.engine.recipes.single_output.text.network import build_network
+from capas.engine.recipes.single_output.text.predictor import TextReader
+
+
+class TextPipeline:
+    """What texts contribute to a recipe."""
+
+    medium: Medium = "text"
+
+    def resolve_defaults(self, config: Config, report: DatasetReport) -> ResolvedConfig:
+        return resolve_defaults(config, report)
+
+    def prepare(self, work: PreparedDataset, answers: OutputHead) -> PreparedTextInputs:
+        assert isinstance(work.inputs, TextCollection)
+        texts = [work.inputs.texts[i] for i in work.indices]
+        return PreparedTextInputs(work.config, work.record.names, texts, work.record.positions("train"), work.progress)
+
+    def trial_inputs(
+        self, config: Config, report: DatasetReport, num_outputs: int, indices: Sequence[int]
+    ) -> tuple[nn.Module, TextInputs]:
+        assert isinstance(report.inputs, TextCollection)
+        code = fit_text_encoding(config.network.name, report.inputs.texts[:5000])
+        inputs = code.encode([report.inputs.texts[i] for i in indices])
+        return build_network(config, code, num_outputs), inputs
+
+    def reopen(self, bundle: Bundle, num_outputs: int) -> TextReader:
+        tree, card = bundle.file(PREPARATION), bundle.card
+        width = card.network.settings.get("width")
+        try:
+            code = restore_text_encoding(card.network.name, tree)
+        except ValueError as error:
+            raise CapasError("bundle_incomplete", where=bundle.folder / PREPARATION, received=str(error)) from error
+        network = DataclassInputAdapter(code.network(card.network.name, num_outputs, int(width or 0)))
+        return TextReader(bundle.fill(network), code)
+
+
+recipe = SingleOutputRecipe(TextPipeline())

@@ -1,0 +1,65 @@
+"""A reader that starts from the weights of another one: what it has learnt of writing is kept, and of its last layer
+the rows of the characters that both alphabets have."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from torch import Tensor, nn
+
+from capas.bundle.read import Bundle, read_bundle
+from capas.bundle.shipped import model_folder
+from capas.bundle.write import ANSWERS
+from capas.core.errors import CapasError
+from capas.decoding.alphabet import Alphabet
+from capas.engine.run import find_run
+
+OUTPUT_LAYER: Final = "classifier"  # the layer whose rows are labels
+
+
+def init_reader_from(network: nn.Module, where: str, alphabet: Alphabet) -> None:
+    """Give ``network`` (whose labels are those of ``alphabet``) the weights of the run or bundle at ``where``, or of
+    the reader that comes with Capas under this name. Raises CapasError ``start_does_not_fit``, and those of
+    ``read_bundle``."""
+    bundle = find_bundle(where)
+    known = bundle_alphabet(bundle)
+    state = network.state_dict()
+    for name, own in state.items():
+        other = bundle.tensors.get(name)
+        if other is not None and f".{OUTPUT_LAYER}." in name:
+            other = _rows(own, other, alphabet, known)
+        if other is None or other.shape != own.shape:
+            raise CapasError("start_does_not_fit", where=where, received=name)
+        own.copy_(other)
+
+
+def extended_alphabet(where: str, texts: Iterable[str]) -> Alphabet:
+    """The characters of ``texts`` and those that the reader at ``where`` ("": none) reads: what it could read before is
+    not forgotten because a few transcripts do without it. Raises those of ``read_bundle``."""
+    return Alphabet.from_texts([*texts, *(bundle_alphabet(find_bundle(where)).characters if where else "")])
+
+
+def bundle_alphabet(bundle: Bundle) -> Alphabet:
+    """The alphabet of a reader."""
+    return Alphabet(characters=str(bundle.file(ANSWERS).get("alphabet", "")))
+
+
+def find_bundle(where: str) -> Bundle:
+    """Of a run, a bundle's folder or a name of ours. Raises those of ``find_run`` and ``read_bundle``."""
+    folder = model_folder(where)
+    if where == "latest" or (folder / "config.toml").is_file():
+        folder = find_run(where).bundle
+    return read_bundle(folder)
+
+
+def _rows(own: Tensor, other: Tensor, alphabet: Alphabet, known: Alphabet) -> Tensor | None:
+    """``own`` with the rows of the blank and of the characters that ``known`` has too; None where they are of another
+    width."""
+    if own.shape[1:] != other.shape[1:]:
+        return None
+    row = {character: label for label, character in enumerate(known.characters, 1)}
+    rows = own.clone()
+    rows[0] = other[0]
+    for label, character in enumerate(alphabet.characters, 1):
+        if character in row:
+            rows[label] = other[row[character]]
+    return rows

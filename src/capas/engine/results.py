@@ -1,0 +1,131 @@
+"""What a finished run leaves: the answer for every test example, and the card of its model."""
+
+import csv
+import datetime
+import io
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from capas.bundle.card import (
+    Card,
+    DataCard,
+    FieldCard,
+    MethodCard,
+    NetworkCard,
+    ProvenanceCard,
+    SplitCard,
+    WeightsCard,
+    limitations,
+)
+from capas.core.files import write_atomic
+from capas.data.targets import label_values
+from capas.engine.config import Config
+from capas.engine.dataset_record import SPLITS, DatasetRecord
+from capas.engine.events import Finished
+from capas.engine.execution import Execution
+from capas.engine.recipe import TestResult
+from capas.engine.run import Run, processor_name, read_metrics
+from capas.version import __version__
+
+
+def write_predictions(run: Run, result: TestResult) -> None:
+    """One line per test example: what it is, what was answered, and with what certainty."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(result.rows)
+    write_atomic(run.predictions, text.getvalue())
+
+
+def build_card(
+    run: Run,
+    config: Config,
+    record: DatasetRecord,
+    network: NetworkCard,
+    execution: Execution,
+    result: TestResult,
+    end: Finished,
+) -> Card:
+    """The card of the run's model; ``write_bundle`` fills in the weights' hash."""
+    spec = record.spec
+    data = DataCard(
+        source=_shown(record.source),
+        splits={s: SplitCard(count=record.splits.count(s), hash=record.digest(s)) for s in SPLITS},
+    )
+    inputs, targets = ([FieldCard(**asdict(f)) for f in part] for part in (spec.inputs, spec.targets))
+    grey = spec.medium == "image" and config.data.channels == 1
+    return Card(
+        name=run.folder.absolute().name,
+        task=spec.task,
+        medium=spec.medium,
+        inputs=inputs,
+        targets=targets,
+        classes=list(spec.classes),
+        network=network,
+        weights=WeightsCard(hash="", bytes=0, started_from=_started_from(config)),
+        data=data,
+        method=_method(run, config, record),
+        metrics=dict(result.metrics),
+        baseline={name: dict(figures) for name, figures in result.baseline.items()},
+        per_class=dict(result.per_class),
+        limits=limitations(data, result.n, _smallest_class(record), grey=grey),
+        provenance=ProvenanceCard(
+            capas=__version__,
+            torch=torch.__version__,
+            processor=processor_name(),
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            seed=config.train.seed,
+            seconds=round(end.seconds, 3),
+            steps=end.step,
+            device=execution.device,
+            precision=execution.precision,
+            memory_format=execution.memory_format,
+            threads=execution.threads,
+        ),
+    )
+
+
+def _shown(source: str) -> str:
+    """Without the folders of whoever trained."""
+    return source if source.startswith("sample:") else Path(source).name
+
+
+def _method(run: Run, config: Config, record: DatasetRecord) -> MethodCard | None:
+    """By whom it was taught, where it was."""
+    if record.taught is None:
+        return None
+    summary = run.read_json(run.unlabelled)
+    return MethodCard.model_validate(
+        {
+            "name": config.method.name,
+            "iterations": config.method.iterations,
+            "threshold": config.method.threshold,
+            "noise": config.method.noise,
+            "labelled": len(record.labelled("train")),
+            **summary,
+            "source": _shown(record.taught.source),
+            "teacher": read_metrics(run.teacher)["metrics"],
+            "first_teacher": read_metrics(run.first_teacher)["metrics"],
+        }
+    )
+
+
+def _started_from(config: Config) -> str:
+    """What was learnt elsewhere before."""
+    if config.network.name == "text-minilm":
+        return "all-MiniLM-L6-v2 (frozen)"
+    if config.network.init_from:
+        return Path(config.network.init_from).resolve().name
+    return "ImageNet" if config.network.pretrained is True else ""
+
+
+def _smallest_class(record: DatasetRecord) -> tuple[str, int] | None:
+    """The class or tag with the fewest examples."""
+    if record.spec.task not in ("classify", "tag"):
+        return None
+    counts = dict.fromkeys(range(len(record.spec.classes)), 0)
+    for label in record.labels[: None if record.taught is None else record.taught.start]:
+        for number in label_values(label):
+            counts[int(number)] += 1
+    smallest = min(counts, key=lambda number: counts[number])
+    return record.spec.classes[smallest], counts[smallest]

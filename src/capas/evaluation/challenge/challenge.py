@@ -1,0 +1,269 @@
+"""A blind test: teams hand in answers to inputs whose references nobody but the organiser sees.
+
+``public/`` is for publishing: the task, its rules, the list of inputs, the ranking. ``private/`` holds the references,
+what was handed in and its record, and is readable by its owner alone. With a public share, a part of the references
+(drawn by a secret seed) tells each team its own figure; the ranking is on the rest, so that trying often does not fit
+the answers to it (Blum & Hardt, "The Ladder", ICML 2015, on why that is needed).
+"""
+
+import json
+import math
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Final
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from capas.core.errors import CapasError
+from capas.core.files import content_hash, write_atomic, write_error, write_json
+from capas.evaluation.bootstrap import (
+    LOWER_IS_BETTER,
+    EvaluatedMetric,
+    SystemMeasurements,
+    headline_metric,
+    metrics_with_intervals,
+)
+from capas.evaluation.challenge.description import description
+from capas.evaluation.challenge.submissions import Limit, Submission, Submissions
+from capas.evaluation.results import EvaluationResult, Given
+from capas.evaluation.scorers import scorer_of
+
+PUBLIC: Final = "public"
+PRIVATE: Final = "private"
+_FILES: Final = ("uem", "glm")  # options that name files, which are kept with the references
+_LONGEST_NAME: Final = 60
+
+
+class ChallengeRules(BaseModel):
+    """What a challenge was set up with (``private/challenge.json``); ``until`` is a time with its zone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    task: str
+    reference: str
+    options: dict[str, str | bool | int | float]
+    limit: int | None
+    limit_total: bool
+    until: datetime | None
+    public_share: float
+    seed: int
+
+    @property
+    def most(self) -> Limit | None:
+        """The limit per team."""
+        return None if self.limit is None else Limit(count=self.limit, total=self.limit_total)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubmissionReceipt:
+    """What a team is told of a submission: ``figures`` on what it may know (all, or the public part), what the answers
+    lack (``lacks``), and how many more are allowed."""
+
+    submission: Submission
+    figures: tuple[EvaluatedMetric, ...]
+    lacks: tuple[str, ...]
+    left: int | None
+    repeated: bool
+
+
+class Challenge:
+    """The challenge in ``folder``. Raises CapasError ``challenge_missing`` or ``challenge_broken``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.private = folder / PRIVATE
+        path = self.private / "challenge.json"
+        try:
+            self.rules = ChallengeRules.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise CapasError("challenge_missing", where=folder) from error
+        except (OSError, ValidationError, ValueError) as error:
+            raise CapasError("challenge_broken", where=path, received=str(error).split("\n")[0]) from error
+        self.submissions = Submissions(self.private / "submissions.sqlite")
+
+    @property
+    def reference(self) -> Path:
+        """The references."""
+        return self.private / self.rules.reference
+
+    @property
+    def options(self) -> Given:
+        """The options of scoring; files are those kept here."""
+        return {name: str(self.private / str(value)) if name in _FILES else value
+                for name, value in self.rules.options.items()}  # fmt: skip
+
+    def score(self, hypothesis: Path) -> EvaluationResult:
+        """All of ``hypothesis`` scored."""
+        return scorer_of(self.rules.task).score(self.reference, hypothesis, self.options)
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether less of the figure that teams are ranked by is better."""
+        return scorer_of(self.rules.task).headline in LOWER_IS_BETTER
+
+    def told_part(self, measured: SystemMeasurements) -> Tensor | None:
+        """The units whose figures a team is told: bool (U,), or None for all."""
+        return None if not self.rules.public_share else public_part(len(measured.units), self.rules)
+
+    def ranked_part(self, measured: SystemMeasurements) -> Tensor | None:
+        """The units that teams are ranked on."""
+        told = self.told_part(measured)
+        return None if told is None else ~told
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether no more is accepted."""
+        return self.submissions.is_closed() or (self.rules.until is not None and now >= self.rules.until)
+
+    def submit(self, hypothesis: Path, team: str, *, now: datetime | None = None) -> SubmissionReceipt:
+        """Score and file what a team hands in. What cannot be scored is refused and not counted.
+
+        Raises CapasError ``challenge_team``, ``challenge_late``, ``challenge_closed``, ``challenge_limit`` and those of
+        the scoring.
+        """
+        now = now or datetime.now(UTC)
+        team = team_name(team)
+        if self.rules.until is not None and now >= self.rules.until:
+            raise CapasError("challenge_late", where=self.folder, received=format_time(now),
+                             until=format_time(self.rules.until))  # fmt: skip
+        digest = _digest(hypothesis)
+        self.submissions.check(team, digest, now=now, limit=self.rules.most)
+        scored = self.score(hypothesis)
+        told = self.told_part(scored.measured)
+        value = headline_metric(scored.measured, chosen=told).value
+        # Where the part holds nothing to be found, nothing was found: the last of all.
+        value = value if math.isfinite(value) else math.inf if self.lower_is_better else -math.inf
+        before = {one.hash for one in self.submissions.all() if one.team == team}
+        filed = self.submissions.add(team, digest, value, now=now, limit=self.rules.most,
+                                     keep=lambda: self._keep(hypothesis, digest))  # fmt: skip
+        left = self.submissions.left(team, now=now, limit=self.rules.most)
+        figures = metrics_with_intervals(scored.measured, chosen=told)
+        return SubmissionReceipt(
+            submission=filed, figures=figures, lacks=scored.lacks, left=left, repeated=digest in before
+        )
+
+    def _keep(self, hypothesis: Path, digest: str) -> str:
+        """A copy under its hash; the path relative to the private folder."""
+        place = self.private / "submissions" / digest
+        if not place.exists():
+            place.parent.mkdir(exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(dir=place.parent))
+            _copy(hypothesis, scratch / hypothesis.name)
+            if _digest(scratch / hypothesis.name) != digest:
+                shutil.rmtree(scratch)
+                raise CapasError("challenge_changed", where=hypothesis)
+            scratch.rename(place)
+        return (place / next(place.iterdir()).name).relative_to(self.private).as_posix()
+
+
+def new_challenge(
+    folder: Path, *, task: str, reference: Path, title: str = "", limit: Limit | None = None,
+    until: datetime | None = None, public_share: float = 0.0, options: Given | None = None,
+    now: datetime | None = None,
+) -> Challenge:  # fmt: skip
+    """Set a challenge up in ``folder``, which must be empty or new.
+
+    Raises CapasError ``challenge_exists``, ``challenge_share``, ``challenge_date``, and those of reading the reference.
+    """
+    options = dict(options or {})
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CapasError("challenge_exists", where=folder)
+    if until is not None and until <= (now or datetime.now(UTC)):
+        raise CapasError("challenge_date", where="--until", received=format_time(until))
+    inputs = scorer_of(task).inputs(reference, options)
+    if not 0 <= public_share < 1 or (public_share and len(inputs) < 2):
+        raise CapasError("challenge_share", where="--public-share", received=f"{public_share:g}", units=len(inputs))
+    private = folder / PRIVATE
+    try:
+        private.mkdir(parents=True, mode=0o700)
+        private.chmod(0o700)
+        kept = {name: f"{name}{Path(str(options[name])).suffix}" for name in _FILES if options.get(name)}
+        for name, copy in kept.items():
+            _copy(Path(str(options[name])), private / copy)
+        # Its name may matter (Kaldi's "text"), and a folder of its own keeps it from clashing with ours.
+        _copy(reference, private / "reference" / reference.resolve().name)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    rules = ChallengeRules(title=title or folder.resolve().name, task=task, reference=f"reference/{reference.resolve().name}",
+                  options={**options, **kept}, limit=None if limit is None else limit.count,
+                  limit_total=limit is not None and limit.total, until=until, public_share=public_share,
+                  seed=secrets.randbelow(2**62))  # fmt: skip
+    write_atomic(folder / PUBLIC / "inputs.txt", "\n".join(inputs) + "\n")
+    write_atomic(folder / PUBLIC / "README.md", description(rules.title, task, rules.options, rules.most, until,
+                                                            public_share))  # fmt: skip
+    write_atomic(folder / ".gitignore", f"/{PRIVATE}/\n")
+    write_json(private / "challenge.json", json.loads(rules.model_dump_json()))
+    return Challenge(folder)
+
+
+def public_part(units: int, rules: ChallengeRules) -> Tensor:
+    """Which of the units a team is told its figure of: bool (U,), at least one and not all."""
+    count = min(units - 1, max(1, round(rules.public_share * units)))
+    rng = torch.Generator().manual_seed(rules.seed)
+    told = torch.zeros(units, dtype=torch.bool)
+    told[torch.randperm(units, generator=rng)[:count]] = True
+    return told
+
+
+def team_name(text: str) -> str:
+    """A team's name with single spaces. Raises CapasError ``challenge_team``."""
+    name = " ".join(text.split())
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise CapasError("challenge_team", where="--team", received=text, most=_LONGEST_NAME)
+    return name
+
+
+def parse_limit(text: str) -> Limit:
+    """``3``, ``3/day`` or ``10/total``. Raises CapasError ``challenge_limit_form``."""
+    parts = re.fullmatch(r"([1-9]\d{0,5})(?:\s*(?:/|per| )\s*(day|total))?", text.strip())
+    if parts is None:
+        raise CapasError("challenge_limit_form", where="--limit", received=text)
+    return Limit(count=int(parts[1]), total=parts[2] == "total")
+
+
+def parse_deadline(text: str) -> datetime:
+    """A date (to its end, in UTC) or a time; UTC where it names no zone. Raises CapasError ``challenge_date``."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise CapasError("challenge_date", where="--until", received=text) from error
+    if re.fullmatch(r"[\d-]+|\d{4}-?W[\d-]+", text.strip()):
+        return datetime.combine(moment.date() + timedelta(days=1), time(), tzinfo=UTC)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def format_time(moment: datetime) -> str:
+    """To the minute, in UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _digest(path: Path) -> str:
+    """What names the content of a file, or of a folder with the names in it. Raises CapasError ``score_no_file``."""
+    try:
+        if path.is_dir():
+            parts: Sequence[str] = [
+                f"{file.relative_to(path).as_posix()}\0{content_hash(file.read_bytes())}"
+                for file in sorted(path.rglob("*")) if file.is_file()
+            ]  # fmt: skip
+            return content_hash("\n".join(parts).encode("utf-8", "surrogateescape"))
+        return content_hash(path.read_bytes())
+    except FileNotFoundError as error:
+        raise CapasError("score_no_file", where=path) from error
+    except OSError as error:
+        raise CapasError("unreadable", where=path, received=error.strerror or str(error)) from error

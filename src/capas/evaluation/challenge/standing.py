@@ -1,0 +1,166 @@
+"""Who is where in a challenge: ranks with intervals, and who is not shown to differ from the best; as a page, too."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+
+from capas.core.i18n import language, say
+from capas.core.number_format import format_decimal, format_metric, metric_name
+from capas.evaluation.bootstrap import (
+    LOWER_IS_BETTER,
+    EvaluatedMetric,
+    MetricDifference,
+    SystemMeasurements,
+    headline_metric,
+    metric_differences,
+)
+from capas.evaluation.challenge.challenge import Challenge, format_time
+from capas.evaluation.challenge.description import form_text, limit_text, until_text
+from capas.evaluation.challenge.submissions import Submission
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TeamRank:
+    """A team's place (equal figures share one): what counts of what it handed in, its figure, and how that differs
+    from the best's (None for the best itself)."""
+
+    rank: int
+    team: str
+    figure: EvaluatedMetric
+    against_best: MetricDifference | None
+    submission: Submission
+    handed_in: int
+
+    @property
+    def as_good_as_best(self) -> bool:
+        """No difference from the best is shown."""
+        return self.against_best is None or not self.against_best.shown
+
+    def as_json(self) -> dict[str, object]:
+        """For ``--json``."""
+        against = None if self.against_best is None else self.against_best.as_json()
+        return {"rank": self.rank, "team": self.team, "figure": self.figure.as_json(), "against_best": against,
+                "as_good_as_best": self.as_good_as_best, "received": self.submission.received.isoformat(),
+                "hash": self.submission.hash, "submissions": self.handed_in}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """The ranking at a time: ``metric``, ``units`` that it is on, and whether its figures may be published."""
+
+    title: str
+    task: str
+    metric: str
+    units: int
+    open: bool
+    published: bool
+    places: tuple[TeamRank, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """For ``--json``."""
+        return {"title": self.title, "task": self.task, "metric": self.metric, "units": self.units, "open": self.open,
+                "published": self.published, "places": [place.as_json() for place in self.places]}  # fmt: skip
+
+
+def current_standing(challenge: Challenge, *, now: datetime | None = None) -> Standing:
+    """The ranking on the part that counts: of each team, the submission that did best on what it was told."""
+    now = now or datetime.now(UTC)
+    filed = challenge.submissions.all()
+    chosen = {
+        team: _best(challenge, [one for one in filed if one.team == team]) for team in {one.team for one in filed}
+    }
+    measured = {team: challenge.score(challenge.private / one.path).measured for team, one in chosen.items()}
+    over = challenge.is_over(now)
+    first = next(iter(measured.values()), None)
+    places = _places(challenge, chosen, measured, filed)
+    return Standing(
+        title=challenge.rules.title, task=challenge.rules.task, metric="" if first is None else first.names[0],
+        units=places[0].figure.units if places else 0, open=not over,
+        published=over or not challenge.rules.public_share, places=places,
+    )  # fmt: skip
+
+
+def _best(challenge: Challenge, own: Sequence[Submission]) -> Submission:
+    # The first of equals: handing the same in again gains nothing.
+    lower = challenge.lower_is_better
+    return min(own, key=lambda one: one.value if lower else -one.value)
+
+
+def _places(
+    challenge: Challenge,
+    chosen: dict[str, Submission],
+    measured: dict[str, SystemMeasurements],
+    filed: Sequence[Submission],
+) -> tuple[TeamRank, ...]:
+    figures = {
+        team: headline_metric(one, chosen=challenge.ranked_part(one)) for team, one in measured.items()
+    }  # fmt: skip
+    signs = {team: 1 if figure.name in LOWER_IS_BETTER else -1 for team, figure in figures.items()}
+    ordered = sorted(figures, key=lambda team: (signs[team] * figures[team].value, chosen[team].number))
+    found = []
+    for team in ordered:
+        against = None
+        if team != ordered[0]:
+            part = challenge.ranked_part(measured[team])
+            against = metric_differences(measured[team], measured[ordered[0]], chosen=part)[0]
+        rank = 1 + sum(signs[other] * figures[other].value < signs[team] * figures[team].value for other in ordered)
+        found.append(TeamRank(rank=rank, team=team, figure=figures[team], against_best=against, submission=chosen[team],
+                           handed_in=sum(one.team == team for one in filed)))  # fmt: skip
+    return tuple(found)
+
+
+def standing_cells(place: TeamRank, *, published: bool) -> tuple[str, ...]:
+    """A place as people read it; without rank and figure while they are not published."""
+    figure = format_metric(place.figure.as_json()) if published else "–"
+    rank = (
+        f"{place.rank}{' ≈' if place.against_best is not None and place.as_good_as_best else ''}" if published else "–"
+    )
+    day = format_time(place.submission.received)
+    return rank, place.team, figure, _p_text(place.against_best) if published else "–", str(place.handed_in), day
+
+
+def standing_heads() -> tuple[str, ...]:
+    """The heads of those columns."""
+    return (say("challenge.column_rank"), say("challenge.column_team"), say("challenge.column_figure"),
+            say("challenge.column_p"), say("challenge.column_submissions"),
+            say("challenge.column_received"))  # fmt: skip
+
+
+def _p_text(difference: MetricDifference | None) -> str:
+    return "–" if difference is None or difference.p is None else format_decimal(difference.p, 3)
+
+
+def standing_page(challenge: Challenge, found: Standing, style: str, *, now: datetime | None = None) -> str:
+    """The ranking as one page that opens offline; ``style`` is its CSS. Teams stand by name until figures are out."""
+    title, rules = escape(found.title), challenge.rules
+    places = found.places if found.published else sorted(found.places, key=lambda place: place.team.casefold())
+    numbers = {0, 2, 3, 4}
+    head = "".join(
+        f'<th scope="col"{_side(i in numbers)}>{escape(name)}</th>' for i, name in enumerate(standing_heads())
+    )
+    rows = "".join(
+        "<tr>" + "".join(f"<td{_side(i in numbers)}>{escape(cell)}</td>" for i, cell in enumerate(cells)) + "</tr>"
+        for cells in (standing_cells(place, published=found.published) for place in places)
+    )
+    said = say("challenge.page_rank", metric=metric_name(found.metric), units=found.units) if found.metric else ""
+    lines = [form_text(found.task), limit_text(rules.most), until_text(rules.until)]
+    about = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    state = say("challenge.page_open") if found.open else say("challenge.page_over")
+    hidden = "" if found.published else f'<p class="note">{escape(say("challenge.page_hidden"))}</p>'
+    at = say("challenge.page_made", time=format_time(now or datetime.now(UTC)))
+    return (
+        f'<!doctype html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8"/>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
+        f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n<main><header><h1>{title}</h1>"
+        f'<p class="asks">{escape(state)}</p></header>\n<section class="theme"><h2>'
+        f'{escape(say("challenge.page_ranking"))}</h2><p class="asks">{escape(said)}</p>{hidden}'
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<p class="note">{escape(say("challenge.rule_rank"))}</p></section>\n'
+        f'<section class="theme"><h2>{escape(say("challenge.page_rules"))}</h2><ul>{about}</ul></section>\n'
+        f"<footer>{escape(at)}</footer></main>\n</body>\n</html>\n"
+    )
+
+
+def _side(number: bool) -> str:
+    return ' class="number"' if number else ""

@@ -1,0 +1,22 @@
+"""Loops that numba compiles where it is installed (the extra ``archive``); where it is not, numpy does the same."""
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@cache
+def jit_compiled(loop: Callable[P, R]) -> Callable[P, R] | None:
+    """``loop`` as machine code, kept on disk between processes; None without numba."""
+    if find_spec("numba") is None:
+        return None
+    from numba import njit
+
+    # What checks shapes and types around the loop while tests run is no business of the compiler's.
+    fast: Callable[P, R] = njit(cache=True, nogil=True)(inspect.unwrap(loop))
+    return fast

@@ -1,0 +1,138 @@
+"""Spots in one SQLite file: the store for a laptop, and for the shards of a large archive."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from capas.core.databases import connect, database_error, enable_wal
+from capas.core.errors import CapasError
+from capas.keyword_index.sql_store import (
+    BYTES,
+    COMPACT,
+    COUNTS,
+    DELETE_PAGE,
+    INCOMING,
+    INSERT_INCOMING,
+    SqlStore,
+    Value,
+    incoming_rows,
+    meta_rows,
+)
+from capas.keyword_index.store import IndexOrigin, Spot
+
+WAIT_S: Final = 60.0
+APPLICATION: Final = 0x63617073  # "caps", which the file's head holds
+_TABLES: Final = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE, folded TEXT NOT NULL)",
+    "CREATE INDEX words_folded ON words (folded)",
+    # AUTOINCREMENT: the number of a page that was replaced is never given to another.
+    "CREATE TABLE pages (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE spots (word INTEGER, probability INTEGER, page INTEGER, line INTEGER, start INTEGER, width INTEGER,"
+    " PRIMARY KEY (word, probability DESC, page, line, start)) WITHOUT ROWID",
+    *COUNTS,
+)
+_WANT: Final = (
+    "INSERT INTO wanted SELECT p.id, json_extract(w.value, '$[1]'), p.name"
+    " FROM json_each(?) w CROSS JOIN pages p WHERE p.name = json_extract(w.value, '$[0]')"
+)
+
+
+class SqliteSpots(SqlStore):
+    """The file at ``path``; with an ``origin`` it is made where there is none. One object serves one thread; several
+    processes may read and write one file. Raises CapasError ``spots_missing``, ``spots_unreadable``, ``spots_differ``
+    or ``cannot_write``."""
+
+    def __init__(self, path: Path, origin: IndexOrigin | None = None) -> None:
+        if origin is None and not path.is_file():
+            raise CapasError("spots_missing", where=path)
+        self.path = path
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = connect(path, WAIT_S, autocommit=True)
+            try:
+                self._prepare(origin)
+                super().__init__(origin, str(path))
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def add(self, pages: Sequence[str], spots: Iterable[Spot]) -> None:
+        """Keep the spots of whole pages, all of them or none; pages that were there already are replaced."""
+        with self._errors(), self._writing():
+            for statement in DELETE_PAGE:
+                self._connection.executemany(statement, [(page,) for page in pages])
+            self._connection.executemany("INSERT INTO pages (name) VALUES (?)", [(page,) for page in pages])
+            self._connection.execute(INCOMING)
+            self._connection.executemany(
+                "INSERT INTO incoming VALUES (?, ?, ?, ?, ?, ?, ?)", incoming_rows(pages, spots)
+            )
+            self._run(*INSERT_INCOMING)
+
+    def compact(self) -> None:
+        """Give back the room of replaced pages, for which as much is needed again while it lasts, and count the spots
+        of frequent words for ``histogram``."""
+        with self._errors():
+            gone = self._number("SELECT count(*) FROM gone")
+            with self._writing():
+                self._run(*COMPACT)
+            if gone:
+                self._run("VACUUM")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _prepare(self, origin: IndexOrigin | None) -> None:
+        run = self._connection.execute
+        if origin is not None:
+            with self._writing():
+                if run("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+                    for statement in _TABLES:
+                        run(statement)
+                    self._connection.executemany("INSERT INTO meta VALUES (?, ?)", meta_rows(origin))
+                    run(f"PRAGMA application_id = {APPLICATION}")
+        if run("PRAGMA application_id").fetchone()[0] != APPLICATION:
+            raise sqlite3.DatabaseError("another program's database")
+        # Searching goes on while pages are added; a kill or a power cut loses at most what was being added.
+        enable_wal(self._connection, self.path)
+        run("PRAGMA temp_store = MEMORY")
+        run("PRAGMA cache_size = -65536")  # 64 MB
+        for statement in BYTES:
+            run(statement)
+
+    def _rows(self, statement: str, *values: Value) -> Iterator[tuple[Value, ...]]:
+        with self._errors():
+            yield from self._connection.execute(statement, values)
+
+    def _many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
+        with self._errors():
+            self._connection.executemany(statement, rows)
+
+    def _want(self, places: Sequence[tuple[str, int]]) -> None:
+        with self._errors():
+            self._connection.execute("DELETE FROM wanted")
+            self._connection.execute(_WANT, (json.dumps(places),))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One writer at a time, all or nothing."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        self._connection.commit()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise database_error(self.path, error, "spots_unreadable") from error
+        except OSError as error:
+            raise CapasError("cannot_write", where=self.path, received=error.strerror or str(error)) from error

@@ -1,0 +1,125 @@
+"""The board as files: CSV and JSON, out and in again without loss, and a page."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from capas.core.errors import CapasError
+from capas.core.files import write_atomic, write_json
+from capas.core.i18n import language, say
+from capas.core.number_format import format_decimal, format_metric, metric_name
+from capas.leaderboard.entry import Entry
+from capas.leaderboard.ranking import Contest, group_contests
+from capas.trust.rendering.style import STYLE
+
+_COLUMNS = tuple(Entry.model_fields)
+SUFFIXES = (".csv", ".json", ".html")
+
+
+def write_entries(path: Path, entries: Sequence[Entry]) -> None:
+    """``entries`` in the form that the name asks for. Raises CapasError ``board_format``."""
+    match path.suffix.casefold():
+        case ".csv":
+            text = io.StringIO()
+            writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({k: "" if v is None else v for k, v in entry.model_dump().items()} for entry in entries)
+            write_atomic(path, text.getvalue())
+        case ".json":
+            write_json(path, [entry.model_dump() for entry in entries])
+        case ".html":
+            write_atomic(path, board_page(group_contests(entries)))
+        case other:
+            raise CapasError("board_format", where=path, received=other, known=", ".join(SUFFIXES))
+
+
+def read_entries(path: Path) -> list[Entry]:
+    """What ``write_entries`` wrote as CSV or JSON. Raises CapasError with the line that is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        rows = json.loads(text) if path.suffix.casefold() == ".json" else list(csv.DictReader(io.StringIO(text)))
+    except FileNotFoundError as error:
+        raise CapasError("no_such_path", where=path) from error
+    except (OSError, ValueError) as error:
+        raise CapasError("board_import", where=path, received=str(error)) from error
+    if not isinstance(rows, list):
+        raise CapasError("board_import", where=path, received=type(rows).__name__)
+    return [_entry(row, f"{path}, {number + 1}") for number, row in enumerate(rows)]
+
+
+def _entry(row: object, where: str) -> Entry:
+    try:
+        if isinstance(row, Mapping):
+            row = {key: value for key, value in row.items() if value != "" or key not in _OPTIONAL}
+        return Entry.model_validate(row)
+    except ValidationError as error:
+        first = error.errors()[0]
+        received = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise CapasError("board_import", where=where, received=received) from error
+
+
+_OPTIONAL = {name for name, field in Entry.model_fields.items() if not field.is_required() and name != "card"}
+
+
+def entry_value_text(entry: Entry) -> str:
+    """The figure with its interval."""
+    figure: dict[str, object] = {"value": entry.value, "n": entry.n}
+    if entry.low is not None and entry.high is not None:
+        figure["interval"] = [entry.low, entry.high]
+    if entry.unit is not None:
+        figure["unit"] = entry.unit
+    return format_metric(figure)
+
+
+def board_page(found: Sequence[Contest]) -> str:
+    """All contests as one page that opens offline."""
+    title = say("board.title")
+    sections = "".join(map(_section, found))
+    return (
+        f'<!doctype html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8"/>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main><header><h1>{escape(title)}</h1>"
+        f'<p class="asks">{escape(say("board.rule"))}</p></header>\n{sections}</main>\n</body>\n</html>\n'
+    )
+
+
+def _section(contest: Contest) -> str:
+    entry = contest.first
+    about = say("board.about", data=entry.data, split=entry.split, n=format_decimal(entry.n, 0), hash=entry.data_hash[:8],
+                protocol=entry.protocol)  # fmt: skip
+    heads = [
+        say(f"board.columns.{name}") for name in ("rank", "model", "network", "value", "parameters", "extra", "date")
+    ]
+    numbers = {0, 3, 4}
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{_side(i in numbers)}>{escape(cell)}</td>"
+            for i, cell in enumerate(entry_cells(line.rank, line.entry, line.as_good_as_best))
+        )
+        + "</tr>"
+        for line in contest.lines
+    )
+    head = "".join(f'<th scope="col"{_side(i in numbers)}>{escape(name)}</th>' for i, name in enumerate(heads))
+    title = f"{entry.data} · {entry.task} · {metric_name(entry.metric)}"
+    return (
+        f'<section class="theme"><h2>{escape(title)}</h2>'
+        f'<p class="asks">{escape(about)}</p><div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div></section>\n"
+    )
+
+
+def entry_cells(rank: int, entry: Entry, as_good_as_best: bool) -> list[str]:
+    """A line of the board as people read it; "≈" where it may be as good as the best."""
+    mark = " ≈" if as_good_as_best and rank > 1 else ""
+    return [f"{rank}{mark}", entry.model, entry.network, entry_value_text(entry), format_decimal(entry.parameters, 0),
+            entry.extra_training_data or "–", entry.created[:10]]  # fmt: skip
+
+
+def _side(number: bool) -> str:
+    return ' class="number"' if number else ""

@@ -1,0 +1,16 @@
+"""TODO docstring."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from capas.metrics.rate import Rate
+
+
+def mean_with_interval(values: Float[Tensor, " N"], *, seed: int = 0, draws: int = 1000) -> Rate:
+    """The mean over N ≥ 1 pictures with its 95 % interval, from drawing pictures again (Efron 1979)."""
+    if len(values) == 0:
+        raise ValueError("no values; expected one or more")
+    drawn = torch.randint(len(values), (draws, len(values)), generator=torch.Generator().manual_seed(seed))
+    low, high = values.double()[drawn].mean(1).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return Rate(value=float(values.double().mean()), n=len(values), interval=(low, high))

@@ -1,0 +1,201 @@
+"""Whether stated probabilities come true, and one number that may mend them.
+
+Temperature scaling: Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks", ICML 2017
+(arXiv:1706.04599): softmax(z / T), T > 0 the one that minimises the log loss of examples that were not learned from.
+It is convex in b = 1/T (gradient: mean of E_p[z] − z_y; curvature: mean of Var_p[z]), so Newton's steps find it. It is
+kept only where examples that it was *not* fitted on (five folds) clearly gain: the 95 % interval of the mean gain in
+log loss, over the same examples drawn again, lies above 0. Otherwise T = 1.
+
+Calibration error: ``bins`` bins of equal count (Nguyen & O'Connor 2015), weighted mean gap between the stated
+probability and the share that came true. It is above 0 by chance alone; ``by_chance`` says how far (consistency
+resampling, Bröcker & Smith 2007): what a perfectly calibrated model with the same stated probabilities would stay
+below in 95 of 100 tests.
+
+Shapes: N examples, K classes or tags; statements are (N,): the top class's probability, or each tag's (N·K).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from capas.metrics.rate import Rate, rate
+
+BINS: Final = 15
+_ENDS: Final = (0.025, 0.975)
+_STEPS: Final = 200
+MIN_PROBABILITY: Final = 1e-12
+_MIN_EXAMPLES: Final = 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CalibrationMetric:
+    """A figure of ``n`` examples with its 95 % interval."""
+
+    value: float
+    n: int
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReliabilityBin:
+    """One bin: probabilities from ``low`` to ``high``, ``stated`` on average, and how many came ``true``."""
+
+    low: float
+    high: float
+    confidence: float
+    observed: Rate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CalibrationError:
+    """The expected calibration error 0..1; ``by_chance``: below it lie 95 of 100 perfectly calibrated models."""
+
+    error: CalibrationMetric
+    by_chance: float
+    bins: tuple[ReliabilityBin, ...]
+
+    @property
+    def explained_by_chance(self) -> bool:
+        """Whether a perfectly calibrated model may show as much."""
+        return self.error.value <= self.by_chance
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TemperatureScaling:
+    """``temperature`` to use: ``fitted`` where that clearly gains, else 1. Log losses in nats, on held-out folds."""
+
+    temperature: float
+    fitted: float
+    kept: bool
+    loss_before: float
+    loss_after: float
+    gain: CalibrationMetric
+
+
+def top_class_confidences(
+    probabilities: Float[Tensor, "N K"], targets: Int[Tensor, " N"]
+) -> tuple[Float[Tensor, " N"], Bool[Tensor, " N"]]:
+    """The top class's probability, and whether it is the true class."""
+    stated, predicted = probabilities.max(1)
+    return stated, predicted == targets
+
+
+def tag_confidences(
+    probabilities: Float[Tensor, "N K"], tags: Bool[Tensor, "N K"]
+) -> tuple[Float[Tensor, " M"], Bool[Tensor, " M"]]:
+    """Each tag's probability, and whether the example has it; M = N·K."""
+    return probabilities.flatten(), tags.flatten()
+
+
+def calibration_error(
+    confidences: Float[Tensor, " N"],
+    outcomes: Bool[Tensor, " N"],
+    rng: torch.Generator,
+    *,
+    bins: int = BINS,
+    draws: int = 500,
+) -> CalibrationError:
+    """The error of N ≥ 1 statements with its interval and the bins.
+
+    The interval is the basic bootstrap's, 2·value − quantiles, kept within 0..1: drawing again adds to the error what
+    chance had added already, and this takes it off.
+    """
+    n = len(confidences)
+    if n == 0 or confidences.shape != outcomes.shape:
+        raise ValueError(f"{n} statements, {len(outcomes)} outcomes; expected as many of both, 1 or more")
+    order = confidences.argsort(stable=True)
+    p, y = confidences.double()[order], outcomes.double()[order]
+    value = float(_error(p[None], y[None], bins))
+    found, chance = torch.empty(draws, dtype=torch.float64), torch.empty(draws, dtype=torch.float64)
+    for i in range(draws):
+        rows = torch.randint(n, (n,), generator=rng).sort().values
+        found[i] = _error(p[rows][None], y[rows][None], bins)
+        chance[i] = _error(p[None], (torch.rand(n, generator=rng, dtype=torch.float64) < p).double()[None], bins)
+    ends = torch.quantile(found, torch.tensor(_ENDS, dtype=torch.float64)).tolist()
+    low, high = (min(1.0, max(0.0, 2 * value - end)) for end in reversed(ends))
+    return CalibrationError(
+        error=CalibrationMetric(value=value, n=n, interval=(min(low, value), max(high, value))),
+        by_chance=float(torch.quantile(chance, 0.95)),
+        bins=_reliability(p, y, bins),
+    )
+
+
+def _error(p: Tensor, y: Tensor, bins: int) -> Tensor:
+    """(R, N) both, p ascending along N → (R)."""
+    gaps = torch.stack([part.sum(1).abs() for part in (y - p).tensor_split(bins, dim=1)])
+    return gaps.sum(0) / p.shape[1]
+
+
+def _reliability(p: Tensor, y: Tensor, bins: int) -> tuple[ReliabilityBin, ...]:
+    parts = zip(p.tensor_split(bins), y.tensor_split(bins), strict=True)
+    return tuple(
+        ReliabilityBin(
+            low=float(a[0]), high=float(a[-1]), confidence=float(a.mean()), observed=rate(int(b.sum()), len(b))
+        )
+        for a, b in parts
+        if len(a)
+    )
+
+
+def fit_temperature(logits: Float[Tensor, "N K"], targets: Tensor) -> float:
+    """The temperature of least log loss, 0.01..100; ``targets`` are class indices (N), or tags (N, K) of 0 and 1."""
+    z = logits.double()
+    b = torch.ones((), dtype=torch.float64)
+    for _ in range(_STEPS):
+        slope, curve = _derivatives(z, targets, b)
+        step = slope / curve.clamp(min=1e-12)
+        # At most half or double in one step: far from the minimum the curvature says little.
+        after = torch.minimum(torch.maximum(b - step, b / 2), b * 2).clamp(0.01, 100)
+        if bool((after - b).abs() < 1e-10 * b):
+            break
+        b = after
+    return float(1 / b)
+
+
+def _derivatives(z: Tensor, targets: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    if targets.ndim == 2:
+        p = (b * z).sigmoid()
+        return ((p - targets.double()) * z).mean(), (p * (1 - p) * z.square()).mean()
+    p = (b * z).softmax(1)
+    mean = (p * z).sum(1)
+    return (mean - z.gather(1, targets[:, None])[:, 0]).mean(), ((p * z.square()).sum(1) - mean.square()).mean()
+
+
+def per_example_log_loss(logits: Float[Tensor, "N K"], targets: Tensor) -> Float[Tensor, " N"]:
+    """The log loss of each example in nats; of tags the mean over them."""
+    if targets.ndim == 2:
+        return F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype), reduction="none").mean(1)
+    return F.cross_entropy(logits, targets, reduction="none")
+
+
+def temperature_scaling(
+    logits: Float[Tensor, "N K"], targets: Tensor, rng: torch.Generator, *, folds: int = 5, draws: int = 2000
+) -> TemperatureScaling:
+    """The temperature fitted on N ≥ ``folds`` examples, and whether it is worth keeping (see above)."""
+    n, z = len(logits), logits.double()
+    if n < folds:
+        raise ValueError(f"{n} examples; expected {folds} or more")
+    before, after = per_example_log_loss(z, targets), torch.empty(n, dtype=torch.float64)
+    for held in torch.randperm(n, generator=rng).tensor_split(folds):
+        rest = torch.ones(n, dtype=torch.bool)
+        rest[held] = False
+        after[held] = per_example_log_loss(z[held] / fit_temperature(z[rest], targets[rest]), targets[held])
+    gains = before - after
+    drawn = gains[torch.randint(n, (draws, n), generator=rng)].mean(1)
+    low, high = torch.quantile(drawn, torch.tensor(_ENDS, dtype=torch.float64)).tolist()
+    fitted, kept = fit_temperature(z, targets), low > 0
+    return TemperatureScaling(
+        temperature=fitted if kept else 1.0, fitted=fitted, kept=kept, loss_before=float(before.mean()),
+        loss_after=float(after.mean()), gain=CalibrationMetric(value=float(gains.mean()), n=n, interval=(low, high)),
+    )  # fmt: skip
+
+
+def temperature_if_better(logits: Float[Tensor, "N K"], targets: Tensor) -> float:
+    """What to divide the outputs by: the fitted temperature where it clearly gains, else, or with few examples, 1."""
+    if len(logits) < _MIN_EXAMPLES:
+        return 1.0
+    return temperature_scaling(logits, targets, torch.Generator().manual_seed(0)).temperature

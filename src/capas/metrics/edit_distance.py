@@ -1,0 +1,169 @@
+"""Errors of transcripts: character and word error rates (CER, WER) with what they are made of.
+
+    rate = (substitutions + deletions + insertions) / length of the reference          (over all lines together)
+
+counted on a shortest way from reference to reading (Levenshtein 1966; Wagner & Fischer 1974). Which of several shortest
+ways is taken is a convention; ours splits the errors as jiwer (rapidfuzz) does: a deletion where that is on a shortest
+way, an insertion where no substitution is, else the diagonal. The interval is a percentile bootstrap over
+lines, since errors within a line are not independent.
+
+Text is compared as it is, code point by code point: normalise (NFC) before, if that is wanted. Words are what
+whitespace separates.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edits:
+    """How a reading differs from its reference of ``length`` items; ``hits`` + substitutions + deletions = length."""
+
+    hits: int
+    substitutions: int
+    deletions: int
+    insertions: int
+
+    @property
+    def length(self) -> int:
+        """Items of the reference."""
+        return self.hits + self.substitutions + self.deletions
+
+    @property
+    def distance(self) -> int:
+        """The Levenshtein distance."""
+        return self.substitutions + self.deletions + self.insertions
+
+    def __add__(self, other: "Edits") -> "Edits":
+        return Edits(
+            hits=self.hits + other.hits,
+            substitutions=self.substitutions + other.substitutions,
+            deletions=self.deletions + other.deletions,
+            insertions=self.insertions + other.insertions,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ErrorRate:
+    """Errors per item of the reference: 0 is perfect, more than 1 is possible. ``lines`` were counted.
+
+    Where all references are empty, ``value`` is the number of insertions.
+    """
+
+    value: float
+    lines: int
+    interval: tuple[float, float]
+    edits: Edits
+
+    def as_json(self) -> dict[str, object]:
+        """The form that every ``--json`` uses for a rate, with the counts; ``n`` counts items of the reference."""
+        low, high = self.interval
+        counts = {
+            "substitutions": self.edits.substitutions,
+            "deletions": self.edits.deletions,
+            "insertions": self.edits.insertions,
+        }
+        interval = [round(low, 6), round(high, 6)]
+        return {
+            "value": round(self.value, 6),
+            "n": self.edits.length,
+            "interval": interval,
+            "lines": self.lines,
+        } | counts
+
+
+def count_edits(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> Edits:
+    """The edits on a shortest way from ``reference`` to ``hypothesis``, in O(len · len) time.
+
+    >>> edits("kitten", "sitting")
+    Edits(hits=4, substitutions=2, deletions=0, insertions=1)
+    """
+    same = _common_prefix(reference, hypothesis)
+    reference, hypothesis = reference[same:], hypothesis[same:]
+    tail = _common_prefix(reference[::-1], hypothesis[::-1])
+    reference, hypothesis = reference[: len(reference) - tail], hypothesis[: len(hypothesis) - tail]
+    found = _traceback(_distances(reference, hypothesis), reference, hypothesis)
+    return found + Edits(hits=same + tail, substitutions=0, deletions=0, insertions=0)
+
+
+def character_error_rate(references: Sequence[str], hypotheses: Sequence[str], *, seed: int = 0) -> ErrorRate:
+    """CER over all lines. Raises ValueError on no lines or differing numbers of them."""
+    return error_rate(references, hypotheses, seed=seed)
+
+
+def word_error_rate(references: Sequence[str], hypotheses: Sequence[str], *, seed: int = 0) -> ErrorRate:
+    """WER over all lines, words being what whitespace separates. Raises as ``character_error_rate``."""
+    return error_rate([line.split() for line in references], [line.split() for line in hypotheses], seed=seed)
+
+
+def error_rate(
+    references: Sequence[Sequence[Hashable]],
+    hypotheses: Sequence[Sequence[Hashable]],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> ErrorRate:
+    """The error rate over all lines with its 95 % interval (percentile bootstrap by line).
+
+    Raises ValueError on no lines or differing numbers of them.
+    """
+    if not references or len(references) != len(hypotheses):
+        raise ValueError(
+            f"{len(references)} references and {len(hypotheses)} readings; expected the same, and not none"
+        )
+    by_line = [count_edits(reference, reading) for reference, reading in zip(references, hypotheses, strict=True)]
+    total = sum(by_line, Edits(hits=0, substitutions=0, deletions=0, insertions=0))
+    interval = _interval([(line.distance, line.length) for line in by_line], seed, resamples)
+    return ErrorRate(value=_ratio(total.distance, total.length), lines=len(by_line), interval=interval, edits=total)
+
+
+def _ratio(distance: int, length: int) -> float:
+    # As jiwer: against an empty reference every insertion counts as one whole error.
+    return distance / max(1, length)
+
+
+def _interval(counts: list[tuple[int, int]], seed: int, resamples: int) -> tuple[float, float]:
+    lines = torch.tensor(counts, dtype=torch.double)
+    rng = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(lines), (resamples, len(lines)), generator=rng)
+    distance, length = torch.stack([lines[rows].sum(0) for rows in drawn]).unbind(1)
+    low, high = (distance / length.clamp(min=1)).quantile(torch.tensor([0.025, 0.975], dtype=torch.double)).tolist()
+    return low, high
+
+
+def _common_prefix(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
+    count = 0
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            break
+        count += 1
+    return count
+
+
+def _distances(reference: Sequence[Hashable], reading: Sequence[Hashable]) -> list[list[int]]:
+    # Row i, column j: the distance of the first i items of the reference from the first j of the reading.
+    rows = [list(range(len(reading) + 1))]
+    for i, wanted in enumerate(reference, 1):
+        above, row = rows[-1], [i]
+        for j, read in enumerate(reading, 1):
+            row.append(min(above[j - 1] + (wanted != read), above[j] + 1, row[j - 1] + 1))
+        rows.append(row)
+    return rows
+
+
+def _traceback(rows: list[list[int]], reference: Sequence[Hashable], reading: Sequence[Hashable]) -> Edits:
+    i, j = len(reference), len(reading)
+    hits = substitutions = deletions = insertions = 0
+    while i or j:
+        if i and rows[i][j] == rows[i - 1][j] + 1:
+            deletions, i = deletions + 1, i - 1
+        elif not i or (j and rows[i][j - 1] == rows[i - 1][j - 1] - 1):
+            insertions, j = insertions + 1, j - 1
+        else:
+            i, j = i - 1, j - 1
+            hits, substitutions = hits + (reference[i] == reading[j]), substitutions + (reference[i] != reading[j])
+    return Edits(hits=hits, substitutions=substitutions, deletions=deletions, insertions=insertions)

@@ -1,0 +1,120 @@
+"""Labels of tokens: how entities are written as labels (IOB1, IOB2, BIOES), and how well they are found. BILOU is read
+too: its L and U are the E and S of BIOES.
+
+An entity counts as found when its ends and its type are right (Tjong Kim Sang 2002, "Introduction to the CoNLL-2002
+Shared Task"). Ill-formed sequences are read as conlleval and seqeval read them: an I- (or E-) that continues nothing
+begins an entity, a change of type ends one. The interval is a percentile bootstrap over sentences, since entities of
+one sentence are not independent (Efron & Tibshirani 1993, Chapter 13).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from capas.decoding.label_schemes import (
+    labels_to_entities,
+)
+from capas.metrics.rate import Rate, rate
+
+BOOTSTRAP_RESAMPLES = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class F1Estimate:
+    """A figure in 0..1 with its 95 % bootstrap interval, from ``n`` sentences."""
+
+    value: float
+    n: int
+    interval: tuple[float, float]
+
+    def as_json(self) -> dict[str, object]:
+        """The form that every ``--json`` uses."""
+        low, high = self.interval
+        return {"value": round(self.value, 6), "n": self.n, "interval": [round(low, 6), round(high, 6)]}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EntityMetrics:
+    """``recall``: share of the entities that are found; ``precision``: share of what is found that is right."""
+
+    precision: Rate
+    recall: Rate
+    f1: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenLabelMetrics:
+    """All figures of a labeller on one set of sentences; ``f1`` is the micro-average over all entities."""
+
+    overall: EntityMetrics
+    f1: F1Estimate
+    per_kind: Mapping[str, EntityMetrics]
+    token_accuracy: Rate
+
+
+def token_label_metrics(
+    targets: Sequence[Sequence[str]],
+    predicted: Sequence[Sequence[str]],
+    *,
+    seed: int = 0,
+    resamples: int = BOOTSTRAP_RESAMPLES,
+) -> TokenLabelMetrics:
+    """Figures of ``predicted`` labels against ``targets``, sentence by sentence.
+
+    Raises ValueError when there is no sentence, or sentences differ in number or length.
+    """
+    if not targets or len(targets) != len(predicted) or any(map(_differ, targets, predicted)):
+        raise ValueError(
+            f"{len(targets)} and {len(predicted)} sentences; expected the same, of the same lengths, not none"
+        )
+    per_sentence = torch.zeros(len(targets), 3, dtype=torch.long)
+    hits, wanted, found = Counter[str](), Counter[str](), Counter[str]()
+    for row, (true, guess) in enumerate(zip(targets, predicted, strict=True)):
+        actual, called = labels_to_entities(true), labels_to_entities(guess)
+        both = set(actual) & set(called)
+        per_sentence[row] = torch.tensor([len(both), len(actual), len(called)])
+        for counter, items in ((hits, both), (wanted, actual), (found, called)):
+            counter.update(entity.kind for entity in items)
+    right = sum(
+        a == b for true, guess in zip(targets, predicted, strict=True) for a, b in zip(true, guess, strict=True)
+    )
+    overall = _figures(hits.total(), wanted.total(), found.total())
+    interval = bootstrap_f1(per_sentence, seed=seed, resamples=resamples)
+    return TokenLabelMetrics(
+        overall=overall,
+        f1=F1Estimate(value=overall.f1, n=len(targets), interval=interval),
+        per_kind={kind: _figures(hits[kind], wanted[kind], found[kind]) for kind in sorted(wanted | found)},
+        token_accuracy=rate(right, sum(map(len, targets))),
+    )
+
+
+def bootstrap_f1(counts_N3: Tensor, *, seed: int, resamples: int = BOOTSTRAP_RESAMPLES) -> tuple[float, float]:
+    """95 % interval of F1 from per-sentence counts (N, 3): right, true and called entities."""
+    rng = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(counts_N3), (resamples, len(counts_N3)), generator=rng)
+    right, true, called = torch.stack([counts_N3[rows].sum(0) for rows in drawn]).double().unbind(1)
+    f1 = 2 * right / (true + called).clamp(min=1)
+    low, high = f1.quantile(torch.tensor([0.025, 0.975], dtype=torch.double)).tolist()
+    return low, high
+
+
+def label_error_rate(targets: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Rate:
+    """The share of frames (or tokens) whose label is wrong. Raises ValueError on differing lengths."""
+    if len(targets) != len(predicted) or any(map(_differ, targets, predicted)):
+        raise ValueError("truth and prediction differ in number or lengths")
+    wrong = sum(
+        a != b for true, guess in zip(targets, predicted, strict=True) for a, b in zip(true, guess, strict=True)
+    )
+    return rate(wrong, sum(map(len, targets)))
+
+
+def _figures(hits: int, wanted: int, found: int) -> EntityMetrics:
+    f1 = 2 * hits / (wanted + found) if wanted + found else 0.0
+    return EntityMetrics(precision=rate(hits, found), recall=rate(hits, wanted), f1=f1)
+
+
+def _differ(true: Sequence[str], guess: Sequence[str]) -> bool:
+    return len(true) != len(guess)

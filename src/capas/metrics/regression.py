@@ -1,0 +1,75 @@
+"""A number per example: losses on the standardised target, figures with intervals, honest prediction intervals.
+
+Split conformal prediction: Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World", 2005; Lei, G'Sell,
+Rinaldo, Tibshirani & Wasserman, "Distribution-Free Predictive Inference for Regression", JASA 2018 (arXiv:1604.04173),
+Algorithm 2 (absolute residuals) and section 5.2 (divided by the difficulty σ(x)). With n examples that were not learned
+from, the interval is  ŷ ± q·σ(x),  q the ⌈(n + 1)(1 − α)⌉-th smallest of |y − ŷ| / σ(x): over draws of both sets it
+covers with probability ≥ 1 − α, whatever the network and the distribution, as long as examples are exchangeable.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MetricWithInterval:
+    """A figure of ``n`` examples with its 95 % interval; unlike a rate it may leave 0..1."""
+
+    value: float
+    n: int
+    interval: tuple[float, float]
+
+    def as_json(self) -> dict[str, object]:
+        """The form that every ``--json`` uses."""
+        low, high = self.interval
+        return {"value": round(self.value, 6), "n": self.n, "interval": [round(low, 6), round(high, 6)]}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegressionMetrics:
+    """Mean absolute and root mean squared error in the user's unit, and the share R² of the variance explained (below
+    0: worse than always answering the mean of these examples)."""
+
+    mae: MetricWithInterval
+    rmse: MetricWithInterval
+    r2: MetricWithInterval
+
+    def metrics_json(self) -> dict[str, object]:
+        """The figures of the whole set."""
+        return {"mae": self.mae.as_json(), "rmse": self.rmse.as_json(), "r2": self.r2.as_json()}
+
+
+def regression_metrics(
+    predicted: Float[Tensor, " N"], targets: Float[Tensor, " N"], *, seed: int = 0, draws: int = 1000
+) -> RegressionMetrics:
+    """Figures of N ≥ 2 predictions, both in the user's unit; intervals by drawing examples ``draws`` times."""
+    n = len(targets)
+    if n < 2:
+        raise ValueError(f"{n} examples; expected 2 or more")
+    errors, values = (predicted.double() - targets.double()).cpu(), targets.double().cpu()
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randint(n, (draws, n), generator=generator)
+    found = _errors(errors[None], values[None])
+    drawn = _errors(errors[rows], values[rows])
+    mae, rmse, r2 = (_figure(float(one), many, n) for one, many in zip(found, drawn, strict=True))
+    return RegressionMetrics(mae=mae, rmse=rmse, r2=r2)
+
+
+def _errors(errors: Float[Tensor, "R N"], values: Float[Tensor, "R N"]) -> tuple[Tensor, Tensor, Tensor]:
+    """MAE, RMSE and R² of each row; R² is NaN where the values of a row are all equal."""
+    squared = errors.square().mean(1)
+    variance = values.var(1, correction=0)
+    r2 = torch.where(variance > 0, 1 - squared / variance, math.nan)
+    return errors.abs().mean(1), squared.sqrt(), r2
+
+
+def _figure(value: float, drawn: Tensor, n: int) -> MetricWithInterval:
+    defined = drawn[~drawn.isnan()]
+    if not len(defined) or math.isnan(value):
+        return MetricWithInterval(value=math.nan, n=n, interval=(math.nan, math.nan))
+    ends = defined.quantile(torch.tensor([0.025, 0.975], dtype=drawn.dtype))
+    return MetricWithInterval(value=value, n=n, interval=(float(ends[0]), float(ends[1])))

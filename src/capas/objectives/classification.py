@@ -1,0 +1,96 @@
+"""One concept per example: cross-entropy with label smoothing and class weights.
+
+Label smoothing after Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7. Auxiliary outputs (of a
+network that returns a tuple while training, such as GoogLeNet) weigh 0.3 as in Szegedy et al. 2014, section 5.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from capas.objectives.base import Phase
+
+AUXILIARY_WEIGHT = 0.3
+
+
+@runtime_checkable
+class MixupWeights(Protocol):
+    """What was mixed into a batch: ``partner`` (N, rows of the same batch) and the ``weight`` (N, 0..1) of the own."""
+
+    @property
+    def partner(self) -> Tensor:
+        """N row numbers."""
+
+    @property
+    def weight(self) -> Tensor:
+        """N weights."""
+
+
+@runtime_checkable
+class ClassificationBatch(Protocol):
+    """What this task needs of a batch."""
+
+    @property
+    def inputs(self) -> object:
+        """What the network is called with."""
+
+    @property
+    def targets(self) -> Tensor:
+        """N class indices."""
+
+    @property
+    def mix(self) -> MixupWeights | None:
+        """Present when pictures were mixed in pairs."""
+
+
+class Classification:
+    """The objective of a classifier: ``network`` maps a batch's inputs to N×K logits (or a tuple, logits first)."""
+
+    def __init__(
+        self, network: nn.Module, *, label_smoothing: float = 0.0, class_weights: Tensor | None = None
+    ) -> None:
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing is {label_smoothing}; expected 0 ≤ value < 1")
+        self.network = network
+        self.label_smoothing = label_smoothing
+        self.class_weights = class_weights
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        return {"network": self.network}
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        return (Phase(name="correct", loss="loss", networks=("network",)),)
+
+    def losses(self, batch: ClassificationBatch, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
+        outputs = self.network(batch.inputs)
+        if isinstance(outputs, Tensor):
+            return {"loss": self.loss(outputs, batch)}
+        main, *auxiliary = outputs
+        loss = self.loss(main, batch)
+        return {"loss": loss + AUXILIARY_WEIGHT * sum(self.loss(logits, batch) for logits in auxiliary)}
+
+    def loss(self, logits: Float[Tensor, "N K"], batch: ClassificationBatch) -> Float[Tensor, ""]:
+        """Mean cross-entropy in nats of N×K ``logits``."""
+        if batch.mix is None:
+            return self.cross_entropy(logits, batch.targets).mean()
+        own = self.cross_entropy(logits, batch.targets) * batch.mix.weight
+        other = self.cross_entropy(logits, batch.targets[batch.mix.partner]) * (1 - batch.mix.weight)
+        return (own + other).mean()
+
+    def cross_entropy(self, logits: Float[Tensor, "N K"], labels: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
+        weights = None if self.class_weights is None else self.class_weights.to(logits.device)
+        return F.cross_entropy(
+            logits.float(), labels, weight=weights, label_smoothing=self.label_smoothing, reduction="none"
+        )
+
+
+def balanced_class_weights(labels: Int[Tensor, " N"], num_classes: int) -> Float[Tensor, " K"]:
+    """A weight per class, inverse to its frequency in ``labels``, so that the mean weight over the examples is one."""
+    counts = torch.bincount(labels, minlength=num_classes).clamp(min=1).float()
+    return len(labels) / (num_classes * counts)

@@ -1,0 +1,65 @@
+"""TODO docstring."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from capas.objectives.base import Phase
+
+_IGNORED = -100
+
+
+@runtime_checkable
+class TranslationBatch(Protocol):
+    """N pairs of texts, padded on the right; the target's tokens begin with the beginning and end with the end."""
+
+    @property
+    def source(self) -> Tensor:
+        """N×S tokens."""
+
+    @property
+    def source_lengths(self) -> Tensor:
+        """N lengths."""
+
+    @property
+    def target(self) -> Tensor:
+        """N×T tokens."""
+
+    @property
+    def target_lengths(self) -> Tensor:
+        """N lengths, counting beginning and end."""
+
+
+class Translation:
+    """The objective: ``network`` maps source N×S, lengths N and target N×T to logits N×T×V of the next tokens."""
+
+    def __init__(self, network: nn.Module, *, label_smoothing: float = 0.1) -> None:
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing is {label_smoothing}; expected 0 ≤ value < 1")
+        self.network = network
+        self.label_smoothing = label_smoothing
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        return {"network": self.network}
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        return (Phase(name="correct", loss="loss", networks=("network",)),)
+
+    def losses(self, batch: TranslationBatch, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
+        given, wanted = batch.target[:, :-1], batch.target[:, 1:]
+        logits = self.network(batch.source, batch.source_lengths, given)
+        places = torch.arange(wanted.shape[1], device=wanted.device)
+        wanted = wanted.masked_fill(places >= batch.target_lengths[:, None] - 1, _IGNORED)
+        return {"loss": self.loss(logits, wanted)}
+
+    def loss(self, logits: Float[Tensor, "N T V"], targets: Int[Tensor, "N T"]) -> Float[Tensor, ""]:
+        """Mean smoothed cross-entropy per token in nats."""
+        return F.cross_entropy(
+            logits.flatten(0, 1).float(), targets.flatten(), ignore_index=_IGNORED, label_smoothing=self.label_smoothing
+        )

@@ -1,0 +1,129 @@
+"""How a transcript is normalised: by explicit rules, abbreviations kept or expanded.
+
+Rules are a table in a TOML file, of which some come with Capas (``pages/rules``):
+
+    name = "medieval-latin"
+    form = "NFC"                    # Unicode's form of the result
+    replace = [
+        ["ꝑ", "per"],               # in this order; the first is a regular expression
+        ["([aeiou])\\u0303(?=[bmp])", "\\\\1m"],
+    ]
+
+They are applied to one word (what stands between spaces) after the other, letters and the marks above them apart (NFD),
+without regard to capitals: what begins with a capital letter becomes something that does. A word stays a word, so that
+what was written and what was made of it can stand beside each other; what no rule names stays as it is written.
+"""
+
+import json
+import re
+import tomllib
+import unicodedata
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from capas.core.errors import CapasError
+from capas.core.files import content_hash
+from capas.page_formats.page import Page
+
+KEPT: Final = "kept"
+BUILT_IN: Final = (KEPT, "castellano", "medieval-latin", "old-french")
+
+
+def _compiles(pair: tuple[str, str]) -> tuple[str, str]:
+    pattern, to = pair
+    try:
+        fits = re.compile(pattern).search("") is None
+        re.sub(f"(?:{pattern})?()", to, "")
+    except (re.error, IndexError) as error:
+        raise ValueError(f"{pattern} → {to}: {error}") from error
+    if not fits or re.search(r"\s", to):
+        raise ValueError(f"{pattern} → {to}: finds nothing at all, or makes two words of one")
+    return pair
+
+
+class NormalisationRules(BaseModel):
+    """``replace``: regular expressions over decomposed text and what takes their place, in this order; ``form`` of the
+    result; ``note``: what is ambiguous, and how it is decided."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    form: Literal["NFC", "NFD", "NFKC", "NFKD"] = "NFC"
+    note: str = ""
+    replace: tuple[Annotated[tuple[str, str], AfterValidator(_compiles)], ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """BLAKE2b-128 of what the rules do; their name does not count."""
+        return content_hash(json.dumps([self.form, self.replace]).encode())
+
+    @property
+    def description(self) -> str:
+        """Name and hash, for the provenance of a file."""
+        return f"{self.name} ({self.hash})"
+
+    def as_toml(self) -> str:
+        """The file that says them."""
+        # A string or a list of JSON is one of TOML too.
+        told = {name: json.dumps(value, ensure_ascii=False) for name, value in self.model_dump(mode="json").items()}
+        return "".join(f"{name} = {value}\n" for name, value in told.items())
+
+    def apply(self, text: str) -> str:
+        """``text`` with each of its words normalised; the spaces stay.
+
+        >>> rules_of("medieval-latin").applied("ꝑ omnia  secula ſeculorũ")
+        'per omnia  secula seculorum'
+        """
+        return re.sub(r"\S+", lambda word: self._word(word[0]), text)
+
+    def _word(self, word: str) -> str:
+        word = unicodedata.normalize("NFD", word)
+        for pattern, to in self.replace:
+            word = re.sub(pattern, lambda found, to=to: _like(found, to), word, flags=re.IGNORECASE)  # type: ignore[misc]
+        return unicodedata.normalize(self.form, word)
+
+
+def _like(found: re.Match[str], to: str) -> str:
+    put = found.expand(to)
+    return put[:1].upper() + put[1:] if found[0][:1].isupper() else put
+
+
+def load_rules(name: str) -> NormalisationRules:
+    """Rules by the name of a table of ours or by that of a TOML file. Raises CapasError ``rules_unknown``,
+    ``rules_broken``."""
+    if name == KEPT:
+        return NormalisationRules(name=KEPT)
+    if name in BUILT_IN:
+        return _read(files("capas.page_formats").joinpath("rules", f"{name}.toml").read_text(encoding="utf-8"), name)
+    if not Path(name).is_file():
+        raise CapasError("rules_unknown", received=name, known=", ".join(BUILT_IN))
+    try:
+        return _read(Path(name).read_text(encoding="utf-8"), name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CapasError("rules_broken", where=name, received=str(error)) from error
+
+
+def _read(content: str, where: str) -> NormalisationRules:
+    try:
+        return NormalisationRules.model_validate(tomllib.loads(content))
+    except tomllib.TOMLDecodeError as error:
+        raise CapasError("rules_broken", where=where, received=str(error)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        received = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        raise CapasError("rules_broken", where=where, received=received) from error
+
+
+def normalise_page(page: Page, rules: NormalisationRules) -> Page:
+    """``page`` with the text of its lines and words normalised; what was written stands in ``written``."""
+    lines = tuple(
+        replace(
+            line, text=text, original_text=line.text if text != unicodedata.normalize("NFC", line.text) else "",
+            words=tuple(replace(word, text=rules.apply(word.text)) for word in line.words),
+        )
+        for line in page.lines for text in [rules.apply(line.text)]
+    )  # fmt: skip
+    return replace(page, lines=lines)

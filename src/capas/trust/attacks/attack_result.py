@@ -1,0 +1,76 @@
+"""What an attack on one input came to."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from capas.engine.recipe import Prediction
+from capas.trust.subjects.image_inputs import image_to_array
+
+MASK_FOOLED = 0.5
+ENLARGED = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttackResult:
+    """``before`` and ``after`` are the answers, ``noise`` that after noise of the same size by chance. ``facts`` say
+    what changed; ``files`` show it, by ending. ``share``: of a mask, how much of it became another class, or the wanted
+    one."""
+
+    before: Prediction
+    after: Prediction
+    noise: Prediction | None
+    facts: Mapping[str, object]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    text: str | None = None
+    share: float | None = None
+
+    @property
+    def fooled(self) -> bool:
+        """Whether the answer is another: of a mask, that of half of the pixels."""
+        if self.share is not None:
+            return self.share >= MASK_FOOLED
+        return self.before.prediction != self.after.prediction
+
+    def as_json(self) -> dict[str, object]:
+        """The form of ``capas attack --json``."""
+        return {
+            "input": self.before.input,
+            "fooled": self.fooled,
+            "before": {"prediction": self.before.prediction, "probability": self.before.probability},
+            "after": {"prediction": self.after.prediction, "probability": self.after.probability},
+            "noise": None if self.noise is None else {"prediction": self.noise.prediction,
+                                                      "probability": self.noise.probability},
+            **self.facts,
+        }  # fmt: skip
+
+
+def perturbation_facts(x: Float[Tensor, "1 C H W"], adversarial: Float[Tensor, "1 C H W"]) -> dict[str, object]:
+    """How much of a picture changed, as shares of its range and of its values."""
+    difference = (adversarial - x).abs()
+    return {
+        "largest_change": round(float(difference.max()), 6),
+        "mean_change": round(float(difference.mean()), 6),
+        "changed_share": round(float((difference > 0).float().mean()), 6),
+    }
+
+
+def perturbation_images(
+    x: Float[Tensor, "1 C H W"], adversarial: Float[Tensor, "1 C H W"], eps: float
+) -> dict[str, bytes]:
+    """The changed picture, and the change, ten times as strong where that fits."""
+    shown = 0.5 + (adversarial - x) * min(ENLARGED, 0.5 / max(1e-6, eps))
+    return {".attacked.png": png(image_to_array(adversarial[0])), ".change.png": png(image_to_array(shown[0]))}
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """A picture as a file."""
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()

@@ -1,0 +1,80 @@
+"""Where the attention of a network goes: from which words the vector of a text is gathered.
+
+- rollout: Abnar & Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020 (arXiv:2005.00928), Section 3:
+  R = Ā_L ⋯ Ā_1 with Ā_l = (A_l + I)/2, A_l the mean over the heads and I for the residual connection;
+- the last layer: A_L alone.
+
+The vector of a text is the mean over its places, so a place has the mean of its column, and a word the sum of its
+pieces. Attention is a weak explanation (Jain & Wallace, "Attention is not Explanation", NAACL 2019, arXiv:1902.10186:
+very different attention often gives the same answer), so its maps have to pass the checks of all others.
+
+Shapes: H heads, T places, P words.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate, pairwise
+from types import MappingProxyType
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from capas.engine.recipes.single_output.inputs import InputReader
+from capas.engine.recipes.single_output.text.encodings import SentenceEmbeddingEncoding, TfidfEncoding
+from capas.engine.recipes.single_output.text.predictor import TextReader
+from capas.networks.sequence.attention import MultiHeadAttention, capture_attention
+
+
+def rollout(layers: Sequence[Float[Tensor, "_ T T"]]) -> Float[Tensor, "T T"]:
+    """What each place has gathered from each after all ``layers``, the first one first; rows sum to one."""
+    heads = [layer.mean(0) for layer in layers]
+    flow = torch.eye(len(heads[0]), dtype=heads[0].dtype)
+    for mean in heads:
+        flow = (mean + torch.eye(len(mean), dtype=mean.dtype)) / 2 @ flow
+    return flow
+
+
+def last_layer(layers: Sequence[Float[Tensor, "_ T T"]]) -> Float[Tensor, "T T"]:
+    """Where the heads of the last of the ``layers`` look, on average; rows sum to one."""
+    return layers[-1].mean(0)
+
+
+ATTENTION_METHODS: Final[Mapping[str, Callable[[Sequence[Tensor]], Tensor]]] = MappingProxyType(
+    {"attention_rollout": rollout, "attention_last": last_layer}
+)
+
+
+def attention_network(reader: InputReader[object]) -> nn.Module | None:
+    """The network by whose attention a text is read; None where none is."""
+    if not isinstance(reader, TextReader):
+        return None
+    network = reader.encoding.encoder if isinstance(reader.encoding, SentenceEmbeddingEncoding) else reader.network
+    return network if any(isinstance(part, MultiHeadAttention) for part in network.modules()) else None
+
+
+@torch.no_grad()
+def attention_to_words(reader: TextReader, words: Sequence[str], text: str) -> dict[str, Float[Tensor, " P"]]:
+    """The share of each of the first ``words`` of ``text``, 0..1, by every way of ``ATTENTION_METHODS``; nothing where the
+    network has no attention. What is left to 1 went to the rest of the text."""
+    network = attention_network(reader)
+    if network is None:
+        return {}
+    with capture_attention(network) as kept:
+        reader.network(reader.collate([text]))
+    layers = [weights[0] for weights in kept.values()]
+    ends = list(accumulate(_pieces(reader, words), initial=int(isinstance(reader.encoding, SentenceEmbeddingEncoding))))
+    found = {}
+    for name, way in ATTENTION_METHODS.items():
+        shares = way(layers).mean(0)
+        found[name] = torch.stack([shares[start:end].sum() for start, end in pairwise(ends)])
+    return found
+
+
+def _pieces(reader: TextReader, words: Sequence[str]) -> list[int]:
+    """In how many places each word is read."""
+    code = reader.encoding
+    assert not isinstance(code, TfidfEncoding)
+    if isinstance(code, SentenceEmbeddingEncoding):
+        return [len(code.pieces.encode(word)) - 2 for word in words]  # without [CLS] and [SEP]
+    return [len(code.vocabulary.encode(word)) for word in words]

@@ -1,0 +1,151 @@
+"""What an input is made of, and what the answer becomes without each part: words, columns, stretches of time.
+
+Leaving out one part at a time asks nothing of the network but answers, so it is the same for all of them (Zeiler &
+Fergus 2014 for pictures; Li, Monroe & Jurafsky 2016, "Understanding Neural Networks through Representation Erasure",
+arXiv:1612.08220, for words). What only several parts together bring about it does not see.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from capas.data.collections import TableRows
+from capas.data.tabular.io import Cell
+from capas.data.tabular.preprocess import TabularPreprocessing
+from capas.engine.recipe import Item
+from capas.engine.recipes.single_output.audio.predictor import AudioReader
+from capas.engine.recipes.single_output.tabular.predictor import TabularReader
+from capas.engine.recipes.single_output.text.predictor import TextReader
+from capas.trust.subjects.single_output import ModelUnderTest
+
+MAX_WORDS = 200
+TIME_SEGMENTS = 24
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AblationFeatures:
+    """The ``names`` of an input's parts; ``keep`` makes a prepared input of those that are wanted."""
+
+    names: Sequence[str]
+    keep: Callable[[Bool[Tensor, " P"]], object]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeatureAttributions:
+    """``weights`` (P): how much of the score each part brings; ``score`` is that of the whole input. Of a class the
+    score is its probability, of a number the value."""
+
+    names: Sequence[str]
+    weights: Tensor
+    score: float
+
+
+ScoreFunction = Callable[[Sequence[object]], Float[Tensor, " B"]]
+
+
+def ablation_features_of(subject: ModelUnderTest, position: int) -> AblationFeatures | None:
+    """The parts of an example of the record; None where the medium has none (pictures have places instead)."""
+    reader, inputs, index = subject.reader, subject.inputs, subject.run_context.indices[position]
+    if isinstance(reader, TabularReader) and isinstance(inputs, TableRows):
+        return column_features(reader, inputs.row(index), baseline_cells(reader.preparation))
+    return ablation_features_of_prepared(subject, reader.preprocess_example(inputs, index))
+
+
+def ablation_features_of_prepared(subject: ModelUnderTest, prepared: object) -> AblationFeatures | None:
+    """The same for an input that was prepared already; rows cannot be taken apart any more."""
+    reader = subject.reader
+    if isinstance(reader, TextReader) and isinstance(prepared, str):
+        return word_features(prepared)
+    if isinstance(reader, AudioReader) and isinstance(prepared, np.ndarray):
+        return time_segment_features(prepared, reader.preparation.rate)
+    return None
+
+
+def word_features(text: str) -> AblationFeatures:
+    """The first 200 words, in order; the rest stays as it is."""
+    words = text.split()
+    first, rest = words[:MAX_WORDS], words[MAX_WORDS:]
+
+    def keep(kept_mask: Bool[Tensor, " P"]) -> str:
+        kept = [word for word, there in zip(first, kept_mask.tolist(), strict=True) if there]
+        return " ".join([*kept, *rest]) or " "
+
+    return AblationFeatures(names=first, keep=keep)
+
+
+def baseline_cells(preparation: TabularPreprocessing) -> dict[str, Cell]:
+    """A typical cell of every column: the mean of numbers, the commonest category; dates are missing."""
+    return {
+        column.name: column.mean[0] if column.kind == "number" else column.values[0] if column.values else None
+        for column in preparation.columns
+    }
+
+
+def column_features(reader: TabularReader, row: Mapping[str, Cell], baseline: Mapping[str, Cell]) -> AblationFeatures:
+    """The columns that the model reads; one that is left out gets a typical cell instead: what is missing would tell
+    something too."""
+    names = [column.name for column in reader.preparation.columns]
+
+    def keep(kept_mask: Bool[Tensor, " P"]) -> object:
+        held = {
+            name: row.get(name) if there else baseline[name]
+            for name, there in zip(names, kept_mask.tolist(), strict=True)
+        }
+        return reader.preparation.encode([held])
+
+    return AblationFeatures(names=names, keep=keep)
+
+
+def time_segment_features(wave: NDArray[np.float32], sample_rate: int) -> AblationFeatures:
+    """24 stretches of time, silent where they are left out."""
+    edges = np.linspace(0, len(wave), TIME_SEGMENTS + 1).round().astype(int)
+    names = [f"{a / sample_rate:.2f}–{b / sample_rate:.2f} s" for a, b in pairwise(edges.tolist())]
+
+    def keep(kept_mask: Bool[Tensor, " P"]) -> NDArray[np.float32]:
+        kept = wave.copy()
+        for there, a, b in zip(kept_mask.tolist(), edges[:-1], edges[1:], strict=True):
+            if not there:
+                kept[a:b] = 0
+        return kept
+
+    return AblationFeatures(names=names, keep=keep)
+
+
+def tabular_row_of(item: Item) -> Mapping[str, Cell]:
+    """The cells of a row as the user gave it."""
+    assert isinstance(item.content, Mapping)
+    return item.content
+
+
+def score_function_of(subject: ModelUnderTest, output: int) -> ScoreFunction:
+    """The probability of a class or tag, or a number's value."""
+    return lambda prepared: subject.predictions(prepared)[:, output].float()
+
+
+def leave_one_out_attributions(features: AblationFeatures, score: ScoreFunction) -> FeatureAttributions:
+    """What the score loses without each part."""
+    count = len(features.names)
+    kept_mask = torch.cat([torch.ones(1, count, dtype=torch.bool), ~torch.eye(count, dtype=torch.bool)])
+    scores = score([features.keep(row) for row in kept_mask])
+    return FeatureAttributions(names=features.names, weights=scores[0] - scores[1:], score=float(scores[0]))
+
+
+def ablation_curves(
+    features: AblationFeatures, score: ScoreFunction, order: Sequence[int], shares: Sequence[float]
+) -> tuple[Float[Tensor, " S"], Float[Tensor, " S"]]:
+    """Deletion and insertion (Petsiuk, Das & Saenko 2018): the score when the first ``shares`` of ``order`` are left
+    out, and when they are all there is."""
+    count = len(features.names)
+    rows = []
+    for share in shares:
+        first = torch.zeros(count, dtype=torch.bool)
+        first[list(order[: round(share * count)])] = True
+        rows += [~first, first]
+    scores = score([features.keep(row) for row in rows])
+    return scores[0::2], scores[1::2]

@@ -1,0 +1,36 @@
+"""The ways of making maps that every report tries, and the network with random weights that they are checked by."""
+
+import torch
+from torch import Tensor
+
+from capas.engine.recipes.single_output.image.predictor import ImageReader
+from capas.trust.explanations.parameter_randomization import SaliencyFunction, with_randomized_parameters
+from capas.trust.explanations.saliency import grad_cam, gradient, integrated_gradients, occlusion
+from capas.trust.subjects.image_inputs import UnitRangeImageModel
+from capas.trust.subjects.model_functions import ForwardFunction
+from capas.trust.subjects.single_output import ModelUnderTest
+
+
+def saliency_functions(baseline: Tensor, steps: int) -> dict[str, SaliencyFunction]:
+    """The methods that are tried."""
+
+    def integrated(forward: ForwardFunction, x: Tensor, classes: Tensor) -> Tensor:
+        return integrated_gradients(forward, x, classes, baseline=baseline, steps=steps)
+
+    def covered(forward: ForwardFunction, x: Tensor, classes: Tensor) -> Tensor:
+        return occlusion(forward, x, classes, fill=baseline)
+
+    return {"integrated_gradients": integrated, "occlusion": covered, "gradient": gradient}
+
+
+def grad_cam_map(forward: ForwardFunction, x: Tensor, classes: Tensor) -> Tensor:
+    """Grad-CAM on the last map of 4×4 or more."""
+    assert isinstance(forward, UnitRangeImageModel)
+    return grad_cam(forward.feature_map_and_logits, x, classes)
+
+
+def randomized_forward(subject: ModelUnderTest, rng: torch.Generator) -> ForwardFunction:
+    """The model with random weights."""
+    reader = subject.reader
+    assert isinstance(reader, ImageReader)
+    return UnitRangeImageModel(ImageReader(with_randomized_parameters(reader.network, rng).eval(), reader.preparation))

@@ -1,0 +1,71 @@
+"""TODO docstring."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def cross_validate(
+    n: int, num_classes: int, rng: torch.Generator, fit_predict: Callable[[Tensor, Tensor], Tensor], *, folds: int = 5
+) -> Float[Tensor, "n K"]:
+    """Probabilities of each of n examples from a model that learned the other folds.
+
+    ``fit_predict(learn, held)`` trains on the rows ``learn`` and gives the probabilities of the rows ``held`` (H, K).
+    """
+    if n < folds or folds < 2:
+        raise ValueError(f"{n} examples, {folds} folds; expected 2 folds or more and as many examples")
+    found = torch.empty(n, num_classes)
+    for held in torch.randperm(n, generator=rng).tensor_split(folds):
+        rest = torch.ones(n, dtype=torch.bool)
+        rest[held] = False
+        found[held] = fit_predict(rest.nonzero()[:, 0], held)
+    return found
+
+
+def out_of_sample_probabilities(
+    features: Float[Tensor, "N D"],
+    labels: Int[Tensor, " N"],
+    num_classes: int,
+    rng: torch.Generator,
+    *,
+    folds: int = 5,
+    penalty: float = 0.1,
+) -> Float[Tensor, "N K"]:
+    """Probabilities of each example from a logistic regression on the other folds; rows sum to one.
+
+    Features are centred and brought to one scale for all; ``penalty`` times half the squared weights is added to the
+    mean loss in nats. The features may come from a network only if it has not learned these labels, or it has copied
+    the wrong ones into them.
+    """
+    rows = features.float()
+
+    def answer(learn: Tensor, held: Tensor) -> Tensor:
+        centre = rows[learn].mean(0)
+        scale = (rows[learn] - centre).square().mean().sqrt().clamp(min=1e-6)
+        weight = _logistic((rows[learn] - centre) / scale, labels[learn], num_classes, penalty)
+        return (_with_one((rows[held] - centre) / scale) @ weight).softmax(1)
+
+    return cross_validate(len(rows), num_classes, rng, answer, folds=folds)
+
+
+def _with_one(rows: Tensor) -> Tensor:
+    return torch.cat([rows, torch.ones(len(rows), 1)], dim=1)
+
+
+def _logistic(x: Tensor, labels: Tensor, num_classes: int, penalty: float) -> Tensor:
+    """(D + 1, K) weights, the last row the bias, which is not penalised; LBFGS, at most 60 steps."""
+    rows = _with_one(x)
+    weight = torch.zeros(rows.shape[1], num_classes, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weight], max_iter=60, history_size=8, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(rows @ weight, labels) + penalty / 2 * weight[:-1].square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return weight.detach()

@@ -1,0 +1,177 @@
+"""What notices that an input is unlike the training data; kept beside the bundle, so that ``predict`` can refuse.
+
+Scores: the distance to the nearest training examples in what the last layer is given (``knn``), the same with an
+earlier map beside (``nearest_wide``, pictures), the energy of the outputs (classes), and how badly an autoencoder of
+the training pictures draws it (``autoencoder``). One that takes noise for its own is switched off (``outliers``,
+``unusual`` and ``autoencoder`` say where each comes from).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from capas.bundle.card import Card
+from capas.core.errors import CapasError
+from capas.core.files import write_atomic
+from capas.engine.recipes.single_output.image.predictor import ImageReader
+from capas.engine.recipes.single_output.inputs import InputReader
+from capas.trust.ood.autoencoder import ReconstructionScore
+from capas.trust.ood.scores import KNNScore, energy
+from capas.trust.ood.threshold import FisherCombination
+from capas.trust.subjects.feature_hooks import BATCH, ModelOutputs, forward_with_features
+from capas.trust.subjects.image_inputs import images_to_unit_range
+from capas.trust.subjects.run_context import RunContext
+from capas.trust.subjects.single_output import ModelUnderTest, SplitOutputs
+from capas.trust.subjects.structured import OODFeatures
+
+DETECTOR_FILE: Final = "unlike.safetensors"
+FORMAT: Final = "capas-unlike-1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OODDetector:
+    """The fitted scores; those of ``combination`` count. ``weights_hash`` is the hash of the model that they belong to."""
+
+    knn: KNNScore | None
+    knn_multilayer: KNNScore | None
+    autoencoder: ReconstructionScore | None
+    combination: FisherCombination | None
+    uses_energy: bool
+    target_fpr: float
+    weights_hash: str
+
+    def scores(
+        self,
+        reader: InputReader[object],
+        prepared: Sequence[object],
+        outputs: ModelOutputs | SplitOutputs | None = None,
+    ) -> dict[str, Tensor]:
+        """Every score of prepared inputs (N each); ``outputs`` where the network has been asked already."""
+        found = forward_with_features(reader, prepared) if outputs is None else outputs
+        scores = {} if self.knn is None else {"nearest": self.knn.score(found.features)}
+        if self.uses_energy:
+            scores["energy"] = energy(found.outputs)
+        if self.knn_multilayer is not None:
+            scores["nearest_wide"] = self.knn_multilayer.score(found.multilayer_features)
+        if self.autoencoder is not None:
+            parts = [prepared[start : start + BATCH] for start in range(0, len(prepared), BATCH)]
+            drawn = [self.autoencoder.reconstruct(images_to_unit_range(part)).dissimilarity for part in parts]
+            scores["reconstruction"] = torch.cat(drawn)
+        return scores
+
+    def structured_scores(self, ood_features: Sequence[OODFeatures]) -> dict[str, Tensor]:
+        """The same (N each) for a model with many answers per example; of several views the mean counts."""
+        scores: dict[str, Tensor] = {}
+        if self.knn is not None:
+            scores["nearest"] = self.knn.score(
+                torch.stack([one.features for one in ood_features if one.features is not None])
+            )
+        if self.autoencoder is not None:
+            views = [one.views for one in ood_features if one.views is not None]
+            drawn = [self.autoencoder.reconstruct(part).dissimilarity.mean() for part in views]
+            scores["reconstruction"] = torch.stack(drawn)
+        return scores
+
+    def heatmap(self, prepared: object) -> Tensor | None:
+        """Where a picture could not be redrawn (H, W), 0..1; None for what is no picture."""
+        return None if self.autoencoder is None else self.image_heatmap(images_to_unit_range([prepared]))
+
+    def image_heatmap(self, picture: Float[Tensor, "1 C H W"]) -> Tensor | None:
+        """The same of a picture in 0..1."""
+        if self.autoencoder is None:
+            return None
+        heat = self.autoencoder.reconstruct(picture).heatmap[0]
+        return heat / heat.max().clamp(min=0.25)
+
+    def save(self, folder: Path) -> None:
+        """Write it into the bundle's ``folder``. Raises CapasError."""
+        assert self.combination is not None
+        parts: dict[str, Mapping[str, Tensor]] = {"combined": self.combination.tensors()}
+        if self.knn is not None:
+            parts["nearest"] = self.knn.tensors()
+        if self.knn_multilayer is not None:
+            parts["wide"] = self.knn_multilayer.tensors()
+        if self.autoencoder is not None:
+            parts["reconstruction"] = self.autoencoder.tensors()
+        tensors = {f"{part}/{name}": t.contiguous() for part, held in parts.items() for name, t in held.items()}
+        about = {"format": FORMAT, "weights": self.weights_hash, "false_alarms": repr(self.target_fpr),
+                 "energetic": repr(self.uses_energy)}  # fmt: skip
+        write_atomic(folder / DETECTOR_FILE, save(tensors, metadata=about))
+
+
+def fit_detector(subject: ModelUnderTest, rng: torch.Generator, *, with_autoencoder: bool) -> OODDetector:
+    """The scores, fitted to the training examples; ``combination`` follows from the calibration examples. Without
+    ``with_autoencoder`` no autoencoder is trained."""
+    train, labels = subject.train, subject.train.targets
+    if labels.ndim > 1:
+        labels = torch.zeros(len(train), dtype=torch.long)
+    pictures = isinstance(subject.reader, ImageReader)
+    return OODDetector(
+        knn=KNNScore.fit(train.features, labels, rng),
+        knn_multilayer=KNNScore.fit(train.multilayer_features, labels, rng) if pictures else None,
+        autoencoder=ReconstructionScore.fit(images_to_unit_range(train.prepared), rng)
+        if pictures and with_autoencoder
+        else None,
+        combination=None,
+        uses_energy=subject.run_context.task == "classify",
+        target_fpr=subject.run_context.config.trust.target_fpr,
+        weights_hash=subject.run_context.card.weights.hash,
+    )
+
+
+def fit_structured_detector(
+    run_context: RunContext, ood_features: Sequence[OODFeatures], rng: torch.Generator, *, with_autoencoder: bool
+) -> OODDetector:
+    """The same for a model with many answers per example, from what its training examples look like."""
+    features = [one.features for one in ood_features if one.features is not None]
+    views = [one.views for one in ood_features if one.views is not None]
+    return OODDetector(
+        knn=KNNScore.fit(torch.stack(features), torch.zeros(len(features), dtype=torch.long), rng)
+        if features
+        else None,
+        knn_multilayer=None,
+        autoencoder=ReconstructionScore.fit(torch.cat(views), rng) if views and with_autoencoder else None,
+        combination=None,
+        uses_energy=False,
+        target_fpr=run_context.config.trust.target_fpr,
+        weights_hash=run_context.card.weights.hash,
+    )
+
+
+def load_detector(folder: Path, card: Card) -> OODDetector | None:
+    """The detector of the bundle in ``folder``; None where none was made. Raises CapasError ``detector_damaged``."""
+    path = folder / DETECTOR_FILE
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(str(path), framework="pt") as stream:
+            about = stream.metadata() or {}
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (no mapping)
+        if about.get("format") != FORMAT or about.get("weights") != card.weights.hash:
+            raise ValueError(f"{about.get('format')}, {about.get('weights', '')[:8]}")
+        return _restored(tensors, about)
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise CapasError("detector_damaged", where=path, received=str(error)[:200]) from error
+
+
+def _restored(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> OODDetector:
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        part, _, own = name.partition("/")
+        parts.setdefault(part, {})[own] = tensor
+    return OODDetector(
+        knn=KNNScore.from_tensors(parts["nearest"]) if "nearest" in parts else None,
+        knn_multilayer=KNNScore.from_tensors(parts["wide"]) if "wide" in parts else None,
+        autoencoder=ReconstructionScore.from_tensors(parts["reconstruction"]) if "reconstruction" in parts else None,
+        combination=FisherCombination.from_tensors(parts["combined"]),
+        uses_energy=about["energetic"] == "True",
+        target_fpr=float(about["false_alarms"]),
+        weights_hash=about["weights"],
+    )

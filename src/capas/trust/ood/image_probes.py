@@ -1,0 +1,66 @@
+"""Pictures that a network should not take for its own: made from the test pictures, so that every report has them.
+
+Each probe gets pictures (B, C, H, W) in 0..1 and a generator, and gives as many of the same size:
+
+- noise: every value drawn evenly from 0..1;
+- rotated: a quarter turn to the left, brought back to (H, W) where the sides differ;
+- inverted: 1 − x;
+- tiles: cut into 4×4 tiles that change places, the same content without its shape;
+- blank: one even grey per picture.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+TILES: Final = 4
+
+ImageProbe = Callable[[Tensor, torch.Generator], Tensor]
+
+
+def noise(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Tensor, "B C H W"]:
+    """Every value drawn evenly from 0..1."""
+    return torch.rand(pictures.shape, generator=rng)
+
+
+def rotated(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Tensor, "B C H W"]:
+    """A quarter turn to the left; nothing is drawn."""
+    turned = torch.rot90(pictures, 1, (2, 3))
+    if turned.shape == pictures.shape:
+        return turned
+    return F.interpolate(turned, size=pictures.shape[2:], mode="bilinear", align_corners=False, antialias=True)
+
+
+def inverted(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Tensor, "B C H W"]:
+    """Light for dark; nothing is drawn."""
+    return 1 - pictures
+
+
+def tiles(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Tensor, "B C H W"]:
+    """4×4 tiles in an order drawn for each picture; what does not divide by four stays at the right and bottom edge."""
+    n, c, height, width = pictures.shape
+    h, w = height // TILES, width // TILES
+    if min(h, w) < 1:
+        raise ValueError(f"pictures are {height}×{width}; expected {TILES} pixels or more a side")
+    cut = pictures[..., : h * TILES, : w * TILES].reshape(n, c, TILES, h, TILES, w)
+    cut = cut.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
+    order = torch.rand(n, TILES * TILES, generator=rng).argsort(1)
+    moved = cut[torch.arange(n)[:, None], order].reshape(n, TILES, TILES, c, h, w).permute(0, 3, 1, 4, 2, 5)
+    shuffled = pictures.clone()
+    shuffled[..., : h * TILES, : w * TILES] = moved.reshape(n, c, h * TILES, w * TILES)
+    return shuffled
+
+
+def blank(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Tensor, "B C H W"]:
+    """One grey per picture, drawn evenly from 0..1."""
+    return torch.rand(len(pictures), 1, 1, 1, generator=rng).expand(pictures.shape).clone()
+
+
+IMAGE_PROBES: Final[Mapping[str, ImageProbe]] = MappingProxyType(
+    {"noise": noise, "rotated": rotated, "inverted": inverted, "tiles": tiles, "blank": blank}
+)

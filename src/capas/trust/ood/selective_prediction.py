@@ -1,0 +1,153 @@
+"""A model that answers only what resembles its training data; anything else is refused, with the reason and where."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from capas.core.i18n import say
+from capas.core.number_format import format_percent
+from capas.engine.predict import Model, load_model
+from capas.engine.recipe import Item, Prediction
+from capas.engine.recipes.segmentation.predictor import SegmentationInput
+from capas.engine.recipes.shared.image_items import read_image_item
+from capas.engine.recipes.single_output.image.predictor import ImageReader
+from capas.engine.recipes.single_output.inputs import InputReader
+from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
+from capas.trust.explanations.heatmap_upsampling import upsample_heatmap
+from capas.trust.ood.detector import OODDetector, load_detector
+from capas.trust.rendering.heatmap_overlay import overlay_heatmap
+from capas.trust.subjects.display_images import display_image_of
+from capas.trust.subjects.factory import ood_feature_extractor
+from capas.trust.subjects.structured import OODFeatureExtractor
+
+HEATMAP_SUFFIX = ".unlike.png"
+MAX_STATED_SHARE = 0.999  # more is not said: the check examples are some hundreds or thousands
+
+
+def load_with_ood_gate(where: str | Path, *, device: str = "cpu", answer_all: bool = False) -> Model:
+    """The model of a run or bundle. Where the trust report left a detector beside it, inputs that do not resemble the
+    training data are refused, or with ``answer_all`` answered and marked. Raises CapasError."""
+    model = load_model(where, device=device)
+    detector = load_detector(model.bundle.folder, model.card)
+    if detector is None:
+        return model
+    if isinstance(model.predictor, SingleOutputPredictor):
+        model.gate = SelectivePredictionGate(
+            detector, SingleOutputOODScorer(detector, model.predictor.reader), answer_all=answer_all
+        )
+    else:
+        answers = ood_feature_extractor(model.predictor)
+        if answers is not None:
+            model.gate = SelectivePredictionGate(
+                detector, StructuredOODScorer(detector, answers), answer_all=answer_all
+            )
+    return model
+
+
+@runtime_checkable
+class OODScorer(Protocol):
+    """How inputs look to a detector."""
+
+    def scores(self, prepared: Sequence[object]) -> dict[str, Tensor]:
+        """Every score of prepared inputs (N each)."""
+
+    def heatmap_of(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+        """A picture of an input, and where it could not be redrawn (0..1); None where there is no such."""
+
+
+class SingleOutputOODScorer:
+    """``OODScorer`` for a model with one answer per example."""
+
+    def __init__(self, detector: OODDetector, reader: InputReader[object]) -> None:
+        self.detector = detector
+        self.reader = reader
+
+    def scores(self, prepared: Sequence[object]) -> dict[str, Tensor]:
+        return self.detector.scores(self.reader, prepared)
+
+    def heatmap_of(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+        picture, heat = display_image_of(self.reader, prepared), self.detector.heatmap(prepared)
+        if picture is None or heat is None:
+            return None
+        if isinstance(self.reader, ImageReader):
+            return upsample_heatmap(read_image_item(item), heat.numpy(), self.reader.preparation)
+        return picture, heat.numpy()
+
+
+class StructuredOODScorer:
+    """``OODScorer`` for a model with many answers per example."""
+
+    def __init__(self, detector: OODDetector, feature_extractor: OODFeatureExtractor) -> None:
+        self.detector = detector
+        self.feature_extractor = feature_extractor
+
+    def scores(self, prepared: Sequence[object]) -> dict[str, Tensor]:
+        return self.detector.structured_scores([self.feature_extractor.ood_features(one) for one in prepared])
+
+    def heatmap_of(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+        return self.reconstruction_heatmap(prepared)
+
+    def reconstruction_heatmap(self, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+        """As ``heatmap_of``: what was prepared still knows its picture."""
+        picture, sensed = self.feature_extractor.display_image(prepared), self.feature_extractor.ood_features(prepared)
+        if picture is None or sensed.views is None or not sensed.is_whole_image:
+            return None
+        heat = self.detector.image_heatmap(sensed.views)
+        if heat is None:
+            return None
+        if isinstance(prepared, SegmentationInput):  # a whole picture is squashed, so enlarging it undoes that
+            picture = (
+                prepared.display_image[..., 0] if prepared.display_image.shape[2:] == (1,) else prepared.display_image
+            )
+        size = (picture.shape[0], picture.shape[1])
+        return picture, functional.interpolate(heat[None, None], size, mode="bilinear")[0, 0].numpy()
+
+
+class SelectivePredictionGate:
+    """Goes between a model's answers and whoever asked."""
+
+    def __init__(self, detector: OODDetector, scorer: OODScorer, *, answer_all: bool) -> None:
+        self.detector = detector
+        self.scorer = scorer
+        self.answer_all = answer_all
+
+    def __call__(
+        self, items: Sequence[Item], prepared: Sequence[object], answers: Sequence[Prediction]
+    ) -> list[Prediction]:
+        """``answers`` with how unusual each input is; those that are too unusual refused."""
+        combined = self.detector.combination
+        assert combined is not None
+        scores = self.scorer.scores(prepared)
+        shares, unusual = combined.in_distribution_percentile(scores).tolist(), combined.is_ood(scores).tolist()
+        return [
+            self._refused(item, one, answer, share) if flagged else _marked(answer, share, flagged=False)
+            for item, one, answer, share, flagged in zip(items, prepared, answers, shares, unusual, strict=True)
+        ]
+
+    def _refused(self, item: Item, prepared: object, answer: Prediction, share: float) -> Prediction:
+        if self.answer_all:
+            return _marked(answer, share, flagged=True)
+        shown = self.scorer.heatmap_of(item, prepared)
+        files = {}
+        if shown is not None:
+            stream = io.BytesIO()
+            Image.fromarray(overlay_heatmap(*shown)).save(stream, "PNG")
+            files = {HEATMAP_SUFFIX: stream.getvalue()}
+        reason = say("trust.unlike.refusal", share=format_percent(min(share, MAX_STATED_SHARE)))
+        return Prediction(input=answer.input, refused=reason, facts=_facts(share, flagged=True), files=files)
+
+
+def _marked(answer: Prediction, share: float, *, flagged: bool) -> Prediction:
+    return replace(answer, facts={**answer.facts, **_facts(share, flagged=flagged)})
+
+
+def _facts(share: float, *, flagged: bool) -> dict[str, object]:
+    return {"more_unusual_than": round(share, 4), "unlike_training_data": flagged}

@@ -1,0 +1,102 @@
+"""From several scores one answer: is this example unlike the training data, at a stated rate of false alarms?
+
+Each score of an example becomes a p-value among calibration examples (which no score was fitted on):
+
+    pₛ = (1 + how many of the n calibration examples score as high or higher) / (n + 1)
+
+and the combination is Fisher's, −Σ log pₛ (R. A. Fisher, "Statistical Methods for Research Workers", 1932). No score
+wins everywhere (OpenOOD 1.5, arXiv:2306.09301), and Fisher's sum saw more than the largest rank at the same false
+alarms (MNIST-5k, one seed: letters 75 % for 65 %), for it also adds up what each alone would pass. The scores are not
+independent, so the sum is not read off a χ² table: the threshold is the ⌈(n + 1)(1 − α)⌉-th smallest sum among the
+calibration examples, which raises a false alarm on at most about a share α of new examples like them.
+
+Shapes: N examples, n calibration examples.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from capas.trust.ood.detection_metrics import auroc
+
+MIN_AUROC: Final = 0.6
+_PREFIX: Final = "calibration."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FisherCombination:
+    """``calibration``: for each score its values (n) among the calibration examples, ascending; ``sums`` (n): their
+    combined scores, ascending; ``threshold``: above it an example is called unusual."""
+
+    calibration: Mapping[str, Tensor]
+    sums: Tensor
+    threshold: float
+
+    @classmethod
+    def fit(cls, scores: Mapping[str, Float[Tensor, " n"]], *, target_fpr: float = 0.05) -> "FisherCombination":
+        """From the scores of calibration examples; the threshold is ∞ where they are too few for this rate."""
+        lengths = {len(values) for values in scores.values()}
+        if len(lengths) != 1 or lengths == {0} or not 0 < target_fpr < 1:
+            raise ValueError(f"scores of {sorted(lengths)} examples, false_alarms {target_fpr}; expected equal, 0..1")
+        n = lengths.pop()
+        calibration = {name: values.float().sort().values for name, values in scores.items()}
+        # Each calibration example counts itself once, as the 1 + does for a new one.
+        sums = sum((-(_above(calibration[name], values) / n).log() for name, values in scores.items()), torch.zeros(n))
+        ordered = sums.sort().values
+        rank = math.ceil((n + 1) * (1 - target_fpr) - 1e-9)
+        return cls(calibration=calibration, sums=ordered, threshold=float(ordered[rank - 1]) if rank <= n else math.inf)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The scores that are combined."""
+        return tuple(self.calibration)
+
+    def score(self, scores: Mapping[str, Float[Tensor, " N"]]) -> Float[Tensor, " N"]:
+        """Fisher's sum in nats; further scores than those that were fitted are left out."""
+        n = len(self.sums)
+        found = [-((1 + _above(held, scores[name])) / (n + 1)).log() for name, held in self.calibration.items()]
+        return torch.stack(found).sum(0)
+
+    def is_ood(self, scores: Mapping[str, Float[Tensor, " N"]]) -> Tensor:
+        """(N) whether each example is called unusual."""
+        return self.score(scores) > self.threshold
+
+    def in_distribution_percentile(self, scores: Mapping[str, Float[Tensor, " N"]]) -> Float[Tensor, " N"]:
+        """The share of the calibration examples that are less unusual, 0..1."""
+        return torch.searchsorted(self.sums, self.score(scores)).float() / len(self.sums)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """For safetensors."""
+        held = {_PREFIX + name: values for name, values in self.calibration.items()}
+        return {**held, "sums": self.sums, "threshold": torch.tensor(self.threshold, dtype=torch.float64)}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "FisherCombination":
+        """What ``tensors`` gave."""
+        held = {name.removeprefix(_PREFIX): values for name, values in tensors.items() if name.startswith(_PREFIX)}
+        return cls(calibration=held, sums=tensors["sums"], threshold=float(tensors["threshold"]))
+
+
+def _above(ascending: Float[Tensor, " n"], values: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+    """How many of the ``ascending`` values are as high or higher."""
+    return (len(ascending) - torch.searchsorted(ascending, values.float().contiguous())).float()
+
+
+def uninformative_scores(
+    in_distribution: Mapping[str, Float[Tensor, " N"]],
+    noise: Mapping[str, Float[Tensor, " M"]],
+    *,
+    min_auroc: float = MIN_AUROC,
+) -> tuple[str, ...]:
+    """The scores that do not even tell noise from calibration examples: their AUROC is below ``min_auroc``."""
+    return tuple(name for name, values in in_distribution.items() if auroc(values, noise[name]).value < min_auroc)
+
+
+def most_ood_first(scores: Float[Tensor, " N"], names: Sequence[str]) -> tuple[str, ...]:
+    """The names, the most unusual example's first."""
+    return tuple(names[i] for i in scores.argsort(descending=True, stable=True).tolist())

@@ -1,0 +1,21 @@
+"""Examples as a person would look at them, where they can be shown: pictures, and sounds as spectrograms."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from capas.trust.rendering.blocks import CaptionedImage
+from capas.trust.subjects.display_images import display_image_of
+from capas.trust.subjects.single_output import ModelUnderTest, SplitOutputs
+
+
+def captioned_examples(
+    subject: ModelUnderTest, split_outputs: SplitOutputs, order: Tensor, captions: Sequence[str]
+) -> list[CaptionedImage]:
+    """The examples ``order`` of ``split_outputs``; none where they are texts or rows."""
+    shown = []
+    for i, caption in zip(order.tolist(), captions, strict=True):
+        picture = display_image_of(subject.reader, split_outputs.prepared[i])
+        if picture is not None:
+            shown.append(CaptionedImage(image=picture, caption=caption))
+    return shown

@@ -1,0 +1,41 @@
+"""Pictures inside a page: as PNG data, enlarged without smoothing where they are small, with heat laid over them."""
+
+import base64
+import io
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from capas.trust.rendering.blocks import CaptionedImage
+from capas.trust.rendering.heatmap_overlay import overlay_heatmap
+
+MIN_SIDE, MAX_SIDE = 112, 320
+
+
+def image_html(captioned: CaptionedImage) -> str:
+    """A figure with its caption."""
+    picture = overlay_heatmap(captioned.image, captioned.heatmap) if captioned.heatmap is not None else captioned.image
+    return (
+        f'<figure class="shown"><img alt="{escape(captioned.caption, quote=True)}" src="{data_uri(picture)}"/>'
+        f"<figcaption>{escape(captioned.caption)}</figcaption></figure>"
+    )
+
+
+def data_uri(image: NDArray[np.uint8]) -> str:
+    """A picture as text, PNG, between 112 and 320 pixels long where that is possible."""
+    stream = io.BytesIO()
+    fit_for_page(image).save(stream, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def fit_for_page(picture: NDArray[np.uint8]) -> Image.Image:
+    """Small pictures in whole multiples of their pixels, large ones reduced."""
+    image, side = Image.fromarray(picture), max(picture.shape[:2])
+    if side < MIN_SIDE:
+        times = -(-MIN_SIDE // side)
+        return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
+    if side > MAX_SIDE:
+        image.thumbnail((MAX_SIDE, MAX_SIDE))
+    return image

@@ -1,0 +1,62 @@
+"""The form of ``report.json``, typed: what is written is checked against it, and so is what is read."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from capas.trust.theme import Gravity, Status, ThemeName
+
+FORMAT: Literal["capas-report"] = "capas-report"
+VERSION: Literal[1] = 1
+
+
+class ReportFilePart(BaseModel):
+    """A part of the file: an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FoundPart(ReportFilePart):
+    """Something that the reader must know; ``key`` names it for scripts, ``text`` says it in the report's language."""
+
+    key: str
+    gravity: Gravity
+    text: str
+
+
+class ThemePart(ReportFilePart):
+    """One of the nine questions. ``facts`` differ by theme; a rate in them is {"value", "n", "interval"}."""
+
+    status: Status
+    facts: dict[str, object]
+    findings: list[FoundPart]
+    not_computed_because: str | None
+    untested: list[str]
+    seconds: float = Field(ge=0)
+
+
+class ModelPart(ReportFilePart):
+    """Which model was questioned; ``weights`` is the hash of its weights."""
+
+    name: str
+    task: str
+    medium: str
+    network: str
+    weights: str
+
+
+class ReportFile(ReportFilePart):
+    """The whole file. ``verdict`` is the first sentence and every finding; ``findings`` stand gravest first."""
+
+    format: Literal["capas-report"] = FORMAT
+    version: Literal[1] = VERSION
+    run: str
+    model: ModelPart
+    level: Literal["quick", "standard", "deep"]
+    language: Literal["en", "es"]
+    verdict: str
+    findings: list[FoundPart]
+    themes: dict[ThemeName, ThemePart] = Field(min_length=9, max_length=9)
+    seconds: float = Field(ge=0)
+    created: str
+    capas: str

@@ -1,0 +1,55 @@
+"""TODO docstring."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+
+from capas.metrics.rate import Rate
+
+SIGNIFICANT: Final = 0.05
+
+
+def difference_interval(a: Rate, b: Rate, *, share: float = 0.95) -> tuple[float, float]:
+    """The interval of a − b, two independent rates, that holds in a ``share`` of cases: Newcombe's method 10."""
+    z = -_normal_quantile((1 - share) / 2)
+    (low_a, high_a), (low_b, high_b) = _wilson(a, z), _wilson(b, z)
+    gap = a.value - b.value
+    below = math.hypot(a.value - low_a, high_b - b.value)
+    above = math.hypot(high_a - a.value, b.value - low_b)
+    return max(-1.0, gap - below), min(1.0, gap + above)
+
+
+def _wilson(found: Rate, z: float) -> tuple[float, float]:
+    if found.n == 0:
+        return 0.0, 1.0
+    p, n, z2 = found.value, found.n, z * z
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = z / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _normal_quantile(share: float) -> float:
+    return float(torch.special.ndtri(torch.tensor(share, dtype=torch.float64)))
+
+
+def difference_p(a: Rate, b: Rate) -> float:
+    """The two-sided p-value of equal rates: the score test with the pooled rate."""
+    pooled = (a.value * a.n + b.value * b.n) / (a.n + b.n)
+    variance = pooled * (1 - pooled) * (1 / a.n + 1 / b.n)
+    return 1.0 if variance <= 0 else math.erfc(abs(a.value - b.value) / math.sqrt(2 * variance))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's step-down correction: as many p-values, none below the one given, at most 1.
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    found, running = [1.0] * len(p_values), 0.0
+    for place, i in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - place) * p_values[i]))
+        found[i] = running
+    return tuple(found)

@@ -1,0 +1,31 @@
+"""TODO docstring."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from capas.engine.recipes.shared.spectrograms import Spectrograms
+from capas.engine.recipes.single_output.audio.predictor import AudioReader
+from capas.engine.recipes.single_output.image.predictor import ImageReader
+from capas.engine.recipes.single_output.inputs import InputReader
+from capas.trust.subjects.image_inputs import image_to_array
+
+
+def display_image_of(reader: InputReader[object], prepared: object) -> NDArray[np.uint8] | None:
+    """One prepared input as uint8 H×W or H×W×3; None where it is nothing to look at."""
+    if isinstance(reader, ImageReader) and isinstance(prepared, Tensor):
+        return image_to_array(prepared)
+    if isinstance(reader, AudioReader):
+        collated = reader.collate([prepared])
+        assert isinstance(collated, Spectrograms)
+        return spectrogram_image(collated.values[0])
+    return None
+
+
+def spectrogram_image(values: Tensor) -> NDArray[np.uint8]:
+    """Bands × frames, low tones below, loud bright."""
+    low, high = (float(torch.quantile(values, q)) for q in (0.05, 0.995))
+    shares = ((values.flip(0) - low) / max(1e-6, high - low)).clamp(0, 1)
+    grey: NDArray[np.uint8] = (shares * 255).round().to(torch.uint8).numpy()
+    return grey

@@ -1,0 +1,114 @@
+"""TODO docstring."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from capas.engine.recipes.single_output.inputs import InputReader
+
+BATCH = 128
+MIN_MAP_SIDE = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelOutputs:
+    """Raw ``outputs`` (N, K), ``features`` (N, D) and ``multilayer_features`` features (N, E) of N inputs; see ``SplitOutputs``."""
+
+    outputs: Tensor
+    features: Tensor
+    multilayer_features: Tensor
+
+
+@torch.no_grad()
+def forward_with_features(reader: InputReader[object], prepared: Sequence[object]) -> ModelOutputs:
+    """What the network of ``reader`` makes of prepared inputs, in batches."""
+    outputs, features, wide = [], [], []
+    with FeatureHooks(reader.network) as hooks:
+        for start in range(0, len(prepared), BATCH):
+            outputs.append(reader.network(reader.collate(prepared[start : start + BATCH])).float())
+            hidden, both = hooks.collect(outputs[-1])
+            features.append(hidden)
+            wide.append(both)
+    return ModelOutputs(outputs=torch.cat(outputs), features=torch.cat(features), multilayer_features=torch.cat(wide))
+
+
+class FeatureHooks:
+    """What passes through ``network`` while the context lasts: what reaches its last linear layer and, in a network of
+    pictures, the last map of 4×4 or more, which still holds what the last layer has forgotten."""
+
+    def __init__(self, network: nn.Module) -> None:
+        linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+        self._last = linear[-1] if linear else None
+        self._convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+        self._hidden: Tensor | None = None
+        self._map: Tensor | None = None
+        self._again = False
+        self._hooks: list[RemovableHandle] = []
+
+    def __enter__(self) -> "FeatureHooks":
+        if self._last is not None:
+            self._hooks.append(self._last.register_forward_pre_hook(self._hear_hidden))
+        self._hooks += [module.register_forward_hook(self._hear_map) for module in self._convolutions]
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _hear_hidden(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        # A mirrored network asks twice: the first time for the picture as it is.
+        if not self._again:
+            self._hidden, self._again = inputs[0].detach(), True
+
+    def _hear_map(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if not self._again and min(output.shape[2:]) >= MIN_MAP_SIDE:
+            self._map = output.detach()
+
+    def collect(self, outputs: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B E"]]:
+        """Since the last call: what reached the last layer (the outputs where there is none), and that with the map
+        beside it."""
+        hidden, maps = self._hidden, self._map
+        self._hidden, self._map, self._again = None, None, False
+        last = (outputs if hidden is None or len(hidden) != len(outputs) else hidden).flatten(1).float()
+        return last, concat_layer_features([last] if maps is None else [last, maps.float()])
+
+
+class LastLinearHook:
+    """The mean over its steps of what the last linear layer of ``network`` is given, for inputs asked one by one."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._layer = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+        self._heard: Tensor | None = None
+
+    def __enter__(self) -> "LastLinearHook":
+        self._hook = self._layer.register_forward_pre_hook(self._hear)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._hook.remove()
+
+    def _hear(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._heard = inputs[0].detach()
+
+    def features(self) -> Float[Tensor, " D"]:
+        """Of what was asked last."""
+        assert self._heard is not None
+        return self._heard.flatten(0, -2).float().mean(0)
+
+
+_MAP_SIDE: Final = 2
+
+
+def concat_layer_features(layers: Sequence[Float[Tensor, "N ..."]]) -> Float[Tensor, "N D"]:
+    """One row per example from several layers: maps (N, C, H, W) are averaged to 2×2 fields, each layer is normalised
+    to length one, and all are put side by side."""
+    if not layers:
+        raise ValueError("layers is empty; expected at least one")
+    rows = [F.adaptive_avg_pool2d(layer, _MAP_SIDE) if layer.ndim == 4 else layer for layer in layers]
+    return torch.cat([F.normalize(row.flatten(1), dim=1) for row in rows], dim=1)

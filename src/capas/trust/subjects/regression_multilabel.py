@@ -1,0 +1,70 @@
+"""Numbers and tags as answers: what counts as right, and how far off an answer is, in the network's own unit.
+
+Numbers are standardised (mean 0, spread 1 in training); right is what lies inside the interval that the model gives.
+Of tags right is the same set of tags as the true one, with the model's own thresholds.
+
+Shapes: B examples, K numbers or tags.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from capas.engine.recipes.single_output.heads.numbers_head import NumbersHead
+from capas.engine.recipes.single_output.heads.tags_head import TagsHead
+from capas.trust.subjects.model_functions import CorrectnessFunction, ExampleLoss
+from capas.trust.subjects.single_output import ModelUnderTest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputTargets:
+    """``targets`` (N, K) of the test examples; ``loss`` and ``is_correct`` of raw outputs (B, K) and what is wanted."""
+
+    targets: Float[Tensor, "N K"]
+    loss: ExampleLoss
+    is_correct: CorrectnessFunction
+
+
+def output_targets(subject: ModelUnderTest) -> OutputTargets | None:
+    """Of the test; None for numbers without an interval, and for classes."""
+    answers, targets = subject.predictor.output_head, subject.test.targets
+    if isinstance(answers, TagsHead):
+        return multilabel_targets(targets.float(), answers.thresholds, answers.temperature)
+    if not isinstance(answers, NumbersHead) or len(answers.conformal) != len(answers.scales):
+        return None
+    half = [one.quantile / scale.deviation for one, scale in zip(answers.conformal, answers.scales, strict=True)]
+    if not all(map(math.isfinite, half)):
+        return None
+    wanted = torch.stack([s.standardise(column) for s, column in zip(answers.scales, targets.T, strict=True)], dim=1)
+    return regression_targets(wanted, torch.tensor(half))
+
+
+def regression_targets(targets: Float[Tensor, "N K"], half: Float[Tensor, " K"]) -> OutputTargets:
+    """Standardised numbers with intervals of ``half`` to either side; the loss is the squared error."""
+
+    def loss(outputs: Tensor, y: Tensor) -> Tensor:
+        return (outputs - y).square().sum(1)
+
+    def right(outputs: Tensor, y: Tensor) -> Tensor:
+        return ((outputs - y).abs() <= half).all(1)
+
+    return OutputTargets(targets=targets, loss=loss, is_correct=right)
+
+
+def multilabel_targets(
+    targets: Float[Tensor, "N K"], thresholds: Float[Tensor, " K"], temperature: float
+) -> OutputTargets:
+    """Tags (0 or 1) with a threshold each; the loss is the binary cross-entropy, summed over the tags."""
+
+    def loss(outputs: Tensor, y: Tensor) -> Tensor:
+        return functional.binary_cross_entropy_with_logits(outputs / temperature, y, reduction="none").sum(1)
+
+    def right(outputs: Tensor, y: Tensor) -> Tensor:
+        predicted = (outputs / temperature).sigmoid() >= thresholds
+        return (predicted == (y > 0.5)).all(1)
+
+    return OutputTargets(targets=targets, loss=loss, is_correct=right)

@@ -1,0 +1,90 @@
+"""Pictures that become pictures: no probability is stated, but an input can be unlike what was learnt from."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from capas.core.rng import seeded_generator
+from capas.data.image.degradations import make_degraded_pair
+from capas.data.image.io import ImageCollection
+from capas.data.image.segmentation_transforms import limit_size
+from capas.engine.recipe import Item
+from capas.engine.recipes.restoration.predictor import RestorationPredictor
+from capas.engine.recipes.shared.image_items import with_channels
+from capas.trust.ood.image_probes import IMAGE_PROBES
+from capas.trust.subjects.image_inputs import image_to_array
+from capas.trust.subjects.structured import ExampleEvaluation, LabelIssue, OODFeatures, StructuredKind
+
+SIDE: Final = 64  # at which pictures are redrawn
+LIGHTNESS: Final = 100.0  # of a picture to be coloured, L in 0..100
+
+
+class RestorationFeatureExtractor:
+    """``OODFeatureExtractor`` of pictures that become pictures."""
+
+    def __init__(self, model: RestorationPredictor) -> None:
+        self.model = model
+
+    def ood_features(self, prepared: object) -> OODFeatures:
+        """``views``: the whole picture, small."""
+        picture = functional.interpolate(
+            self._shares(prepared)[None], (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True
+        )
+        return OODFeatures(features=None, views=picture.clamp(0, 1))
+
+    def _shares(self, prepared: object) -> Float[Tensor, "C H W"]:
+        """The colours in 0..1, without the channel of the holes."""
+        assert isinstance(prepared, Tensor)
+        if self.model.restorer.kind == "colourise":
+            return prepared / LIGHTNESS
+        return prepared[: self.model.restorer.channels].clamp(0, 1)
+
+    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> dict[str, list[object]]:
+        return {name: [self._changed(one, probe(self._shares(one)[None], rng)[0]) for one in prepared]
+                for name, probe in IMAGE_PROBES.items()}  # fmt: skip
+
+    def _changed(self, prepared: object, colours: Tensor) -> Tensor:
+        """``prepared`` with other colours."""
+        assert isinstance(prepared, Tensor)
+        if self.model.restorer.kind == "colourise":
+            return colours * LIGHTNESS
+        return torch.cat([colours, prepared[self.model.restorer.channels :]])
+
+    def display_image(self, prepared: object) -> NDArray[np.uint8]:
+        return image_to_array(self._shares(prepared))
+
+
+class RestorationAdapter:
+    """``StructuredAdapter`` of pictures as answers; what is prepared is what the network is given, float32 C×H×W."""
+
+    kind: StructuredKind = "transforms"
+    max_examples: int = 400
+
+    def __init__(self, model: RestorationPredictor, images: ImageCollection) -> None:
+        self.model = model
+        self.feature_extractor = RestorationFeatureExtractor(model)
+        self.images = images
+
+    def prepared(self, index: int) -> Tensor:
+        """Spoilt as in the test, where the pictures are spoilt."""
+        restorer, picture = self.model.restorer, self.images.decode(index)
+        if restorer.kind == "pairs":
+            return self.model.preprocess(Item(name=self.images.name(index), content=picture))
+        smaller = limit_size(with_channels(picture, restorer.channels), restorer.max_side)
+        rng = seeded_generator(0, "spoil", self.images.name(index))
+        pair = make_degraded_pair(
+            restorer.kind, smaller, factor=restorer.scale, noise=restorer.noise, rng=rng, training=False
+        )
+        return pair.source
+
+    def evaluate_example(self, index: int, position: int, rng: torch.Generator) -> ExampleEvaluation | None:
+        return None
+
+    def label_issue_heatmap(self, index: int, issue: LabelIssue) -> NDArray[np.float32] | None:
+        return None

@@ -1,0 +1,139 @@
+"""A finished run, opened to be questioned: its examples as the model is given them, and what the model makes of them.
+
+For models with one answer per example (``SingleOutputPredictor``): a class, tags or numbers, of a picture, text, sound or row.
+Everything is computed on the CPU in float32, in evaluation mode, once, when it is first asked for.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from capas.data.naming import SplitName
+from capas.engine.predict import Model
+from capas.engine.recipes.single_output.heads.class_head import ClassHead
+from capas.engine.recipes.single_output.heads.tags_head import TagsHead
+from capas.engine.recipes.single_output.image.predictor import ImageReader
+from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
+from capas.trust.subjects.feature_hooks import (
+    ModelOutputs,
+    forward_with_features,
+)
+from capas.trust.subjects.run_context import RunContext
+
+COSTLY_SIDE, COSTLY_DEPTH = 96, 30
+# More than so many examples of a split are not looked at one by one: the figures would hardly change, the time would.
+MAX_EXAMPLES = {"train": 5000, "validation": 2000, "test": 10_000}
+MAX_EXAMPLES_LARGE = {"train": 1500, "validation": 500, "test": 1500}
+LARGE = 60_000  # values in a picture
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SplitOutputs:
+    """Examples of one split: their ``positions`` in the record, the ``prepared`` inputs, the network's raw ``outputs``
+    (N, K), the ``predictions`` made of them (N, K), the ``features`` (N, D) that its last layer is given, those with an
+    earlier map beside (``multilayer_features``, N, E), and the ``targets`` (N, …)."""
+
+    positions: Tensor
+    prepared: Sequence[object]
+    outputs: Tensor
+    predictions: Tensor
+    features: Tensor
+    multilayer_features: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+class ModelUnderTest:
+    """The model that is questioned, with its examples. Raises ValueError on one that gives no single answer."""
+
+    def __init__(self, run_context: RunContext, model: Model) -> None:
+        predictor = model.predictor
+        if not isinstance(predictor, SingleOutputPredictor):
+            raise ValueError(f"a model of the task {run_context.task}; expected one answer per example")
+        self.run_context = run_context
+        self.predictor = predictor
+        self.reader = predictor.reader
+        self.targets = predictor.output_head.targets(run_context.record.labels)
+        self.inputs = run_context.inputs
+
+    @property
+    def is_expensive(self) -> bool:
+        """Whether a picture costs so much (over 96 pixels a side, or more than 30 convolutions) that the themes
+        that ask hundreds of times take fewer of them."""
+        if not isinstance(self.reader, ImageReader):
+            return False
+        convolutions = sum(isinstance(module, nn.Conv2d) for module in self.reader.network.modules())
+        return min(self.reader.preparation.shape[1:]) > COSTLY_SIDE or convolutions > COSTLY_DEPTH
+
+    @property
+    def temperature(self) -> float:
+        """What the outputs are divided by before they become probabilities; 1 where nothing was gained by another."""
+        answers = self.predictor.output_head
+        return answers.temperature if isinstance(answers, ClassHead | TagsHead) else 1.0
+
+    @cached_property
+    def train(self) -> SplitOutputs:
+        """What it learnt from, or a part of it drawn by chance."""
+        return self._part("train")
+
+    @cached_property
+    def validation(self) -> SplitOutputs | None:
+        """What it was chosen by; None where there was no such split."""
+        return self._part("validation") if "validation" in self.run_context.record.splits else None
+
+    @cached_property
+    def test(self) -> SplitOutputs:
+        """What it had never seen."""
+        return self._part("test")
+
+    def prepared(self, positions: Tensor) -> list[object]:
+        """The inputs at ``positions`` of the record as the model's reader prepares them."""
+        return [self.reader.preprocess_example(self.inputs, self.run_context.indices[i]) for i in positions.tolist()]
+
+    def outputs(self, prepared: Sequence[object]) -> Tensor:
+        """The network's raw outputs (N, K)."""
+        return self.outputs_and_features(prepared).outputs
+
+    def predictions(self, prepared: Sequence[object]) -> Tensor:
+        """Probabilities or values (N, K)."""
+        return self.predictor.output_head.activate(self.outputs(prepared))
+
+    def outputs_and_features(self, prepared: Sequence[object]) -> ModelOutputs:
+        """What the network makes of prepared inputs."""
+        return forward_with_features(self.reader, prepared)
+
+    def split_outputs(self, positions: Tensor) -> SplitOutputs:
+        """Any examples of the record."""
+        prepared = self.prepared(positions)
+        model_outputs = self.outputs_and_features(prepared)
+        return SplitOutputs(
+            positions=positions, prepared=prepared, outputs=model_outputs.outputs,
+            predictions=self.predictor.output_head.activate(model_outputs.outputs), features=model_outputs.features, multilayer_features=model_outputs.multilayer_features,
+            targets=self.targets[positions],
+        )  # fmt: skip
+
+    def _part(self, split: SplitName) -> SplitOutputs:
+        positions = self.run_context.record.positions(split)
+        most = (MAX_EXAMPLES_LARGE if self._large() else MAX_EXAMPLES)[split]
+        if len(positions) > most:
+            chosen = torch.randperm(len(positions), generator=self.run_context.rng(split))[:most]
+            positions = positions[chosen.sort().values]
+        return self.split_outputs(positions)
+
+    def _large(self) -> bool:
+        return isinstance(self.reader, ImageReader) and math.prod(self.reader.preparation.shape) > LARGE
+
+
+def correct_test_predictions(subject: ModelUnderTest) -> Tensor:
+    """Which test examples (N) were answered rightly; of numbers, which are not off by more than twice the median."""
+    part = subject.test
+    if subject.run_context.task == "classify":
+        return part.predictions.argmax(1) == part.targets
+    off = (part.predictions - part.targets).abs()
+    return (off <= 2 * off.median(0).values).all(1)

@@ -1,0 +1,130 @@
+"""A label for every word, questioned through the marginals of the CRF."""
+
+import string
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from capas.data.collections import ExampleCollection, SentenceCollection
+from capas.engine.recipes.token_classification.predictor import TokenClassificationPredictor
+from capas.networks.sequence.bilstm_crf import SequenceLabeller, step_mask
+from capas.trust.subjects.feature_hooks import LastLinearHook
+from capas.trust.subjects.structured import (
+    CalibrationSamples,
+    ExampleEvaluation,
+    LabelIssue,
+    OODFeatures,
+    StructuredKind,
+)
+
+WordSequence = Sequence[str]
+
+
+class TokenLabelFeatureExtractor:
+    """``OODFeatureExtractor`` of sentences whose words get labels."""
+
+    def __init__(self, model: TokenClassificationPredictor) -> None:
+        self.model = model
+
+    def emissions(self, words: WordSequence) -> tuple[Tensor, Tensor]:
+        """(1, T, K) of every word, and their number (1)."""
+        network = self.model.network
+        assert isinstance(network, SequenceLabeller)
+        given = self.model.code.encode([words])
+        return network(given.words, given.characters, given.lengths, given.features), given.lengths
+
+    @torch.no_grad()
+    def ood_features(self, prepared: object) -> OODFeatures:
+        """``features``: the mean over the words of what the LSTM makes of them."""
+        words = [word for sentence in _texts(prepared) for word in sentence]
+        with LastLinearHook(self.model.network) as last:
+            parts = []
+            for start in range(0, len(words), self.model.longest):
+                part = words[start : start + self.model.longest]
+                self.emissions(part)
+                parts.append(last.features() * len(part))
+        return OODFeatures(features=torch.stack(parts).sum(0) / len(words), views=None)
+
+    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> dict[str, list[object]]:
+        numpy_rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=rng)))
+        letters = list(string.ascii_lowercase)
+
+        def random(word: str) -> str:
+            return "".join(numpy_rng.choice(letters, len(word)))
+
+        def mixed(word: str) -> str:
+            return "".join(numpy_rng.permutation(list(word)))
+
+        texts = [_texts(one) for one in prepared]
+        return {
+            "noise": [tuple(tuple(map(random, words)) for words in text) for text in texts],
+            "mixed_letters": [tuple(tuple(map(mixed, words)) for words in text) for text in texts],
+        }
+
+    def display_image(self, prepared: object) -> NDArray[np.uint8] | None:
+        return None
+
+
+class TokenLabelAdapter:
+    """``StructuredAdapter`` of labels in sentences."""
+
+    kind: StructuredKind = "words"
+    max_examples: int = 2000
+
+    def __init__(
+        self, model: TokenClassificationPredictor, sentences: ExampleCollection, labels: ExampleCollection | None
+    ) -> None:
+        assert isinstance(sentences, SentenceCollection) and isinstance(labels, SentenceCollection)
+        self.model = model
+        self.feature_extractor = TokenLabelFeatureExtractor(model)
+        self.sentences = sentences
+        self.labels = labels
+
+    def prepared(self, index: int) -> tuple[WordSequence, ...]:
+        return (tuple(self.sentences.sentences[index]),)
+
+    @torch.no_grad()
+    def marginals(self, words: WordSequence) -> tuple[Float[Tensor, "T K"], list[int]]:
+        """P(label | sentence) of every word, and the likeliest sequence of labels; a long sentence in pieces, as the
+        model reads it."""
+        network, longest = self.model.network, self.model.longest
+        assert isinstance(network, SequenceLabeller)
+        parts, path = [], list[int]()
+        for start in range(0, len(words), longest):
+            emissions, lengths = self.feature_extractor.emissions(words[start : start + longest])
+            mask = step_mask(lengths, emissions.shape[1])
+            parts.append(network.crf.marginals(emissions.float(), mask)[0])
+            path += network.crf.viterbi_decode(emissions.float(), mask)[0][0]
+        return torch.cat(parts), path
+
+    def evaluate_example(self, index: int, position: int, rng: torch.Generator) -> ExampleEvaluation:
+        words, names = self.sentences.sentences[index], self.model.labels.labels
+        given = self.model.labels.to_scheme(self.labels.sentences[index])
+        p, path = self.marginals(words)
+        numbers = {name: number for number, name in enumerate(names)}
+        true = torch.tensor([names[predicted] == label for predicted, label in zip(path, given, strict=True)])
+        statements = CalibrationSamples(confidence=p[torch.arange(len(path)), torch.tensor(path)], correct=true)
+        doubts = [
+            LabelIssue(position=position, location=_in_context(words, place), given_label=label, predicted_label=names[predicted],
+                  given_label_probability=float(p[place, numbers[label]]) if label in numbers else 0.0)
+            for place, (label, predicted) in enumerate(zip(given, path, strict=True))
+        ]  # fmt: skip
+        return ExampleEvaluation(calibration_samples=statements, label_issues=tuple(doubts))
+
+    def label_issue_heatmap(self, index: int, issue: LabelIssue) -> NDArray[np.float32] | None:
+        return None
+
+
+def _texts(prepared: object) -> tuple[WordSequence, ...]:
+    assert isinstance(prepared, tuple)
+    return prepared
+
+
+def _in_context(words: WordSequence, place: int) -> str:
+    """The word between its neighbours: "… vive en [Lima] con Ana …"."""
+    before, after = " ".join(words[max(0, place - 3) : place]), " ".join(words[place + 1 : place + 4])
+    return f"{before} [{words[place]}] {after}".strip()

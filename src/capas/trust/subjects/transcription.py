@@ -1,0 +1,164 @@
+"""Lines of writing and sounds of speech with their transcripts, questioned line by line.
+
+The statement about a line is the probability of all of it, as ``predict`` gives it, and it is true where every
+character is right. The probability left to the given text is that of CTC, by character (its geometric mean).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from capas.data.collections import ExampleCollection, TextCollection
+from capas.decoding.alphabet import normalise_nfc
+from capas.decoding.ctc import min_ctc_frames
+from capas.engine.recipes.shared.spectrograms import spectrograms_of
+from capas.engine.recipes.transcription.network import forward_sequences
+from capas.engine.recipes.transcription.predictor import TranscriptionPredictor
+from capas.engine.recipes.transcription.speech import SpeechInputs
+from capas.trust.ood.image_probes import IMAGE_PROBES, TILES
+from capas.trust.ood.waveform_probes import waveform_probes
+from capas.trust.subjects.audio_frames import CPU_FLOAT32
+from capas.trust.subjects.display_images import spectrogram_image
+from capas.trust.subjects.feature_hooks import LastLinearHook
+from capas.trust.subjects.image_inputs import images_to_uint8
+from capas.trust.subjects.structured import (
+    CalibrationSamples,
+    ExampleEvaluation,
+    LabelIssue,
+    OODFeatures,
+    StructuredKind,
+)
+
+MAX_WINDOWS: Final = 8
+SQUARENESS: Final = 2  # a window is so many times as wide as it is high
+
+
+class TranscriptionFeatureExtractor:
+    """``OODFeatureExtractor`` of lines and sounds of speech."""
+
+    def __init__(self, model: TranscriptionPredictor) -> None:
+        self.model = model
+
+    @property
+    def _sounds(self) -> bool:
+        return isinstance(self.model.inputs, SpeechInputs)
+
+    def logits(self, example: Tensor) -> Float[Tensor, "T K"]:
+        """Of every frame of a line or sound."""
+        return forward_sequences(self.model.network, self.model.inputs.collate([example]), CPU_FLOAT32)[0]
+
+    @torch.no_grad()
+    def ood_features(self, prepared: object) -> OODFeatures:
+        """``features``: the mean over the frames of what the LSTM makes of them; ``views`` of a line: windows of it."""
+        example = _values(prepared)
+        with LastLinearHook(self.model.network) as last:
+            self.logits(example)
+            return OODFeatures(features=last.features(), views=None if self._sounds else line_windows(example),
+                          is_whole_image=False)  # fmt: skip
+
+    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> dict[str, list[object]]:
+        examples = [_values(one) for one in prepared]
+        if self._sounds:
+            waves = waveform_probes([example.numpy() for example in examples], rng)
+            return {name: [_heard(wave) for wave in held] for name, held in waves.items()}
+        return {
+            name: [
+                TranscriptionExample(values=images_to_uint8(probe(line[None, None].float() / 255, rng))[0][0])
+                for line in examples
+                if min(line.shape) >= TILES
+            ]
+            for name, probe in IMAGE_PROBES.items()
+        }
+
+    def display_image(self, prepared: object) -> NDArray[np.uint8]:
+        example, side = _values(prepared), self.model.inputs
+        if isinstance(side, SpeechInputs):
+            return spectrogram_image(spectrograms_of([example.numpy()], side.preparation).values[0])
+        shown: NDArray[np.uint8] = 255 - example.numpy()
+        return shown
+
+
+class TranscriptionAdapter:
+    """``StructuredAdapter`` of transcripts."""
+
+    kind: StructuredKind = "transcripts"
+    max_examples: int = 400
+
+    def __init__(
+        self, model: TranscriptionPredictor, inputs: ExampleCollection, texts: ExampleCollection | None
+    ) -> None:
+        assert isinstance(texts, TextCollection)
+        self.model = model
+        self.feature_extractor = TranscriptionFeatureExtractor(model)
+        self.inputs = inputs
+        self.texts = texts
+
+    def prepared(self, index: int) -> "TranscriptionExample":
+        return TranscriptionExample(values=self.model.inputs.preprocess_example(self.inputs, index))
+
+    def evaluate_example(self, index: int, position: int, rng: torch.Generator) -> ExampleEvaluation:
+        logits = self.feature_extractor.logits(self.model.inputs.preprocess_example(self.inputs, index))
+        found, given = self.model.decoder.decode(logits), normalise_nfc(self.model.rules.apply(self.texts.texts[index]))
+        statements = CalibrationSamples(
+            confidence=torch.tensor([found.probability]), correct=torch.tensor([found.text == given])
+        )
+        doubt = LabelIssue(position=position, location="", given_label=given, predicted_label=found.text,
+                      given_label_probability=self._believed(logits, given))  # fmt: skip
+        return ExampleEvaluation(calibration_samples=statements, label_issues=(doubt,))
+
+    def label_issue_heatmap(self, index: int, issue: LabelIssue) -> NDArray[np.float32] | None:
+        return None
+
+    def _believed(self, logits: Tensor, text: str) -> float:
+        labels = self.model.alphabet.encode(text)
+        if not len(labels) or min_ctc_frames(labels) > len(logits):
+            return 0.0
+        loss = functional.ctc_loss(
+            logits.log_softmax(1)[:, None], torch.as_tensor(labels)[None], torch.tensor([len(logits)]),
+            torch.tensor([len(labels)]), reduction="sum",
+        )  # fmt: skip
+        return math.exp(-float(loss) / len(labels))
+
+
+@runtime_checkable
+class _Holding(Protocol):
+    """What the model's ``read`` gives: an example in ``values``."""
+
+    @property
+    def values(self) -> Tensor:
+        """A line (H, W) or the samples of a sound."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TranscriptionExample:
+    """The same, made here."""
+
+    values: Tensor
+
+
+def _values(prepared: object) -> Tensor:
+    assert isinstance(prepared, _Holding)
+    return prepared.values
+
+
+def _heard(wave: object) -> TranscriptionExample:
+    assert isinstance(wave, np.ndarray)
+    return TranscriptionExample(values=torch.from_numpy(wave))
+
+
+def line_windows(line: UInt8[Tensor, "H W"]) -> Float[Tensor, "V 1 H w"]:
+    """At most eight windows, twice as wide as high, evenly over a line; ground behind its end. In 0..1."""
+    height, width = line.shape
+    wide = SQUARENESS * height
+    count = min(MAX_WINDOWS, max(1, round(width / wide)))
+    whole = functional.pad(line.float() / 255, (0, max(0, wide - width)))
+    starts = torch.linspace(0, whole.shape[1] - wide, count).round().long().tolist()
+    return torch.stack([whole[None, :, start : start + wide] for start in starts])

@@ -1,0 +1,66 @@
+"""What attacks leave right, as a table and as lines."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from capas.core.i18n import say
+from capas.core.number_format import format_metric, format_percent
+from capas.metrics.rate import Rate
+from capas.trust.attacks.sanity_checks import SanityCheckFailure
+from capas.trust.rendering.blocks import Grid, Plot, PlotSeries, Sentence
+from capas.trust.theme import Finding
+
+# In grey levels of 255: what no one sees, what one sees when told, what anyone sees.
+EPSILONS: Final = (2 / 255, 8 / 255, 0.1)
+FRAGILE: Final = 0.5  # of what noise leaves right
+
+
+def sanity_check_sentence(failures: Sequence[SanityCheckFailure]) -> Sentence:
+    """Whether the figures can be believed."""
+    if failures:
+        return Sentence(text=say("trust.attacks.no_verdict"), tone="problem")
+    return Sentence(text=say("trust.attacks.passed"), tone="good")
+
+
+def invalid_attack_finding(failures: Sequence[SanityCheckFailure]) -> Finding:
+    """That they cannot, and why."""
+    names = "; ".join(say(f"trust.attacks.failures.{failure.value}") for failure in failures)
+    return Finding(key="attacks_not_valid", gravity="problem", text=say("trust.attacks.invalid", names=names))
+
+
+def robust_accuracy_table(found: dict[str, list[Rate]], note: str) -> Grid:
+    """What is left at each size, by way of attacking."""
+    heads = ["", *(say("trust.attacks.size", size=format_percent(eps, 1)) for eps in EPSILONS)]
+    rows = [
+        [say(f"trust.attacks.ways.{n}"), *(format_metric(r.as_json()) for r in rates)] for n, rates in found.items()
+    ]
+    return Grid(
+        title=say("trust.attacks.right_after"),
+        heads=heads,
+        rows=rows,
+        right=tuple(range(1, len(heads))),
+        note=note,
+    )
+
+
+def robust_accuracy_plot(found: dict[str, list[Rate]]) -> Plot:
+    """The same as lines."""
+    lines = [
+        PlotSeries(
+            name=say(f"trust.attacks.ways.{name}"),
+            xs=[100 * eps for eps in EPSILONS],
+            ys=[r.value for r in rates],
+            lows=[r.interval[0] for r in rates],
+            highs=[r.interval[1] for r in rates],
+            dashed=name == "noise",
+        )
+        for name, rates in found.items()
+    ]
+    description = "; ".join(f"{line.name}: {', '.join(format_percent(y, 0) for y in line.ys)}" for line in lines)
+    return Plot(
+        title=say("trust.attacks.curve"),
+        x=say("trust.attacks.axis"),
+        y=say("trust.attacks.right"),
+        lines=lines,
+        description=description,
+    )

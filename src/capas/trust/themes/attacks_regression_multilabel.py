@@ -1,0 +1,106 @@
+"""Do tiny changes fool it, where the answer is numbers or tags of a picture?"""
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from capas.core.i18n import say
+from capas.core.number_format import format_metric, format_percent
+from capas.engine.recipes.single_output.image.predictor import ImageReader
+from capas.metrics.rate import Rate
+from capas.trust.attacks.fgsm_pgd import fgsm, input_gradient, pgd, random_noise
+from capas.trust.attacks.robust_accuracy import AttackFunction, accuracy_under_attack
+from capas.trust.attacks.sanity_checks import NEGLIGIBLE, SLACK, VANISHING_SHARE, SanityCheckFailure
+from capas.trust.rendering.blocks import Block, Sentence
+from capas.trust.subjects.image_inputs import UnitRangeImageModel, images_to_unit_range
+from capas.trust.subjects.model_functions import ForwardFunction
+from capas.trust.subjects.regression_multilabel import OutputTargets, output_targets
+from capas.trust.subjects.single_output import ModelUnderTest
+from capas.trust.theme import Finding, Theme
+from capas.trust.theme_context import ThemeContext
+from capas.trust.themes.attacks_blocks import EPSILONS, FRAGILE, robust_accuracy_plot, robust_accuracy_table
+
+ATTACKED, ATTACKED_LARGE = 150, 16
+STEPS, STEPS_LARGE = 40, 10
+MIDDLE: Final = 1  # the size that the verdict goes by
+
+
+def output_attacks_theme(context: ThemeContext, subject: ModelUnderTest) -> Theme:
+    """See the module."""
+    values = output_targets(subject)
+    if values is None:
+        return Theme(name="attacks", not_computed_because=say("trust.many.no_interval"))
+    assert isinstance(subject.reader, ImageReader)
+    large = subject.is_expensive
+    forward, rng = UnitRangeImageModel(subject.reader), subject.run_context.rng("attacks")
+    chosen = torch.randperm(len(subject.test), generator=rng)[: ATTACKED_LARGE if large else ATTACKED]
+    x, y = images_to_unit_range([subject.test.prepared[i] for i in chosen.tolist()]), values.targets[chosen]
+    steps, batch = (STEPS_LARGE, 16) if large else (STEPS, 128)
+    found: dict[str, list[Rate]] = {}
+    for number, eps in enumerate(EPSILONS):
+        for name, attack in _attacks(forward, values, eps, steps, rng).items():
+            outcome = accuracy_under_attack(forward, x, y, attack, batch=batch, is_correct=values.is_correct)
+            found.setdefault(name, []).append(outcome.accuracy)
+        context.progress(number + 1, len(EPSILONS))
+    return _theme(subject, found, _failures(found, _vanishing(forward, values, x, y)), len(x))
+
+
+def _attacks(
+    forward: ForwardFunction, values: OutputTargets, eps: float, steps: int, rng: torch.Generator
+) -> dict[str, AttackFunction]:
+    return {
+        "noise": lambda a, b: random_noise(a, eps, rng),
+        "fgsm": lambda a, b: fgsm(forward, a, b, eps, loss=values.loss),
+        "pgd": lambda a, b: pgd(
+            forward, a, b, eps, steps=steps, generator=rng, loss=values.loss, is_correct=values.is_correct
+        ),
+    }  # fmt: skip
+
+
+def _vanishing(forward: ForwardFunction, values: OutputTargets, x: Tensor, y: Tensor) -> float:
+    """The share of (at most 30) pictures whose gradient is next to nothing everywhere."""
+    largest = input_gradient(forward, x[:30], y[:30], values.loss).flatten(1).abs().amax(1)
+    return float((largest < NEGLIGIBLE).float().mean())
+
+
+def _failures(found: dict[str, list[Rate]], vanishing: float) -> list[SanityCheckFailure]:
+    """Signs that the attacks were measured wrongly, as far as they mean something here."""
+    noise, one_step, many_steps = (found[name][MIDDLE].value for name in ("noise", "fgsm", "pgd"))
+    signs = {
+        SanityCheckFailure.VANISHING: vanishing > VANISHING_SHARE,
+        SanityCheckFailure.WEAKER_THAN_NOISE: many_steps > noise + SLACK,
+        SanityCheckFailure.WEAKER_THAN_ONE_STEP: many_steps > one_step + SLACK,
+    }
+    return [failure for failure, seen in signs.items() if seen]
+
+
+def _theme(subject: ModelUnderTest, found: dict[str, list[Rate]], failures: list[SanityCheckFailure], n: int) -> Theme:
+    tags = subject.run_context.task == "tag"
+    findings = []
+    if failures:
+        names = "; ".join(say(f"trust.attacks.failures.{failure.value}") for failure in failures)
+        text = say("trust.attacks.invalid", names=names)
+        findings.append(Finding(key="attacks_not_valid", gravity="problem", text=text))
+    elif found["pgd"][MIDDLE].interval[1] < FRAGILE * found["noise"][MIDDLE].interval[0]:
+        after, noise = (format_metric(found[name][MIDDLE].as_json()) for name in ("pgd", "noise"))
+        text = say("trust.attacks.fragile", size=format_percent(EPSILONS[MIDDLE], 0), after=after, noise=noise)
+        findings.append(Finding(key="fragile", gravity="attention", text=text))
+    facts: dict[str, object] = {
+        "n": n,
+        "right_means": "same_tags" if tags else "inside_interval",
+        "sizes": [round(eps, 6) for eps in EPSILONS],
+        "right_after": {name: [one.as_json() for one in rates] for name, rates in found.items()},
+        "self_check": {"failures": [str(failure) for failure in failures], "n": n},
+    }
+    blocks: list[Block] = [
+        Sentence(text=say("trust.many.right_tags") if tags else say("trust.many.right_numbers")),
+        Sentence(text=say("trust.attacks.no_verdict"), tone="problem")
+        if failures
+        else Sentence(text=say("trust.attacks.passed"), tone="good"),
+        robust_accuracy_table(found, say("trust.attacks.note", n=n)),
+        robust_accuracy_plot(found),
+    ]
+    return Theme(
+        name="attacks", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.attacks.untested")]
+    )

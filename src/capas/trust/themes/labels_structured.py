@@ -1,0 +1,107 @@
+"""Are the labels right, where an example has many: those that the model believes least, to be reviewed.
+
+Only of the validation and test examples: a network that has learnt a label believes it, right or wrong. So this says
+nothing of the training labels, and a label that the model does not believe may be right: it is a list, not a verdict.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from capas.core.i18n import say
+from capas.core.number_format import format_decimal, format_percent
+from capas.metrics.rate import rate
+from capas.trust.rendering.blocks import Block, CaptionedImage, Grid, ImageGallery, Sentence
+from capas.trust.subjects.structured import LabelIssue, StructuredModelUnderTest
+from capas.trust.theme import Theme
+from capas.trust.theme_context import ThemeContext
+
+SHOWN, PICTURED, LISTED = 12, 6, 300
+MIN_AGREEMENT = 0.6  # of the labels: a model that agrees with fewer can accuse none
+MAX_LABEL_PROBABILITY = 0.5  # of the given label: a larger share of the probability is no doubt
+REVIEW = "given-labels-believed-least.csv"
+
+
+def structured_labels_theme(context: ThemeContext, structured: StructuredModelUnderTest | None) -> Theme:
+    """See the module."""
+    if structured is None or structured.kind in ("transforms", "translations"):
+        return Theme(name="labels", not_computed_because=say("trust.many.no_labels"))
+    positions = sorted({*structured.positions("validation"), *structured.positions("test")})
+    doubts, checked, agreed = list[LabelIssue](), 0, 0
+    for number, position in enumerate(positions):
+        answered = structured.evaluate_example(position)
+        held = () if answered is None else answered.label_issues
+        doubts += [
+            one
+            for one in held
+            if one.predicted_label != one.given_label and one.given_label_probability < MAX_LABEL_PROBABILITY
+        ]
+        checked += len(held)
+        agreed += sum(one.predicted_label == one.given_label for one in held)
+        context.progress(number + 1, len(positions))
+    if agreed < MIN_AGREEMENT * checked:
+        share = format_percent(agreed / checked, 0)
+        return Theme(name="labels", not_computed_because=say("trust.many.labels_not_good_enough", share=share))
+    doubts.sort(key=lambda one: one.given_label_probability)
+    facts: dict[str, object] = {
+        "n": checked,
+        "examples": len(positions),
+        "agreement": rate(agreed, checked).as_json(),
+        "not_believed": len(doubts),
+        "first": [_named(context, one) for one in doubts[:SHOWN]],
+    }
+    about = say("trust.many.labels_about", n=format_decimal(checked, 0), examples=format_decimal(len(positions), 0))
+    blocks: list[Block] = [Sentence(text=about)]
+    if not doubts:
+        return Theme(name="labels", facts=facts, blocks=[*blocks, Sentence(text=say("trust.many.labels_none"))],
+                     untested=[say("trust.many.labels_untested")])  # fmt: skip
+    blocks += [Sentence(text=say("trust.many.labels_some", count=format_decimal(len(doubts), 0), file=REVIEW)),
+               *_pictures(context, structured, doubts), _table(context, doubts)]  # fmt: skip
+    return Theme(
+        name="labels", facts=facts, blocks=blocks, files={REVIEW: _review(context, doubts)},
+        untested=[say("trust.many.labels_untested")],
+    )  # fmt: skip
+
+
+def _named(context: ThemeContext, one: LabelIssue) -> dict[str, object]:
+    record = context.run_context.record
+    return {"example": record.names[one.position], "split": record.splits[one.position], "place": one.location,
+            "label": one.given_label, "model": one.predicted_label, "probability_of_label": round(one.given_label_probability, 6)}  # fmt: skip
+
+
+def _table(context: ThemeContext, doubts: Sequence[LabelIssue]) -> Grid:
+    names = context.run_context.record.names
+    heads = [say("trust.labels.example"), say("trust.many.place"), say("trust.labels.given"), say("trust.many.model"),
+             say("trust.many.of_given")]  # fmt: skip
+    rows = [
+        [
+            names[one.position],
+            one.location,
+            one.given_label,
+            one.predicted_label,
+            format_percent(one.given_label_probability),
+        ]
+        for one in doubts[:SHOWN]
+    ]
+    return Grid(title=say("trust.many.least_believed"), heads=heads, rows=rows, right=(4,))
+
+
+def _pictures(context: ThemeContext, structured: StructuredModelUnderTest, doubts: Sequence[LabelIssue]) -> list[Block]:
+    sense, captioned_images = structured.adapter.feature_extractor, list[CaptionedImage]()
+    for one in doubts[:PICTURED] if context.run_context.medium == "image" and sense is not None else ():
+        picture = sense.display_image(structured.prepared([one.position])[0]) if sense is not None else None
+        if picture is not None:
+            caption = say("trust.many.labels_caption", name=context.run_context.record.names[one.position], given=one.given_label,
+                          likely=one.predicted_label)  # fmt: skip
+            heat = structured.adapter.label_issue_heatmap(structured.indices[one.position], one)
+            captioned_images.append(CaptionedImage(image=picture, caption=caption, heatmap=heat))
+    return [ImageGallery(title=say("trust.many.least_believed"), images=captioned_images)] if captioned_images else []
+
+
+def _review(context: ThemeContext, doubts: Sequence[LabelIssue]) -> bytes:
+    """The first of them as a table."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["example", "split", "place", "label", "model", "probability_of_label"])
+    writer.writerows(_named(context, one).values() for one in doubts[:LISTED])
+    return text.getvalue().encode()

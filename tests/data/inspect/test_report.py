@@ -1,0 +1,241 @@
+"""The whole look: every planted problem is found, and training is handed what it needs."""
+
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import capas.core.i18n
+from capas.core.errors import CapasError
+from capas.core.i18n import choose_language
+from capas.data.inspect.dataset_scan import TableStatistics
+from capas.data.inspect.image_statistics import ImageStatistics
+from capas.data.inspect.report import DatasetReport, inspect_dataset, require_learnable
+from capas.data.problems import Problem
+from tests.data.drawing import class_folders, drawn, save
+
+
+def kinds(seen: DatasetReport) -> dict[str, Problem]:
+    return {problem.kind: problem for problem in seen.problems}
+
+
+def test_a_clean_folder_has_no_problems_and_json_has_the_designed_keys(tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    seen = inspect_dataset(
+        class_folders(tmp_path, cats=8, dogs=9), progress=lambda done, total: steps.append((done, total))
+    )
+    assert seen.problems == ()
+    assert steps[-1] == (17, 17)
+    facts = json.loads(json.dumps(seen.as_json()))
+    assert list(facts) == ["task", "evidence", "alternatives", "fields", "splits", "problems", "pictures"]
+    assert sum(part["count"] for part in facts["splits"].values()) == 17
+    assert facts["pictures"]["per_class"] == {"cats": 8, "dogs": 9}
+    assert facts["pictures"]["width"] == {"min": 32, "median": 32, "max": 32}
+    assert seen.labels == (0,) * 8 + (1,) * 9
+    assert all(seen.usable)
+    require_learnable(seen)
+
+
+def test_grey_statistics_are_those_of_the_pixels(tmp_path: Path) -> None:
+    seen = inspect_dataset(class_folders(tmp_path, cats=4, dogs=4))
+    pixels = np.stack([np.asarray(Image.open(path).convert("L")) for path in sorted(tmp_path.rglob("*.png"))]) / 255
+    assert isinstance(seen.statistics, ImageStatistics)
+    assert seen.statistics.mean == pytest.approx(pixels.mean())
+    assert seen.statistics.std == pytest.approx(pixels.std())
+
+
+def bomb(path: Path) -> None:
+    """A PNG of a few bytes that announces 30000×30000 pixels."""
+    small = path.with_suffix(".small.png")
+    Image.new("L", (1, 1)).save(small)
+    data = bytearray(small.read_bytes())
+    small.unlink()
+    data[16:24] = (30000).to_bytes(4, "big") * 2
+    import zlib
+
+    data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
+    path.write_bytes(data)
+
+
+def test_every_planted_problem_is_found(tmp_path: Path) -> None:
+    root = class_folders(tmp_path, cats=40, dogs=4, birds=2)
+    (root / "fish").mkdir()
+    (root / "cats" / "cut.png").write_bytes((root / "cats" / "1.png").read_bytes()[:200])
+    (root / "cats" / "empty.png").write_bytes(b"")
+    bomb(root / "cats" / "bomb.png")
+    shutil.copy(root / "cats" / "2.png", root / "cats" / "copy.png")
+    shutil.copy(root / "cats" / "3.png", root / "dogs" / "cat.png")
+    drawn(5).resize((64, 64)).save(root / "cats" / "scaled.png")
+    save(root / "cats" / "grey.png", 900, mode="L")
+    save(root / "cats" / "glass.png", 901, mode="RGBA")
+    save(root / "cats" / "really.png", 902).rename(root / "cats" / "really.jpg")
+    drawn(903).save(root / "cats" / "film.gif", save_all=True, append_images=[drawn(904)])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    drawn(905).save(root / "cats" / "turned.jpg", exif=exif)
+    save(root / "cats" / "huge.png", 906, side=200)
+    seen = inspect_dataset(root)
+    found = kinds(seen)
+    assert {kind: problem.count for kind, problem in found.items()} == {
+        "empty_class": 1, "corrupt": 2, "gigantic": 1, "duplicates": 2, "contradictory_labels": 2,
+        "near_duplicates": 1, "mixed_sizes": 3, "mixed_modes": 1, "transparency": 1, "wrong_extension": 1,
+        "animated": 1, "rotated": 1, "tiny_class": 1, "imbalance": 3,
+    }  # fmt: skip
+    assert found["imbalance"].severity == "warning"
+    assert set(found["corrupt"].examples) == {"cats/cut.png", "cats/empty.png"}
+    assert seen.usable.count(False) == 3
+    assert all((side is None) != good for side, good in zip(seen.split, seen.usable, strict=True))
+    where = {name: side for i, side in enumerate(seen.split) for name in [seen.source.images.name(i)]}  # type: ignore[union-attr]
+    assert where["cats/scaled.png"] == where["cats/4.png"]
+    assert where["cats/3.png"] == where["dogs/cat.png"]
+
+
+def test_near_duplicates_fall_on_the_same_side(tmp_path: Path) -> None:
+    root = class_folders(tmp_path, cats=20, dogs=20)
+    for i in range(20):
+        drawn(i + 1).resize((60, 60)).save(root / "cats" / f"{i}-scaled.png")
+    seen = inspect_dataset(root)
+    assert kinds(seen)["near_duplicates"].count == 20
+    assert seen.source.images is not None
+    sides = {seen.source.images.name(i): side for i, side in enumerate(seen.split)}
+    assert all(sides[f"cats/{i}.png"] == sides[f"cats/{i}-scaled.png"] for i in range(20))
+
+
+def test_leaks_between_fixed_splits(tmp_path: Path) -> None:
+    class_folders(tmp_path / "train", cats=5, dogs=5)
+    class_folders(tmp_path / "test", cats=1)
+    save(tmp_path / "test" / "dogs" / "new.png", 700)
+    drawn(7).resize((40, 40)).save(tmp_path / "test" / "dogs" / "scaled.png")
+    found = kinds(inspect_dataset(tmp_path))
+    assert (found["leak"].count, found["leak"].examples) == (1, ("train/cats/0.png = test/cats/0.png",))
+    assert (found["near_leak"].count, found["near_leak"].examples) == (
+        1,
+        ("train/dogs/1.png = test/dogs/scaled.png",),
+    )
+
+
+def test_copies_inside_one_fixed_split_are_no_leak(tmp_path: Path) -> None:
+    class_folders(tmp_path / "train", cats=5, dogs=5)
+    shutil.copy(tmp_path / "train/cats/0.png", tmp_path / "train/cats/copy.png")
+    save(tmp_path / "test/cats/a.png", 700)
+    save(tmp_path / "test/dogs/a.png", 701)
+    found = kinds(inspect_dataset(tmp_path))
+    assert "leak" not in found
+    assert found["duplicates"].count == 1
+
+
+def test_more_than_half_unreadable_is_refused(tmp_path: Path) -> None:
+    root = class_folders(tmp_path, cats=3, dogs=3)
+    for path in sorted(root.rglob("*.png"))[:3]:
+        path.write_bytes(b"broken")
+    assert kinds(inspect_dataset(root))["corrupt"].count == 3
+    (root / "dogs" / "0.png").write_bytes(b"broken")
+    with pytest.raises(CapasError) as caught:
+        inspect_dataset(root)
+    assert caught.value.key == "too_many_unreadable"
+    assert "4 / 6" in str(caught.value)
+
+
+def test_one_usable_class_is_shown_but_not_trained(tmp_path: Path) -> None:
+    root = class_folders(tmp_path, cats=9, dogs=1)
+    (root / "dogs" / "0.png").write_bytes(b"")
+    seen = inspect_dataset(root)
+    assert kinds(seen)["one_class"].severity == "error"
+    assert seen.problems[0].kind == "one_class"
+    assert seen.detection.spec.classes == ("cats",)
+    assert seen.labels == (0,) * 9 + (None,)
+    with pytest.raises(CapasError) as caught:
+        require_learnable(seen)
+    assert caught.value.key == "unlearnable"
+
+
+def test_too_few_to_test(tmp_path: Path) -> None:
+    found = kinds(inspect_dataset(class_folders(tmp_path, cats=1, dogs=1)))
+    assert found["empty_test"].severity == "error"
+
+
+def test_group_column_keeps_patients_together(tmp_path: Path) -> None:
+    rows = ["file,class,patient"]
+    for i in range(60):
+        save(tmp_path / f"{i}.png", i)
+        rows.append(f"{i}.png,{'ab'[i % 2]},p{i % 12}")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    seen = inspect_dataset(tmp_path, target="class", group="patient")
+    patients = seen.source.columns["patient"]
+    assert len(set(zip(patients, seen.split, strict=True))) == 12
+    assert len(set(seen.split)) == 3
+    with pytest.raises(CapasError) as caught:
+        inspect_dataset(tmp_path, group="pacient")
+    assert caught.value.values["nearest"] == "patient"
+
+
+def test_rows_without_a_class_take_no_part(tmp_path: Path) -> None:
+    rows = ["a;b;class", *(f"{i};{i * 0.37};{'xy'[i % 2]}" for i in range(20)), "99;1.5;"]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    seen = inspect_dataset(tmp_path / "t.csv")
+    assert isinstance(seen.statistics, TableStatistics)
+    assert (seen.statistics.kinds, seen.statistics.missing) == ({"a": "number", "b": "number"}, {"a": 0, "b": 0})
+    assert kinds(seen)["unlabelled"].count == 1
+    assert (seen.usable[-1], seen.labels[-1], seen.split[-1]) == (False, None, None)
+
+
+def test_many_pictures_skip_the_search_for_near_duplicates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = class_folders(tmp_path, cats=5, dogs=5)
+    drawn(1).resize((64, 64)).save(root / "cats" / "scaled.png")
+    monkeypatch.setattr("capas.data.inspect.data_checks.MAX_NEAR_DUPLICATE_IMAGES", 10)
+    found = kinds(inspect_dataset(root))
+    assert "near_duplicates" not in found
+    assert found["near_duplicates_skipped"].severity == "note"
+
+
+def test_the_same_pictures_elsewhere_and_renamed_are_split_alike(tmp_path: Path) -> None:
+    first = inspect_dataset(class_folders(tmp_path / "a", cats=30, dogs=30))
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    for path in sorted((tmp_path / "b" / "cats").iterdir()):
+        path.rename(path.with_name(f"x{path.name}"))
+    second = inspect_dataset(tmp_path / "b")
+    sides = [dict(zip(seen.keys, seen.split, strict=True)) for seen in (first, second)]
+    assert sides[0] == sides[1]
+
+
+def catalogue(language: str) -> dict[str, dict[str, dict[str, str]]]:
+    """Problems and errors of all files."""
+    found: dict[str, dict[str, dict[str, str]]] = {"problems": {}, "errors": {}}
+    for path in (Path(capas.core.i18n.__file__).parent / language).glob("*.toml"):
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        for area, held in found.items():
+            held.update({key: texts for key, texts in tree.get(area, {}).items() if isinstance(texts, dict)})
+    return found
+
+
+def test_every_kind_has_its_sentences_with_the_same_placeholders() -> None:
+    english, spanish = catalogue("en"), catalogue("es")
+    for area in ("problems", "errors"):
+        assert english[area].keys() == spanish[area].keys()
+        for key, texts in english[area].items():
+            for part, text in texts.items():
+                other = spanish[area][key][part]
+                assert set(re.findall(r"{(\w+)}", text)) == set(re.findall(r"{(\w+)}", other)), (key, part)
+    sources = Path(capas.core.i18n.__file__).parents[2] / "data"
+    code = "".join(path.read_text(encoding="utf-8") for path in sources.rglob("*.py"))
+    named = set(re.findall(r'(?:problems_from|make_problem)\(\s*"(\w+)"', code)) | set(re.findall(r'skip\("(\w+)"', code))
+    assert {"leak", "corrupt", "symlink_loop", "not_a_picture"} - named <= {"symlink_loop"}
+    assert named <= english["problems"].keys()
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_problems_speak_both_languages(tmp_path: Path, language: str) -> None:
+    root = class_folders(tmp_path, cats=40, dogs=2)
+    (root / "cats" / "empty.png").write_bytes(b"")
+    choose_language(language)
+    try:
+        for problem in inspect_dataset(root).problems:
+            assert problem.sentence().endswith(".")
+            assert problem.advice()
+    finally:
+        choose_language(None)

@@ -1,0 +1,141 @@
+"""Blind tests: what is hidden stays hidden, limits hold against many at once, ranks say what is not shown."""
+
+import multiprocessing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from capas.core.errors import CapasError
+from capas.evaluation.challenge.challenge import Challenge, new_challenge, parse_deadline, parse_limit
+from capas.evaluation.challenge.standing import current_standing, standing_page
+from capas.evaluation.challenge.submissions import Limit
+
+NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
+COUNT = 60
+
+
+def answers(name: str, wrong: set[int]) -> Path:
+    rows = [f"x{i},{'b' if (i % 2 == 0) == (i in wrong) else 'a'}" for i in range(COUNT)]
+    path = Path(name)
+    path.write_text("id,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def challenge(share: float = 0.0, limit: Limit | None = None, until: datetime | None = None) -> Challenge:
+    reference = answers("secret-labels.csv", set())
+    return new_challenge(Path("c"), task="classification", reference=reference, title="Cats <or> dogs", limit=limit,
+                         until=until, public_share=share, now=NOW)  # fmt: skip
+
+
+def key_of(error: pytest.ExceptionInfo[CapasError]) -> str:
+    return error.value.key
+
+
+def test_the_references_are_nowhere_in_what_is_published() -> None:
+    made = challenge(share=0.3, limit=Limit(count=3, total=False), until=NOW + timedelta(days=2))
+    made.submit(answers("h.csv", {1}), "us", now=NOW)
+    page = standing_page(made, current_standing(made, now=NOW), "")
+    public = "".join(path.read_text(encoding="utf-8") for path in Path("c/public").iterdir()) + page
+    assert (
+        "x3" in public and ",a" not in public and "secret-labels" not in public and str(made.rules.seed) not in public
+    )
+    assert Path("c/private").stat().st_mode & 0o077 == 0 and "private" in Path("c/.gitignore").read_text()
+    assert "Cats &lt;or&gt; dogs" in page and "us" in page and "98" not in page
+
+
+def test_a_team_is_told_the_public_part_and_ranked_on_the_rest() -> None:
+    made = challenge(share=0.3, until=NOW + timedelta(days=2))
+    told = made.told_part(made.score(answers("h.csv", set())).measured)
+    assert told is not None and int(told.sum()) == 18
+    public = {i for i in range(COUNT) if told[i]}
+    received = made.submit(answers("h.csv", public), "overfitted the rest", now=NOW)
+    assert received.figures[0].value == 0 and received.figures[0].n == 18
+    made.submit(answers("g.csv", set(range(COUNT)) - public), "overfitted the public part", now=NOW)
+    found = current_standing(made, now=NOW)
+    assert [place.team for place in found.places] == ["overfitted the rest", "overfitted the public part"]
+    assert [place.figure.value for place in found.places] == [1, 0] and found.units == 42 and not found.published
+    assert current_standing(made, now=NOW + timedelta(days=3)).published
+    assert Challenge(Path("c")).told_part(made.score(Path("h.csv")).measured).tolist() == told.tolist()  # type: ignore[union-attr]
+
+
+def test_limits_days_repeats_and_the_end() -> None:
+    made = challenge(limit=Limit(count=2, total=False), until=NOW + timedelta(days=2))
+    first = made.submit(answers("1.csv", {1}), " Us  two ", now=NOW)
+    assert first.submission.team == "Us two" and first.left == 1 and not first.repeated
+    again = made.submit(answers("1.csv", {1}), "Us two", now=NOW)
+    assert again.repeated and again.left == 1 and again.submission == first.submission
+    with pytest.raises(CapasError):
+        made.submit(Path("missing.csv"), "Us two", now=NOW)
+    assert made.submit(answers("2.csv", {2}), "Us two", now=NOW).left == 0
+    with pytest.raises(CapasError) as over:
+        made.submit(answers("3.csv", {3}), "Us two", now=NOW)
+    made.submit(answers("3.csv", {3}), "Others", now=NOW)
+    made.submit(answers("3.csv", {3}), "Us two", now=NOW + timedelta(days=1))
+    with pytest.raises(CapasError) as late:
+        made.submit(answers("4.csv", {4}), "Us two", now=NOW + timedelta(days=2))
+    made.submissions.close(NOW)
+    with pytest.raises(CapasError) as closed:
+        made.submit(answers("4.csv", {4}), "Us two", now=NOW + timedelta(days=1))
+    assert (key_of(over), key_of(late), key_of(closed)) == ("challenge_limit", "challenge_late", "challenge_closed")
+
+
+def hand_in(number: int) -> str:
+    try:
+        Challenge(Path("c")).submit(answers(f"{number}.csv", {number}), "us", now=NOW)
+    except CapasError as error:
+        return error.key
+    return "filed"
+
+
+def test_the_limit_holds_against_processes_at_once() -> None:
+    made = challenge(limit=Limit(count=2, total=True))
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        said = pool.map(hand_in, range(8), chunksize=1)
+    assert sorted(said) == ["challenge_limit"] * 6 + ["filed"] * 2 and len(made.submissions.all()) == 2
+
+
+def test_ranks_say_who_is_not_shown_to_differ_from_the_best() -> None:
+    made = challenge()
+    for team, wrong in (("best", {1}), ("close", {1, 2}), ("far", set(range(0, COUNT, 2))), ("tied", {3})):
+        made.submit(answers(f"{team}.csv", wrong), team, now=NOW)
+    made.submit(answers("worse.csv", set(range(40))), "best", now=NOW)
+    places = {place.team: place for place in current_standing(made, now=NOW).places}
+    assert [(t, p.rank, p.as_good_as_best) for t, p in places.items()] == [
+        ("best", 1, True), ("tied", 1, True), ("close", 3, True), ("far", 4, False)
+    ]  # fmt: skip
+    assert places["best"].handed_in == 2 and places["far"].figure.interval is not None
+
+
+def test_what_cannot_be_set_up() -> None:
+    made = challenge()
+    reference = Path("secret-labels.csv")
+    with pytest.raises(CapasError) as twice:
+        challenge()
+    with pytest.raises(CapasError) as share:
+        new_challenge(Path("d"), task="classification", reference=reference, public_share=1.0)
+    with pytest.raises(CapasError) as past:
+        new_challenge(Path("d"), task="classification", reference=reference, until=NOW, now=NOW)
+    with pytest.raises(CapasError) as team:
+        made.submit(reference, "a\nb\x07", now=NOW)
+    with pytest.raises(CapasError) as missing:
+        Challenge(Path("d"))
+    found = [key_of(error) for error in (twice, share, past, team, missing)]
+    assert found == ["challenge_exists", "challenge_share", "challenge_date", "challenge_team", "challenge_missing"]
+    assert not Path("d").exists()
+
+
+def test_limits_and_dates_as_people_write_them() -> None:
+    assert parse_limit("3") == parse_limit("3/day") == parse_limit("3 per day") == Limit(count=3, total=False)
+    assert parse_limit("10/total") == Limit(count=10, total=True)
+    assert parse_deadline("2030-12-31") == datetime(2031, 1, 1, tzinfo=UTC)
+    assert (
+        parse_deadline("2030-12-31T18:00+02:00")
+        == parse_deadline("2030-12-31 16:00")
+        == datetime(2030, 12, 31, 16, tzinfo=UTC)
+    )
+    for wrong in ("0", "3/week", "often", "-1"):
+        with pytest.raises(CapasError):
+            parse_limit(wrong)
+    with pytest.raises(CapasError):
+        parse_deadline("tomorrow")
