@@ -88,7 +88,7 @@ def main(run: Path | None = None) -> None:
         archive = str(folder / "archive")
         verbs = {
             "new": (archive,), "add": (archive, str(folder / "scans")), "read": (archive, "--model", str(run)),
-            "index": (archive, "--least", "0.001"), "search": (archive, "de", "--least", "0.001"),
+            "index": (archive, "--min-probability", "0.001"), "search": (archive, "de", "--min-probability", "0.001"),
         }  # fmt: skip
         rows, measured = list[list[object]](), dict[str, object]()
         for name, words in verbs.items():

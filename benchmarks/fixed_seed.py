@@ -123,7 +123,7 @@ def measured_index(folder: Path) -> dict[str, str]:
     former, here = sys.argv, Path.cwd()
     os.chdir(folder)
     try:
-        sys.argv = ["capas", "archive", "read", "archive", "--model", "run", "--least", "0.05"]
+        sys.argv = ["capas", "archive", "read", "archive", "--model", "run", "--min-probability", "0.05"]
         capas()
     except SystemExit as end:
         assert not end.code, end.code

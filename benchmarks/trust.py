@@ -283,7 +283,7 @@ def measure(seed: int, folder: Path) -> dict[str, Any]:
         "unlike": unlike(subject, rng), "defects": defects(subject, rng), "labels": flipped_labels(subject, rng),
         "copies": copies(subject, rng), "attacks": attacks(subject),
         "strong": strong_attacks(subject) if seed == SEEDS[0] else {},
-        "stickers": themes["stickers"]["facts"]["right_with"], "zones": themes["zones"]["facts"]["methods"],
+        "stickers": themes["stickers"]["facts"]["right_with"], "zones": themes["explanations"]["facts"]["methods"],
     }  # fmt: skip
 
 

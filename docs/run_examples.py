@@ -20,7 +20,7 @@ DOCS = Path(__file__).parent
 PAGES = {
     "first-folder.md": "en", "look.md": "en", "plan.md": "en", "train.md": "en", "resume.md": "en", "test.md": "en",
     "predict.md": "en", "trust.md": "en", "explain.md": "en", "attack.md": "en", "board.md": "en", "export.md": "en",
-    "samples.md": "en", "networks.md": "en", "check.md": "en", "data.md": "en", "run-folder.md": "en",
+    "samples.md": "en", "networks.md": "en", "doctor.md": "en", "data.md": "en", "run-folder.md": "en",
     "noisy-student.md": "en", "primera-carpeta.md": "es", "archive.md": "en",
     "archivo.md": "es",
 }  # fmt: skip

@@ -41,7 +41,7 @@ def processes(place: Path) -> Iterator[Forks]:
 def whole(place: Path, processes: Forks) -> Library:
     """The archive, read without a break."""
     shutil.copytree(place / "archive", place / "whole")
-    processes.run("archive", "read", "whole", "--model", "run", "--least", "0.05")
+    processes.run("archive", "read", "whole", "--model", "run", "--min-probability", "0.05")
     return Library.open(place / "whole")
 
 
@@ -81,7 +81,7 @@ def test_adding(place: Path, processes: Forks, tmp_path: Path) -> None:
 
 
 def test_reading(whole: Library, copy: Library, processes: Forks) -> None:
-    read = ("archive", "read", copy.folder, "--model", "run", "--least", "0.05")
+    read = ("archive", "read", copy.folder, "--model", "run", "--min-probability", "0.05")
     killed(processes, lambda: pages_read(copy), PAGES, *read)
     assert (content(copy), spots(copy)) == (content(whole), spots(whole))
 
@@ -92,7 +92,7 @@ def test_indexing(store: str, whole: Library, processes: Forks, tmp_path: Path) 
     processes.run("archive", "index", former.folder, "--store", store)
     library = Library.open(shutil.copytree(former.folder, tmp_path / "copy"))
     for _ in range(KILLS):
-        processes.start("archive", "index", library.folder, "--least", "0.2")
+        processes.start("archive", "index", library.folder, "--min-probability", "0.2")
         while not [*library.folder.glob(".spots*")]:
             time.sleep(0.002)
         time.sleep(random.uniform(0, 0.1))
@@ -100,14 +100,14 @@ def test_indexing(store: str, whole: Library, processes: Forks, tmp_path: Path) 
         processes.exit_code()
         assert spots(library) == spots(former)
     for archive in (library, former):
-        processes.run("archive", "index", archive.folder, "--least", "0.2")
+        processes.run("archive", "index", archive.folder, "--min-probability", "0.2")
     assert spots(library) == spots(former) and not list(library.folder.glob(".spots*"))
 
 
 def test_corrected_while_it_is_read(
     whole: Library, copy: Library, processes: Forks, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    processes.start("archive", "read", copy.folder, "--model", "run", "--least", "0.05")
+    processes.start("archive", "read", copy.folder, "--model", "run", "--min-probability", "0.05")
     while not pages_read(copy):
         time.sleep(0.01)
     at_once = capas_here(capsys, "archive", "add", copy.folder, copy.folder.parent, "--json")

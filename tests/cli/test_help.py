@@ -19,7 +19,7 @@ from tests.harness import capas_apart, capas_here
 GROUP = typer.main.get_command(app)
 assert isinstance(GROUP, TyperGroup)
 VERBS = ["look", "plan", "train", "resume", "test", "predict", "export", "trust", "explain", "attack", "networks",
-         "samples", "check", "score", "archive", "board", "challenge"]  # fmt: skip
+         "samples", "doctor", "score", "archive", "board", "challenge"]  # fmt: skip
 GROUPS = {
     "archive": ["new", "add", "status", "read", "index", "search", "export", "serve", "review", "learn"],
     "board": ["show", "compare", "add", "export", "import", "remove"],

@@ -89,7 +89,7 @@ def test_export(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("m.onnx").is_file() and Path("m.json").is_file()
 
 
-@pytest.mark.parametrize("verb", ["networks", "samples", "check"])
+@pytest.mark.parametrize("verb", ["networks", "samples", "doctor"])
 def test_lists(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert_snapshot(f"json-{verb}", shape_of(shown(capas_here(capsys, verb, "--json"))))
 

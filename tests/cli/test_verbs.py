@@ -243,7 +243,7 @@ def test_samples_are_written_as_folders(capsys: Capture) -> None:
     said = capas_here(capsys, "samples", "sample:shapes", "--out", "shapes")
     assert said.code == 0 and "shapes" in said.out and "None" not in said.out
     assert sorted(path.name for path in Path("shapes").iterdir()) == ["circle", "square", "triangle"]
-    for words, word in ((["samples"], "sample:mnist5k"), (["networks"], "lenet-5-1998"), (["check"], "Versions")):
+    for words, word in ((["samples"], "sample:mnist5k"), (["networks"], "lenet-5-1998"), (["doctor"], "Versions")):
         assert word in capas_here(capsys, *words).out
 
 

@@ -84,12 +84,12 @@ def test_the_picture_has_its_own_size_and_is_explained_in_every_way(finished_run
         small.resize((150, 90)).save("large.png")
     maps = []
     for way in ("integrated_gradients", "occlusion", "gradient", "grad_cam"):
-        said = capas_here(capsys, "explain", finished_run, "large.png", "--by", way, "-o", way, "--json")
+        said = capas_here(capsys, "explain", finished_run, "large.png", "--method", way, "-o", way, "--json")
         assert said.code == 0 and said.json[0]["method"] == way, said.err  # type: ignore[index]
         maps.append(pixels(Path(way) / "large.explained.png"))
         assert maps[-1].shape == (90, 150, 3)
     assert len({one.tobytes() for one in maps}) == 4
-    unknown = error_of(capas_here(capsys, "explain", finished_run, "large.png", "--by", "attention_last", "--json"))
+    unknown = error_of(capas_here(capsys, "explain", finished_run, "large.png", "--method", "attention_last", "--json"))
     assert unknown["error"] == "no_such_way" and "occlusion" in unknown["expected"]
 
 
@@ -98,7 +98,7 @@ def test_a_text_is_explained_by_attention_where_there_is_some(
 ) -> None:  # fmt: skip
     settings = {**TINY, "data.target": "about", "network.name": "text-transformer"}
     run = train_here(texts_run.parent / "texts.csv", tmp_path / "run", settings)
-    words = ("explain", run, "the sea and the ships", "--by", "attention_rollout", "--json")
+    words = ("explain", run, "the sea and the ships", "--method", "attention_rollout", "--json")
     (found,) = json.loads(capas_here(capsys, *words).out)
     assert found["method"] == "attention_rollout" and len(found["parts"]) == 5
     assert sum(part["weight"] for part in found["parts"]) == pytest.approx(1, abs=1e-4)

@@ -73,7 +73,7 @@ def test_all_nine_themes_have_a_status_and_say_why_they_were_not_computed(bars_r
         assert (one["status"] == "not_computed") == bool(one["not_computed_because"])
         assert one["facts"] or one["not_computed_because"]
     computed = [name for name, one in tree["themes"].items() if one["status"] != "not_computed"]
-    assert set(computed) >= {"quality", "unlike", "zones", "attacks", "stickers", "groups", "labels", "leakage"}
+    assert set(computed) >= {"quality", "ood", "explanations", "attacks", "stickers", "groups", "labels", "leakage"}
 
 
 def test_every_rate_has_a_count_and_an_interval_around_it(bars_report: TrustReport) -> None:
@@ -166,7 +166,7 @@ def test_a_shortcut_in_the_corner_is_told(tmp_path: Path) -> None:
     data = made_pictures(tmp_path / "data", 240, mark=True, content=False)
     run = train_here(data, tmp_path / "run", {**SMALL, "train.epochs": 12})
     report = make_report(str(run), "quick")
-    assert "one_place_decides" in keys(report), theme(report, "zones")["facts"]
+    assert "one_place_decides" in keys(report), theme(report, "explanations")["facts"]
     assert "top left" in str(report.tree["verdict"])
 
 
@@ -226,9 +226,9 @@ def test_other_media_get_the_themes_that_mean_something_there(tmp_path: Path, ki
     assert isinstance(themes, dict)
     computed = {name for name, one in themes.items() if one["status"] != "not_computed"}
     expected = {
-        "rows": {"quality", "unlike", "zones", "attacks", "groups", "labels", "leakage"},
-        "texts": {"quality", "zones", "attacks", "groups", "labels", "leakage"},
-        "sounds": {"quality", "zones", "attacks", "groups", "leakage"},
+        "rows": {"quality", "ood", "explanations", "attacks", "groups", "labels", "leakage"},
+        "texts": {"quality", "explanations", "attacks", "groups", "labels", "leakage"},
+        "sounds": {"quality", "explanations", "attacks", "groups", "leakage"},
         "numbers": {"quality", "groups", "leakage"},
     }[kind]
     assert expected <= computed, {name: one["not_computed_because"] for name, one in themes.items()}

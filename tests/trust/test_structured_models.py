@@ -174,7 +174,7 @@ def masks_report(tmp_path_factory: pytest.TempPathFactory) -> TrustReport:
 
 
 def test_masks_are_questioned_by_pixel(masks_report: TrustReport) -> None:
-    for name in ("quality", "calibration", "zones", "attacks", "groups", "labels", "leakage"):
+    for name in ("quality", "calibration", "explanations", "attacks", "groups", "labels", "leakage"):
         assert theme(masks_report, name)["status"] != "not_computed", theme(masks_report, name)
     assert facts(masks_report, "calibration")["statements_of"] == "masks"
     attacks = facts(masks_report, "attacks")
@@ -185,7 +185,7 @@ def test_masks_are_questioned_by_pixel(masks_report: TrustReport) -> None:
     assert value(after["noise"][0]) <= value(attacks["without"]) + 0.03
     check = attacks["self_check"]
     assert isinstance(check, dict) and check["failures"] == [] and check["n"] == 8
-    rings = facts(masks_report, "zones")["right_by_distance_px"]
+    rings = facts(masks_report, "explanations")["right_by_distance_px"]
     assert isinstance(rings, dict) and value(rings["0–1"]) < value(rings["4–6"])
     labels = facts(masks_report, "labels")
     # A square may hide the other one.
@@ -195,8 +195,8 @@ def test_masks_are_questioned_by_pixel(masks_report: TrustReport) -> None:
 
 
 def test_what_is_unlike_the_pictures_of_masks_is_refused_by_predict(masks_report: TrustReport) -> None:
-    assert theme(masks_report, "unlike")["status"] != "not_computed", theme(masks_report, "unlike")
-    seen = facts(masks_report, "unlike")
+    assert theme(masks_report, "ood")["status"] != "not_computed", theme(masks_report, "ood")
+    seen = facts(masks_report, "ood")
     probes = seen["probes"]
     assert isinstance(probes, dict) and value(probes["noise"]["detected"]) > 0.9
     model = capas.load(masks_report.folder.parent)
@@ -234,9 +234,9 @@ def test_words_are_questioned_one_by_one_and_the_wrong_label_is_listed(words_rep
     listed = (words_report.folder / "given-labels-believed-least.csv").read_text(encoding="utf-8")
     assert listed.startswith("example,split,place,label,model,probability_of_label\n")
     assert "[Quito] vive en Lima" in listed
-    for name in ("zones", "attacks", "stickers"):
+    for name in ("explanations", "attacks", "stickers"):
         assert theme(words_report, name)["not_computed_because"]
-    unlike = facts(words_report, "unlike")
+    unlike = facts(words_report, "ood")
     assert set(str(unlike["scores"]).split()) and theme(words_report, "leakage")["status"] != "not_computed"
 
 
@@ -245,7 +245,7 @@ def test_transcripts_have_groups_and_a_statement_for_each_line(tmp_path: Path) -
     settings = {**test_transcription.SETTINGS, "train.epochs": 3}
     run = train_here(data, tmp_path / "run", settings)
     report = make_report(str(run), "standard")
-    assert "probes" in facts(report, "unlike") and int(str(facts(report, "leakage")["same_answer"])) > 0
+    assert "probes" in facts(report, "ood") and int(str(facts(report, "leakage")["same_answer"])) > 0
     # No source of lines has columns yet; where one has, lines of one hand are compared with the others by their errors.
     case, _ = open_run(str(run))
     source = replace(
@@ -264,7 +264,7 @@ def test_frames_are_questioned_by_recording(tmp_path: Path) -> None:
     report = make_report(str(train_here(data, tmp_path / "run", settings)), "quick")
     calibration = facts(report, "calibration")
     assert calibration["statements_of"] == "frames" and int(str(calibration["examples"])) >= 10
-    assert theme(report, "zones")["not_computed_because"]
+    assert theme(report, "explanations")["not_computed_because"]
 
 
 @pytest.mark.parametrize(("target", "task"), [("brightness", "regress"), ("seen", "tag")])
@@ -272,7 +272,7 @@ def test_numbers_and_tags_of_pictures_have_maps_and_attacks(tmp_path: Path, targ
     data = brightness_table(tmp_path / "p", 160)
     settings = {**FIXED, "data.target": target, "train.epochs": 12, "network.name": "compact", "data.task": task}
     report = make_report(str(train_here(data, tmp_path / "run", settings)), "standard")
-    zones, attacks = facts(report, "zones"), facts(report, "attacks")
+    zones, attacks = facts(report, "explanations"), facts(report, "attacks")
     methods = zones["methods"]
     assert isinstance(methods, dict) and set(methods) == {
         "integrated_gradients", "occlusion", "gradient", "brightness", "random"}  # fmt: skip
@@ -292,7 +292,7 @@ def test_the_pictures_of_a_transform_can_be_unlike(tmp_path: Path) -> None:
     settings = {**FIXED, "data.task": "transform", "transform.kind": "denoise", "train.epochs": 0.05,
                 "network.width": 4, "data.image_size": 16}  # fmt: skip
     report = make_report(str(train_here(tmp_path / "data", tmp_path / "run", settings)), "standard")
-    assert theme(report, "unlike")["status"] != "not_computed", theme(report, "unlike")["not_computed_because"]
+    assert theme(report, "ood")["status"] != "not_computed", theme(report, "ood")["not_computed_because"]
     assert theme(report, "calibration")["not_computed_because"] and theme(report, "labels")["not_computed_because"]
     chosen = capas.load(tmp_path / "run").predict([(255 * np.random.default_rng(1).random((32, 32))).astype(np.uint8)])
     assert chosen[0].facts["unlike_training_data"] in (True, False)

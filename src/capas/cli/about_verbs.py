@@ -1,4 +1,4 @@
-"""``networks``, ``samples`` and ``check``: what there is, and whether this machine is ready."""
+"""``networks``, ``samples`` and ``doctor``: what there is, and whether this machine is ready."""
 
 import importlib.util
 import shutil
@@ -69,7 +69,7 @@ def samples(name: str | None, out: str | None, as_json: bool) -> None:
     show.results().print(show.table("", heads, rows, right=(1, 2)))
 
 
-def check(as_json: bool) -> None:
+def doctor(as_json: bool) -> None:
     """Versions, devices, what is installed, whether files can be written."""
     import torch
 

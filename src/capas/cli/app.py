@@ -213,14 +213,14 @@ def explain(
     run: RunArgument,
     inputs: Inputs,
     of: Annotated[str | None, typer.Option(metavar="CLASS", help=say("cli.explain_of"))] = None,
-    by: Annotated[str | None, typer.Option(metavar="WAY", help=say("cli.explain_by"))] = None,
+    method: Annotated[str | None, typer.Option("--method", metavar="METHOD", help=say("cli.explain_by"))] = None,
     limit: Annotated[int | None, typer.Option(min=1, help=say("cli.limit"))] = None,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FOLDER", help=say("cli.explain_out"))] = None,
     as_json: Json = False,
 ) -> None:
     from capas.cli import why_verbs
 
-    why_verbs.explain(run, inputs, of=of, by=by, limit=limit, out=out, as_json=as_json)
+    why_verbs.explain(run, inputs, of=of, by=method, limit=limit, out=out, as_json=as_json)
 
 
 @app.command(help=say("cli.attack"))
@@ -257,10 +257,10 @@ def samples(
 
 
 @app.command(help=say("cli.check"))
-def check(as_json: Json = False) -> None:
+def doctor(as_json: Json = False) -> None:
     from capas.cli import about_verbs
 
-    about_verbs.check(as_json)
+    about_verbs.doctor(as_json)
 
 
 app.command("score", help=say("cli.score"))(score)

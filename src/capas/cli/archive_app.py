@@ -49,7 +49,7 @@ class WithinOption(StrEnum):
     PAGE = "page"
 
 
-class On(StrEnum):
+class Backend(StrEnum):
     """Where pages are read."""
 
     HERE = "here"
@@ -95,34 +95,34 @@ def archive_read(
         str, typer.Option(metavar="RUN", help=say("cli.archive_model"), autocompletion=complete_readers)
     ] = "",
     unit: Unit = "",
-    least: Annotated[float, typer.Option(min=1e-6, max=1, help=say("cli.archive_least"))] = 0.01,
-    again: Annotated[bool, typer.Option("--again", help=say("cli.archive_again"))] = False,
-    on: Annotated[On, typer.Option(help=say("cli.archive_on"))] = On.HERE,
+    min_probability: Annotated[float, typer.Option(min=1e-6, max=1, help=say("cli.archive_least"))] = 0.01,
+    force: Annotated[bool, typer.Option("--force", help=say("cli.archive_again"))] = False,
+    backend: Annotated[Backend, typer.Option(help=say("cli.archive_on"))] = Backend.HERE,
     workers: Annotated[int, typer.Option(min=0, help=say("cli.archive_workers"))] = 0,
     as_json: Json = False,
 ) -> None:
     from capas.cli import archive_verbs
 
-    archive_verbs.read(folder, model, unit, least, again, on == On.RAY, workers, as_json)
+    archive_verbs.read(folder, model, unit, min_probability, force, backend == Backend.RAY, workers, as_json)
 
 
 @archive.command("index", help=say("cli.archive_index"))
 def archive_index(
     folder: Folder,
-    least: Annotated[float, typer.Option(min=0, max=1, help=say("cli.archive_index_least"))] = 0,
+    min_probability: Annotated[float, typer.Option(min=0, max=1, help=say("cli.archive_index_least"))] = 0,
     store: Annotated[str, typer.Option(metavar="STORE", help=say("cli.archive_index_store"))] = "",
     as_json: Json = False,
 ) -> None:
     from capas.cli import archive_verbs
 
-    archive_verbs.index(folder, least, store, as_json)
+    archive_verbs.index(folder, min_probability, store, as_json)
 
 
 @archive.command("search", help=say("cli.archive_search"))
 def archive_search(
     folder: Folder,
     query: Annotated[str, typer.Argument(help=say("cli.archive_query"), show_default=False)],
-    least: Annotated[float, typer.Option(min=0, max=1, help=say("cli.archive_threshold"))] = 0.1,
+    min_probability: Annotated[float, typer.Option(min=0, max=1, help=say("cli.archive_threshold"))] = 0.1,
     within: Annotated[WithinOption, typer.Option(help=say("cli.archive_within"))] = WithinOption.LINE,
     unit: Unit = "",
     exactly: Annotated[bool, typer.Option("--as-written", help=say("cli.archive_as_written"))] = False,
@@ -137,7 +137,7 @@ def archive_search(
     from capas.archive.search.search import SearchRequest
     from capas.cli import archive_verbs
 
-    wanted = SearchRequest(query=query, min_probability=least, within=within.value, folds=not exactly, unit=unit, offset=offset,
+    wanted = SearchRequest(query=query, min_probability=min_probability, within=within.value, folds=not exactly, unit=unit, offset=offset,
                     limit=limit, exact=exact, whole=whole)  # fmt: skip
     archive_verbs.search(folder, wanted, csv, page, as_json)
 

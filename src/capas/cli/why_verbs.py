@@ -169,7 +169,7 @@ def _checked(run: str, method: str) -> str:
     """Whether the report of the run found this kind of explanation reliable."""
     try:
         themes = cast(Mapping[str, Mapping[str, object]], read_report(find_run(run))["themes"])
-        facts = cast(Mapping[str, object], themes["zones"]["facts"])
+        facts = cast(Mapping[str, object], themes["explanations"]["facts"])
         methods = cast(Mapping[str, Mapping[str, object]], facts["methods"])
         return "checked" if methods[method].get("reliable") else "unchecked"
     except (CapasError, KeyError):

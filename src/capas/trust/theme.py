@@ -7,10 +7,10 @@ from typing import Final, Literal
 from capas.trust.rendering.blocks import Block
 
 ThemeName = Literal[
-    "quality", "calibration", "unlike", "zones", "attacks", "stickers", "groups", "labels", "leakage"
+    "quality", "calibration", "ood", "explanations", "attacks", "stickers", "groups", "labels", "leakage"
 ]  # fmt: skip
 THEMES: Final[tuple[ThemeName, ...]] = (
-    "quality", "calibration", "unlike", "zones", "attacks", "stickers", "groups", "labels", "leakage",
+    "quality", "calibration", "ood", "explanations", "attacks", "stickers", "groups", "labels", "leakage",
 )  # fmt: skip
 Status = Literal["nothing_found", "attention", "problem", "not_computed"]
 Gravity = Literal["attention", "problem"]

@@ -103,7 +103,7 @@ def test_from_the_command_line_the_answers_are_the_same(
     asked("add", str(scans))
     for row in (library := Library.open(archive)).pages():
         library.set_lines(row.id, lines_on(row.width, 3), origin="found")
-    asked("read", "--model", str(run), "--least", "0.05")
+    asked("read", "--model", str(run), "--min-probability", "0.05")
     searches = [("a*", "--count-all"), ("a*", "--unit", "b"), ("a* NOT o*",), ("*o", "--exact", "--limit", "50")]
     said = [asked("search", *words, "--json") for words in searches]
     asked("export", "--format", "text", "--out", str(tmp_path / "out"))

@@ -91,7 +91,7 @@ def test_the_report_shows_attention_with_the_checks_of_all_others(tmp_path: Path
     settings = {**TINY, "train.epochs": 4, "data.target": "about", "network.name": "text-transformer"}
     run = train_here(texts_table(tmp_path / "texts.csv"), tmp_path / "run", settings)
     report = make_report(str(run), "quick")
-    zones = json.loads(json.dumps(report.tree))["themes"]["zones"]
+    zones = json.loads(json.dumps(report.tree))["themes"]["explanations"]
     methods = zones["facts"]["methods"]
     assert set(methods) == {"leave_one_out", "attention_rollout", "attention_last", "random"}
     for name in ("leave_one_out", "attention_rollout", "attention_last"):

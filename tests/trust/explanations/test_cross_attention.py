@@ -75,6 +75,6 @@ def test_capas_explain_writes_a_page_and_json(run: Path, capsys: pytest.CaptureF
     (found,) = json.loads(capas_here(capsys, "explain", run, TEXT, "--json", "-o", "why").out)
     assert found["method"] == "attention_to_source" and Path(found["page"]).is_file()
     assert found["pieces"][0]["source"] == TEXT.split()
-    for options, error in ((("--of", "dos"), "no_such_answer"), (("--by", "occlusion"), "no_such_way")):
+    for options, error in ((("--of", "dos"), "no_such_answer"), (("--method", "occlusion"), "no_such_way")):
         refused = capas_here(capsys, "explain", run, TEXT, *options, "--json")
         assert refused.code == 2 and refused.json["error"] == error  # type: ignore[index,call-overload]

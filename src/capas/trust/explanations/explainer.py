@@ -80,7 +80,7 @@ def make_explainer(model: Model, method: str | None = None) -> Callable[[Item, s
         received = f"{model.card.task} ({model.card.medium})"
         raise CapasError("explain_other_kind", where=model.bundle.folder, received=received)
     if method not in (None, CROSS_ATTENTION_METHOD):
-        raise CapasError("no_such_way", where="--by", received=method, known=CROSS_ATTENTION_METHOD)
+        raise CapasError("no_such_way", where="--method", received=method, known=CROSS_ATTENTION_METHOD)
     translator = model.predictor
 
     def explain(item: Item, of: str | None) -> TranslationExplanation:
@@ -101,7 +101,7 @@ class Explainer:
         self.spec = spec
         ways = self._ways()
         if method is not None and method not in ways:
-            raise CapasError("no_such_way", where="--by", received=method, known=", ".join(ways))
+            raise CapasError("no_such_way", where="--method", received=method, known=", ".join(ways))
         self.method = method or ways[0]
 
     def _ways(self) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from capas.trust.themes.stickers import stickers_theme
 THEME_FUNCTIONS: Final[Mapping[ThemeName, Callable[[ThemeContext], Theme]]] = {
     "quality": quality_theme,
     "calibration": calibration_theme,
-    "unlike": ood_theme,
-    "zones": explanations_theme,
+    "ood": ood_theme,
+    "explanations": explanations_theme,
     "attacks": attacks_theme,
     "stickers": stickers_theme,
     "groups": groups_theme,

@@ -58,7 +58,7 @@ def explanations_theme(context: ThemeContext) -> Theme:
     quick = context.level == "quick"
     chosen = _right_ones(subject, EXAMPLES_LARGE if large else EXAMPLES_QUICK if quick else EXAMPLES)
     if not len(chosen):
-        return Theme(name="zones", not_computed_because=say("trust.zones.nothing_right"))
+        return Theme(name="explanations", not_computed_because=say("trust.zones.nothing_right"))
     x = images_to_unit_range([subject.test.prepared[i] for i in chosen.tolist()])
     classes = subject.test.predictions.argmax(1)[chosen]
     background = _background(subject)
@@ -87,7 +87,7 @@ def explanations_theme(context: ThemeContext) -> Theme:
         saliency_deletion_plot(methods, say("trust.zones.probability")),
         *region_blocks(subject, x, all_places),
     ]
-    return Theme(name="zones", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested")])
+    return Theme(name="explanations", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested")])
 
 
 def _right_ones(subject: ModelUnderTest, most: int) -> Tensor:

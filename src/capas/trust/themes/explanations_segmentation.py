@@ -28,7 +28,7 @@ def segmentation_explanations_theme(context: ThemeContext, structured: Structure
     """See the module."""
     answers = None if structured is None else structured.adapter
     if structured is None or not isinstance(answers, SegmentationAdapter):
-        return Theme(name="zones", not_computed_because=_why_not(structured))
+        return Theme(name="explanations", not_computed_because=_why_not(structured))
     counts, positions = list[Tensor](), structured.positions("test", PICTURES)
     for number, position in enumerate(positions):
         index = structured.indices[position]
@@ -47,7 +47,7 @@ def segmentation_explanations_theme(context: ThemeContext, structured: Structure
     ]  # fmt: skip
     note = say("trust.many.distance_note", n=len(positions))
     return Theme(
-        name="zones", facts=facts, untested=[say("trust.many.zones_untested")],
+        name="explanations", facts=facts, untested=[say("trust.many.zones_untested")],
         blocks=[Sentence(text=say("trust.many.zones_about")),
                 Bars(title=say("trust.many.distance_title"), bars=bars, note=note)],
     )  # fmt: skip

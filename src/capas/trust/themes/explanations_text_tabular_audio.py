@@ -49,7 +49,7 @@ def ablation_explanations_theme(context: ThemeContext, subject: ModelUnderTest) 
             found.append(ablated)
         context.progress(number + 1, len(chosen))
     if not found:
-        return Theme(name="zones", not_computed_because=say("trust.zones.no_parts"))
+        return Theme(name="explanations", not_computed_because=say("trust.zones.no_parts"))
     checked = [check_ablation_method(found, name) for name in found[0].weights]
     random_areas = curve_areas(found, "random")
     attended = len(checked) > 1
@@ -73,7 +73,7 @@ def ablation_explanations_theme(context: ThemeContext, subject: ModelUnderTest) 
         ablation_deletion_plot(found),
     ]
     return Theme(
-        name="zones", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested_parts")]
+        name="explanations", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested_parts")]
     )
 
 

@@ -34,7 +34,7 @@ def ood_theme(context: ThemeContext) -> Theme:
         return _of_many(context, context.structured)
     if subject.validation is None or len(subject.validation) < MIN_CALIBRATION:
         n = 0 if subject.validation is None else len(subject.validation)
-        return Theme(name="unlike", not_computed_because=say("trust.unlike.too_few", n=n, least=MIN_CALIBRATION))
+        return Theme(name="ood", not_computed_because=say("trust.unlike.too_few", n=n, least=MIN_CALIBRATION))
     rng = subject.run_context.rng("unlike")
     detector = fit_detector(subject, rng, with_autoencoder=context.level != "quick")
     usual = detector.scores(subject.reader, subject.validation.prepared, subject.validation)
@@ -44,7 +44,7 @@ def ood_theme(context: ThemeContext) -> Theme:
     off = uninformative_scores(usual, found["noise"])
     kept = {name: scores for name, scores in usual.items() if name not in off}
     if not kept:
-        return Theme(name="unlike", facts={"switched_off": list(off)}, findings=[_takes_noise()])
+        return Theme(name="ood", facts={"switched_off": list(off)}, findings=[_takes_noise()])
     detector = replace(detector, combination=FisherCombination.fit(kept, target_fpr=detector.target_fpr))
     detector.save(subject.run_context.run.bundle)
     tested = detector.scores(subject.reader, subject.test.prepared, subject.test)
@@ -63,11 +63,11 @@ def _of_many(context: ThemeContext, structured: StructuredModelUnderTest | None)
     """The same of what the inputs of such a model look like: to an autoencoder, and in the network itself."""
     sense = None if structured is None else structured.adapter.feature_extractor
     if structured is None or sense is None:
-        return Theme(name="unlike", not_computed_because=say("trust.many.no_likeness"))
+        return Theme(name="ood", not_computed_because=say("trust.many.no_likeness"))
     calibrated = structured.positions("validation", MAX_EXTRACTED)
     if len(calibrated) < MIN_CALIBRATION:
         return Theme(
-            name="unlike",
+            name="ood",
             not_computed_because=say("trust.unlike.too_few", n=len(calibrated), least=MIN_CALIBRATION),
         )
     run_context, rng, done = context.run_context, context.run_context.rng("unlike"), 0
@@ -91,7 +91,7 @@ def _of_many(context: ThemeContext, structured: StructuredModelUnderTest | None)
     detector = fit_structured_detector(run_context, sensed(learnt), rng, with_autoencoder=context.level != "quick")
     usual = detector.structured_scores(sensed(calibrated))
     if not usual:
-        return Theme(name="unlike", not_computed_because=say("trust.not_in_quick"))
+        return Theme(name="ood", not_computed_because=say("trust.not_in_quick"))
     looked = sensed(tested, keep=True)
     prepared = [held[position] for position in tested]
     probes = {name: inputs for name, inputs in sense.ood_probes(prepared[:PROBED_MANY], rng).items() if inputs}
@@ -101,7 +101,7 @@ def _of_many(context: ThemeContext, structured: StructuredModelUnderTest | None)
     off = uninformative_scores(usual, found["noise"])
     kept = {name: scores for name, scores in usual.items() if name not in off}
     if not kept:
-        return Theme(name="unlike", facts={"switched_off": list(off)}, findings=[_takes_noise()])
+        return Theme(name="ood", facts={"switched_off": list(off)}, findings=[_takes_noise()])
     detector = replace(detector, combination=FisherCombination.fit(kept, target_fpr=detector.target_fpr))
     detector.save(run_context.run.bundle)
     gallery_examples = StructuredGalleryExamples(
@@ -145,7 +145,7 @@ def _theme(
         names = ", ".join(say(f"trust.unlike.scores.{name}") for name in off)
         blocks.insert(1, Sentence(text=say("trust.unlike.switched_off", names=names), tone="attention"))
     return Theme(
-        name="unlike",
+        name="ood",
         facts=facts,
         blocks=blocks,
         findings=_findings(detector, alarms, detected),
