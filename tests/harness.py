@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
+
+from capas.objectives.base import StepContext
 
 FIXTURES = Path(__file__).parent / "fixtures"
 # Tiny and without any measuring: the same on every machine.
@@ -81,3 +84,8 @@ def capas_apart(
         env={**os.environ, **(env or {})}, input=stdin, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     return Answer(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def step_context(rng: torch.Generator | None = None) -> StepContext:
+    """The context of a first step, for asking an objective for its losses."""
+    return StepContext(step=0, progress=0.0, rng=rng or torch.Generator())

@@ -1,4 +1,4 @@
-"""The verbs as functions. Each takes what its command takes and gives back values instead of printing them."""
+"""The commands as functions: each takes what its command takes and returns values instead of printing them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,9 +21,14 @@ Settings = Mapping[str, object]
 
 
 def look(data: str | Path, *, settings: Settings | None = None) -> DatasetReport:
-    """What ``data`` holds, what would be learnt from it, and what is wrong with it.
+    """Inspect a dataset: its content, the task that would be learnt, and its problems.
 
-    ``settings`` are keys of the configuration, ``{"data.target": "species"}``. Raises CapasError.
+    Args:
+        data: A folder, a table, ``sample:NAME`` or a plan file.
+        settings: Configuration values by key, ``{"data.target": "species"}``.
+
+    Raises:
+        CapasError: The data cannot be read, or a setting is invalid.
 
     >>> look("sample:shapes").per_class("test")
     {'circle': 40, 'square': 40, 'triangle': 40}
@@ -32,7 +37,7 @@ def look(data: str | Path, *, settings: Settings | None = None) -> DatasetReport
 
 
 def plan(data: str | Path, *, settings: Settings | None = None) -> Plan:
-    """The complete configuration that ``train`` would use, and why; runs nothing. Raises CapasError.
+    """Return the complete configuration that ``train`` would use, with reasons; nothing is trained. Raises CapasError.
 
     >>> plan("sample:shapes").config.network.name
     'compact'
@@ -51,11 +56,23 @@ def train(
     settings: Settings | None = None,
     watch: TrainingCallbacks | None = None,
 ) -> TrainingResult | None:
-    """Train on ``data`` (a folder, a table, ``sample:NAME`` or a plan file), test once, write run, bundle and report.
+    """Train on a dataset, test once, and write run, bundle and trust report.
 
-    ``time_s`` are seconds of training instead of epochs; ``report`` is how deep the trust report goes: "none", "quick",
-    "standard" (the default) or "deep". None is returned when the user pressed Ctrl-C; ``resume`` then goes on. Raises
-    CapasError.
+    Args:
+        data: A folder, a table, ``sample:NAME`` or a plan file.
+        network: Name of the network, by default chosen from the data.
+        time_s: Seconds of training instead of epochs.
+        seed: Seed of all random numbers.
+        out: Folder of the run, by default ``runs/DATE-TIME-NAME``.
+        report: Depth of the trust report: "none", "quick", "standard" (the default) or "deep".
+        settings: Further configuration values by key; they win over the arguments above.
+        watch: Callbacks for progress and events.
+
+    Returns:
+        The result, or None where the user pressed Ctrl-C; ``resume`` then continues.
+
+    Raises:
+        CapasError: The data cannot be learnt from, or a setting is invalid.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp()) / "run"
@@ -71,12 +88,14 @@ def train(
 
 
 def resume(run: str | Path, *, watch: TrainingCallbacks | None = None) -> TrainingResult | None:
-    """Go on with a run that was stopped or killed, exactly where it was, then as ``train``. Raises CapasError."""
+    """Continue a run that was stopped or killed, exactly where it was, then finish it as ``train`` does. Raises
+    CapasError.
+    """
     return _reported(resume_run(run, watch=watch))
 
 
 def trust(run: str | Path, *, level: Level = "standard") -> TrustReport:
-    """Make the trust report of a finished run: nine questions, a page and the same as JSON. Raises CapasError."""
+    """Make the trust report of a finished run: nine themes, as an HTML page and as JSON. Raises CapasError."""
     return make_report(str(run), level)
 
 
@@ -89,7 +108,9 @@ def _reported(result: TrainingResult | None) -> TrainingResult | None:
 
 
 def test(run: str | Path, *, data: str | Path | None = None) -> dict[str, object]:
-    """The figures of ``run`` on its own test split (read once, at the end), or on other ``data``. Raises CapasError."""
+    """Return the metrics of ``run`` on its own test split (evaluated once, at the end of training), or on other
+    ``data``. Raises CapasError.
+    """
     if data is not None:
         return evaluate_on(run, str(data))
     found = find_run(run)
@@ -97,6 +118,14 @@ def test(run: str | Path, *, data: str | Path | None = None) -> dict[str, object
 
 
 def load(where: str | Path, *, device: str = "cpu", answer_all: bool = False) -> Model:
-    """The model of a run or bundle. Where its trust report left a detector, it refuses what does not resemble the
-    training data, unless ``answer_all``. Raises CapasError when there is none, or on a pickle."""
+    """Load the model of a run or bundle.
+
+    Args:
+        where: A run, a bundle folder, "latest", or the name of a shipped model.
+        device: Where it computes: "cpu", "cuda", "cuda:N" or "mps".
+        answer_all: Predict out-of-distribution inputs too; by default the detector of the trust report refuses them.
+
+    Raises:
+        CapasError: There is no model, or it is a pickle.
+    """
     return load_with_ood_gate(where, device=device, answer_all=answer_all)

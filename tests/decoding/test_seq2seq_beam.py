@@ -16,6 +16,7 @@ from capas.decoding.seq2seq_beam import (
 )
 from capas.networks.sequence.transformer import Transformer, TransformerConfig
 from capas.objectives.translation import Translation
+from tests.harness import step_context
 
 BOS, EOS = 1, 2
 
@@ -63,7 +64,7 @@ class FollowsTable(nn.Module):
 def test_the_loss_is_the_smoothed_cross_entropy_of_the_real_tokens() -> None:
     batch, logits = pairs(), torch.randn(3, 4, 8)
     objective = Translation(FollowsTable(logits), label_smoothing=0.1)
-    loss = objective.losses(batch, objective.phases[0], torch.Generator())["loss"]
+    loss = objective.losses(batch, objective.phases[0], step_context())["loss"]
     wanted = [(0, 0, 5), (0, 1, 6), (0, 2, 2), (1, 0, 4), (1, 1, 2), (2, 0, 7), (2, 1, 7), (2, 2, 3), (2, 3, 2)]
     terms = []
     for row, place, token in wanted:
@@ -83,7 +84,7 @@ def test_what_stands_in_the_padding_does_not_matter() -> None:
         target=batch.target.masked_fill(torch.arange(5) >= batch.target_lengths[:, None], 6),
         target_lengths=batch.target_lengths,
     )
-    losses = [objective.losses(one, objective.phases[0], torch.Generator())["loss"] for one in (batch, changed)]
+    losses = [objective.losses(one, objective.phases[0], step_context())["loss"] for one in (batch, changed)]
     torch.testing.assert_close(losses[0], losses[1])
 
 
@@ -191,7 +192,7 @@ def test_it_learns_to_copy() -> None:
             source=source, source_lengths=torch.full((32,), 4), target=target, target_lengths=torch.full((32,), 6)
         )
         optimiser.zero_grad()
-        objective.losses(batch, objective.phases[0], rng)["loss"].backward()
+        objective.losses(batch, objective.phases[0], step_context(rng))["loss"].backward()
         optimiser.step()
     found = seq2seq_beam_search(translator.eval(), source, torch.full((32,), 4), bos=BOS, eos=EOS, width=2)
     assert sum(one.tokens == tuple(text) for one, text in zip(found, source.tolist(), strict=True)) >= 30

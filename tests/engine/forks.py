@@ -1,5 +1,5 @@
-"""Processes to be killed: each runs the command line as ``python -m capas.cli.main`` does, but is forked from one that
-has torch loaded already, so that a test can afford dozens.
+"""Processes to be killed: each runs the command line as ``python -m capas.cli.main`` does (or another program), but is
+forked from one that has torch loaded already, so that a test can afford dozens.
 """
 
 import json
@@ -13,18 +13,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+COMMAND_LINE = """
+import capas.cli.data_verbs, capas.cli.train_verbs, torch._dynamo  # the optimisers want the last: two seconds
+from capas.cli.main import main as command
+def main(*arguments):
+    sys.argv = ["capas", *arguments]
+    command()
+"""
 SERVER = """
 import json, os, sys
-import capas.cli.data_verbs, capas.cli.train_verbs, torch._dynamo  # the optimisers want the last: two seconds
-from capas.cli.main import main
+{program}
 for line in sys.stdin:
     pid = os.fork()
     if pid == 0:
         nothing, log = os.open(os.devnull, os.O_RDWR), os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for target, descriptor in ((0, nothing), (1, nothing), (2, log)):
             os.dup2(descriptor, target)
-        sys.argv = ["capas", *json.loads(line)]
-        main()
+        main(*json.loads(line))
         sys.exit(0)
     print(pid, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
@@ -67,10 +72,14 @@ class Forks:
 
 
 @contextmanager
-def forks(folder: Path) -> Iterator[Forks]:
-    """Processes that run in ``folder``."""
+def forks(folder: Path, program: str = COMMAND_LINE) -> Iterator[Forks]:
+    """Processes that run in ``folder``: each calls the function ``main`` that ``program`` defines."""
     server = subprocess.Popen(
-        [sys.executable, "-c", SERVER], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SERVER.replace("{program}", program)],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     with server:
         yield Forks(server, folder)

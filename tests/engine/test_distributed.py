@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -37,15 +38,15 @@ TOGETHER = """
 import glob
 import sys
 import torch
-from capas.engine.distributed import joined_ranks
+from capas.engine.distributed import join_process_group
 def gloo_threads():
     names = [open(name).read().strip() for name in glob.glob("/proc/self/task/*/comm")]
     return [name for name in names if "gloo" in name]
-with joined_ranks() as ranks:
+with join_process_group() as ranks:
     me = ranks.rank
-    assert (ranks.world_size, ranks.leads) == (2, me == 0)
-    assert ranks.agree(10.0 + me) == 10.0 and ranks.agree_text("año \\udce9" if me == 0 else "x") == "año \\udce9"
-    assert ranks.agree_on(me == 0, me == 1) == (True, False)
+    assert (ranks.world_size, ranks.is_main) == (2, me == 0)
+    assert ranks.broadcast(10.0 + me) == 10.0 and ranks.broadcast_text("año \\udce9" if me == 0 else "x") == "año \\udce9"
+    assert ranks.broadcast_flags(me == 0, me == 1) == (True, False)
     p = torch.nn.Parameter(torch.zeros(2, 3, 2, 2).to(memory_format=torch.channels_last))
     p.grad = (torch.arange(24.0).view(2, 3, 2, 2) * (me + 1)).to(memory_format=torch.channels_last)
     q, unused = torch.nn.Parameter(torch.zeros(1)), torch.nn.Parameter(torch.zeros(1))
@@ -53,7 +54,8 @@ with joined_ranks() as ranks:
     ranks.average_gradients([p, unused, q])
     assert torch.equal(p.grad, torch.arange(24.0).view(2, 3, 2, 2) * 1.5) and q.grad.item() == 2 and unused.grad is None
     shared = [torch.full((1, 2, 3, 3), float(me)).to(memory_format=torch.channels_last), torch.tensor(me), q]
-    ranks.share(shared)
+    ranks.broadcast_tensors(shared)
+    assert torch.equal(ranks.gather(torch.full((2, 3), float(me))), torch.tensor([[0.0] * 3] * 2 + [[1.0] * 3] * 2))
     assert not any(t.detach().any() for t in shared[:2]) and shared[0].is_contiguous(memory_format=torch.channels_last)
     import torch._dynamo  # as the optimisers do
     assert not sys.platform == "linux" or gloo_threads()
@@ -61,12 +63,12 @@ assert not gloo_threads(), f"threads outlive the group: {gloo_threads()}"
 """
 
 
-def together(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+def together(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
     started = [*launcher, "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", *map(str, words)]
     return subprocess.run(
         started, cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        env={**(env or os.environ), "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
 
 

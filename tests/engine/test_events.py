@@ -16,6 +16,7 @@ from capas.engine.events import (
     Failed,
     Finished,
     Resumed,
+    Sampled,
     Saved,
     Started,
     Stepped,
@@ -26,8 +27,18 @@ from capas.engine.events import (
 
 ALL: list[Event] = [
     Started(step=0, total_steps=9, epochs=1.5, batch_size=8, examples=50),
-    Stepped(step=3, total_steps=9, loss=0.25, learning_rate=1e-05, examples_per_s=9.5, seconds=1.0, seconds_left=2.0),
+    Stepped(
+        step=3,
+        total_steps=9,
+        loss=0.25,
+        losses={"loss": 0.25, "penalty": 0.5},
+        learning_rate=1e-05,
+        examples_per_s=9.5,
+        seconds=1.0,
+        seconds_left=2.0,
+    ),
     Evaluated(step=3, metric="accuracy", value=0.5, loss=1.25, n=10, best=True, seconds=1.5),
+    Sampled(step=3, path="step-00000003.png", count=16),
     Saved(step=3, path="step-00000003.safetensors"),
     Failed(step=4, key="loss_not_finite", message="one\ntwo “ñ” \u2028 \x85 {x}\n"),
     Stopped(step=4, total_steps=9),
@@ -42,7 +53,9 @@ def written(path: Path, events: list[Event]) -> Path:
 
 
 def stepped(step: int) -> Stepped:
-    return Stepped(step=step, total_steps=9, loss=0.0, learning_rate=0.0, examples_per_s=0, seconds=0, seconds_left=0)
+    return Stepped(
+        step=step, total_steps=9, loss=0.0, losses={}, learning_rate=0.0, examples_per_s=0, seconds=0, seconds_left=0
+    )
 
 
 def test_every_kind_reads_back_and_is_one_line(tmp_path: Path) -> None:
@@ -72,7 +85,7 @@ def test_a_line_cut_short_is_left_out_and_swallows_nothing(cut: int, tmp_path: P
 
 
 def test_a_cut_inside_a_letter_is_borne(tmp_path: Path) -> None:
-    path = written(tmp_path / "events.jsonl", [stepped(2), ALL[4]])
+    path = written(tmp_path / "events.jsonl", [stepped(2), ALL[5]])
     content = path.read_bytes()
     path.write_bytes(content[: content.index("ñ".encode()) + 1])
     assert list(read_events(path)) == [stepped(2)]

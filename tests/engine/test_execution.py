@@ -11,7 +11,7 @@ from capas.data.batch import Batch
 from capas.engine import execution
 from capas.engine.config import ExecutionConfig
 from capas.engine.execution import Execution, ThroughputMeasurement, TrialBatch, choose_execution, gradient_cosine
-from capas.objectives.base import Phase
+from capas.objectives.base import Phase, StepContext
 
 SPEED: dict[tuple[str, str], float] = {
     ("float32", "contiguous"): 100.0,
@@ -70,7 +70,7 @@ class Lowering:
     def phases(self) -> Sequence[Phase]:
         return (Phase(name="learn", loss="loss", networks=("one",)),)
 
-    def losses(self, batch: Tensor, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
+    def losses(self, batch: Tensor, phase: Phase, context: StepContext) -> Mapping[str, Tensor]:
         return {phase.loss: self.loss(self.network(batch))}
 
 

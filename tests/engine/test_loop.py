@@ -10,13 +10,13 @@ import torch
 
 from capas.core.errors import CapasError
 from capas.core.rng import seeded_generator
-from capas.engine import checkpoint
+from capas.engine import checkpoint, progress
 from capas.engine import loop as loop_module
 from capas.engine.checkpoint import newest_checkpoint
 from capas.engine.events import Evaluated, Event, Failed, Finished, Resumed, Saved, Started, Stepped, Stopped
 from capas.engine.loop import StopRequest
 from capas.engine.optim import schedule_factor
-from capas.objectives.base import Objective
+from capas.objectives.base import Objective, StepContext
 from tests.engine.toys import RATES, Duel, Judges, Numbers, loop, stepper, weights
 
 
@@ -30,7 +30,7 @@ def test_each_phase_corrects_its_own_networks_when_it_is_due() -> None:
     working, batches = stepper(duel), Numbers().iterate(0)
     for number in range(5):
         before = weights(duel)
-        losses = working.step(next(batches), number, 1.0)
+        losses = working.step([next(batches)], number, 0.2)
         changed = {name.split(".")[0] for name, value in weights(duel).items() if not torch.equal(before[name], value)}
         assert changed == ({"judge", "forger"} if number % 2 == 0 else {"judge"})
         assert set(losses) == ({"judged", "forged"} if number % 2 == 0 else {"judged"})
@@ -41,13 +41,15 @@ def test_steps_equal_those_made_by_hand() -> None:
     """Alternating descent with momentum: the judge's gradient at its own loss, then the forger's with the new judge."""
     ours, mine = Duel(), Duel()
     working, speed = stepper(ours), {name: torch.zeros_like(value) for name, value in weights(mine).items()}
-    batches = list(zip(range(4), Numbers().iterate(0), (0.5, 1.0, 0.7, 0.2), strict=False))
-    for number, batch, rate in batches:
-        working.step(batch, number, rate)
+    batches = list(zip(range(4), Numbers().iterate(0), (0.1, 0.2, 0.5, 0.9), strict=False))
+    for number, batch, progress in batches:
+        rate = schedule_factor(progress, warmup=0.2, schedule="one-cycle")
+        working.step([batch], number, progress)
         for phase in mine.phases:
             if number % phase.every:
                 continue
-            loss = mine.losses(batch, phase, seeded_generator(1, "loss", phase.name, number))[phase.loss]
+            context = StepContext(step=number, progress=progress, rng=seeded_generator(1, "loss", phase.name, number))
+            loss = mine.losses(batch, phase, context)[phase.loss]
             network = mine.networks[phase.name]
             gradients = torch.autograd.grad(loss, list(network.parameters()))
             with torch.no_grad():
@@ -59,7 +61,7 @@ def test_steps_equal_those_made_by_hand() -> None:
 
 
 def test_events_come_in_order_and_the_schedule_reaches_its_end(tmp_path: Path) -> None:
-    rates: list[float] = []
+    places: list[float] = []
     running = loop(
         Duel(), tmp_path, steps=12, train={"evaluations": 3, "checkpoint_steps": 5}, evaluate=Judges(1, 2, 3)
     )
@@ -69,9 +71,9 @@ def test_events_come_in_order_and_the_schedule_reaches_its_end(tmp_path: Path) -
         def __getattr__(self, name: str) -> object:
             return getattr(working, name)
 
-        def step(self, batch: torch.Tensor, number: int, rate: float) -> dict[str, torch.Tensor]:
-            rates.append(rate)
-            return working.step(batch, number, rate)
+        def step(self, batches: list[torch.Tensor], number: int, progress: float) -> dict[str, torch.Tensor]:
+            places.append(progress)
+            return working.step(batches, number, progress)
 
     object.__setattr__(running, "stepper", Listening())
     events = list(running.run())
@@ -81,8 +83,7 @@ def test_events_come_in_order_and_the_schedule_reaches_its_end(tmp_path: Path) -
     assert [event.step for event in events if isinstance(event, Saved)] == [4, 8, 12]  # each was the best so far
     assert [event.step for event in events] == sorted(event.step for event in events)
     assert events[-1].step == 12 and not events[-1].early
-    expected = [schedule_factor(i / 12, warmup=0.2, schedule="one-cycle") for i in range(12)]
-    assert rates == pytest.approx(expected)
+    assert places == pytest.approx([i / 12 for i in range(12)])
 
 
 def test_checkpoints_come_every_so_many_steps_and_two_are_kept(tmp_path: Path) -> None:
@@ -99,11 +100,15 @@ def test_the_reported_loss_is_the_mean_since_the_last_report(tmp_path: Path) -> 
     events = list(loop(duel, tmp_path, steps=6, train={"checkpoint_steps": 3}).run())
     working, losses = stepper(reference), []
     for number, batch in zip(range(6), Numbers().iterate(0), strict=False):
-        rate = schedule_factor(number / 6, warmup=0.2, schedule="one-cycle")
-        losses.append(float(working.step(batch, number, rate)["judged"]))
+        losses.append(working.step([batch], number, number / 6))
     reports = [event for event in events if isinstance(event, Stepped)]
     assert [report.step for report in reports] == [3, 6]
-    assert [r.loss for r in reports] == pytest.approx([sum(losses[:3]) / 3, sum(losses[3:]) / 3], rel=1e-5)
+    for report, part in zip(reports, (losses[:3], losses[3:]), strict=True):
+        means = {}
+        for name in ("judged", "forged"):
+            held = [float(one[name]) for one in part if name in one]
+            means[name] = sum(held) / len(held)
+        assert report.losses == pytest.approx(means, rel=1e-5) and report.loss == report.losses["judged"]
 
 
 def test_a_run_ends_with_the_weights_that_did_best(tmp_path: Path) -> None:
@@ -162,7 +167,7 @@ class FakeTime:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr(loop_module.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(progress.time, "perf_counter", lambda: self.now)
 
 
 class Working(Duel):

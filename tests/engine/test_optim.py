@@ -114,7 +114,7 @@ def test_fused_optimisers_step_as_plain_ones(name: str, kind: type[torch.optim.O
 
 def test_the_average_is_the_one_computed_by_hand() -> None:
     network = nn.BatchNorm1d(1)
-    average = WeightAverage({"n": network}, decay=0.5)
+    average = WeightAverage({"n": network}, {"n": 0.5})
     expected, value = 1.0, 1.0
     for step in (1, 2, 30):
         value *= 3

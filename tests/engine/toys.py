@@ -12,8 +12,9 @@ from capas.engine.config import OptimConfig, TrainConfig
 from capas.engine.distributed import Ranks
 from capas.engine.execution import Execution
 from capas.engine.loop import Loop, StopRequest, ValidationScore
+from capas.engine.optim import Optimizer
 from capas.engine.step import TrainingStepper
-from capas.objectives.base import Phase
+from capas.objectives.base import Phase, StepContext
 
 FLOAT32 = Execution(device="cpu", precision="float32", memory_format="contiguous", threads=1, reason="")
 RATES = {"judge": 0.01, "forger": 0.002}
@@ -40,9 +41,9 @@ class Duel:
             Phase(name="forger", loss="forged", networks=("forger",), every=2),
         )
 
-    def losses(self, batch: Tensor, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
+    def losses(self, batch: Tensor, phase: Phase, context: StepContext) -> Mapping[str, Tensor]:
         self.calls.append(phase.name)
-        noise = torch.rand(2, generator=rng)
+        noise = torch.rand(2, generator=context.rng)
         both = self.judge(self.forger(batch + 0.1 * noise))
         sign = 1 if phase.name == "judge" else -1
         loss = (both - sign * batch).square().mean()
@@ -80,9 +81,12 @@ class Judges:
 
 def stepper(duel: Duel, *, ranks: Ranks | None = None) -> TrainingStepper[Tensor]:
     optimizers = {
-        name: torch.optim.SGD([{"params": list(network.parameters()), "peak": RATES[name]}], lr=0.0, momentum=0.9)
+        name: Optimizer(
+            torch.optim.SGD([{"params": list(network.parameters()), "peak": RATES[name]}], lr=0.0, momentum=0.9),
+            warmup=0.2, schedule="one-cycle",
+        )
         for name, network in duel.networks.items()
-    }
+    }  # fmt: skip
     return TrainingStepper(objective=duel, optimizers=optimizers, execution=FLOAT32, ranks=ranks or Ranks(), seed=1)
 
 

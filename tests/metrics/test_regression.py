@@ -13,7 +13,7 @@ from capas.baselines.ridge import Ridge
 from capas.metrics.conformal_regression import SplitConformal, interval_coverage
 from capas.metrics.regression import regression_metrics
 from capas.objectives.regression import Regression, TargetScale
-from tests.harness import FIXTURES
+from tests.harness import FIXTURES, step_context
 
 RECORDED = load_file(FIXTURES / "measures" / "boosting.safetensors")
 
@@ -38,7 +38,7 @@ def test_losses_by_hand_in_standard_deviations(loss: str, expected: float) -> No
     objective = Regression(nn.Identity(), [TargetScale(mean=10.0, deviation=2.0)], loss=loss)
     batch = Batch(inputs=torch.tensor([[0.5], [-2.0]]), targets=torch.tensor([[10.0], [12.0]]))
     (phase,) = objective.phases
-    assert float(objective.losses(batch, phase, torch.Generator())["loss"]) == pytest.approx(expected)
+    assert float(objective.losses(batch, phase, step_context())["loss"]) == pytest.approx(expected)
 
 
 def test_figures_by_hand() -> None:

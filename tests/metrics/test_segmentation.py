@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from capas.baselines.majority_pixel_class import majority_pixel_class
 from capas.metrics.segmentation import IGNORE_INDEX, pixel_confusions, segmentation_metrics
 from capas.objectives.segmentation import Segmentation, pixel_class_weights
+from tests.harness import step_context
 
 MASKS = torch.tensor([[[0, 0, 1], [1, 1, IGNORE_INDEX]], [[2, 2, 2], [IGNORE_INDEX, IGNORE_INDEX, 0]]])
 ANSWERS = torch.tensor([[[0, 1, 1], [1, 0, 2]], [[2, 2, 0], [1, 1, 0]]])
@@ -24,7 +25,7 @@ def test_loss_is_the_mean_over_known_pixels() -> None:
     logits = torch.randn(2, 3, 2, 3, requires_grad=True)
     objective = Segmentation(nn.Identity())
     (phase,) = objective.phases
-    loss = objective.losses(Batch(logits, MASKS), phase, torch.Generator())["loss"]
+    loss = objective.losses(Batch(logits, MASKS), phase, step_context())["loss"]
     chances = logits.log_softmax(1)
     known = [(n, i, j) for n in range(2) for i in range(2) for j in range(3) if MASKS[n, i, j] != IGNORE_INDEX]
     expected = -sum(chances[n, MASKS[n, i, j], i, j] for n, i, j in known) / len(known)

@@ -15,6 +15,7 @@ from capas.objectives.classification import (
     ClassificationBatch,
     balanced_class_weights,
 )
+from tests.harness import step_context
 
 K = 4
 PHASE = Phase(name="correct", loss="loss", networks=("network",))
@@ -42,7 +43,7 @@ LABELS = torch.tensor([0, 3, 1, 1, 2, 0])
 
 
 def loss_of(objective: Classification, batch: Batch) -> Tensor:
-    return objective.losses(batch, PHASE, torch.Generator())["loss"]
+    return objective.losses(batch, PHASE, step_context())["loss"]
 
 
 def test_it_is_an_objective_for_batches_with_labels() -> None:

@@ -145,7 +145,7 @@ def test_what_is_kept_has_no_choice() -> None:
     assert all(line.original_text == "" for line in found.lines)
     assert b"choice" not in to_tei(found, MADE)
     assert [line.text for line in found.lines][1] == "nr̃o mr̃s año"
-    assert replace(found.lines[0], written="") == page().lines[0]
+    assert replace(found.lines[0], original_text="") == page().lines[0]
 
 
 @pytest.mark.parametrize("written", [to_alto, to_pagexml, to_hocr])

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Baselines that a network must beat: constant predictions, linear models, gradient boosting."""

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Baseline of multi-label classification: the same tags for every example."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConstantTags:
-    """The baseline: the same tags for every example, those that give the best micro F1 on the training examples."""
+    """Predicts the constant set of tags that gives the best micro F1 on the training examples."""
 
     tags: Tensor
 
     @classmethod
     def fit(cls, tags: Bool[Tensor, "N K"]) -> "ConstantTags":
-        """The commonest tag, or the two commonest, …: whichever does best."""
+        """Choose among the most frequent tag, the two most frequent, …"""
         present = tags.sum(0).double()
         order = present.argsort(descending=True, stable=True)
         sizes = torch.arange(1, len(present) + 1)
@@ -25,5 +25,5 @@ class ConstantTags:
         return cls(tags=answer)
 
     def predict(self, n: int) -> Tensor:
-        """N×K: the answer, n times."""
+        """Return the tags n times, (n, K)."""
         return self.tags.expand(n, -1)

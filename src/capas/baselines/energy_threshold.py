@@ -1,7 +1,7 @@
-"""The baseline for two classes: there is something where it is loud enough.
+"""Baseline of two-class frame classification: a threshold on the energy.
 
-A frame's level is its energy in dB, as it is or above the quiet of its recording (the tenth percentile of its frames),
-whichever tells more on the recordings that the threshold is tuned on; then short runs go, as for a network.
+A frame's level is its energy in dB, absolute or relative to the tenth percentile of its recording, whichever is better
+on the recordings that the threshold is tuned on; then short runs are removed, as for a network.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,8 @@ THRESHOLD_STEPS: Final = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnergyThreshold:
-    """Class 1 where the level is above ``threshold`` (dB; above the recording's quiet if ``relative``)."""
+    """Predicts class 1 where the level is above ``threshold`` (dB; above the recording's quiet level if ``relative``).
+    """
 
     threshold: float
     relative: bool
@@ -30,9 +31,15 @@ class EnergyThreshold:
     def fit(
         cls, levels: Sequence[Float[Tensor, " T"]], labels: Sequence[Int[Tensor, " T"]], lengths: Sequence[int] = (1,)
     ) -> "EnergyThreshold":
-        """The threshold with the fewest wrong frames, then the shortest run (of ``lengths``, frames) with the fewest.
+        """Choose the threshold with the fewest wrong frames, then the minimum run length with the fewest.
 
-        ``levels``: dB of every frame, one tensor for each recording; ``labels``: 0 or 1. Raises ValueError on none.
+        Args:
+            levels: Level of every frame in dB, one tensor for each recording.
+            labels: Target classes, 0 or 1.
+            lengths: Minimum run lengths to try, in frames.
+
+        Raises:
+            ValueError: There is no recording.
         """
         if not levels or len(levels) != len(labels):
             raise ValueError(f"levels of {len(levels)} recordings, labels of {len(labels)}; expected as many, not none")
@@ -50,11 +57,11 @@ class EnergyThreshold:
         return min(tried, key=lambda one: one.count_errors(levels, labels))
 
     def predict(self, levels: Float[Tensor, " T"]) -> list[int]:
-        """0 or 1 for every frame."""
+        """Return 0 or 1 for every frame."""
         return remove_short_runs((_level(levels, self.relative) > self.threshold).long().tolist(), self.min_frames)
 
     def count_errors(self, levels: Sequence[Tensor], labels: Sequence[Tensor]) -> int:
-        """How many frames it gets wrong."""
+        """Return the number of wrong frames."""
         return sum(
             int((torch.tensor(self.predict(own)) != targets).sum()) for own, targets in zip(levels, labels, strict=True)
         )

@@ -1,4 +1,4 @@
-"""Gradient boosting on binned columns: the baseline that a network for tables must beat.
+"""Gradient boosting on binned columns: the baseline of tabular networks.
 
 Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 2001; with second
 derivatives and leaf-wise trees on histograms as in LightGBM (Ke et al., NIPS 2017) and scikit-learn's
@@ -9,8 +9,8 @@ HistGradientBoosting, whose defaults these are. Each tree splits where
 is greatest, G and H being sums of first and second derivatives of the loss, best leaf first; a leaf adds −η G/(H + λ).
 Missing numbers (NaN) go to the side where the gain is greater; where none were missing, to the side with more examples.
 
-Squared error for numbers; logistic loss for two classes; for K classes cross-entropy with K trees a round. No chance
-is at work. Legend: N rows, D columns, K outputs a round, S bins (the last holds what is missing).
+Squared error for numbers; logistic loss for two classes; for K classes cross-entropy with K trees a round. It is
+deterministic. Legend: N rows, D columns, K outputs a round, S bins (the last holds what is missing).
 """
 
 import heapq
@@ -27,8 +27,15 @@ MISSING_BIN = MAX_BINS
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BoostingConfig:
-    """``rounds`` of trees with at most ``max_leaves`` leaves of at least ``min_leaf_size`` examples, each corrected by
-    ``learning_rate`` (0..1); ``l2`` is λ."""
+    """Hyper-parameters of gradient boosting.
+
+    Attributes:
+        rounds: Boosting rounds.
+        learning_rate: Shrinkage η, 0..1.
+        max_leaves: Largest number of leaves of a tree.
+        min_leaf_size: Fewest examples in a leaf.
+        l2: Penalty λ on leaf values.
+    """
 
     rounds: int = 100
     learning_rate: float = 0.1
@@ -45,7 +52,7 @@ class BoostingConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tree:
-    """Nodes as columns; a leaf has ``left`` = 0 (the root is nobody's child). Rows with ``bin ≤ threshold`` go left."""
+    """A decision tree as columns of nodes; a leaf has ``left`` = 0. Rows with ``bin ≤ threshold`` go left."""
 
     column: NDArray[np.int64]
     threshold: NDArray[np.int64]
@@ -55,7 +62,7 @@ class Tree:
     value: Numbers
 
     def predict(self, bins: Bins) -> Numbers:
-        """Binned rows (N, D) → N values."""
+        """Return the values (N) of binned rows (N, D)."""
         node = np.zeros(len(bins), np.int64)
         rows = np.arange(len(bins))
         while len(rows):
@@ -69,7 +76,7 @@ class Tree:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TreeSplit:
-    """Where a leaf is best divided."""
+    """The best split of a leaf."""
 
     gain: float
     column: int
@@ -79,8 +86,14 @@ class TreeSplit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GradientBoosting:
-    """A fitted model: ``edges`` of the bins by column, ``initial_scores`` (K), ``trees`` (rounds × K); ``num_classes`` is None
-    for numbers."""
+    """A fitted model.
+
+    Attributes:
+        edges: Edges of the bins by column.
+        initial_scores: Scores before the first tree, shape (K,).
+        trees: Trees by round and output.
+        num_classes: Number of classes; None for numbers.
+    """
 
     edges: tuple[Numbers, ...]
     initial_scores: Numbers
@@ -92,7 +105,7 @@ class GradientBoosting:
         cls, features: Numbers, targets: NDArray[np.generic], *, num_classes: int | None = None,
         config: BoostingConfig | None = None,
     ) -> "GradientBoosting":  # fmt: skip
-        """``features`` (N, D), NaN where missing; ``targets``: N numbers, or N class indices with ``num_classes``."""
+        """Fit to ``features`` (N, D), NaN where missing, and N numbers, or N class indices with ``num_classes``."""
         if features.ndim != 2 or targets.shape != (len(features),) or len(features) == 0:
             raise ValueError(f"features {features.shape}, targets {targets.shape}; expected (N, D) and (N,), N ≥ 1")
         config = config or BoostingConfig()
@@ -111,7 +124,7 @@ class GradientBoosting:
         return cls(edges=edges, initial_scores=start, trees=tuple(rounds), num_classes=num_classes)
 
     def predict(self, features: Numbers) -> Numbers:
-        """N numbers, or N × num_classes probabilities."""
+        """Return N numbers, or probabilities (N, num_classes)."""
         bins = bin_features(features, self.edges)
         scores = np.tile(self.initial_scores, (len(features), 1))
         for trees in self.trees:
@@ -121,7 +134,7 @@ class GradientBoosting:
 
 
 def bin_edges(column: Numbers) -> Numbers:
-    """At most 254 borders: half-way between neighbouring values where these are few, else at quantiles."""
+    """Return at most 254 bin edges: half-way between neighbouring values where these are few, else at quantiles."""
     values = np.unique(column[~np.isnan(column)])
     if len(values) <= MAX_BINS:
         return (values[:-1] + values[1:]) / 2
@@ -132,7 +145,7 @@ def bin_edges(column: Numbers) -> Numbers:
 
 
 def bin_features(features: Numbers, edges: tuple[Numbers, ...]) -> Bins:
-    """Rows (N, D) → bins 0..254, 255 where missing."""
+    """Return the bins 0..254 of rows (N, D), 255 where missing."""
     bins = np.empty(features.shape, np.uint8)
     for number, borders in enumerate(edges):
         bins[:, number] = np.searchsorted(borders, features[:, number])
@@ -141,7 +154,7 @@ def bin_features(features: Numbers, edges: tuple[Numbers, ...]) -> Bins:
 
 
 def grow_tree(bins: Bins, gradients: Numbers, hessians: Numbers, config: BoostingConfig) -> Tree:
-    """One tree, best leaf first."""
+    """Grow one tree, best leaf first."""
     nodes: list[tuple[int, int, bool, int, int, float]] = []
     waiting: list[tuple[float, int, NDArray[np.int64], Numbers, TreeSplit]] = []
 
@@ -173,7 +186,7 @@ def grow_tree(bins: Bins, gradients: Numbers, hessians: Numbers, config: Boostin
 
 
 def build_histograms(bins: Bins, gradients: Numbers, hessians: Numbers) -> Numbers:
-    """(3, D, 256): sums of slopes, of curves and of examples in each bin of each column."""
+    """Return (3, D, 256): sums of gradients, of Hessians and of examples in each bin of each column."""
     columns = bins.shape[1]
     places = (bins + np.arange(columns) * (MISSING_BIN + 1)).ravel()
     size = columns * (MISSING_BIN + 1)
@@ -183,7 +196,7 @@ def build_histograms(bins: Bins, gradients: Numbers, hessians: Numbers) -> Numbe
 
 
 def best_split(histogram: Numbers, config: BoostingConfig) -> TreeSplit | None:
-    """The split of greatest gain, or None where none is allowed or gains anything."""
+    """Return the split of greatest gain; None where none is allowed or gains anything."""
     total = histogram.sum(axis=2, keepdims=True)
     left = histogram[:, :, :MISSING_BIN].cumsum(axis=2)
     missing = histogram[:, :, MISSING_BIN:]

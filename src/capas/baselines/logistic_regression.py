@@ -1,4 +1,4 @@
-"""What a network must beat to be worth its trouble: always answering the commonest class, and a linear model."""
+"""Linear baseline of classification: multinomial logistic regression."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class LogisticRegression:
         c: float = 0.01,
         steps: int = 100,
     ) -> "LogisticRegression":
-        """``features``: N×D; they are standardised by one common scale, so that constant pixels stay harmless."""
+        """Fit to features (N, D), standardised by one common scale, so that constant pixels stay harmless."""
         centre = features.mean(0)
         scale = (features - centre).std().clamp(min=1e-6)
         x = (features - centre) / scale
@@ -48,12 +48,12 @@ class LogisticRegression:
         return cls(weight=weight.detach(), bias=bias.detach(), centre=centre, scale=scale)
 
     def predict(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "N K"]:
-        """N×K probabilities."""
+        """Return probabilities (N, K)."""
         return ((features - self.centre) / self.scale @ self.weight.T + self.bias).softmax(1)
 
 
 def downscaled_pixels(images: UInt8[Tensor, "N C H W"], side: int = 16) -> Float[Tensor, "N D"]:
-    """uint8 N×C×H×W as N×D floats in 0..1: the pictures themselves, averaged down to ``side`` pixels at most."""
+    """Return uint8 images (N, C, H, W) as features (N, D) in 0..1, averaged down to ``side`` pixels at most."""
     small = images.float() / 255
     if max(images.shape[2:]) > side:
         small = F.adaptive_avg_pool2d(small, (min(side, images.shape[2]), min(side, images.shape[3])))

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Trivial baseline of classification: the most frequent class."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MajorityClass:
-    """Answers the commonest class of the training examples, whatever it is shown."""
+    """Predicts the class frequencies of the training examples, whatever the input."""
 
     frequencies: Tensor
 
     @classmethod
     def fit(cls, labels: Tensor, num_classes: int) -> "MajorityClass":
-        """``labels``: N class indices."""
+        """Fit to N class indices."""
         return cls(frequencies=torch.bincount(labels, minlength=num_classes).float() / max(1, len(labels)))
 
     def predict(self, n: int) -> Tensor:
-        """N×K probabilities: the frequencies, n times."""
+        """Return the frequencies n times, (n, K)."""
         return self.frequencies.expand(n, -1)

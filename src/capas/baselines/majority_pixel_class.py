@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Trivial baseline of segmentation: the most frequent class in every pixel."""
 
 import torch
 from jaxtyping import Integer
@@ -8,5 +8,5 @@ from capas.metrics.segmentation import IGNORE_INDEX
 
 
 def majority_pixel_class(masks: Integer[Tensor, "N H W"], num_classes: int, *, ignore_index: int = IGNORE_INDEX) -> int:
-    """The baseline: the class that most known pixels of the training pictures are of; it answers this everywhere."""
+    """Return the class of most labelled pixels of the training images."""
     return int(torch.bincount(masks[masks != ignore_index].long(), minlength=num_classes).argmax())

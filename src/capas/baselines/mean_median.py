@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Trivial baselines of regression: the mean and the median."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MeanMedianBaseline:
-    """The trivial baselines: the mean (least squared error) and the median (least absolute error) of the training
-    targets, whatever is asked."""
+    """Mean (least squared error) and median (least absolute error) of the training targets."""
 
     mean: float
     median: float
 
     @classmethod
     def fit(cls, targets: Float[Tensor, " N"]) -> "MeanMedianBaseline":
-        """From the training targets; N ≥ 1."""
+        """Fit to N ≥ 1 training targets."""
         return cls(mean=float(targets.double().mean()), median=float(targets.double().quantile(0.5)))

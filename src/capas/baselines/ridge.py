@@ -1,4 +1,8 @@
-"""TODO docstring."""
+"""Linear baseline of regression: ridge regression with the penalty chosen by leave-one-out error.
+
+Hoerl & Kennard, "Ridge Regression: Biased Estimation for Nonorthogonal Problems", Technometrics 1970; Allen's PRESS
+statistic, Technometrics 1974: the error without example i is  eᵢ / (1 − hᵢ),  h the diagonal of the hat matrix.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ridge:
-    """Linear regression with an L2 penalty on standardised columns (Hoerl & Kennard 1970)."""
+    """Linear regression with an L2 penalty on standardised columns."""
 
     weight: Tensor
     centre: Tensor
@@ -26,8 +30,7 @@ class Ridge:
         *,
         penalties: Sequence[float] = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0),
     ) -> "Ridge":
-        """The penalty whose leave-one-out error is least, in closed form from one decomposition (Allen's PRESS 1974):
-        the error without example i is  eᵢ / (1 − hᵢ),  h the diagonal of the hat matrix."""
+        """Fit with the penalty of least leave-one-out error, in closed form from one decomposition."""
         x, y = features.double(), targets.double()
         centre, scale = x.mean(0), x.std(0, correction=0)
         scale = torch.where(scale > 0, scale, 1.0)
@@ -47,5 +50,5 @@ class Ridge:
         return cls(weight=best[2], centre=centre, scale=scale, bias=bias, penalty=best[1])
 
     def predict(self, features: Float[Tensor, "N D"]) -> Float[Tensor, " N"]:
-        """N numbers in the user's unit, float64."""
+        """Return N numbers in the user's unit, float64."""
         return (features.double() - self.centre) / self.scale @ self.weight + self.bias

@@ -1,1 +1,1 @@
-"""The finished model: safetensors + a JSON card + how inputs are prepared; never a pickle."""
+"""The bundle of a trained model: safetensors, a JSON card and the preprocessing; never a pickle."""

@@ -1,4 +1,4 @@
-"""The card: what a bundle says of itself, typed and checked when read."""
+"""The model card: what a bundle says about its model, typed and validated when read."""
 
 from pathlib import Path
 
@@ -14,13 +14,20 @@ VERSION = 1
 
 
 class CardSection(BaseModel):
-    """A part of the card: an unknown key is an error."""
+    """A section of the card: frozen, unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NetworkCard(CardSection):
-    """Which network, with the ``settings`` it is built again from."""
+    """The network.
+
+    Attributes:
+        name: Name in the catalogue.
+        settings: Arguments to build it again.
+        parameters: Number of trainable parameters.
+        paper: Citation.
+    """
 
     name: str
     settings: dict[str, int | float | bool | str | None]
@@ -29,7 +36,13 @@ class NetworkCard(CardSection):
 
 
 class WeightsCard(CardSection):
-    """Which weights: BLAKE2b-128 of the file, its size, and what they started from ("" for random numbers)."""
+    """The weights.
+
+    Attributes:
+        hash: BLAKE2b-128 of the file.
+        bytes: Size of the file.
+        started_from: Pretrained weights that training started from, "" for random initialisation.
+    """
 
     hash: str
     bytes: int
@@ -37,14 +50,14 @@ class WeightsCard(CardSection):
 
 
 class SplitCard(CardSection):
-    """How many examples, and a hash of their contents and classes."""
+    """A split: number of examples, and a hash of their contents and labels."""
 
     count: int
     hash: str
 
 
 class FieldCard(CardSection):
-    """A field of an example."""
+    """A field of an example: its name, kind and unit."""
 
     name: str
     kind: str
@@ -52,7 +65,7 @@ class FieldCard(CardSection):
 
 
 class MetricCard(BaseModel):
-    """A figure as every ``--json`` gives it: a rate, or a measure with its unit."""
+    """A metric as every ``--json`` writes it: value, number of examples, interval, and the unit of what is no rate."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     value: float
@@ -62,17 +75,36 @@ class MetricCard(BaseModel):
 
 
 class DataCard(CardSection):
-    """Which data."""
+    """The training data: its source and its splits by name."""
 
     source: str
     splits: dict[str, SplitCard]
 
 
 class MethodCard(CardSection):
-    """How a student was taught: ``labelled`` training examples, and ``learnt`` of the ``pictures`` unlabelled ones of
-    ``source``, as its teacher answered for them; ``teacher`` are the teacher's figures on the same test split,
-    ``first_teacher`` those of who learnt from labels alone. The counts are those of ``unlabelled.json``: see
-    ``capas.engine.methods.pseudo_labels``."""
+    """Training with pseudo-labels; the counts are those of ``PseudoLabelSummary`` in
+    ``capas.engine.methods.pseudo_labels``.
+
+    Attributes:
+        name: The method.
+        iterations: Number of students.
+        threshold: Least probability of a pseudo-label.
+        noise: Whether the student's images were augmented.
+        labelled: Labelled training examples.
+        source: Source of the unlabelled images.
+        pictures: Unlabelled images.
+        learnt: Pseudo-labelled images that were trained on.
+        unreadable: Images that could not be decoded.
+        in_test: Duplicates of test or validation images.
+        labelled_already: Duplicates of labelled images.
+        repeated: Duplicates among themselves.
+        near_searched: Whether near duplicates were searched for.
+        unsure: Predictions below the threshold.
+        crowded: Predictions left out to balance the classes.
+        per_class: Pseudo-labels by class.
+        teacher: Metrics of the teacher on the same test split.
+        first_teacher: Metrics of the first teacher, trained on labels alone.
+    """
 
     name: str
     iterations: int
@@ -95,7 +127,7 @@ class MethodCard(CardSection):
 
 
 class ProvenanceCard(CardSection):
-    """Who made it, how and when."""
+    """Software, machine, time, seed and execution settings of the training."""
 
     capas: str
     torch: str
@@ -114,7 +146,7 @@ _SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 
 
 class Card(CardSection):
-    """All of it. ``metrics``, ``baseline`` and ``per_class`` have the form of ``capas test --json``."""
+    """The whole card; ``metrics``, ``baseline`` and ``per_class`` have the form of ``capas test --json``."""
 
     format: str = FORMAT
     version: int = VERSION
@@ -145,7 +177,7 @@ class Card(CardSection):
 
     @property
     def spec(self) -> Spec:
-        """The learning problem. Raises ValidationError on a kind of field or task that there is not."""
+        """The learning problem. Raises ValidationError on an unknown kind of field or task."""
         spec: Spec = _SPEC.validate_python(
             {
                 "inputs": [f.model_dump() for f in self.inputs],
@@ -159,18 +191,20 @@ class Card(CardSection):
 
     @property
     def headline(self) -> tuple[str, MetricCard]:
-        """The name of the figure that counts, and the figure on the test split."""
+        """Name and value of the headline metric on the test split."""
         name = next(iter(self.metrics))
         return name, MetricCard.model_validate(self.metrics[name])
 
 
 def write_card(path: Path, card: Card) -> None:
-    """``card`` as JSON; how it was taught only where it was by a teacher."""
+    """Write ``card`` as JSON, without the method where it is None."""
     write_json(path, card.model_dump(exclude={"method"} if card.method is None else None))
 
 
 def read_card(path: Path) -> Card:
-    """The card at ``path``. Raises CapasError ``card_unreadable`` that says which key is wrong."""
+    """Read the card at ``path``. Raises CapasError ``card_unreadable`` that names the wrong key, or
+    ``card_version``.
+    """
     try:
         card = Card.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -185,7 +219,14 @@ def read_card(path: Path) -> Card:
 
 
 def limitations(card_data: DataCard, n_test: int, smallest: tuple[str, int] | None, *, grey: bool) -> list[str]:
-    """What the figures do not tell, in sentences for the card's reader."""
+    """Return sentences on what the metrics do not show.
+
+    Args:
+        card_data: The data section of the card.
+        n_test: Number of test examples.
+        smallest: Name and size of the smallest class, None for tasks without classes.
+        grey: Whether the model takes greyscale images.
+    """
     sentences = [say("card.limit_same_source"), say("card.limit_always_answers")]
     if n_test < 200:
         sentences.append(say("card.limit_small_test", n=n_test))

@@ -1,5 +1,5 @@
-"""Export to ONNX: the exported network goes from plain tensors to final answers, so that nothing is left to guess about
-scaling; it is compared with torch before it is called done, and a JSON file beside it says how to make its inputs.
+"""Export to ONNX. The exported network goes from plain tensors to final predictions, so that nothing is left to guess
+about scaling; it is compared with torch before it counts as exported, and a JSON file beside it describes its inputs.
 """
 
 import logging
@@ -23,8 +23,14 @@ NOT_EXPORTABLE: Final = frozenset({"translate"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExportInput:
-    """One input: its ``name``, the names of its ``axes`` (a string may have any length, a number is its length), what
-    its values are (``values``), and one to learn its type from (``example``)."""
+    """One input of an exported network.
+
+    Attributes:
+        name: Name of the input.
+        axes: Its axes; a string is an axis of any length, a number is a fixed length.
+        values: What its values are, in words for the JSON file.
+        example: A tensor of its type and shape, to trace with.
+    """
 
     name: str
     axes: tuple[str | int, ...]
@@ -34,11 +40,19 @@ class ExportInput:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exportable:
-    """A ``network`` called with the ``inputs`` in order, which gives one tensor of ``axes`` called ``output``.
+    """A network with its inputs and output, ready for export.
 
-    ``compared`` are inputs on which it is compared with torch, ``count`` examples in all, each number in units of
-    ``scale``. An axis in ``steps`` has lengths that are multiples of that. ``facts`` go to the JSON file, and
-    ``vocabulary`` to a further one.
+    Attributes:
+        network: Called with the inputs in order; returns one tensor.
+        inputs: Its inputs.
+        output: Name of the output.
+        axes: Axes of the output, as in ``ExportInput``.
+        compared: Inputs on which ONNX and torch are compared.
+        count: Number of examples in ``compared``.
+        scale: Unit in which differences of the output are measured.
+        steps: For axes of restricted length, the number it must be a multiple of.
+        facts: Further entries of the JSON file.
+        vocabulary: Content of the vocabulary file, where there is one.
     """
 
     network: nn.Module
@@ -55,7 +69,13 @@ class Exportable:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExportedModel:
-    """What was written, and the largest difference to torch over ``compared`` examples."""
+    """The result of an export.
+
+    Attributes:
+        path: The ONNX file.
+        difference: Largest absolute difference to torch, in units of ``Exportable.scale``.
+        compared: Number of examples compared.
+    """
 
     path: Path
     difference: float
@@ -63,10 +83,15 @@ class ExportedModel:
 
 
 def export_onnx(exportable: Exportable, path: Path) -> ExportedModel:
-    """Write a network as ONNX with a JSON file beside it that says how to call it.
+    """Write a network as ONNX, with a JSON file beside it that describes how to call it.
 
-    What is ``compared`` is run through onnxruntime and torch; a difference over 1e-4 is an error and leaves no file.
-    Raises CapasError where the extra is missing or ``path`` does not end in .onnx.
+    Args:
+        exportable: The network.
+        path: The file to write; must end in .onnx.
+
+    Raises:
+        CapasError: ``export_name``; ``extra_missing``; ``export_differs`` where onnxruntime and torch differ by more
+            than 1e-4, and then no file is left.
     """
     if path.suffix != ".onnx":  # the description beside it ends in .json and must not fall on the model itself
         raise CapasError("export_name", where=path, received=path.suffix)
@@ -100,7 +125,7 @@ def _description(exportable: Exportable, difference: float) -> dict[str, object]
 
 
 def onnx_bytes(exportable: Exportable) -> bytes:
-    """The network as ONNX. Raises CapasError ``extra_missing``."""
+    """Return the serialized ONNX model. Raises CapasError ``extra_missing``."""
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
@@ -126,14 +151,16 @@ def onnx_bytes(exportable: Exportable) -> bytes:
 
 
 class PositionalInputs(nn.Module):
-    """Calls ``network`` with any number of tensors, so that their axes can be told to the exporter by place alone."""
+    """Calls ``network`` with any number of tensors, so that the exporter can be told of their axes by position
+    alone.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, *tensors: Tensor) -> Tensor:
-        """What the network gives."""
+        """Return the output of ``network``."""
         result: Tensor = self.network(*tensors)
         return result
 
@@ -148,7 +175,7 @@ def _free_axes(exportable: Exportable) -> tuple[dict[int, object], ...]:
 
 
 def _difference(exportable: Exportable, content: bytes) -> float:
-    """In units of ``scale``; NaN where anything is."""
+    """Largest absolute difference between ONNX and torch in units of ``scale``; NaN where any value is."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

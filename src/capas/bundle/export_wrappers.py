@@ -1,8 +1,8 @@
-"""Networks as they are exported: what comes before a network (scaling, spectrograms) and what comes after it
-(probabilities, units) are layers of their own.
+"""Wrapper modules for export: preprocessing before a network (scaling, spectrograms) and postprocessing behind it
+(probabilities, units) as layers.
 
-The discrete Fourier transform of a spectrogram is a convolution with cosines and sines here, since ONNX's own lacks in
-many runtimes:  X_k = Σ_n w_n x_n (cos 2πkn/N − i sin 2πkn/N).
+The discrete Fourier transform of a spectrogram is a convolution with cosines and sines here, since many runtimes lack
+ONNX's own:  X_k = Σ_n w_n x_n (cos 2πkn/N − i sin 2πkn/N).
 
 Legend: B batch, C channels, H×W pixels, N samples, M mel bands, T frames, K classes.
 """
@@ -23,7 +23,9 @@ from capas.networks.sequence.lstm import LSTM
 
 
 class NormalisedImageInput(nn.Module):
-    """uint8 B×C×H×W, of the preparation's size, → what ``network`` gives for them once normalised."""
+    """Normalises images before ``network``: uint8 (B, C, H, W), of the size that ``preparation`` makes, → the network's
+    output.
+    """
 
     def __init__(self, network: nn.Module, preparation: ImagePreprocessing) -> None:
         super().__init__()
@@ -32,15 +34,21 @@ class NormalisedImageInput(nn.Module):
         self.register_buffer("scale", 1 / (torch.tensor(preparation.std).view(1, -1, 1, 1) * 255))
 
     def forward(self, pictures_BCHW: Tensor) -> Tensor:
-        """Values 0..255."""
+        """Return the output for images with values 0..255."""
         mean, scale = self.get_buffer("mean"), self.get_buffer("scale")
         outputs: Tensor = self.network((pictures_BCHW.float() - mean) * scale)
         return outputs
 
 
 class ProbabilityOutput(nn.Module):
-    """The logits of ``network`` as probabilities along axis ``dim``: sharing one whole where ``exclusive``, else each
-    of its own. They are divided by ``temperature`` before."""
+    """Turns logits into probabilities, after division by a temperature.
+
+    Args:
+        network: Returns logits.
+        exclusive: Softmax over ``dim``, else a sigmoid for each class.
+        dim: Axis of the classes.
+        temperature: Divisor of the logits, > 0.
+    """
 
     def __init__(self, network: nn.Module, *, exclusive: bool = True, dim: int = 1, temperature: float = 1.0) -> None:
         super().__init__()
@@ -50,14 +58,14 @@ class ProbabilityOutput(nn.Module):
         self.temperature = temperature
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """In 0..1."""
+        """Return probabilities in [0, 1], of the shape of the logits."""
         outputs: Tensor = self.network(*inputs)
         logits = outputs / self.temperature
         return logits.softmax(self.dim) if self.exclusive else logits.sigmoid()
 
 
 class DestandardisedOutput(nn.Module):
-    """The standardised numbers of ``network`` (B×K) in the units of the user: times ``deviations``, plus ``means``."""
+    """Brings standardised regression outputs (B, K) back to the user's units: times ``deviations``, plus ``means``."""
 
     def __init__(self, network: nn.Module, means: Sequence[float], deviations: Sequence[float]) -> None:
         super().__init__()
@@ -66,13 +74,15 @@ class DestandardisedOutput(nn.Module):
         self.register_buffer("deviations", torch.tensor(deviations, dtype=torch.float64))
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """float32 B×K, computed in float64: a large mean must not eat the digits."""
+        """Return values (B, K), float32, computed in float64 so that a large mean does not eat the digits."""
         outputs: Tensor = self.network(*inputs)
         return (outputs.double() * self.get_buffer("deviations") + self.get_buffer("means")).float()
 
 
 class LogMelLayer(nn.Module):
-    """Waves float32 B×N → standardised log-mel spectrograms B×M×T, as ``data.mel.log_mel`` makes them."""
+    """Waveforms (B, N), float32 → standardised log-mel spectrograms (B, M, T), equal to those of
+    ``capas.data.audio.mel.log_mel``.
+    """
 
     def __init__(self, mel: MelConfig, *, mean: float, std: float) -> None:
         super().__init__()
@@ -85,7 +95,7 @@ class LogMelLayer(nn.Module):
         self.register_buffer("filters", mel_filter_bank(mel).float())
 
     def forward(self, sounds_BN: Tensor) -> Tensor:
-        """A frame is centred on every ``hop``-th sample."""
+        """Return spectrograms; frame t is centred on sample t · hop."""
         half = self.window // 2
         padded = functional.pad(sounds_BN, (half, self.window - half))[:, None]
         real, imaginary = functional.conv1d(padded, self.get_buffer("waves"), stride=self.hop).chunk(2, dim=1)
@@ -94,7 +104,9 @@ class LogMelLayer(nn.Module):
 
 
 class WaveformInput(nn.Module):
-    """Waves B×N of one length → what ``network``, called with spectrograms and their lengths, gives for them."""
+    """Computes spectrograms before ``network``, which takes spectrograms and their lengths: waveforms (B, N) of one
+    length → the network's output.
+    """
 
     def __init__(self, network: nn.Module, log_mel: LogMelLayer) -> None:
         super().__init__()
@@ -102,7 +114,7 @@ class WaveformInput(nn.Module):
         self.log_mel = log_mel
 
     def forward(self, sounds_BN: Tensor) -> Tensor:
-        """Every frame is the sound's own."""
+        """Return the output for unpadded waveforms."""
         spectrograms = self.log_mel(sounds_BN)
         lengths = torch.full((spectrograms.shape[0],), spectrograms.shape[2], dtype=torch.long)
         outputs: Tensor = self.network(spectrograms, lengths)
@@ -110,9 +122,11 @@ class WaveformInput(nn.Module):
 
 
 class LogProbabilityOutput(nn.Module):
-    """One sound 1×N or line 1×H×W → log-probabilities 1×T×K of every frame, from a reader that knows no padding.
+    """Log-probabilities of a CTC reader for one unpadded waveform (1, N) or line image (1, H, W).
 
-    ``log_mel`` makes a spectrogram of a sound; a line (uint8, ink high) is only scaled.
+    Args:
+        reader: Called with inputs and None for their lengths; returns logits (1, T, K) and lengths.
+        log_mel: Makes spectrograms of waveforms; None for line images (uint8, ink high), which are only scaled.
     """
 
     def __init__(self, reader: nn.Module, log_mel: LogMelLayer | None) -> None:
@@ -121,7 +135,7 @@ class LogProbabilityOutput(nn.Module):
         self.log_mel = log_mel
 
     def forward(self, one: Tensor) -> Tensor:
-        """Natural logarithms."""
+        """Return natural-log probabilities (1, T, K)."""
         values = one.float()[:, None] / 255 if self.log_mel is None else self.log_mel(one)
         logits, _ = self.reader(values, None)
         result: Tensor = logits.log_softmax(2)
@@ -129,10 +143,11 @@ class LogProbabilityOutput(nn.Module):
 
 
 class CRFEmissions(nn.Module):
-    """One sentence, as words 1×T, characters 1×T×C and features 1×T×F, → emission scores 1×T×K.
+    """Emission scores of a BiLSTM-CRF for one sentence: words (1, T), characters (1, T, C), features (1, T, F) → (1, T,
+    K).
 
-    The same layers as the labeller's own ``forward``, without what serves batches: padding, and spelling a word that
-    comes twice but once. The best labels are a search through these scores (Viterbi's).
+    The layers are those of ``SequenceLabeller.forward``, without what serves batches: padding, and encoding repeated
+    words once. The best labels are a Viterbi search through these scores.
     """
 
     def __init__(self, labeller: SequenceLabeller) -> None:
@@ -140,7 +155,7 @@ class CRFEmissions(nn.Module):
         self.labeller = labeller
 
     def forward(self, words_BT: Tensor, characters_BTC: Tensor, features_BTF: Tensor) -> Tensor:
-        """Any real numbers."""
+        """Return unbounded scores (1, T, K)."""
         net = self.labeller
         spelt = net.characters(characters_BTC.squeeze(0))[None]
         tables = [table(features_BTF[:, :, place]) for place, table in enumerate(net.features)]
@@ -150,28 +165,31 @@ class CRFEmissions(nn.Module):
 
 
 class RestoredImage(nn.Module):
-    """Pictures uint8 B×C×H×W → pictures float32 in 0..1."""
+    """Images (B, C, H, W), uint8 → restored images, float32 in [0, 1]."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, pictures_BCHW: Tensor) -> Tensor:
-        """Clipped."""
+        """Return the restored images, clipped to [0, 1]."""
         outputs: Tensor = self.network(pictures_BCHW.float() / 255)
         return outputs.clamp(0, 1)
 
 
 class InpaintedImage(nn.Module):
-    """Pictures uint8 B×C×H×W with holes uint8 B×1×H×W (1 in them) → pictures float32 in 0..1, unchanged
-    elsewhere."""
+    """Images (B, C, H, W), uint8, with masks (B, 1, H, W), uint8, 1 inside holes → images, float32 in [0, 1], unchanged
+    outside the holes.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, pictures_BCHW: Tensor, holes_B1HW: Tensor) -> Tensor:
-        """As ``data.made_pairs.mask_out`` prepares them."""
+        """Return the inpainted images; holes are filled with the mean first, as in
+        ``capas.data.image.degradations.mask_out``.
+        """
         pictures, holes = pictures_BCHW.float() / 255, holes_B1HW.float()
         known = 1 - holes
         mean = (pictures * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
@@ -181,23 +199,23 @@ class InpaintedImage(nn.Module):
 
 
 class ColourisedImage(nn.Module):
-    """Pictures uint8 B×3×H×W → the same lightness with the network's colours, float32 in 0..1."""
+    """Images (B, 3, H, W), uint8 → images with the same lightness and predicted colours, float32 in [0, 1]."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, pictures_B3HW: Tensor) -> Tensor:
-        """Through CIE Lab and back."""
+        """Return the colourised images, by way of CIE Lab."""
         lightness = rgb_to_lab(pictures_B3HW.float() / 255)[:, :1]
         return lab_to_rgb(torch.cat([lightness, self.network(lightness)], dim=1))
 
 
 class OnnxLSTM(nn.Module):
-    """An LSTM as ONNX's operator of that name: only for the exporter, in torch it gives nothing. Torch's own operator
-    loses the number of steps on the way, and the exported network would take inputs of one length only.
+    """An LSTM as the ONNX operator of that name, for the exporter only: in torch its output is meaningless. Torch's own
+    operator loses the number of steps, and the exported network would take inputs of one length only.
 
-    ONNX has the gates in the order i, o, f, g; torch in i, f, g, o.
+    ONNX orders the gates i, o, f, g; torch i, f, g, o.
     """
 
     def __init__(self, lstm: LSTM) -> None:
@@ -214,7 +232,7 @@ class OnnxLSTM(nn.Module):
                 self.register_buffer(f"{name}{number}", tensor.detach())
 
     def forward(self, x_BTD: Tensor, lengths_B: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Outputs B×T×H, twice: nothing that is exported asks for the states."""
+        """Return the outputs (B, T, H), twice: no exported network uses the states."""
         config, x_TBD = self.config, x_BTD.transpose(0, 1)
         sides = 2 if config.bidirectional else 1
         for number in range(config.layers):
@@ -241,7 +259,7 @@ def _onnx_order(rows: Tensor) -> Tensor:
 
 
 def replace_lstms_for_onnx(network: nn.Module) -> nn.Module:
-    """A copy with every LSTM replaced by ``OnnxLSTM``."""
+    """Return a copy of ``network`` in evaluation mode, with every ``LSTM`` replaced by ``OnnxLSTM``."""
     copied = copy.deepcopy(network).eval()
     for name, module in list(copied.named_modules()):
         if isinstance(module, LSTM):

@@ -1,4 +1,4 @@
-"""Reading a bundle: nothing in it is ever run. A pickle is refused with the reason and the way out."""
+"""Reading a bundle: nothing in it is executed. A pickle is refused with the reason and the way out."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,14 @@ PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bundle:
-    """A model as read: its card, its weights by name, and the JSON objects beside them by file name."""
+    """A bundle as read.
+
+    Attributes:
+        folder: Where it lies.
+        card: Its card.
+        tensors: Weights by name.
+        files: JSON objects beside the weights, by file name.
+    """
 
     folder: Path
     card: Card
@@ -29,13 +36,15 @@ class Bundle:
     files: Mapping[str, Mapping[str, object]]
 
     def file(self, name: str) -> Mapping[str, object]:
-        """The JSON object called ``name``. Raises CapasError ``bundle_incomplete``."""
+        """Return the JSON object ``name``. Raises CapasError ``bundle_incomplete``."""
         if name not in self.files:
             raise CapasError("bundle_incomplete", where=self.folder / name, received="–")
         return self.files[name]
 
     def fill(self, network: nn.Module) -> nn.Module:
-        """``network`` with the weights, in evaluation mode. Raises CapasError where they do not fit."""
+        """Load the weights into ``network`` and return it in evaluation mode. Raises CapasError ``bundle_incomplete``
+        where they do not fit.
+        """
         try:
             network.load_state_dict(dict(self.tensors))
         except RuntimeError as error:
@@ -44,7 +53,9 @@ class Bundle:
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """The bundle in ``folder``. Raises CapasError: no bundle, a foreign pickle, an altered or incomplete one."""
+    """Read the bundle in ``folder``. Raises CapasError where there is none, or it is a pickle, altered or
+    incomplete.
+    """
     if folder.is_file():
         refuse_pickle(folder)
     if not folder.is_dir():
@@ -70,7 +81,7 @@ def read_bundle(folder: Path) -> Bundle:
 
 
 def refuse_pickle(path: Path) -> None:
-    """Raises CapasError: ``pickle_refused`` for a pickle (by its first bytes or its name), else ``not_a_bundle``."""
+    """Raise CapasError: ``pickle_refused`` for a pickle (by first bytes or suffix), else ``not_a_bundle``."""
     with path.open("rb") as stream:
         start = stream.read(4)
     if start.startswith(PICKLE_STARTS) or path.suffix.lower() in PICKLE_SUFFIXES:

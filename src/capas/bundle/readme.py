@@ -1,4 +1,4 @@
-"""The bundle's README: a model card as Hugging Face reads it, in the language of the user who trained the model."""
+"""The bundle's README: a Hugging Face model card, in the language of the user who trained the model."""
 
 from collections.abc import Mapping, Sequence
 
@@ -35,7 +35,7 @@ EXAMPLE_INPUTS = {
 
 
 def model_card(card: Card) -> str:
-    """Markdown with a YAML head (https://huggingface.co/docs/hub/model-cards)."""
+    """Return the card as Markdown with a YAML head (https://huggingface.co/docs/hub/model-cards)."""
     train = card.data.splits["train"].count
     sections = [
         _head(card),
@@ -54,7 +54,8 @@ def model_card(card: Card) -> str:
         f"## {say('card.limits')}",
         "\n".join(f"- {sentence}" for sentence in card.limits),
         f"## {say('card.use')}",
-        f'```python\nimport capas\n\nmodel = capas.load(".")\nprint(model.predict([{EXAMPLE_INPUTS[card.medium]}]))\n```',
+        '```python\nimport capas\n\nmodel = capas.load(".")\n'
+        f"print(model.predict([{EXAMPLE_INPUTS[card.medium]}]))\n```",
         f"## {say('card.origin')}",
         _table((say("card.what"), say("card.value")), _origin_rows(card)),
     ]
@@ -88,7 +89,7 @@ def _quoted(text: str) -> str:
 
 
 def _figures_table(card: Card) -> str:
-    """The headline beside the baselines', then the other figures."""
+    """Markdown table of the headline metric beside the baselines', then of the other metrics."""
     name, _ = card.headline
     rows = [(say("card.this_model"), f"**{format_metric(card.metrics[name])}**")]
     if card.method is not None:
@@ -104,7 +105,7 @@ def _figures_table(card: Card) -> str:
 
 
 def _taught(method: MethodCard) -> str:
-    """By whom, from what, and how the teacher's figure was come by."""
+    """Sentences on the pseudo-labels and the teacher."""
     training = say(
         "method.card_taught", iterations=method.iterations, labelled=method.labelled, learnt=method.learnt,
         pictures=method.pictures, source=method.source, threshold=method.threshold, in_test=method.in_test,
@@ -114,7 +115,7 @@ def _taught(method: MethodCard) -> str:
 
 
 def _class_rows(per_class: Mapping[str, object]) -> list[tuple[str, ...]]:
-    """The classes that do worst first; a line for the rest of very many."""
+    """Rows of the classes, lowest recall first; one row for the rest where there are very many."""
     rows: list[tuple[float, str, str, int]] = []
     for name, figures in per_class.items():
         assert isinstance(figures, dict)

@@ -1,5 +1,7 @@
-"""Models that come with Capas, named like samples: ``reader:medieval``. Each is a bundle; the file beside them says
-what they have learnt from, under which licence, and how they did on writing that they had not seen."""
+"""Models that come with Capas, named like samples: ``reader:medieval``.
+
+Each is a bundle; the file beside them documents training data, licence, and error rates on unseen handwriting.
+"""
 
 from pathlib import Path
 from typing import Final
@@ -10,5 +12,5 @@ SHIPPED_READERS: Final = {
 
 
 def model_folder(where: str | Path) -> Path:
-    """The folder of the model that comes with Capas under this name, or ``where`` as a path."""
+    """Return the folder of the shipped model named ``where``, or ``where`` as a path."""
     return SHIPPED_READERS.get(str(where), Path(where))

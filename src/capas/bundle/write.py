@@ -17,11 +17,22 @@ NGRAMS = "ngrams.json"  # of readers that have a language model
 
 
 def write_bundle(folder: Path, network: nn.Module, files: Mapping[str, object], card: Card) -> Card:
-    """Write the bundle of ``network`` to ``folder``; returns ``card`` with the weights' hash filled in.
+    """Write the bundle of ``network``.
 
-    ``files`` are JSON by name: ``preparation.json`` says how inputs become tensors, ``answers.json`` how outputs become
-    answers. ``labels.txt`` has one class a line, in the order of the outputs (line breaks in a name become spaces; the
-    card has the exact names). Raises CapasError ``disk_full`` or ``cannot_write``.
+    Args:
+        folder: Where to write it.
+        network: Its weights are stored; ``FlipTTA`` is unwrapped.
+        files: JSON by file name: ``preparation.json`` describes the preprocessing, ``answers.json`` the postprocessing.
+        card: The card, without the hash of the weights.
+
+    ``labels.txt`` has one class per line, in the order of the outputs (line breaks in a name become spaces; the card
+    has the exact names).
+
+    Returns:
+        The card with the hash of the weights.
+
+    Raises:
+        CapasError: ``disk_full`` or ``cannot_write``.
     """
     single = network.network if isinstance(network, FlipTTA) else network
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in single.state_dict().items()}

@@ -1,4 +1,4 @@
-"""``networks``, ``samples`` and ``doctor``: what there is, and whether this machine is ready."""
+"""``capas networks``, ``samples`` and ``doctor``: the catalogues, and whether this machine is ready."""
 
 import importlib.util
 import shutil
@@ -22,7 +22,7 @@ EXTRAS = {
 
 
 def networks(as_json: bool) -> None:
-    """The catalogue of networks."""
+    """Print the catalogue of networks."""
     if as_json:
         show.print_json([*map(asdict, NETWORKS), *map(asdict, OTHER_NETWORKS)])
         return
@@ -39,7 +39,9 @@ def networks(as_json: bool) -> None:
 
 
 def samples(name: str | None, out: str | None, as_json: bool) -> None:
-    """The catalogue of samples; with a name and ``out``, that one: class folders of PNG files, or pages with ALTO."""
+    """Print the catalogue of samples; with a name and ``out``, write that one: class folders of PNG files, or pages
+    with ALTO.
+    """
     from capas.core.errors import CapasError
     from capas.data.sources.samples import SAMPLES, write_sample
 
@@ -70,7 +72,7 @@ def samples(name: str | None, out: str | None, as_json: bool) -> None:
 
 
 def doctor(as_json: bool) -> None:
-    """Versions, devices, what is installed, whether files can be written."""
+    """Print versions, devices, installed extras, and whether files can be written."""
     import torch
 
     from capas.core.device import available_devices, cpu_has_bfloat16, physical_cores

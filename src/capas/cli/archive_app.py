@@ -1,4 +1,4 @@
-"""The verbs below ``capas archive``. Their work is imported when they are called."""
+"""The verbs below ``capas archive``. Their implementations are imported when they are called."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -13,21 +13,21 @@ archive = typer.Typer(help=say("cli.archive"), no_args_is_help=True)
 
 
 def complete_archives(incomplete: str) -> list[str]:
-    """Archives, for tab completion."""
+    """Return archives, for tab completion."""
     from capas.cli.complete import archives
 
     return archives(incomplete)
 
 
 def complete_units(context: typer.Context, incomplete: str) -> list[str]:
-    """Units of the archive that was typed before, for tab completion."""
+    """Return units of the archive that was typed before, for tab completion."""
     from capas.cli.complete import units
 
     return units(str(context.params.get("folder") or ""), incomplete)
 
 
 def complete_readers(incomplete: str) -> list[str]:
-    """Runs that read lines, for tab completion."""
+    """Return runs that transcribe lines, for tab completion."""
     from capas.cli.complete import readers
 
     return readers(incomplete)
@@ -43,14 +43,14 @@ Unit = Annotated[str, typer.Option(help=say("cli.archive_unit"), autocompletion=
 
 
 class WithinOption(StrEnum):
-    """What a hit is."""
+    """The unit of a search hit: a line or a page."""
 
     LINE = "line"
     PAGE = "page"
 
 
 class Backend(StrEnum):
-    """Where pages are read."""
+    """Where pages are transcribed: in this process or on Ray workers."""
 
     HERE = "here"
     RAY = "ray"
@@ -137,13 +137,13 @@ def archive_search(
     from capas.archive.search.search import SearchRequest
     from capas.cli import archive_verbs
 
-    wanted = SearchRequest(query=query, min_probability=min_probability, within=within.value, folds=not exactly, unit=unit, offset=offset,
-                    limit=limit, exact=exact, whole=whole)  # fmt: skip
+    wanted = SearchRequest(query=query, min_probability=min_probability, within=within.value, folds=not exactly,
+                           unit=unit, offset=offset, limit=limit, exact=exact, whole=whole)  # fmt: skip
     archive_verbs.search(folder, wanted, csv, page, as_json)
 
 
 class Format(StrEnum):
-    """How pages are exported."""
+    """Formats of exported pages."""
 
     ALTO = "alto"
     PAGE = "page"

@@ -1,4 +1,4 @@
-"""``archive learn``: the reader learns from what was corrected, and what that has brought is shown."""
+"""``capas archive learn``: trains the archive's reader on the corrected lines and compares it with the former one."""
 
 import sys
 from pathlib import Path
@@ -33,7 +33,7 @@ RULES: Final = "rules.toml"  # in the folder of the lesson
 
 
 def learn(folder: Path, time: str, settings: list[str] | None, out: str | None, as_json: bool) -> None:
-    """Train the archive's reader on the corrected lines, from the weights that it has, and compare the two."""
+    """Train the archive's reader on the corrected lines, starting from its weights, and compare the two."""
     library = Library.open(folder)
     before = read_index_provenance(library).reader
     LineReader.open(before)  # before anything is written
@@ -57,8 +57,9 @@ def learn(folder: Path, time: str, settings: list[str] | None, out: str | None, 
 def _trained(
     lesson: TrainingLines, before: str, time: str, settings: list[str] | None, out: str | None, as_json: bool
 ) -> TrainingResult:
-    """The new run, of the same shape and with the same rules for transcripts as the reader it starts from. Exits where
-    it was stopped."""
+    """The new run, of the same shape and with the same normalisation rules as the reader it starts from. Exits where it
+    was stopped.
+    """
     reader = LineReader.open(before)
     width = load_model(before).card.network.settings["width"]
     like = {"network.init_from": before, "network.width": width, "data.image_size": reader.height}

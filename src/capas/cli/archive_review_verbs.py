@@ -1,4 +1,4 @@
-"""``archive``: shown in the browser, exported, reviewed."""
+"""``capas archive``: served in the browser, exported, reviewed."""
 
 import getpass
 import re
@@ -45,7 +45,7 @@ def serve(folder: Path, serving: ServerConfig, open_page: bool) -> None:
 
 
 def export(folder: Path, form: str, out: Path, unit: str, normalise: str, as_json: bool) -> None:
-    """Write an archive's pages in a standard, their text normalised by rules."""
+    """Export an archive's pages in a standard format, their text normalised by rules."""
     library, rules = Library.open(folder), load_rules(normalise)
     check_unit(library, unit)
     with progress_of("exporting_pages", as_json) as progress:
@@ -59,7 +59,7 @@ def export(folder: Path, form: str, out: Path, unit: str, normalise: str, as_jso
 
 
 def list_lines(folder: Path, unit: str, limit: int, as_json: bool) -> None:
-    """Print the lines that it pays most to correct."""
+    """Print the lines with the most expected errors."""
     library = Library.open(folder)
     check_unit(library, unit)
     read_index_provenance(library)  # says so where nothing has been read
@@ -77,7 +77,7 @@ def list_lines(folder: Path, unit: str, limit: int, as_json: bool) -> None:
 
 
 def correct_next(folder: Path, unit: str, limit: int, reviewer: str) -> None:
-    """Ask for what the most doubtful lines say, one by one."""
+    """Ask for the text of the most uncertain lines, one by one."""
     library, console = Library.open(folder), show.results()
     check_unit(library, unit)
     read_index_provenance(library)
@@ -100,7 +100,7 @@ def correct_next(folder: Path, unit: str, limit: int, reviewer: str) -> None:
 
 
 def judge_word(folder: Path, judged: tuple[int, str, str, str], reviewer: str, as_json: bool) -> None:
-    """Keep whether a word stands in a line."""
+    """Record whether a word stands in a line. Raises CapasError ``wrong_verdict``."""
     page, line, word, verdict = judged
     if verdict not in ("right", "wrong"):
         raise CapasError("wrong_verdict", received=verdict)
@@ -114,7 +114,7 @@ def judge_word(folder: Path, judged: tuple[int, str, str, str], reviewer: str, a
 
 
 def correct_line(folder: Path, corrected: tuple[int, str, str], reviewer: str, as_json: bool) -> None:
-    """Keep what a line says."""
+    """Record the corrected text of a line."""
     page, line, text = corrected
     kept = record_correction(Library.open(folder), page, line, " ".join(text.split()), _name(reviewer))
     if as_json:
@@ -124,7 +124,7 @@ def correct_line(folder: Path, corrected: tuple[int, str, str], reviewer: str, a
 
 
 def export_corrections(folder: Path, out: Path, as_json: bool) -> None:
-    """Write the corrected lines to train on."""
+    """Write the corrected lines as training data."""
     library = Library.open(folder)
     with progress_of("exporting_pages", as_json) as progress:
         written = write_corrections(library, out, progress)
@@ -141,7 +141,7 @@ def export_corrections(folder: Path, out: Path, as_json: bool) -> None:
 
 
 def _show_line(library: Library, line: UncertainLine, picture: Path, console: Console) -> None:
-    """What is asked about a line: where it is, what was read, and where its picture lies, if its page can be seen."""
+    """Print where a line is, its transcript, and the path of its image, if its page can be decoded."""
     page = library.page(line.page)
     console.print()
     console.print(say("archive.review.says", page=line.page, label=page.label, line=line.line,

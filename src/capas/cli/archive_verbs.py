@@ -1,4 +1,4 @@
-"""``archive``: pages added, read, searched."""
+"""``capas archive``: adding, transcribing, indexing and searching pages."""
 
 import difflib
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ STOPPED = 130  # what shells report for Ctrl-C
 
 
 def new(folder: Path, title: str, store: str, as_json: bool) -> None:
-    """Make an empty archive, its index to be kept in ``store``."""
+    """Create an empty archive whose index is kept in ``store``."""
     place = reached(store)
     write_location(Library.create(folder, title), place)
     if as_json:
@@ -47,7 +47,7 @@ def new(folder: Path, title: str, store: str, as_json: bool) -> None:
 
 
 def reached(store: str) -> IndexLocation:
-    """The place that ``--store`` names; a server must answer."""
+    """Return the index location that ``--store`` names. Raises CapasError where it is a server that does not answer."""
     place = parse_location(store)
     if place.kind == "server":
         try:
@@ -59,7 +59,7 @@ def reached(store: str) -> IndexLocation:
 
 
 def add(folder: Path, paths: list[Path], unit: str, fetch: bool, as_json: bool) -> None:
-    """Add pages; what could not be read is listed, and the rest is there."""
+    """Add pages; files that cannot be read are listed, and the rest is added."""
     library = Library.open(folder)
     with only_writer(folder), progress_of("adding_pages", as_json) as progress:
         added = add_pages_from(library, paths, unit, fetch=fetch, progress=progress)
@@ -78,7 +78,7 @@ def add(folder: Path, paths: list[Path], unit: str, fetch: bool, as_json: bool) 
 
 
 def status(folder: Path, as_json: bool) -> None:
-    """What an archive holds and how far it is."""
+    """Print what an archive holds and how far it is transcribed."""
     library = Library.open(folder)
     pages = library.pages()
     read = sum(bool(page.model) for page in pages)
@@ -109,7 +109,18 @@ def status(folder: Path, as_json: bool) -> None:
 def read(
     folder: Path, model: str, unit: str, least: float, again: bool, on_ray: bool, workers: int, as_json: bool
 ) -> None:
-    """Read the pages that the model has not read yet, and index every word they may hold."""
+    """Transcribe the pages that the model has not read yet, and index every word they may hold.
+
+    Args:
+        folder: The archive.
+        model: A run, a bundle or a shipped reader; "" for the one used before.
+        unit: Only pages of this unit; "" for all.
+        least: Least probability of an indexed word.
+        again: Also pages that the model has read.
+        on_ray: Use Ray workers.
+        workers: Number of Ray workers, 0 for all there are.
+        as_json: Print JSON.
+    """
     from capas.archive.line_finding.model import LineFinder
     from capas.engine.recipes.transcription.line_reader import LineReader
 
@@ -148,8 +159,9 @@ def read(
 
 
 def index(folder: Path, least: float, store: str, as_json: bool) -> None:
-    """Make the index anew from what was read, with another least probability (0: as it is) or in another place ("":
-    where it is)."""
+    """Rebuild the index from what was read, with another least probability (0: unchanged) or in another place ("":
+    unchanged).
+    """
     library = Library.open(folder)
     making = read_index_provenance(library)
     making = replace(making, min_probability=least or making.min_probability)
@@ -164,7 +176,7 @@ def index(folder: Path, least: float, store: str, as_json: bool) -> None:
 
 
 def search(folder: Path, wanted: SearchRequest, table: Path | None, page: Path | None, as_json: bool) -> None:
-    """Print where the query is answered, the most probable first; as a table (CSV) or a page (HTML) where asked."""
+    """Print the hits of a query, the most probable first; as a table (CSV) or a page (HTML) where asked."""
     library = Library.open(folder)
     check_unit(library, wanted.unit)
     wanted = replace(wanted, by_unit=as_json)
@@ -209,7 +221,7 @@ def _print_findings(findings: SearchResults) -> None:
 
 @contextmanager
 def progress_of(stage: str, as_json: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar of progress for a stage; none with ``--json``. Ctrl-C ends it with a line on what is kept."""
+    """Show a progress bar for a stage; none with ``--json``. Ctrl-C ends it with a line on what is kept."""
     try:
         with show.stages(quiet=as_json) as stages:
             yield lambda done, of: stages(stage, done, of)
@@ -219,7 +231,7 @@ def progress_of(stage: str, as_json: bool) -> Iterator[Callable[[int, int], None
 
 
 def check_unit(library: Library, unit: str) -> None:
-    """Raises CapasError ``no_such_unit`` where neither this unit nor one below it holds pages."""
+    """Raise CapasError ``no_such_unit`` where neither this unit nor one below it holds pages."""
     names = [name for name, _ in library.units()]
     if unit and not any(name == unit or name.startswith(f"{unit}/") for name in names):
         near = difflib.get_close_matches(unit, names, UNITS_SHOWN) or [name for name in names if name][:UNITS_SHOWN]
@@ -227,7 +239,7 @@ def check_unit(library: Library, unit: str) -> None:
 
 
 def list_bad(bad: list[tuple[str, str]]) -> None:
-    """Say which files could not be read, and why."""
+    """Print which files could not be read, and why."""
     notes = show.notes()
     if not bad:
         return
@@ -239,5 +251,5 @@ def list_bad(bad: list[tuple[str, str]]) -> None:
 
 
 def next_step(words: str, *command: str) -> None:
-    """Say what to do next, as a command to be copied."""
+    """Print what to do next, as a command to be copied."""
     show.notes().print(f"{words}\n  {show.command(*command)}")

@@ -1,4 +1,4 @@
-"""The verbs below ``capas board``. Their work is imported when they are called."""
+"""The verbs below ``capas board``. Their implementations are imported when they are called."""
 
 from typing import Annotated, no_type_check
 

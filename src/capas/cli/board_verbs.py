@@ -1,4 +1,4 @@
-"""``board``: results side by side, where they may be compared."""
+"""``capas board``: results side by side, as far as they are comparable."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,9 @@ COLUMNS = ("rank", "model", "network", "value", "parameters", "extra", "date", "
 
 
 def show_board(task: str | None, data: str | None, metric: str | None, every: bool, as_json: bool) -> None:
-    """Print the contests that match, of each only its headline figure unless ``every`` or a ``metric`` is asked."""
+    """Print the contests that match; of each only the headline metric, unless ``every`` or a ``metric`` is
+    asked for.
+    """
     entries = [
         entry
         for entry in Board().entries()
@@ -40,7 +42,7 @@ def show_board(task: str | None, data: str | None, metric: str | None, every: bo
 
 
 def contest_json(contest: Contest) -> dict[str, object]:
-    """The form of ``capas board show --json``."""
+    """Return the form of ``capas board show --json``."""
     first = contest.first
     return {
         "task": first.task, "data": first.data, "data_hash": first.data_hash, "split": first.split,
@@ -53,11 +55,11 @@ def contest_json(contest: Contest) -> dict[str, object]:
 
 
 def print_contest(contest: Contest) -> None:
-    """One table."""
+    """Print a contest as a table."""
     first, console = contest.first, show.results()
     console.print(Text(f"{first.data} · {first.task} · {metric_name(first.metric)}", "bold"))
-    about = say("board.about", data=first.data, split=first.split, n=format_decimal(first.n, 0), hash=first.data_hash[:8],
-                protocol=first.protocol)  # fmt: skip
+    about = say("board.about", data=first.data, split=first.split, n=format_decimal(first.n, 0),
+                hash=first.data_hash[:8], protocol=first.protocol)  # fmt: skip
     console.print(Text(about, "dim"))
     rows = [[*entry_cells(line.rank, line.entry, line.as_good_as_best), line.entry.id] for line in contest.lines]
     heads = [say(f"board.columns.{name}") for name in COLUMNS]
@@ -66,7 +68,9 @@ def print_contest(contest: Contest) -> None:
 
 
 def compare(ids: Sequence[str], as_json: bool) -> None:
-    """Two or more lines beside each other. Raises CapasError ``board_not_comparable`` where they cannot be."""
+    """Print two or more entries beside each other. Raises CapasError ``board_not_comparable`` where they are not
+    comparable.
+    """
     chosen = [_named(name) for name in ids]
     if len({entry.key for entry in chosen}) > 1:
         first, other = chosen[0], next(entry for entry in chosen if entry.key != chosen[0].key)
@@ -81,7 +85,7 @@ def compare(ids: Sequence[str], as_json: bool) -> None:
 
 
 def add(run: str, as_json: bool) -> None:
-    """File the figures of a run."""
+    """File the metrics of a run."""
     new = file_run(find_run(run))
     _said({"new": new}, say("board.added", n=new), as_json)
 
@@ -94,20 +98,20 @@ def export(path: str, as_json: bool) -> None:
 
 
 def import_(path: str, as_json: bool) -> None:
-    """Add the lines of a file; nothing is added when one of them is wrong."""
+    """Add the entries of a file; nothing is added where one of them is invalid."""
     entries = read_entries(Path(path))
     new = Board().add(entries)
     _said({"lines": len(entries), "new": new}, say("board.imported", n=len(entries), new=new), as_json)
 
 
 def remove(ids: Sequence[str], as_json: bool) -> None:
-    """Take lines away."""
+    """Remove entries."""
     count = Board().remove([_named(name).id for name in ids])
     _said({"removed": count}, say("board.removed", n=count), as_json)
 
 
 def _named(name: str) -> Entry:
-    """The one line whose id begins with ``name``."""
+    """The one entry whose id begins with ``name``."""
     found = [entry for entry in Board().entries() if entry.id.startswith(name)] if name else []
     if len(found) != 1:
         raise CapasError("board_no_such_line", where=str(Board().path), received=name, count=len(found))
@@ -115,7 +119,7 @@ def _named(name: str) -> Entry:
 
 
 def _headlines(found: Sequence[Contest]) -> list[Contest]:
-    """Of contests that differ in the figure alone, the one whose figure the models are judged by."""
+    """Of contests that differ in the metric alone, the one with the headline metric."""
     kept: dict[tuple[str, str, str], Contest] = {}
     for contest in found:
         first = contest.first

@@ -1,4 +1,4 @@
-"""What tab completion offers; quick to load, so torch stays out."""
+"""Candidates of tab completion; quick to load, so torch stays out."""
 
 import json
 import sqlite3
@@ -13,25 +13,25 @@ SAMPLES = ("mnist5k", "fashion-mnist", "digits", "shapes", "manuscripts")
 
 
 def data(incomplete: str) -> list[str]:
-    """Samples, and paths below what is typed."""
+    """Return samples, and paths that begin with ``incomplete``."""
     samples = [f"sample:{name}" for name in SAMPLES]
     return [text for text in samples if text.startswith(incomplete)] + _paths(incomplete)
 
 
 def networks(incomplete: str) -> list[str]:
-    """Names in the catalogue."""
+    """Return names in the catalogue of networks."""
     return [row.name for row in NETWORKS if row.name.startswith(incomplete)]
 
 
 def runs(incomplete: str) -> list[str]:
-    """Folders of runs, newest first, and "latest"."""
+    """Return run folders, newest first, and "latest"."""
     folders = sorted(Path("runs").glob("*/config.toml"), key=lambda path: -path.stat().st_mtime)
     names = ["latest", *(str(path.parent) for path in folders)]
     return [name for name in names if name.startswith(incomplete)] + _paths(incomplete)
 
 
 def archives(incomplete: str) -> list[str]:
-    """Folders that are archives, and folders in which there may be some."""
+    """Return folders that are archives, else folders in which there may be some."""
     folders = [text for text in _paths(incomplete) if text.endswith("/")]
     here = [text.rstrip("/") for text in folders if (Path(text) / ARCHIVE_FILE).is_file()]
     below = [str(file.parent) for text in folders for file in sorted(Path(text).glob(f"*/{ARCHIVE_FILE}"))]
@@ -39,7 +39,7 @@ def archives(incomplete: str) -> list[str]:
 
 
 def units(archive: str, incomplete: str) -> list[str]:
-    """The units of an archive, and the levels above them."""
+    """Return the units of an archive, and the levels above them."""
     file = Path(archive) / ARCHIVE_FILE
     if not archive or not file.is_file():
         return []
@@ -53,7 +53,7 @@ def units(archive: str, incomplete: str) -> list[str]:
 
 
 def readers(incomplete: str) -> list[str]:
-    """Runs and bundles whose card says that they transcribe pictures, newest first, and the readers of Capas."""
+    """Return runs and bundles whose card says that they transcribe images, newest first, and the shipped readers."""
     shipped = [name for name in SHIPPED_READERS if name.startswith(incomplete)]
     found = [name for name in runs(incomplete) if name != "latest"]
     own = [name for name in found if _reads_lines(Path(name))]

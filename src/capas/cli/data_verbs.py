@@ -1,4 +1,4 @@
-"""``look`` and ``plan``: what the data holds, what would be learnt from it, and how; neither trains anything."""
+"""``capas look`` and ``capas plan``: dataset report and configuration; neither trains anything."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,7 @@ from capas.data.inspect.image_statistics import ImageStatistics, MinMedianMax
 from capas.data.inspect.report import DatasetReport
 from capas.data.problems import Problem
 from capas.engine.config import config_to_toml, parse_settings
-from capas.engine.estimate import estimate_seconds
-from capas.engine.plan import config_for_data, look_at, make_plan
+from capas.engine.plan import config_for_data, estimate_seconds, look_at, make_plan
 
 MARKS = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "note": ("·", "dim")}
 CLASSES_SHOWN = 20
@@ -38,7 +37,7 @@ def changes(
     unlabelled: str | None = None,
     settings: Sequence[str] | None = None,
 ) -> dict[str, object]:
-    """The options of the command line as changes of the configuration."""
+    """Return the options of the command line as configuration values by key."""
     named = {
         "data.task": task,
         "data.target": target,
@@ -54,7 +53,7 @@ def changes(
 
 
 def parse_time(text: str) -> float:
-    """Seconds in "90", "90s", "10m", "1.5h" or "1h30m". Raises CapasError ``time_unclear``.
+    """Return the seconds in "90", "90s", "10m", "1.5h" or "1h30m". Raises CapasError ``time_unclear``.
 
     >>> parse_time("1h30m")
     5400.0
@@ -71,7 +70,7 @@ def parse_time(text: str) -> float:
 
 
 def look(data: str, wanted: Mapping[str, object], as_json: bool) -> None:
-    """Print what ``data`` holds."""
+    """Print the report on a dataset, with an estimate of the training time."""
     config = config_for_data(data, wanted)
     with show.stages(quiet=as_json) as stages:
         seen = look_at(config, progress=stages)
@@ -83,7 +82,7 @@ def look(data: str, wanted: Mapping[str, object], as_json: bool) -> None:
 
 
 def plan(data: str, wanted: Mapping[str, object], out: str | None) -> None:
-    """Write the complete configuration to ``out``, or print it."""
+    """Write the complete configuration to ``out``, or print it. Raises CapasError ``file_exists``."""
     with show.stages() as stages:
         made = make_plan(config_for_data(data, wanted), progress=stages)
     text = config_to_toml(made.config)
@@ -139,8 +138,8 @@ def _print_pictures(console: Console, seen: DatasetReport) -> None:
     if isinstance(pictures, AudioStatistics):
         rates = ", ".join(f"{show.whole(rate)} Hz" for rate in pictures.sample_rates)
         console.print(say("look.sounds", count=show.whole(pictures.count), total=show.duration(pictures.total_s),
-                          shortest=show.format_decimal(pictures.shortest_s, 2), longest=show.format_decimal(pictures.longest_s, 2),
-                          rates=rates))  # fmt: skip
+                          shortest=show.format_decimal(pictures.shortest_s, 2),
+                          longest=show.format_decimal(pictures.longest_s, 2), rates=rates))  # fmt: skip
         console.print()
     if isinstance(pictures, TableStatistics):
         _print_columns(console, pictures)

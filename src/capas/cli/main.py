@@ -1,4 +1,6 @@
-"""The entry point: language first, then the verbs; a user's mistake ends in one message and exit code 2."""
+"""The entry point of ``capas``: language first, then the verbs; a user's mistake ends in one message and exit
+code 2.
+"""
 
 import io
 import json

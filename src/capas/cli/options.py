@@ -1,4 +1,4 @@
-"""What several verbs take: their arguments and options, typed and explained once."""
+"""Arguments and options that several verbs share."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -9,28 +9,28 @@ from capas.core.i18n import say
 
 
 def complete_data(incomplete: str) -> list[str]:
-    """Samples and files, for tab completion."""
+    """Return samples and files, for tab completion."""
     from capas.cli.complete import data
 
     return data(incomplete)
 
 
 def complete_networks(incomplete: str) -> list[str]:
-    """Names of networks, for tab completion."""
+    """Return names of networks, for tab completion."""
     from capas.cli.complete import networks
 
     return networks(incomplete)
 
 
 def complete_runs(incomplete: str) -> list[str]:
-    """Run folders, for tab completion."""
+    """Return run folders, for tab completion."""
     from capas.cli.complete import runs
 
     return runs(incomplete)
 
 
 class Level(StrEnum):
-    """How deep a trust report goes."""
+    """Depth of a trust report."""
 
     QUICK = "quick"
     STANDARD = "standard"
@@ -38,7 +38,7 @@ class Level(StrEnum):
 
 
 class ReportOption(StrEnum):
-    """The same, or none, after training."""
+    """Depth of the trust report after training, or none."""
 
     NONE = "none"
     QUICK = "quick"

@@ -1,4 +1,4 @@
-"""``capas score`` and the verbs below ``capas challenge``. Their work is imported when they are called."""
+"""``capas score`` and the verbs below ``capas challenge``. Their implementations are imported when they are called."""
 
 from typing import Annotated
 

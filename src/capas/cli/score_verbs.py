@@ -1,4 +1,4 @@
-"""``score`` and ``challenge``: answers of any system against a reference, and blind tests."""
+"""``capas score`` and ``capas challenge``: evaluation of any system's output against a reference, and blind tests."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,14 +28,24 @@ MOST_ROWS = 30
 
 
 def given(options: dict[str, str | int | float | bool | None]) -> dict[str, str | int | float | bool]:
-    """The options that were set."""
+    """Return the options that were set."""
     return {name: value for name, value in options.items() if value is not None and value is not False}
 
 
 def score(
     task: str, reference: str, hypothesis: str, against: str | None, options: Given, seed: int, as_json: bool
 ) -> None:
-    """Score a hypothesis, and with ``against`` say whether another one differs."""
+    """Evaluate a hypothesis against a reference and print the metrics.
+
+    Args:
+        task: Name of a scorer.
+        reference: File of the reference.
+        hypothesis: File of the system's output.
+        against: Another system's output to compare with; adds the differences of the metrics and their significance.
+        options: Options of the scorer.
+        seed: Seed of the bootstrap.
+        as_json: Print JSON.
+    """
     first = scored(task, Path(reference), Path(hypothesis), options)
     figures = metrics_with_intervals(first.measured, seed=seed)
     second = None if against is None else scored(task, Path(reference), Path(against), options)
@@ -68,8 +78,8 @@ def score(
 def _print_figures(figures: Sequence[EvaluatedMetric]) -> None:
     console = show.results()
     rows = [
-        (metric_name(figure.name), format_metric(figure.as_json()), format_decimal(figure.n, 0 if figure.n % 1 == 0 else 1),
-         show.whole(figure.units))
+        (metric_name(figure.name), format_metric(figure.as_json()),
+         format_decimal(figure.n, 0 if figure.n % 1 == 0 else 1), show.whole(figure.units))
         for figure in figures
     ]  # fmt: skip
     columns = ["", say("score.column_value"), "n", say("score.column_units")]
@@ -162,7 +172,7 @@ def challenge_new(
     folder: str, task: str, reference: str, title: str, limit: str | None, until: str | None, public_share: float,
     options: Given, as_json: bool,
 ) -> None:  # fmt: skip
-    """Set a challenge up."""
+    """Create a challenge."""
     made = new_challenge(
         Path(folder), task=task, reference=Path(reference), title=title, options=options, public_share=public_share,
         limit=None if limit is None else parse_limit(limit), until=None if until is None else parse_deadline(until),
@@ -174,7 +184,7 @@ def challenge_new(
 
 
 def challenge_submit(folder: str, hypothesis: str, team: str, as_json: bool) -> None:
-    """File what a team hands in, and say what it may know."""
+    """Record a team's submission and print the metrics that the team may see."""
     challenge = Challenge(Path(folder))
     received = challenge.submit(Path(hypothesis), team)
     if as_json:
@@ -199,7 +209,7 @@ def challenge_submit(folder: str, hypothesis: str, team: str, as_json: bool) -> 
 
 
 def challenge_rank(folder: str, html: str | None, final: bool, as_json: bool) -> None:
-    """Show the ranking to the organiser, and write the page that is published."""
+    """Print the ranking for the organiser and write the public page; ``final`` closes the challenge first."""
     from datetime import UTC, datetime
 
     challenge = Challenge(Path(folder))

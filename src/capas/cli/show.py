@@ -1,4 +1,4 @@
-"""How things look in the terminal: one console, one way to write a rate, a bar of progress."""
+"""Terminal output: consoles, tables, bars, durations, progress."""
 
 import json
 import shlex
@@ -27,37 +27,37 @@ ACCENT = "cyan"
 
 
 def results() -> Console:
-    """Standard output: what the user asked for."""
+    """Return the console of standard output, for what the user asked for."""
     return console()
 
 
 def notes() -> Console:
-    """Standard error: progress and remarks, so that a pipe gets results alone."""
+    """Return the console of standard error, for progress and remarks, so that a pipe gets results alone."""
     return console(stderr=True)
 
 
 def console(*, stderr: bool = False, quiet: bool = False) -> Console:
-    """A console that prints words as they are: names of files may hold what rich takes for markup."""
+    """Return a console without markup and highlighting: file names may hold what rich takes for markup."""
     return Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
 
 
 def command(*words: str) -> str:
-    """A command line to be copied: what holds spaces or the like is quoted for the shell."""
+    """Return a ``capas`` command line to be copied, quoted for the shell."""
     return shlex.join(["capas", *words])
 
 
 def print_json(value: object) -> None:
-    """``value`` as JSON on standard output."""
+    """Write ``value`` as JSON to standard output."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def whole(value: int) -> str:
-    """A count with separators of thousands."""
+    """Return a count with thousands separators."""
     return format_decimal(value, 0)
 
 
 def duration(seconds: float) -> str:
-    """Seconds as "8 s", "2 min 05 s", "1 h 20 min"."""
+    """Return a duration as "8 s", "2 min 05 s", "1 h 20 min"."""
     total = max(0, round(seconds))
     if total < 60:
         return f"{total} s"
@@ -67,7 +67,7 @@ def duration(seconds: float) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[int] = ()) -> Table:
-    """A plain table with a title; the columns numbered in ``right`` are flush right."""
+    """Return a plain table with a title; the columns numbered in ``right`` are right-aligned."""
     drawn = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for number, column in enumerate(columns):
         drawn.add_column(Text(column, "dim"), justify="right" if number in right else "left", overflow="fold")
@@ -77,14 +77,16 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
 
 
 def bar(share: float, width: int = 24) -> str:
-    """A share of 0..1 as a bar of eighths."""
+    """Return a share in [0, 1] as a bar of ``width`` characters, in eighths."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
     full, rest = divmod(eighths, 8)
     return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
 
 
 class Stages:
-    """Progress of the stages before and after training, each shown while it lasts."""
+    """Progress bars of the stages before and after training, each visible while it lasts; called with (stage, done,
+    total).
+    """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -98,7 +100,7 @@ class Stages:
 
 @contextmanager
 def stages(*, quiet: bool = False) -> Iterator[Stages]:
-    """A progress bar on standard error for as long as the context lasts; none where nobody watches."""
+    """Show progress bars on standard error within the context; none without a terminal or with ``quiet``."""
     screen = notes()
     progress = Progress(
         SpinnerColumn(style=ACCENT),

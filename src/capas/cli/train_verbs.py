@@ -1,4 +1,4 @@
-"""``train``, ``resume`` and ``test``: progress while it lasts, then the figures and where everything lies."""
+"""``capas train``, ``resume`` and ``test``: progress on standard error, then metrics and the paths of the results."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from capas.core.i18n import say
 from capas.core.number_format import baseline_name, format_metric, is_rate, metric_name, metric_value
 from capas.engine.config import Config, read_config
 from capas.engine.evaluate import evaluate_on
-from capas.engine.events import Evaluated, Event, Started, Stepped, Stopped
+from capas.engine.events import Evaluated, Event, Sampled, Started, Stepped, Stopped
 from capas.engine.execution import Execution
 from capas.engine.plan import config_for_data
 from capas.engine.recipe import LOWER_IS_BETTER_METRICS, ResolvedConfig
@@ -42,14 +42,14 @@ def train(data: str, wanted: Mapping[str, object], out: str | None, as_json: boo
 
 
 def resume(run: str, as_json: bool) -> None:
-    """Go on with a run and print the result, as ``train`` does."""
+    """Continue a run and print the result, as ``train`` does."""
     with watching(quiet=as_json) as screen:
         result = resume_run(run, watch=screen.watch)
     _conclude(result, screen, as_json)
 
 
 def test(run: str, data: str | None, as_json: bool) -> None:
-    """Print the figures of a run: those of its own test split, or of other data."""
+    """Print the metrics of a run on its own test split, or on other data."""
     if data is None:
         found = find_run(run)
         figures = read_metrics(found)
@@ -71,7 +71,7 @@ def test(run: str, data: str | None, as_json: bool) -> None:
 
 
 def _file_test(run: str, data: str, figures: Mapping[str, object]) -> None:
-    """On the board, where that can be done: the figures are shown whatever becomes of it."""
+    """File a test on the board where possible; the metrics are printed in any case."""
     try:
         file_test(run, data, cast(str, figures["data_hash"]), cast(dict[str, object], figures["metrics"]))
     except CapasError as error:
@@ -103,7 +103,7 @@ def _conclude(result: TrainingResult | None, screen: "Screen", as_json: bool) ->
 
 
 def _reported(result: TrainingResult, *, quiet: bool) -> TrustReport | None:
-    """The trust report that the run's configuration asks for. Ctrl-C leaves it out: the run itself is complete."""
+    """The trust report that the run's configuration asks for. Ctrl-C skips it: the run itself is complete."""
     level = read_config(result.run.config).trust.report
     if level == "none":
         return None
@@ -129,13 +129,13 @@ def _print_result(result: TrainingResult) -> None:
 
 
 def _headline(run: Run) -> str:
-    """What a run's test is summed up in."""
+    """Name and value of the headline metric of a run."""
     name, figure = next(iter(cast(dict[str, object], read_metrics(run)["metrics"]).items()))
     return f"{metric_name(name)} {format_metric(figure)}"
 
 
 def _print_teacher(console: Console, run: Run) -> None:
-    """The teacher's figure, and what became of the unlabelled pictures."""
+    """Print the teacher's headline metric, and how many unlabelled images were used."""
     figure, first = (_headline(teacher) for teacher in (run.teacher, run.first_teacher))
     answered = cast(dict[str, int], run.read_json(run.unlabelled))
     learnt = say(
@@ -151,7 +151,7 @@ def _print_teacher(console: Console, run: Run) -> None:
 
 
 def print_figures(console: Console, figures: Mapping[str, object]) -> None:
-    """The figure that counts with its interval, the baselines' below it, then the other figures."""
+    """Print the headline metric with its interval, the baselines' below it, then the other metrics."""
     metrics = cast(dict[str, object], figures["metrics"])
     baseline = cast(dict[str, dict[str, object]], figures["baseline"])
     headline, *others = metrics
@@ -172,7 +172,7 @@ def print_figures(console: Console, figures: Mapping[str, object]) -> None:
 
 
 def print_classes(console: Console, figures: Mapping[str, object]) -> None:
-    """Every class: how many of its own are found, how many so called are right."""
+    """Print recall and precision of every class, lowest recall first."""
     per_class = cast(dict[str, dict[str, dict[str, object]]], figures["per_class"])
     if not per_class:
         return
@@ -191,7 +191,7 @@ def print_classes(console: Console, figures: Mapping[str, object]) -> None:
 
 
 def _print_hardest(console: Console, figures: Mapping[str, object]) -> None:
-    """The two classes that are most often taken for each other."""
+    """Print the pair of classes that is confused most often."""
     confusion = cast(list[list[int]], figures.get("confusion", []))
     names = list(cast(dict[str, object], figures["per_class"])) if confusion else []
     worst = max(
@@ -220,12 +220,12 @@ def _print_places(console: Console, result: TrainingResult) -> None:
 
 
 def score_text(event: Evaluated) -> str:
-    """A validation score: a share in percent, or decibels."""
+    """Return a validation score: a share in percent, or decibels."""
     return f"{show.format_decimal(event.value, 2)} dB" if event.metric == "psnr" else show.format_percent(event.value)
 
 
 class Screen:
-    """What is shown while a run lasts: a bar with what matters beside it, and a line for each look at validation."""
+    """Progress of a run: a bar with loss and speed, and a line for each evaluation on the validation split."""
 
     def __init__(self, console: Console, progress: Progress, stages: show.Stages) -> None:
         self._console = console
@@ -253,10 +253,12 @@ class Screen:
                                          epochs=show.format_decimal(event.epochs, 1)), "dim"))  # fmt: skip
         elif isinstance(event, Stepped):
             speed, left = show.whole(round(event.examples_per_s)), show.duration(event.seconds_left)
-            detail = say("train.detail", loss=show.format_decimal(event.loss, 3), speed=speed, left=left)
+            detail = say("train.detail", loss=_losses_text(event), speed=speed, left=left)
             self._progress.update(
                 self._bar, completed=event.step, total=event.total_steps, detail=f"{self._validation}{detail}"
             )
+        elif isinstance(event, Sampled):
+            self._console.print(Text(say("train.sampled", path=f"samples/{event.path}"), "dim"))
         elif isinstance(event, Evaluated):
             self._validation = say("train.validation", value=score_text(event)) + " · "
             if not self._console.is_terminal:
@@ -267,7 +269,7 @@ class Screen:
 
 
 def decision_lines(config: Config, reasons: tuple[str, ...], execution: Execution) -> Iterator[Text]:
-    """What Capas decided and why, a line each."""
+    """Yield what Capas decided, and why, line by line."""
     yield Text.assemble(
         (say("train.network"), "dim"), "  ", (config.network.name, f"bold {show.ACCENT}"),
         f"  {size}×{size}" if isinstance(size := config.data.image_size, int) else "",
@@ -281,7 +283,7 @@ def decision_lines(config: Config, reasons: tuple[str, ...], execution: Executio
 
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Screen]:
-    """A screen on standard error; without a terminal it prints lines, and with ``quiet`` nothing."""
+    """Show a ``Screen`` on standard error; without a terminal it prints lines, and with ``quiet`` nothing."""
     console = show.console(stderr=True, quiet=quiet)
     progress = Progress(
         TextColumn("{task.description}"),
@@ -298,3 +300,10 @@ def watching(*, quiet: bool) -> Iterator[Screen]:
         return
     with Live(Group(before, progress), console=console, refresh_per_second=8, transient=True):
         yield screen
+
+
+def _losses_text(event: Stepped) -> str:
+    """The loss; where phases have several, each with its name."""
+    if len(event.losses) <= 1:
+        return show.format_decimal(event.loss, 3)
+    return ", ".join(f"{name} {show.format_decimal(value, 3)}" for name, value in event.losses.items())

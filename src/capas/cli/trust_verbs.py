@@ -1,4 +1,4 @@
-"""``trust``: the report of a run, or two side by side."""
+"""``capas trust``: the trust report of a run, or a comparison of two."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -22,7 +22,7 @@ STYLES = {"nothing_found": "green", "attention": "yellow", "problem": "red", "no
 
 
 def trust(runs: Sequence[str], level: Level, side_by_side: bool, as_json: bool) -> None:
-    """Make the report of a run and print its verdict, or compare the reports of two."""
+    """Make the trust report of a run and print its verdict, or compare the reports of two."""
     if len(runs) != (2 if side_by_side else 1):
         raise CapasError("trust_runs" if not side_by_side else "compare_runs", where="RUN", received=" ".join(runs))
     if side_by_side:
@@ -40,7 +40,7 @@ def trust(runs: Sequence[str], level: Level, side_by_side: bool, as_json: bool) 
 
 
 def make_with_progress(run: str, level: Level, *, quiet: bool) -> TrustReport:
-    """The report, with a bar over the nine themes."""
+    """Make the trust report, with a progress bar over its themes."""
     with show.stages(quiet=quiet) as stages:
 
         def progress(name: ThemeName, done: int, total: int) -> None:
@@ -50,7 +50,7 @@ def make_with_progress(run: str, level: Level, *, quiet: bool) -> TrustReport:
 
 
 def print_report(report: TrustReport) -> None:
-    """The verdict, a line for each theme, and where the page is."""
+    """Print the verdict, the status of each theme, and the path of the page."""
     console = show.results()
     first, *others = report.verdict
     console.print(Text(first.text, "bold"))
@@ -84,5 +84,6 @@ def _print_comparison(found: ReportComparison) -> None:
     low, high = cast(list[float], found.difference["interval"])
     value = cast(float, found.difference["value"])
     said = "trust.compare.no_difference" if low <= 0 <= high else "trust.compare.difference"
-    console.print(say(said, points=f"{'+' if value > 0 else ''}{format_decimal(100 * value, 1)}", low=format_decimal(100 * low, 1),
-                      high=format_decimal(100 * high, 1), n=cast(int, found.difference["n"])))  # fmt: skip
+    console.print(say(said, points=f"{'+' if value > 0 else ''}{format_decimal(100 * value, 1)}",
+                      low=format_decimal(100 * low, 1), high=format_decimal(100 * high, 1),
+                      n=cast(int, found.difference["n"])))  # fmt: skip

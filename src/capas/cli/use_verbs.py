@@ -1,4 +1,4 @@
-"""``predict`` and ``export``: a finished model in use."""
+"""``capas predict`` and ``capas export``: a trained model in use."""
 
 import csv
 import io
@@ -35,8 +35,18 @@ def predict(
     answer_all: bool,
     as_json: bool,
 ) -> None:
-    """Print the answers for ``inputs``, or write them to a table (.csv, .conll) or as files into a folder; exit code 2
-    when every input was refused. ``answer_all`` answers also what does not resemble the training data.
+    """Print the predictions for ``inputs``, or write them to a file or folder; exits with code 2 where every input was
+    refused.
+
+    Args:
+        run: A run, a bundle or a shipped model.
+        inputs: Files, folders, "-", ``sample:NAME`` or texts, as the medium allows.
+        limit: Most inputs.
+        top: Number of classes printed with their probability.
+        out: A table (.csv, .conll), or a folder for a file per input.
+        batch_size: Inputs per forward pass.
+        answer_all: Predict out-of-distribution inputs too.
+        as_json: Print JSON.
     """
     model = load_with_ood_gate(run, answer_all=answer_all)
     items = islice(model.predictor.items(inputs, sys.stdin), limit)
@@ -74,7 +84,7 @@ def _printed(answers: Iterable[Prediction], top: int) -> Iterable[Prediction]:
 
 
 def _told(answer: Prediction, top: int) -> Iterable[tuple[str, str]]:
-    """An answer on one line: what it is, how sure, and what else it might be."""
+    """A prediction on one line: what it is, its probability, and the next most probable classes."""
     ranked = sorted(answer.probabilities.items(), key=lambda pair: -pair[1])
     if answer.text is not None or not ranked:
         yield (answer.text if answer.text is not None else str(answer.prediction), f"bold {show.ACCENT}")
@@ -94,12 +104,14 @@ def _shortened(name: str) -> str:
 
 
 def _as_table(path: Path, model: Model, answers: Sequence[Prediction]) -> str:
-    """The answers as CSV, or in columns as CoNLL's shared tasks write them."""
+    """The predictions as CSV, or in CoNLL columns."""
     return as_conll(answers) if path.suffix.casefold() == ".conll" else _as_csv(model, answers)
 
 
 def as_conll(answers: Sequence[Prediction]) -> str:
-    """A word and its label a line, an empty line between sentences. Raises CapasError ``no_labels_to_write``."""
+    """Return a word and its label per line, an empty line between sentences. Raises CapasError
+    ``no_labels_to_write``.
+    """
     blocks = []
     for answer in answers:
         words, labels = answer.facts.get("words"), answer.facts.get("labels")
@@ -133,8 +145,9 @@ def _cell(value: object) -> str:
 
 
 def _written_as_files(answers: Iterable[Prediction], folder: Path) -> list[Prediction]:
-    """Every answer as a file of its own in ``folder``: pictures as PNG, texts as text, everything else as JSON. Returns
-    the answers without their pictures, which would fill the memory."""
+    """Write each prediction to a file of its own in ``folder``: images as PNG, texts as text, everything else as JSON.
+    Returns the predictions without their images, which would fill the memory.
+    """
     shown, taken = [], set[str]()
     for answer in answers:
         stem = _free_name(Path(answer.input).stem or "answer", taken)
@@ -150,7 +163,7 @@ def _written_as_files(answers: Iterable[Prediction], folder: Path) -> list[Predi
 
 
 def _free_name(stem: str, taken: set[str]) -> str:
-    """``stem`` without what no file's name may hold, and with a number where it is taken."""
+    """``stem`` without characters that file names may not hold, and with a number where it is taken."""
     plain = "".join(c if c.isalnum() or c in "-_. " else "-" for c in stem)[:80]
     name, number = plain, 2
     while name in taken:
@@ -160,7 +173,7 @@ def _free_name(stem: str, taken: set[str]) -> str:
 
 
 def export(run: str, to: str, out: str | None, as_json: bool) -> None:
-    """Write the model of ``run`` in another format."""
+    """Write the model of ``run`` in another format. Raises CapasError ``export_unknown``."""
     if to != "onnx":
         raise CapasError("export_unknown", where="--to", received=to)
     model = load_model(run)

@@ -1,4 +1,6 @@
-"""``explain`` and ``attack``: one input at a time, why it is answered so and what would change that."""
+"""``capas explain`` and ``capas attack``: why single inputs are predicted as they are, and what changes the
+prediction.
+"""
 
 import io
 import sys
@@ -33,7 +35,17 @@ def explain(
     run: str, inputs: Sequence[str], *, of: str | None, by: str | None, limit: int | None, out: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Print what each answer rests on; pictures and pages go to the folder ``out`` (the current one if not given)."""
+    """Explain the prediction for each input and print the attributions.
+
+    Args:
+        run: A run or bundle.
+        inputs: Inputs, as for ``predict``.
+        of: The class or tag to explain; by default the predicted one.
+        by: Name of the explanation method; by default the one for the medium.
+        limit: Most inputs.
+        out: Folder for heatmaps and pages, by default the current one.
+        as_json: Print JSON.
+    """
     model = load_model(run)
     explained_by = make_explainer(model, by)
     folder = Path(out or ".")
@@ -62,7 +74,9 @@ def attack(
     run: str, inputs: Sequence[str], *, size: float, target: str | None, limit: int | None, out: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Print what fools the model on each input; with ``out`` the changed inputs are written there."""
+    """Search an adversarial change of each input and print what it does; with ``out`` the changed inputs are written
+    there.
+    """
     model = load_model(run)
     attack_one = make_attacker(model, eps=size, target=target)
     found = []
@@ -114,7 +128,7 @@ def _print_explained(explained: AnyExplanation, path: Path | None) -> None:
 
 
 def _print_translation(explained: TranslationExplanation) -> None:
-    """The translation, then each of its words with those of the source that it looked at most."""
+    """Print the translation, then each of its words with the source words of highest cross-attention."""
     console = show.results()
     answer = explained.prediction
     console.print(Text.assemble(answer.input, "  ", (str(answer.text), f"bold {show.ACCENT}")), soft_wrap=True)
@@ -143,7 +157,7 @@ def _percent(probability: float | None) -> str:
 
 
 def _print_parts(explanation: Explanation) -> None:
-    """A text with its words coloured; anything else as bars, the weightiest first."""
+    """Print a text with its words coloured by attribution; anything else as bars, the largest first."""
     console = show.results()
     largest = max((abs(weight) for _, weight in explanation.attributions), default=0.0) or 1.0
     if len(explanation.attributions) > MOST_SHOWN and all(" s" not in name for name, _ in explanation.attributions):
@@ -166,7 +180,7 @@ def _colour(share: float) -> str:
 
 
 def _checked(run: str, method: str) -> str:
-    """Whether the report of the run found this kind of explanation reliable."""
+    """Whether the run's trust report found this explanation method reliable."""
     try:
         themes = cast(Mapping[str, Mapping[str, object]], read_report(find_run(run))["themes"])
         facts = cast(Mapping[str, object], themes["explanations"]["facts"])

@@ -1,1 +1,1 @@
-"""What every other part stands on; imports nothing else of Capas."""
+"""Foundations of every other package; imports nothing else of Capas."""

@@ -1,4 +1,4 @@
-"""SQLite files as their users meet them: opened where nothing may be written too, and errors that say what to do."""
+"""SQLite connections: read-only folders, write-ahead logging, and errors that say what to do."""
 
 import os
 import shutil
@@ -15,15 +15,17 @@ NOT_WRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3
 
 
 def connect(path: Path, wait_s: float, *, autocommit: bool = False) -> sqlite3.Connection:
-    """A connection, which waits ``wait_s`` seconds for other writers. In a folder where nothing may be written the file
-    is read as it stands, without the files that SQLite lays beside it."""
+    """Open a connection that waits ``wait_s`` seconds for other writers.
+
+    In a read-only folder the file is read as it stands, without the files that SQLite lays beside it.
+    """
     name = str(path) if _may_write(path) else f"{path.resolve().as_uri()}?immutable=1"
     return sqlite3.connect(name, timeout=wait_s, uri=name.startswith("file:"),
                            isolation_level=None if autocommit else "DEFERRED")  # fmt: skip
 
 
 def enable_wal(connection: sqlite3.Connection, path: Path) -> None:
-    """Let others read while one writes; a kill or a power cut loses at most what was being written."""
+    """Switch to write-ahead logging: others read while one writes; a power cut loses at most the last transaction."""
     if _may_write(path):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -34,7 +36,8 @@ def _may_write(path: Path) -> bool:
 
 
 def database_error(path: Path, error: sqlite3.Error, damaged: str) -> CapasError:
-    """What a failure means: ``disk_full``, ``database_busy``, ``database_shut``, or else the key ``damaged``."""
+    """Return the CapasError of a failure: ``disk_full``, ``database_busy``, ``database_shut``, or the key ``damaged``.
+    """
     # Errors that Python itself raises carry no code.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY_CODE_MASK
     key = damaged

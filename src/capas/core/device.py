@@ -1,4 +1,4 @@
-"""Which devices this machine has, and how many threads are worth starting."""
+"""Devices and physical cores of this machine."""
 
 import os
 from functools import cache
@@ -9,7 +9,7 @@ from capas.core.errors import CapasError
 
 
 def available_devices() -> list[str]:
-    """The devices that torch can use here, fastest kind first; "cpu" is always among them."""
+    """Return the devices that torch can use here, fastest kind first; "cpu" is always among them."""
     devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if torch.backends.mps.is_available():
         devices.append("mps")
@@ -17,7 +17,7 @@ def available_devices() -> list[str]:
 
 
 def choose_device(requested: str) -> torch.device:
-    """The device called ``requested``; "auto" takes the fastest kind. Raises CapasError ``device_unknown``."""
+    """Return the device called ``requested``; "auto" takes the fastest kind. Raises CapasError ``device_unknown``."""
     devices = available_devices()
     name = devices[0] if requested == "auto" else "cuda:0" if requested == "cuda" else requested
     if name not in devices:
@@ -29,7 +29,7 @@ def choose_device(requested: str) -> torch.device:
 
 @cache
 def physical_cores() -> int:
-    """Physical cores that this process may use: hyper-threads add nothing to matrix products."""
+    """Return the physical cores that this process may use: hyper-threads add nothing to matrix products."""
     usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
     cores: set[str] = set()
     for number in usable:
@@ -42,7 +42,7 @@ def physical_cores() -> int:
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 matrices in hardware (AVX-512 BF16 or AMX); emulation is slower."""
+    """Return whether the CPU multiplies bfloat16 matrices in hardware (AVX-512 BF16 or AMX); emulation is slower."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as stream:
             flags = next((line for line in stream if line.startswith("flags")), "")

@@ -1,6 +1,6 @@
-"""The one error a user can cause: what, where, what was received, what was expected, what to do next.
+"""The one error that a user can cause: what, where, what was received, what was expected, what to do next.
 
-The texts live in the message catalogues under ``errors.KEY`` with the parts ``what``, ``expected`` and ``next``, so an
+The texts are in the message catalogues under ``errors.KEY`` with the parts ``what``, ``expected`` and ``next``, so an
 error is shown in the user's language and a script can tell errors apart by ``key``.
 """
 
@@ -40,7 +40,7 @@ class CapasError(Exception):
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, str]:
-        """The same facts for ``--json``."""
+        """Return the fields for ``--json``."""
         return {
             "error": self.key,
             "what": self.part("what"),

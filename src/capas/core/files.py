@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside, synced, then renamed; and one writer per folder."""
+"""Atomic file writes (written beside, synced, then renamed), content hashes, and a lock per folder."""
 
 import errno
 import fcntl
@@ -41,13 +41,13 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 def write_error(path: Path, error: OSError) -> CapasError:
-    """The CapasError for a failed write, telling a full disk from a forbidden place."""
+    """Return the CapasError of a failed write, distinguishing a full disk from a forbidden place."""
     key = "disk_full" if error.errno in _FULL else "cannot_write"
     return CapasError(key, where=path, received=error.strerror or str(error))
 
 
 def write_json(path: Path, value: object) -> None:
-    """``value`` as readable JSON (UTF-8, two spaces), written atomically."""
+    """Write ``value`` atomically as readable JSON (UTF-8, two spaces)."""
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -61,7 +61,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def content_hash(data: bytes | memoryview) -> str:
-    """32 hexadecimal digits (128 bits of BLAKE2b) that name this content."""
+    """Return the BLAKE2b hash of the content, 128 bits as 32 hexadecimal digits."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Seeds: every use of chance draws from a stream of its own, derived from the run's one seed and a name.
+"""Random seeds: every use of randomness draws from a stream of its own, derived from the run's seed and a name.
 
 Two streams never share numbers, so adding a draw in one place changes nothing elsewhere; and a stream's position is a
 few thousand bytes that a checkpoint can hold.
@@ -10,7 +10,7 @@ import torch
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
-    """A 63-bit seed for the stream called ``names`` of the run with this ``seed``.
+    """Return a 63-bit seed for the stream ``names`` of the run with this ``seed``.
 
     >>> derive_seed(1, "augment") != derive_seed(1, "order")
     True
@@ -20,5 +20,5 @@ def derive_seed(seed: int, *names: str | int) -> int:
 
 
 def seeded_generator(seed: int, *names: str | int) -> torch.Generator:
-    """A CPU generator for the stream called ``names``."""
+    """Return a CPU generator for the stream ``names``."""
     return torch.Generator().manual_seed(derive_seed(seed, *names))

@@ -1,4 +1,4 @@
-"""What is given and what is wanted: the typed fields of an example, and the task that follows from them."""
+"""The specification of a learning problem: typed input and target fields, and the task that follows from them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,8 +23,13 @@ LEARNABLE: frozenset[tuple[TaskName, Medium]] = frozenset({
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """One typed part of an example: ``name`` as the user wrote it, what kind of thing it holds, and the unit of a
-    number ("" where none is known)."""
+    """One typed field of an example.
+
+    Attributes:
+        name: Name as the user wrote it.
+        kind: What it holds.
+        unit: Unit of a number; "" where unknown.
+    """
 
     name: str
     kind: FieldKind
@@ -33,8 +38,15 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spec:
-    """The learning problem: input fields, target fields (one, or several numbers), and for categories, tags and labels
-    the classes in a fixed order."""
+    """A learning problem.
+
+    Attributes:
+        inputs: Input fields.
+        target: Target field.
+        task: The task.
+        classes: Classes, tags or labels in a fixed order; empty otherwise.
+        further_targets: Further numeric targets.
+    """
 
     inputs: tuple[Field, ...]
     target: Field
@@ -49,7 +61,7 @@ class Spec:
 
     @property
     def medium(self) -> Medium:
-        """What kind of thing the input is: a table's row, unless its one input field is something else."""
+        """Medium of the input: a table's row, unless its one input field is something else."""
         for input_field in self.inputs:
             for medium in ("image", "audio", "tokens", "text"):
                 if input_field.kind == medium:

@@ -1,1 +1,1 @@
-"""From a folder, a table or a sample to examples: listed, understood, split, checked, prepared and loaded."""
+"""Data: sources, inspection, splits, preprocessing, augmentation, and batches for training."""

@@ -1,4 +1,4 @@
-"""A batch: what the network is called with, what it should answer, and which examples these are."""
+"""Training batches: inputs, targets and positions, made on demand in the order of a sampler."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -17,8 +17,14 @@ TreeT = TypeVar("TreeT")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch(Generic[InputT]):
-    """``inputs`` as the network takes them (pictures: float32 B×C×H×W, normalised, channels last), ``targets`` B×… and
-    int64 ``positions`` B; ``mix`` when examples were blended."""
+    """One batch.
+
+    Attributes:
+        inputs: As the network takes them (images: float32 (B, C, H, W), normalised, channels last).
+        targets: Shape (B, …).
+        positions: Positions of the examples, int64, shape (B,).
+        mix: The pairing of Mixup; None where examples were not mixed.
+    """
 
     inputs: InputT
     targets: Tensor
@@ -27,8 +33,10 @@ class Batch(Generic[InputT]):
 
 
 class SampledBatches(Generic[InputT]):
-    """Batches in the order of ``sampler``; ``make(positions, rng)`` gives one, varied by ``rng`` alone. ``example_names``
-    are those of all positions."""
+    """Batches in the order of ``sampler``.
+
+    ``make(positions, rng)`` builds one, augmented by ``rng`` alone. ``example_names`` are those of all positions.
+    """
 
     def __init__(
         self, sampler: BatchSampler, example_names: Sequence[str], make: Callable[[Tensor, torch.Generator], InputT]
@@ -39,7 +47,7 @@ class SampledBatches(Generic[InputT]):
 
     @property
     def examples(self) -> int:
-        """Examples in an epoch."""
+        """Number of examples in an epoch."""
         return len(self.sampler.positions)
 
     @property
@@ -51,17 +59,17 @@ class SampledBatches(Generic[InputT]):
         return self.sampler.steps_per_epoch
 
     def names(self, step: int) -> list[str]:
-        """The names of what is in the batch of ``step``."""
+        """Return the names of the examples in the batch of ``step``."""
         return [self._names[i] for i in self.sampler.positions_at(step).tolist()]
 
     def batch(self, step: int) -> InputT:
-        """The batch of this step (0, 1, …, in any order, without end): the same whenever it is asked for."""
+        """Return the batch of a step (0, 1, …, in any order, without end); it depends on the step alone."""
         return self._make(
             self.sampler.positions_at(step), seeded_generator(self.sampler.seed, "augment", step, self.sampler.rank)
         )
 
     def iterate(self, start: int = 0) -> Iterator[InputT]:
-        """Batches ``start``, ``start + 1``, … without end."""
+        """Iterate over batches ``start``, ``start + 1``, … without end."""
         step = start
         while True:
             yield self.batch(step)
@@ -74,7 +82,7 @@ def batches_with_targets(
     targets: Tensor,
     take: Callable[[Tensor, torch.Generator], InputT],
 ) -> SampledBatches[Batch[InputT]]:
-    """Batches whose inputs ``take(positions, rng)`` gives, each with its rows of ``targets``."""
+    """Return batches whose inputs ``take(positions, rng)`` gives, each with its rows of ``targets``."""
 
     def make(positions: Tensor, rng: torch.Generator) -> Batch[InputT]:
         return Batch(inputs=take(positions, rng), targets=targets[positions], positions=positions)
@@ -82,8 +90,83 @@ def batches_with_targets(
     return SampledBatches(sampler, example_names, make)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TwoViews:
+    """The same examples varied twice, for learning without labels.
+
+    Attributes:
+        first: Inputs (B, …).
+        second: The same examples, varied by chance of their own.
+        positions: Their positions, int64 (B,).
+    """
+
+    first: Tensor
+    second: Tensor
+    positions: Tensor
+
+
+def two_view_batches(
+    sampler: BatchSampler, example_names: Sequence[str], view: Callable[[Tensor, torch.Generator], Tensor]
+) -> SampledBatches[TwoViews]:
+    """Return batches of two views of each example; ``view(positions, rng)`` gives one, varied by ``rng``."""
+
+    def make(positions: Tensor, rng: torch.Generator) -> TwoViews:
+        return TwoViews(first=view(positions, rng), second=view(positions, rng), positions=positions)
+
+    return SampledBatches(sampler, example_names, make)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnpairedBatch(Generic[InputT]):
+    """A batch of each of two sources whose examples do not belong together."""
+
+    a: InputT
+    b: InputT
+
+
+class UnpairedBatches(Generic[InputT]):
+    """Batches of two unpaired sources side by side, each in an order of its own. An epoch is one of the larger source.
+
+    Give their samplers different seeds: sources of equal size would go through in the same order otherwise.
+    """
+
+    def __init__(self, a: SampledBatches[InputT], b: SampledBatches[InputT]) -> None:
+        self.a = a
+        self.b = b
+
+    @property
+    def examples(self) -> int:
+        """Examples of the larger source."""
+        return max(self.a.examples, self.b.examples)
+
+    @property
+    def batch_size(self) -> int:
+        """Examples of one source in a batch, those of all ranks together."""
+        return self.a.batch_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one pass over the larger source."""
+        return max(self.a.steps_per_epoch, self.b.steps_per_epoch)
+
+    def names(self, step: int) -> list[str]:
+        """The names of what is in the batch of ``step``, of the first source and then of the second."""
+        return self.a.names(step) + self.b.names(step)
+
+    def batch(self, step: int) -> UnpairedBatch[InputT]:
+        """The batch of this step: the same whenever it is asked for."""
+        return UnpairedBatch(a=self.a.batch(step), b=self.b.batch(step))
+
+    def iterate(self, start: int = 0) -> Iterator[UnpairedBatch[InputT]]:
+        """Batches ``start``, ``start + 1``, … without end."""
+        step = start
+        while True:
+            yield self.batch(step)
+            step += 1
+
+
 def map_tensors(tree: TreeT, function: Callable[[Tensor], Tensor]) -> TreeT:
-    """``tree`` (a tensor, or a dataclass, tuple or dict of such) with ``function`` applied to every tensor."""
+    """Apply ``function`` to every tensor of ``tree`` (a tensor, or a dataclass, tuple or dict of such)."""
     if isinstance(tree, Tensor):
         return function(tree)  # type: ignore[return-value]
     if is_dataclass(tree) and not isinstance(tree, type):

@@ -1,4 +1,4 @@
-"""Labelled and unlabelled pictures as one collection: the labelled first, the others after them under marked names."""
+"""Concatenation of labelled and unlabelled images in one collection, for semi-supervised training."""
 
 from dataclasses import replace
 from typing import Final
@@ -14,7 +14,7 @@ UNLABELLED_PREFIX: Final = "unlabelled:"
 
 
 class ConcatImages:
-    """The pictures of ``first``, then those of ``second``; the names of the latter begin with ``UNLABELLED_PREFIX``."""
+    """The images of ``first``, then those of ``second``, whose names begin with ``UNLABELLED_PREFIX``."""
 
     def __init__(self, first: ImageCollection, second: ImageCollection) -> None:
         self.first = first
@@ -27,29 +27,32 @@ class ConcatImages:
         return (self.first, index) if index < len(self.first) else (self.second, index - len(self.first))
 
     def name(self, index: int) -> str:
-        """As its own collection calls it, marked when it is of the second."""
+        """Return the name in its own collection, with the prefix if it is of the second."""
         pictures, position = self._part(index)
         return pictures.name(position) if pictures is self.first else f"{UNLABELLED_PREFIX}{pictures.name(position)}"
 
     def decode(self, index: int) -> NDArray[np.uint8]:
-        """See ``Pictures``."""
+        """See ``ImageCollection``."""
         pictures, position = self._part(index)
         return pictures.decode(position)
 
     def info(self, index: int) -> ImageInfo:
-        """See ``Pictures``."""
+        """See ``ImageCollection``."""
         pictures, position = self._part(index)
         return pictures.info(position)
 
     def content_hash(self, index: int) -> str:
-        """See ``Pictures``."""
+        """See ``ImageCollection``."""
         pictures, position = self._part(index)
         return pictures.content_hash(position)
 
 
 def append_unlabelled(labelled: DataSource, unlabelled: ImageCollection) -> DataSource:
-    """``labelled`` with these pictures after its own, every cell of theirs empty. Raises ValueError where ``labelled``
-    has no pictures."""
+    """Append unlabelled images to ``labelled``, with empty cells in every column.
+
+    Raises:
+        ValueError: ``labelled`` has no images.
+    """
     if labelled.images is None:
         raise ValueError(f"{labelled.root} holds no pictures")
     empty = (None,) * len(unlabelled)

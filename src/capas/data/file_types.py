@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""File name suffixes by medium."""
 
 from typing import Final
 

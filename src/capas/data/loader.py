@@ -1,7 +1,6 @@
-"""Batches for training: each a pure function of (seed, step), so that a run resumes exactly from its step
-number alone.
+"""Training batches of images: each a pure function of (seed, step), so that a run resumes exactly from its step number.
 
-Shapes: B = pictures in a batch (of this rank), images B×C×H×W.
+Shapes: B = images in a batch (of this rank), images (B, C, H, W).
 """
 
 import queue
@@ -22,12 +21,14 @@ _DEPTH = 2  # batches made ahead: one being ready hides the disk, more would onl
 
 
 class ImageLoader:
-    """Shuffled, augmented batches of the pictures at ``positions`` of a store.
+    """Shuffled, augmented batches of the images at ``positions`` of a store.
 
-    ``labels`` (int64) has one entry per position of the whole store. ``batch_size`` counts the pictures of
-    all ranks together; every rank takes an equal slice of its own, and with fewer pictures than that the
-    batch is all of them. Positions that failed to decode are left out. Raises CapasError
-    ``nothing_to_load``.
+    ``labels`` (int64) has one entry per position of the whole store. ``batch_size`` counts the images of all ranks
+    together; every rank takes an equal slice of its own, and with fewer images than that the batch is all of them.
+    Positions that failed to decode are left out.
+
+    Raises:
+        CapasError: ``nothing_to_load``.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class ImageLoader:
         return self.order.steps_per_epoch
 
     def batch(self, step: int) -> Batch[Tensor]:
-        """The batch of this step (0, 1, …, in any order, endlessly): the same whenever it is asked for."""
+        """Return the batch of a step (0, 1, …, in any order, without end); it depends on the step alone."""
         positions = self.order.positions_at(step)
         generator = seeded_generator(self.order.seed, "augment", step, self.order.rank)
         images = augment_images(self.store.take(positions), self.preparation, self.augmentation, generator)
@@ -77,8 +78,9 @@ class ImageLoader:
         return Batch(inputs=images, targets=self.targets[positions], positions=positions, mix=mix)
 
     def iterate(self, start: int = 0) -> Iterator[Batch[Tensor]]:
-        """Batches ``start``, ``start + 1``, … without end; made ahead in a thread when the store is on
-        disk."""
+        """Iterate over batches ``start``, ``start + 1``, … without end; prefetched in a thread when the store is on
+        disk.
+        """
         if not self.store.in_memory:
             yield from self._made_ahead(start)
             return

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Comparison and sorting of names: accents, split names in English and Spanish, natural order."""
 
 import re
 import unicodedata
@@ -14,9 +14,9 @@ _SPLITS: Final[dict[str, SplitName]] = {
 
 
 def normalise_name(text: str) -> str:
-    """``text`` in lower case without accents, for comparing names.
+    """Return ``text`` in lower case without accents, for comparing names.
 
-    >>> plain("Validación")
+    >>> normalise_name("Validación")
     'validacion'
     """
     decomposed = unicodedata.normalize("NFD", text.casefold().strip())
@@ -24,12 +24,12 @@ def normalise_name(text: str) -> str:
 
 
 def split_from_name(name: str) -> SplitName | None:
-    """The split that a folder or a cell names, in English or Spanish, or None."""
+    """Return the split that a folder or a cell names, in English or Spanish; None where it names none."""
     return _SPLITS.get(normalise_name(name))
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """A sort key under which "2" stands before "10"; equal only for equal texts.
+    """Return a sort key under which "2" stands before "10"; equal only for equal texts.
 
     >>> sorted(["p10", "p2", "P1"], key=natural_key)
     ['P1', 'p2', 'p10']

@@ -1,8 +1,7 @@
-"""What is wrong, or merely worth knowing, about the data: found before any training, told in the user's
-words.
+"""Problems of a dataset, found before training and told in the user's language.
 
-The texts live in the catalogues under ``problems.KIND``: ``what`` and ``advice``, and ``one`` where a count
-of one needs a sentence of its own.
+The texts are in the message catalogues under ``problems.KIND``: ``what`` and ``advice``, and ``one`` where a count of
+one needs a sentence of its own.
 """
 
 from collections.abc import Iterable
@@ -18,10 +17,14 @@ MAX_EXAMPLES: Final = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """One kind of finding: how often (``count``), up to five ``examples``, and how grave it is.
+    """One kind of problem.
 
-    An "error" stops training, a "warning" harms it or its test, a "note" is only good to know. ``values``
-    fill further placeholders of the sentence.
+    Attributes:
+        kind: Key of the message catalogues.
+        count: How often it occurs.
+        examples: Up to five examples.
+        severity: "error" stops training, "warning" harms it or its test, "note" is only good to know.
+        values: Further placeholders of the sentence.
     """
 
     kind: str
@@ -31,17 +34,17 @@ class Problem:
     values: MappingProxyType[str, Value] = field(default_factory=lambda: MappingProxyType({}))
 
     def sentence(self) -> str:
-        """What was found, as a sentence in the language in force."""
+        """What was found, as a sentence in the current language."""
         single = f"problems.{self.kind}.one"
         key = single if self.count == 1 and has(single) else f"problems.{self.kind}.what"
         return say(key, count=self.count, **self.values)
 
     def advice(self) -> str:
-        """What to do about it, as a sentence in the language in force."""
+        """What to do about it, as a sentence in the current language."""
         return say(f"problems.{self.kind}.advice", count=self.count, **self.values)
 
     def as_json(self) -> dict[str, str | int | list[str]]:
-        """The same facts for ``--json``."""
+        """Return the fields for ``--json``."""
         return {
             "kind": self.kind,
             "severity": self.severity,
@@ -60,7 +63,7 @@ def make_problem(
     count: int | None = None,
     values: dict[str, Value] | None = None,
 ) -> Problem:
-    """A Problem whose ``count`` is the number of ``examples`` unless given; only the first five are kept."""
+    """Return a Problem whose ``count`` is the number of ``examples`` unless given; only the first five are kept."""
     shown = [escape_unprintable(text) for text in examples]
     return Problem(
         kind=kind,
@@ -79,16 +82,16 @@ def problems_from(
     count: int | None = None,
     values: dict[str, Value] | None = None,
 ) -> tuple[Problem, ...]:
-    """The Problem in a tuple, or () where there are no ``examples``: for adding up what was found."""
+    """Return the Problem in a tuple, or () where there are no ``examples``."""
     listed = list(examples)
     return (make_problem(kind, listed, severity=severity, count=count, values=values),) if listed else ()
 
 
 def escape_unprintable(text: str) -> str:
-    """``text`` with what no terminal or JSON can show (undecodable bytes, line ends, control signs) escaped.
+    r"""Escape what no terminal or JSON can show (undecodable bytes, line ends, control characters).
 
-    >>> printable("año\\n1")
-    'año\\\\n1'
+    >>> escape_unprintable("año\n1")
+    'año\\n1'
     """
     safe = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(

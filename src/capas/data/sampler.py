@@ -1,4 +1,4 @@
-"""Which examples are in which batch: a function of the seed and the step alone, so that a run goes on exactly."""
+"""Batch sampler: a function of seed and step alone, so that a run resumes exactly."""
 
 import torch
 from torch import Tensor
@@ -13,8 +13,11 @@ class BatchSampler:
     """Shuffled batches of ``positions`` (int64), every epoch in another order.
 
     ``batch_size`` counts the examples of all ranks together; every rank takes an equal slice of its own, and with fewer
-    examples than that the batch is all of them. With ``lengths`` (one per position) examples of like length share a
-    batch, so that little is padded. Raises CapasError ``nothing_to_load``.
+    examples than that the batch is all of them. With ``lengths`` (one per position) examples of similar length share a
+    batch, to save padding.
+
+    Raises:
+        CapasError: ``nothing_to_load``.
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class BatchSampler:
         self._shuffled: tuple[int, Tensor] = (-1, positions)
 
     def positions_at(self, step: int) -> Tensor:
-        """This rank's positions at this step (0, 1, …, without end)."""
+        """Return this rank's positions at a step (0, 1, …, without end)."""
         epoch, within = divmod(step, self.steps_per_epoch)
         cached, order = self._shuffled
         if cached != epoch:

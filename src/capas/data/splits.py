@@ -1,5 +1,4 @@
-"""Which examples train, which choose, which test: decided by what an example is, not by where it stands in a
-list.
+"""Deterministic train/validation/test split: decided by an example's content, not by its position in a list.
 
 The key of an example (its content, or its group) is hashed to a number u in 0..1:
 
@@ -7,10 +6,9 @@ The key of an example (its content, or its group) is hashed to a number u in 0..
     test ≤ u < test + validation   → validation
     otherwise                      → train
 
-so the same content always falls on the same side, and adding or renaming files moves none of the others.
-There is one exception: a class that would be missing from a split gets one there, by moving the key whose u
-is nearest to that split's interval. Files added later may bring the class into that split by themselves; the
-moved key then goes back.
+so the same content always falls in the same split, and adding or renaming files moves none of the others. There is one
+exception: a class that would be missing from a split gets one there, by moving the key whose u is nearest to that
+split's interval. Files added later may bring the class into that split by themselves; the moved key then goes back.
 """
 
 import hashlib
@@ -35,12 +33,21 @@ def assign_splits(
     test: float = 0.15,
     seed_salt: str = "capas-1",
 ) -> tuple[SplitName, ...]:
-    """The split of each example.
+    """Return the split of each example.
 
-    ``keys`` name contents, ``groups`` what must stay together (a patient, near duplicates) and replace the
-    keys; ``fixed`` is what the user laid down: it is respected, and what it leaves open is filled by the rule
-    above; a split that it lacks is carved out of its training part. ``validation`` and ``test`` are shares in
-    0..1. Raises CapasError ``split_shares`` or ``no_train_split``; ValueError where lengths differ.
+    Args:
+        keys: Content hashes.
+        labels: Class of each example.
+        fixed: The user's own splits; respected, the rest is filled by the rule above, and a missing split is taken from
+            its training part.
+        groups: What must stay together (a patient, near duplicates); replaces the keys.
+        validation: Share in 0..1.
+        test: Share in 0..1.
+        seed_salt: Added to the keys before hashing.
+
+    Raises:
+        CapasError: ``split_shares`` or ``no_train_split``.
+        ValueError: Lengths differ.
     """
     if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
         raise CapasError("split_shares", where="validation, test", received=f"{validation:g} + {test:g}")
@@ -56,7 +63,7 @@ def assign_splits(
 
 
 def hash_position(key: str, seed_salt: str) -> float:
-    """The number in 0..1 to which a key is hashed (BLAKE2b, 53 bits)."""
+    """Hash a key to a number in 0..1 (BLAKE2b, 53 bits)."""
     digest = hashlib.blake2b(f"{seed_salt}/{key}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return float((int.from_bytes(digest, "big") >> 11) / 2**53)
 

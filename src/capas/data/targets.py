@@ -1,4 +1,4 @@
-"""The wanted answers as the columns of a source hold them: classes, tags, numbers."""
+"""Targets in the columns of a source: classes, tags, numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,20 @@ Label = int | tuple[int, ...] | tuple[float, ...] | None
 
 
 def label_values(label: Label) -> tuple[int | float, ...]:
-    """The class, the tags or the numbers of a label; none where there is no label."""
+    """Return the class, the tags or the numbers of a label as a tuple; empty where there is no label."""
     return () if label is None else label if isinstance(label, tuple) else (label,)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Targets:
-    """Per example: whether there is a target, its label, and the same in words."""
+    """The targets of all examples.
+
+    Attributes:
+        has_target: Whether each example has one.
+        labels: The labels, with class indices.
+        names: The labels in words.
+        classes: Class or tag names.
+    """
 
     has_target: tuple[bool, ...]
     labels: tuple[Label, ...]
@@ -28,7 +35,7 @@ class Targets:
 
     @staticmethod
     def read(source: DataSource, spec: Spec) -> "Targets":
-        """The targets that ``spec`` names."""
+        """Read the targets that ``spec`` names."""
         if source.targets is not None or spec.task == "transform":
             count = len(source)
             return Targets(
@@ -41,7 +48,9 @@ class Targets:
         return Targets(has_target=has_target, labels=labels, names=words, classes=spec.classes)
 
     def renumbered(self, classes: Sequence[str]) -> tuple[Label, ...]:
-        """The labels for ``classes``, a part of those they were read with; None for a class that is no more."""
+        """Return the labels with indices into ``classes``, a subset of the original ones; None for a class that is
+        gone.
+        """
         if tuple(classes) == self.classes:
             return self.labels
         place = {name: i for i, name in enumerate(classes)}

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Decoding of network outputs: CTC, beam search, n-grams, label schemes, thresholds."""

@@ -1,5 +1,7 @@
-"""A language model of characters: interpolated Kneser–Ney (Kneser & Ney, ICASSP 1995; the form and the discounts of
-Chen & Goodman, "An empirical study of smoothing techniques for language modeling", Harvard TR-10-98, Section 2.7).
+"""A character n-gram language model with interpolated Kneser–Ney smoothing.
+
+Kneser & Ney, ICASSP 1995; the form and the discounts of Chen & Goodman, "An empirical study of smoothing techniques for
+language modeling", Harvard TR-10-98, Section 2.7:
 
     P(c | h) = max(n(hc) - D, 0) / n(h•)  +  D · N(h•) / n(h•) · P(c | h without its first character)
 
@@ -11,8 +13,9 @@ transcripts of two manuscripts (30,000 characters) perplexity was 5.3 and 6.2, w
 A line begins and ends with a line break, which is the one character beside the alphabet that can follow. N-grams that
 begin with the line have nothing before them: they count as often as they occur.
 
-The model serves readings (``ctc.beam_search``), never the index of words: that is complete because the probabilities of
-all that may follow add up to 1 in every frame (a backward mass of 1), which weighted by a language model they do not.
+The model serves transcripts (``ctc.ctc_beam_search``), never the keyword index: that is complete because the
+probabilities of all that may follow add up to 1 in every frame (a backward mass of 1), which weighted by a language
+model they do not.
 """
 
 import math
@@ -28,10 +31,12 @@ _MAX_CACHED: Final = 500_000
 
 
 class CharacterNgrams:
-    """N-grams of up to ``order`` characters over an alphabet (``characters``), from ``windows``: how often each stretch
-    of ``order`` characters was met, lines filled up with line breaks before their beginning.
+    """Character n-grams of up to ``order`` over an alphabet (``characters``).
 
-    Raises ValueError where the order is not 1..12, or a window is of another length or of other characters.
+    ``windows`` counts each stretch of ``order`` characters, lines padded with line breaks before their beginning.
+
+    Raises:
+        ValueError: The order is not 1..12, or a window has another length or other characters.
     """
 
     def __init__(self, order: int, characters: str, windows: Mapping[str, int]) -> None:
@@ -51,10 +56,10 @@ class CharacterNgrams:
 
     @staticmethod
     def fit(lines: Iterable[str], characters: str, order: int) -> "CharacterNgrams":
-        """Those of ``lines``; characters that are not in the alphabet are left out.
+        r"""Count the n-grams of ``lines``; characters that are not in the alphabet are left out.
 
-        >>> model = CharacterNgrams.learnt(["abab", "abba"], "ab", 3)
-        >>> round(model.probability("ba", "b"), 3), round(sum(model.probability("ba", c) for c in "ab\\n"), 3)
+        >>> model = CharacterNgrams.fit(["abab", "abba"], "ab", 3)
+        >>> round(model.probability("ba", "b"), 3), round(sum(model.probability("ba", c) for c in "ab\n"), 3)
         (0.597, 1.0)
         """
         windows, kept = Counter[str](), set(characters)
@@ -64,15 +69,20 @@ class CharacterNgrams:
         return CharacterNgrams(order, characters, windows)
 
     def merged_with(self, other: "CharacterNgrams") -> "CharacterNgrams":
-        """What both have met, as if learnt from all their lines. Raises ValueError where ``other`` is of another order
-        or knows characters that these do not."""
+        """Return the model of both training texts together.
+
+        Raises:
+            ValueError: ``other`` has another order, or characters that this one does not have.
+        """
         windows = Counter(self.windows)
         windows.update(other.windows)
         return CharacterNgrams(self.order, self.characters, windows)
 
     def probability(self, before: str, character: str) -> float:
-        """P(``character``, or the end of the line, | ``before``); ``before`` begins with a line break where it reaches
-        back to the line's beginning."""
+        """Return P(``character`` or line break | ``before``).
+
+        ``before`` begins with a line break where it reaches back to the line's beginning.
+        """
         estimate = 1 / (len(self.characters) + 1)
         for start in range(len(before), max(-1, len(before) - self.order), -1):
             context = before[start:]
@@ -99,7 +109,7 @@ class CharacterNgrams:
         return known
 
     def as_json(self) -> dict[str, object]:
-        """``order``, and under each count the windows that have it, one behind the other."""
+        """Return ``order``, and under each count the windows that have it, concatenated."""
         by_count: dict[str, list[str]] = {}
         for window in sorted(self.windows):
             by_count.setdefault(str(self.windows[window]), []).append(window)
@@ -107,7 +117,7 @@ class CharacterNgrams:
 
     @staticmethod
     def from_json(tree: Mapping[str, object], characters: str) -> "CharacterNgrams":
-        """What ``json_response`` gave. Raises ValueError on anything else."""
+        """Read what ``as_json`` gave. Raises ValueError on anything else."""
         order, stored_windows = tree.get("order"), tree.get("windows")
         if not isinstance(order, int) or not isinstance(stored_windows, Mapping) or not 1 <= order <= MAX_ORDER:
             raise ValueError("no n-grams of 1 to 12 characters")

@@ -1,12 +1,13 @@
-"""Connectionist temporal classification: Graves, Fernández, Gomez & Schmidhuber, ICML 2006.
+"""Decoding of connectionist temporal classification (CTC): greedy search, prefix beam search, forced alignment.
+
+Graves, Fernández, Gomez & Schmidhuber, ICML 2006:
 
     P(labels | x) = Σ over paths π with B(π) = labels of Π_t y[t, π_t],   B: merge repeats, then drop blanks   (eq. 3)
 
-The loss is torch's, which a test compares with the sum over all paths. Greedy decoding takes the best label of every
-frame ("best path", Section 3.2); beam search sums over the paths of a prefix (Graves 2012, Section 7.5; in the form of
-Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs",
-arXiv:1408.2873, Algorithm 1), with a language model of characters where one is given ("shallow fusion": Gulcehre et
-al., arXiv:1503.03535, Section 4.1).
+Greedy decoding takes the best label of every frame ("best path", Section 3.2); beam search sums over the paths of a
+prefix (Graves 2012, Section 7.5; in the form of Hannun et al., "First-Pass Large Vocabulary Continuous Speech
+Recognition using Bi-Directional Recurrent DNNs", arXiv:1408.2873, Algorithm 1), with a character language model where
+one is given ("shallow fusion": Gulcehre et al., arXiv:1503.03535, Section 4.1).
 
 Shapes: B lines, T frames, K labels, of which 0 is the blank. All probabilities are natural logarithms.
 """
@@ -32,25 +33,25 @@ LanguageModel = Callable[[tuple[int, ...], int], float]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CTCHypothesis:
-    """What was read: labels without blanks, and log P in nats: of the one best path, or of all paths in the beam."""
+    """A decoded line: labels without blanks, and log P in nats, of the best path or of all paths in the beam."""
 
     labels: tuple[int, ...]
     log_probability: float
 
 
 def min_ctc_frames(labels: Sequence[int]) -> int:
-    """The fewest frames that can hold ``labels``: one each, and a blank between two that are the same.
+    """Return the fewest frames that can hold ``labels``: one each, and a blank between two equal ones.
 
-    >>> frames_needed([3, 3, 5])
+    >>> min_ctc_frames([3, 3, 5])
     4
     """
     return len(labels) + sum(a == b for a, b in pairwise(labels))
 
 
 def collapse_ctc_path(path: Sequence[int]) -> tuple[int, ...]:
-    """B of the paper: repeats merged, then blanks dropped.
+    """Return B(path): repeats merged, then blanks dropped.
 
-    >>> collapse([0, 3, 3, 0, 3, 5, 5, 0])
+    >>> collapse_ctc_path([0, 3, 3, 0, 3, 5, 5, 0])
     (3, 3, 5)
     """
     kept = [label for t, label in enumerate(path) if t == 0 or label != path[t - 1]]
@@ -58,7 +59,7 @@ def collapse_ctc_path(path: Sequence[int]) -> tuple[int, ...]:
 
 
 def ctc_greedy_search(log_probs_BTK: Float[Tensor, "B T K"], frames_B: Int[Tensor, " B"]) -> list[CTCHypothesis]:
-    """The labels of the best path of each line; its log-probability is that of the path."""
+    """Return the labels of each line's best path, with the log-probability of that path."""
     best, paths = log_probs_BTK.max(dim=2)
     lines = zip(best, paths.tolist(), frames_B.tolist(), strict=True)
     return [
@@ -76,14 +77,23 @@ def ctc_beam_search(
     label_bonus: float = 0.0,
     min_log_probability: float = MIN_LOG_PROBABILITY,
 ) -> list[CTCHypothesis]:
-    """The best readings of one line, at most ``width``, best first, ordered by
+    """Return the best hypotheses of one line, at most ``width``, best first.
 
-        log P(labels | frames) + language_weight · log P(labels, end) + label_bonus · number of labels
+    They are ordered by log P(labels | frames) + language_weight · log P(labels, end) + label_bonus · number of labels.
+    ``log_probability`` is the first term alone, over the paths that the beam kept: with a beam that holds everything
+    and ``min_log_probability`` = -inf it is exact. With a language model the masses of a frame's hypotheses no longer
+    add up to what follows them, so that these are transcripts, no index.
 
-    (``log_probability`` is the first term alone, over the paths that the beam kept: with a beam that holds everything
-    and ``min_log_probability`` = -inf it is exact). Labels below ``min_log_probability`` nats in a frame are not tried there. With a language model
-    the masses of a frame's readings no longer add up to what follows them, so that these are readings, no index.
-    Raises ValueError when ``width`` is less than 1.
+    Args:
+        log_probs_TK: Log-probabilities.
+        width: Beam width.
+        language_model: Character language model; None for none.
+        language_weight: Its weight.
+        label_bonus: Bonus per label, in nats.
+        min_log_probability: Labels below it are not tried in a frame.
+
+    Raises:
+        ValueError: ``width`` is less than 1.
     """
     if width < 1:
         raise ValueError(f"width is {width}; expected 1 or more")
@@ -168,8 +178,11 @@ def _grown(beam: _Beam, prefixes: _Prefixes, frame: list[float], tried: list[tup
 
 
 def ctc_forced_alignment(log_probs_TK: Float[np.ndarray, "T K"], labels: Sequence[int]) -> list[tuple[int, int]]:
-    """The frames of each label on the most probable path that says ``labels``, from the first to before the last
-    (Viterbi). Raises ValueError where the frames are too few for them."""
+    """Return the half-open range of frames of each label on the most probable path of ``labels`` (Viterbi).
+
+    Raises:
+        ValueError: The frames are too few for them.
+    """
     if min_ctc_frames(labels) > len(log_probs_TK):
         raise ValueError(f"{len(log_probs_TK)} frames; expected {min_ctc_frames(labels)} or more")
     path = _best_path(log_probs_TK, labels) if labels else []

@@ -1,8 +1,6 @@
-"""Frames as segments: runs of one class, short ones taken away, and how many are found.
+"""Runs of equal labels over frames, and the removal of short ones.
 
-A segment counts as found where one of the same class has both ends within a collar of its own (200 ms; Mesaros,
-Heittola & Virtanen, "Metrics for Polyphonic Sound Event Detection", Applied Sciences 6(6), 2016, section 3.2, there
-with half of a long segment's length for its end besides); each counts once. Frames of class 0 are of no segment.
+A run becomes a segment of the recording; runs of class 0 are of no segment.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,9 +24,9 @@ class LabelRun:
 
 
 def label_runs(path: Iterable[int]) -> list[LabelRun]:
-    """The runs of equal classes, those of nothing too.
+    """Return the runs of equal classes, class 0 included.
 
-    >>> [(run.start, run.end, run.number) for run in runs([0, 2, 2, 1])]
+    >>> [(run.start, run.end, run.label) for run in label_runs([0, 2, 2, 1])]
     [(0, 1, 0), (1, 3, 2), (3, 4, 1)]
     """
     found, place = [], 0
@@ -40,10 +38,11 @@ def label_runs(path: Iterable[int]) -> list[LabelRun]:
 
 
 def remove_short_runs(path: Sequence[int], min_frames: int) -> list[int]:
-    """``path`` without runs of fewer than ``min_frames`` frames: shortest first, each becomes what the longer of its
-    neighbours is. A path of a single run stays.
+    """Return ``path`` without runs of fewer than ``min_frames`` frames.
 
-    >>> smoothed([0, 0, 1, 0, 0, 0, 2, 2, 2], 2)
+    The shortest first, each takes the class of the longer of its neighbours. A path of a single run stays.
+
+    >>> remove_short_runs([0, 0, 1, 0, 0, 0, 2, 2, 2], 2)
     [0, 0, 0, 0, 0, 0, 2, 2, 2]
     """
     pieces = [(run.end - run.start, run.label) for run in label_runs(path)]
@@ -78,11 +77,11 @@ def _joined(pieces: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def mean_run_probability(probabilities_TK: Float[Tensor, "T K"], run: LabelRun) -> float:
-    """The mean probability of a run's class over its frames."""
+    """Return the mean probability of a run's class over its frames."""
     return float(probabilities_TK[run.start : run.end, run.label].mean())
 
 
 def smoothed_best_path(probabilities_TK: Float[Tensor, "T K"], min_frames: int) -> list[int]:
-    """The likeliest class of every frame, without runs shorter than ``min_frames`` frames."""
+    """Return the arg max class of every frame, without runs shorter than ``min_frames`` frames."""
     path: Int[Tensor, " T"] = probabilities_TK.argmax(1)
     return remove_short_runs(path.tolist(), min_frames)

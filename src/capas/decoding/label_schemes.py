@@ -1,4 +1,8 @@
-"""TODO docstring."""
+"""Label schemes of token classification (IOB1, IOB2, BIOES): labels to entities and back, and forbidden transitions.
+
+BILOU is read too: its L and U are the E and S of BIOES. Ill-formed sequences are read as conlleval and seqeval read
+them: an I- (or E-) that continues nothing begins an entity, a change of type ends one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +17,7 @@ LabelScheme = Literal["IOB1", "IOB2", "BIOES"]
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Entity:
-    """Tokens ``start`` to ``end`` - 1 of a sentence are one ``kind``."""
+    """Tokens ``start`` to ``end`` - 1 of a sentence are an entity of type ``kind``."""
 
     start: int
     end: int
@@ -21,9 +25,9 @@ class Entity:
 
 
 def labels_to_entities(labels: Sequence[str]) -> list[Entity]:
-    """The entities in ``labels``, in order, whatever the scheme and however ill-formed.
+    """Return the entities in ``labels``, in order, whatever the scheme and however ill-formed.
 
-    >>> [(e.start, e.end, e.kind) for e in entities(["I-PER", "I-PER", "B-PER", "O", "I-LOC"])]
+    >>> [(e.start, e.end, e.kind) for e in labels_to_entities(["I-PER", "I-PER", "B-PER", "O", "I-LOC"])]
     [(0, 2, 'PER'), (2, 3, 'PER'), (4, 5, 'LOC')]
     """
     found, start = [], 0
@@ -36,9 +40,9 @@ def labels_to_entities(labels: Sequence[str]) -> list[Entity]:
 
 
 def entities_to_labels(spans: Sequence[Entity], length: int, scheme: LabelScheme) -> list[str]:
-    """The labels of ``length`` tokens that hold these entities, which must not overlap (ValueError).
+    """Return the labels of ``length`` tokens. Raises ValueError where entities overlap.
 
-    >>> write_labels([Entity(start=0, end=2, kind="PER"), Entity(start=2, end=3, kind="PER")], 4, "IOB1")
+    >>> entities_to_labels([Entity(start=0, end=2, kind="PER"), Entity(start=2, end=3, kind="PER")], 4, "IOB1")
     ['I-PER', 'I-PER', 'B-PER', 'O']
     """
     labels, before = ["O"] * length, Entity(start=-1, end=0, kind="")
@@ -56,18 +60,18 @@ def entities_to_labels(spans: Sequence[Entity], length: int, scheme: LabelScheme
 
 
 def convert_scheme(labels: Sequence[str], scheme: LabelScheme) -> list[str]:
-    """The same entities in another scheme; ill-formed input comes out well-formed.
+    """Return the same entities in another scheme; ill-formed input comes out well-formed.
 
-    >>> convert(["I-LOC", "B-LOC", "I-LOC"], "BIOES")
+    >>> convert_scheme(["I-LOC", "B-LOC", "I-LOC"], "BIOES")
     ['S-LOC', 'B-LOC', 'E-LOC']
     """
     return entities_to_labels(labels_to_entities(labels), len(labels), scheme)
 
 
 def forbidden_transitions(labels: Sequence[str], scheme: LabelScheme) -> tuple[Tensor, Tensor]:
-    """What may not follow in ``scheme``: bool (K, K), from row to column, and bool (K), what may not begin.
+    """Return the forbidden transitions (K, K), from row to column, and the forbidden first labels (K), both boolean.
 
-    A pair is forbidden when no well-formed sequence holds it.
+    A transition is forbidden when no well-formed sequence of ``scheme`` has it.
     """
     inside = {"IOB1": "", "IOB2": "I", "BIOES": "IE"}[scheme]
     unfinished = "BI" if scheme == "BIOES" else ""

@@ -1,13 +1,11 @@
-"""Translation: learning from pairs of texts, and the search for the best translation.
+"""Beam search and greedy search of encoder-decoder networks.
 
-Learning is as in Vaswani et al. 2017 (arXiv:1706.03762), Section 5: the decoder sees the reference up to each place
-("teacher forcing") and is to name the next token; cross-entropy with label smoothing 0.1. Searching is the beam search
-of Wu et al. 2016, "Google's Neural Machine Translation System" (arXiv:1609.08144), eq. 14, without coverage penalty:
+Wu et al. 2016, "Google's Neural Machine Translation System" (arXiv:1609.08144), eq. 14, without coverage penalty:
 
     score(Y) = ln P(Y | X) / lp(Y),   lp(Y) = ((5 + |Y|) / 6)^α,   |Y| counting the end
 
-Where we deviate: a sentence is done when as many translations as the beam is wide have ended (each, at its end, among
-that many best), and at the greatest length every translation ends.
+Where we deviate: a sentence is done when as many hypotheses as the beam is wide have ended (each, at its end, among
+that many best), and at the maximum length every hypothesis ends.
 """
 
 from dataclasses import dataclass
@@ -22,26 +20,26 @@ MemoryT = TypeVar("MemoryT", bound="DecoderState")
 
 @runtime_checkable
 class DecoderState(Protocol):
-    """Where a translator stands, for each row of a batch."""
+    """The state of a decoder, for each row of a batch."""
 
     def select(self: MemoryT, rows: Tensor) -> MemoryT:
-        """The rows with these numbers, repeats allowed."""
+        """Return the state of the rows ``rows``, repeats allowed."""
 
 
 @runtime_checkable
 class EncoderDecoder(Protocol[MemoryT]):
-    """A network that reads a text and then says, token by token, what may come next."""
+    """A network that encodes a source text and decodes the target token by token."""
 
     def encode(self, source: Tensor, lengths: Tensor) -> MemoryT:
-        """N×S tokens with N lengths → the memory before the first target token."""
+        """Encode source tokens (N, S) with lengths (N); return the state before the first target token."""
 
     def decode(self, target: Tensor, memory: MemoryT) -> tuple[Tensor, MemoryT]:
-        """N×T further target tokens → logits N×T×V of what follows each, and the memory after them."""
+        """Take further target tokens (N, T); return logits (N, T, V) of what follows each, and the state after them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TranslationHypothesis:
-    """A translation: its ``tokens`` without beginning and end, its log-probability in nats, and its score."""
+    """A translation: ``tokens`` without begin and end, log-probability in nats, and length-normalised score."""
 
     tokens: tuple[int, ...]
     log_probability: float
@@ -49,7 +47,7 @@ class TranslationHypothesis:
 
 
 def length_penalty(length: int, alpha: float) -> float:
-    """lp(Y) for ``length`` tokens, the end included.
+    """Return lp(Y) for ``length`` tokens, the end included.
 
     >>> length_penalty(1, 0.6)
     1.0
@@ -69,10 +67,17 @@ def seq2seq_beam_search(
     alpha: float = 0.6,
     max_extra_tokens: int = 50,
 ) -> list[TranslationHypothesis]:
-    """The best translation of each of the N texts, at most ``max_extra_tokens`` tokens longer than it (as Vaswani et al.).
+    """Return the best translation of each of the N texts; the result does not depend on the batch.
 
-    ``width`` translations are followed at once; 1 is greedy search. A text is translated alike in any batch. The
-    network should be in evaluation mode.
+    Args:
+        network: The network, in evaluation mode.
+        source: Source tokens.
+        lengths: Source lengths.
+        bos: Begin token.
+        eos: End token.
+        width: Beam width; 1 is greedy search.
+        alpha: Exponent of the length penalty.
+        max_extra_tokens: Largest number of tokens beyond the source length (as Vaswani et al.).
     """
     if width < 1:
         raise ValueError(f"width is {width}; expected 1 or more")
@@ -98,7 +103,7 @@ def seq2seq_greedy_search(
     network: EncoderDecoder[MemoryT], source: Int[Tensor, "N S"], lengths: Int[Tensor, " N"], *, bos: int, eos: int,
     max_extra_tokens: int = 50,
 ) -> list[TranslationHypothesis]:  # fmt: skip
-    """The translation that takes the likeliest token each time."""
+    """Return the translation that takes the most probable token at each step."""
     return seq2seq_beam_search(network, source, lengths, bos=bos, eos=eos, width=1, max_extra_tokens=max_extra_tokens)
 
 

@@ -1,4 +1,11 @@
-"""TODO docstring."""
+"""Thresholds of multi-label classification, tuned per tag on the validation split for F1.
+
+Yang, "A Study of Thresholding Strategies for Text Categorization", SIGIR 2001, "SCut". A tag with few examples says
+little about its own best threshold, so its counts are joined by those of ``PRIOR_EXAMPLES`` average examples of all
+tags together: rare tags get nearly the common threshold, frequent ones their own.
+
+Shapes: N examples, K tags.
+"""
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,7 +19,7 @@ _GRID = 199
 def tune_thresholds(
     probabilities: Float[Tensor, "N K"], tags: Bool[Tensor, "N K"], *, prior: float = PRIOR_EXAMPLES
 ) -> Float[Tensor, " K"]:
-    """The threshold per tag in 0..1 that has the best F1 on these validation examples (see above for ``prior``).
+    """Return the threshold per tag in 0..1 that has the best F1 on these validation examples.
 
     A tag holds where its probability reaches the threshold. With ``prior`` 0 each tag stands alone; with a large one
     all tags share one threshold.
@@ -30,7 +37,7 @@ def tune_thresholds(
 
 
 def apply_thresholds(probabilities: Float[Tensor, "N K"], thresholds: Float[Tensor, " K"]) -> Bool[Tensor, "N K"]:
-    """Which tags are said to hold."""
+    """Return which tags hold, booleans (N, K)."""
     return probabilities >= thresholds
 
 

@@ -1,7 +1,7 @@
-"""Transcripts of lines and sounds, learnt by CTC (``ctc.py``): the alphabet, the loss, and how sure each character is.
+"""Transcripts from CTC logits, with a confidence per character.
 
 Texts are compared in Unicode's composed form (NFC). Label 0 is the blank, label k the k-th character of the alphabet;
-characters that the training transcripts do not have cannot be read: they count as errors.
+characters that the training transcripts do not have cannot be predicted: they count as errors.
 """
 
 import math
@@ -19,22 +19,23 @@ from capas.decoding.ctc import BLANK, ctc_beam_search, ctc_forced_alignment
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transcript:
-    """What was read, and how sure the network is of each character: its probability (0..1, of calibrated logits where
-    they are) in its surest frame on the most probable path that says the text. However the text was found (by the best
-    path, with a beam, with n-grams), it is the network's probability of what was found: no language model counts in
-    it."""
+    """A transcript with the confidence of each character.
+
+    A character's probability (0..1) is that of its most probable frame on the best path of the text. However the text
+    was found (best path, beam, n-grams), it is the network's probability: no language model counts in it.
+    """
 
     text: str
     probabilities: tuple[float, ...]
 
     @property
     def probability(self) -> float:
-        """The mean over the characters; 1 where nothing was read."""
+        """The mean over the characters; 1 for an empty text."""
         return sum(self.probabilities) / len(self.probabilities) if self.probabilities else 1.0
 
 
 def greedy_transcript(logits_TK: Float[Tensor, "T K"], alphabet: Alphabet) -> Transcript:
-    """The best label of every frame, repeats merged, blanks dropped."""
+    """Return the transcript of the best path."""
     surest, path = logits_TK.float().softmax(1).max(1)
     runs = groupby(zip(path.tolist(), surest.tolist(), strict=True), key=lambda frame: frame[0])
     read = [
@@ -45,8 +46,15 @@ def greedy_transcript(logits_TK: Float[Tensor, "T K"], alphabet: Alphabet) -> Tr
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CTCDecoder:
-    """How logits become a text: by the best path where ``beam`` is 0, else as ``ctc.beam_search`` finds it in a beam of
-    that width, with ``ngrams`` (of which ``weight`` and ``bonus`` are there) where there are some."""
+    """Decodes logits to a transcript.
+
+    Attributes:
+        alphabet: The alphabet.
+        beam: Beam width of ``ctc.ctc_beam_search``; 0 for the best path.
+        ngrams: Character language model; None for none.
+        weight: Weight of the language model.
+        bonus: Bonus per label, in nats.
+    """
 
     alphabet: Alphabet
     beam: int = 0
@@ -55,7 +63,7 @@ class CTCDecoder:
     bonus: float = 0.0
 
     def decode(self, logits_TK: Float[Tensor, "T K"]) -> Transcript:
-        """What a line says; logits that are calibrated or logarithms of probabilities, in nats."""
+        """Return the transcript of a line from calibrated logits or log-probabilities in nats."""
         if not self.beam:
             return greedy_transcript(logits_TK, self.alphabet)
         log_probs = logits_TK.double().log_softmax(1)
@@ -66,9 +74,9 @@ class CTCDecoder:
 
     @property
     def description(self) -> str:
-        """In short, for who checks a result.
+        """A short description, for provenance.
 
-        >>> Decoder(alphabet=Alphabet(characters="ab"), beam=16).told
+        >>> CTCDecoder(alphabet=Alphabet(characters="ab"), beam=16).description
         'beam 16'
         """
         if not self.beam:
@@ -78,8 +86,11 @@ class CTCDecoder:
 
 
 def label_confidences(log_probs_TK: Float[Tensor, "T K"], labels: Sequence[int]) -> tuple[float, ...]:
-    """How probable each label is in its surest frame, on the most probable path that says ``encode``. Raises ValueError
-    where the frames are too few for them."""
+    """Return the probability of each label in its most probable frame, on the best path of ``labels``.
+
+    Raises:
+        ValueError: The frames are too few for them.
+    """
     log_probs = log_probs_TK.numpy()
     spans = zip(labels, ctc_forced_alignment(log_probs, labels), strict=True)
     return tuple(math.exp(log_probs[start:end, label].max()) for label, (start, end) in spans)

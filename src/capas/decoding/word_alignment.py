@@ -1,5 +1,8 @@
-"""In which frames each word of a transcript was read (``ctc.py``): from the first frame of its first character to the
-last of its last one, on CTC's best path, or on the best path that says a given text."""
+"""Alignment of the words of a transcript with CTC frames.
+
+A word spans from the first frame of its first character to the last of its last one, on the best path of the line, or
+of a given text.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +17,9 @@ from capas.decoding.ctc import BLANK, ctc_forced_alignment, min_ctc_frames
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlignedWord:
-    """A word from frame ``start`` to before frame ``end``; ``probability``: the mean of its characters', each in its
-    surest frame."""
+    """A word in the half-open frame range ``start``..``end``; ``probability`` is the mean of its characters'
+    confidences.
+    """
 
     text: str
     start: int
@@ -26,8 +30,10 @@ class AlignedWord:
 def align_words(
     posteriors_TK: Float[np.ndarray, "T K"], alphabet: Alphabet, text: str | None = None
 ) -> list[AlignedWord]:
-    """The words of ``text``, in order, on the most probable path that says it; of ``greedy_transcript`` where none is
-    given, or where the frames are too few for it."""
+    """Return the words of ``text``, in order, on its most probable path.
+
+    The words of the greedy transcript where ``text`` is None, or the frames are too few for it.
+    """
     labels = None if text is None else alphabet.encode(text)
     if labels is None or min_ctc_frames(labels) > len(posteriors_TK):
         path = posteriors_TK.argmax(axis=1).tolist()

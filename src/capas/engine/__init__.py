@@ -1,1 +1,1 @@
-"""Where data, network and task meet: built, trained, tested once and put to use."""
+"""Training, testing and inference: where data, network and objective meet."""

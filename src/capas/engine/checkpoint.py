@@ -24,7 +24,7 @@ class TrainingPosition:
     """Where a run stands after ``step`` corrections.
 
     ``progress`` (0..1) is the place on the schedule, ``steps_left`` how many corrections remain; ``best`` is the best
-    validation score so far, reached at ``best_step`` (-1 for none yet), ``since_best`` evaluations ago; the last
+    validation score so far (None for none yet), reached at ``best_step`` (-1), ``since_best`` evaluations ago; the last
     evaluation was at ``evaluated_step``.
     """
 
@@ -32,7 +32,7 @@ class TrainingPosition:
     progress: float = 0.0
     steps_left: int = 0
     seconds: float = 0.0
-    best: float = -1.0
+    best: float | None = None
     best_step: int = -1
     evaluated_step: int = 0
     since_best: int = 0

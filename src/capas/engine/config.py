@@ -1,8 +1,8 @@
-"""The complete configuration of a run: typed, validated, frozen; ``plan.toml`` and ``config.toml`` hold exactly this.
+"""The complete configuration of a run: typed, validated, frozen. ``plan.toml`` and ``config.toml`` hold exactly this.
 
-A value of "auto" (or 0 where the comment says so) is decided by Capas when the run is planned and is then written out;
-only the section ``execution`` stays as it was set, and what was measured for it stands in ``decision.json``. What the
-user set is never changed.
+A value of "auto" (or 0 where the description says so) is decided when the run is planned and is then written out; only
+the section ``execution`` stays as it was set, and what was measured for it stands in ``decision.json``. What the user
+set is never changed.
 """
 
 import difflib
@@ -23,13 +23,13 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ConfigSection(BaseModel):
-    """A table of the configuration: frozen, and an unknown key is an error."""
+    """A table of the configuration: frozen, unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataConfig(ConfigSection):
-    """Which examples, and how they are prepared."""
+    """Which examples are used and how they are preprocessed."""
 
     source: str = Field("", description="a folder, a table or sample:NAME")
     target: str | None = Field(None, description="the column to predict; by default it is detected")
@@ -49,7 +49,7 @@ class DataConfig(ConfigSection):
 
 
 class NetworkConfig(ConfigSection):
-    """Which network."""
+    """Which network is trained."""
 
     name: str = Field("auto", description="a name from `capas networks`")
     width: Auto | Annotated[int, Field(ge=0)] = Field(
@@ -66,7 +66,7 @@ class NetworkConfig(ConfigSection):
 
 
 class AugmentConfig(ConfigSection):
-    """How training pictures are varied; 0 or false switches one off."""
+    """Augmentation of training images; 0 or false switches one off."""
 
     crop: Auto | Fraction = Field("auto", description="shift by up to this share of the side, 0..1")
     flip: Auto | bool = Field("auto", description="mirror half of the pictures, left to right")
@@ -82,7 +82,7 @@ class AugmentConfig(ConfigSection):
 
 
 class AudioConfig(ConfigSection):
-    """How sounds are heard, and how training sounds are varied; 0 switches a variation off."""
+    """Audio preprocessing and augmentation; 0 switches an augmentation off."""
 
     sample_rate: Auto | Annotated[int, Field(ge=1000, le=192_000)] = Field("auto", description="samples per second, Hz")
     seconds: Auto | Annotated[float, Field(gt=0, le=600)] = Field(
@@ -101,7 +101,7 @@ class AudioConfig(ConfigSection):
 
 
 class TransformConfig(ConfigSection):
-    """What should come of a picture, where the task is to transform it."""
+    """The image-to-image task: restoration, super-resolution, colourisation."""
 
     kind: Auto | Literal["pairs", "colourise", "super-resolve", "denoise", "inpaint"] = Field(
         "auto", description="from pairs, or made from each picture: its colours, its details, less noise, its holes"
@@ -111,7 +111,7 @@ class TransformConfig(ConfigSection):
 
 
 class TextConfig(ConfigSection):
-    """How sentences are read that get labels or a translation."""
+    """Tokenization of texts for classification, labelling and translation."""
 
     vocab_size: Auto | Annotated[int, Field(ge=300, le=1_000_000)] = Field(
         "auto", description="words, or for a translation pieces of words, that are told apart"
@@ -125,7 +125,7 @@ class TextConfig(ConfigSection):
 
 
 class MethodConfig(ConfigSection):
-    """Whether a student learns from a teacher's answers too, and what it does otherwise than its teacher."""
+    """Semi-supervised training with pseudo-labels: the method, and what the student does otherwise than its teacher."""
 
     name: Literal["supervised", "noisy-student"] = Field(
         "supervised", description="noisy-student: learn from unlabelled pictures too, as a teacher answers for them"
@@ -147,14 +147,14 @@ class MethodConfig(ConfigSection):
 
 
 class ObjectiveConfig(ConfigSection):
-    """What is minimised."""
+    """The loss."""
 
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of certainty given to the other classes")
     class_weights: Auto | Literal["none", "balanced"] = Field("auto", description="balanced: rare classes weigh more")
 
 
 class OptimConfig(ConfigSection):
-    """How it is minimised."""
+    """Optimizer and learning-rate schedule."""
 
     optimizer: Auto | Literal["sgd", "adamw"] = Field("auto", description="how steps are taken")
     learning_rate: Auto | Positive = Field("auto", description="the peak of the one-cycle schedule")
@@ -167,7 +167,7 @@ class OptimConfig(ConfigSection):
 
 
 class TrainConfig(ConfigSection):
-    """For how long, and how often to look."""
+    """Length of training, batch size, seed, evaluations and checkpoints."""
 
     epochs: Auto | Positive = Field("auto", description="passes over the training examples")
     time_s: float = Field(0.0, ge=0, description="seconds of training instead of epochs; 0: by epochs")
@@ -180,7 +180,7 @@ class TrainConfig(ConfigSection):
 
 
 class ExecutionConfig(ConfigSection):
-    """Where and how; "auto" is measured in a few steps at the start."""
+    """Device, precision and threads; "auto" is measured in a few steps at the start."""
 
     device: str = Field("auto", description="cpu, cuda, cuda:N or mps")
     precision: Auto | Literal["float32", "bfloat16"] = Field("auto", description="numbers that are multiplied")
@@ -189,7 +189,7 @@ class ExecutionConfig(ConfigSection):
 
 
 class TrustConfig(ConfigSection):
-    """What is found out about the finished model."""
+    """The trust report, and the threshold of out-of-distribution refusal."""
 
     report: Literal["none", "quick", "standard", "deep"] = Field(
         "standard", description="the trust report made after training"
@@ -200,7 +200,7 @@ class TrustConfig(ConfigSection):
 
 
 class Config(ConfigSection):
-    """Everything that decides a run."""
+    """Every value that decides a run, by section."""
 
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
@@ -216,7 +216,9 @@ class Config(ConfigSection):
     trust: TrustConfig = TrustConfig()
 
     def merged(self, changes: Mapping[str, object], *, where: str = "--set") -> "Config":
-        """This configuration with ``{"section.key": value}`` changed. Raises CapasError on unknown keys, bad values."""
+        """Return a copy with ``changes``, ``{"section.key": value}``. Raises CapasError on unknown keys and invalid
+        values; ``where`` names their origin.
+        """
         tree = self.model_dump()
         for dotted, value in changes.items():
             section, _, key = dotted.partition(".")
@@ -227,7 +229,7 @@ class Config(ConfigSection):
 
 
 def validate_config(tree: Mapping[str, object], *, where: str) -> Config:
-    """``tree`` as a Config. Raises CapasError that names the key, what it held and what it may hold."""
+    """Validate a nested mapping. Raises CapasError that names the key, its value and what is valid."""
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
@@ -243,7 +245,7 @@ def validate_config(tree: Mapping[str, object], *, where: str) -> Config:
 
 
 def known_keys() -> list[str]:
-    """All keys, "section.key"."""
+    """Return all keys, as "section.key"."""
     return [f"{section}.{key}" for section, values in Config().model_dump().items() for key in values]
 
 
@@ -257,7 +259,9 @@ def _unknown_key(key: str, where: str) -> CapasError:
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, object]:
-    """``["train.epochs=3", …]`` as a mapping; values are read as TOML, and as plain text where that fails.
+    """Parse ``["train.epochs=3", …]`` into a mapping; values are TOML, or plain text where they are not valid TOML.
+
+    Raises CapasError ``plan_setting`` for a setting without "=".
 
     >>> parse_settings(["train.epochs=3", "network.name=lenet-5", "augment.flip=false"])
     {'train.epochs': 3, 'network.name': 'lenet-5', 'augment.flip': False}
@@ -275,7 +279,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, object]:
 
 
 def read_config(path: Path) -> Config:
-    """The configuration in a TOML file. Raises CapasError with line or key."""
+    """Read a configuration from a TOML file. Raises CapasError that names the line or key."""
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -284,7 +288,7 @@ def read_config(path: Path) -> Config:
 
 
 def config_to_toml(config: Config) -> str:
-    """``config`` as TOML with what each key means beside it; keys that are unset are left out."""
+    """Return ``config`` as TOML with the description of each key as a comment; unset keys are left out."""
     lines = []
     for section, model in config:
         lines.append(f"[{section}]")

@@ -1,6 +1,6 @@
-"""The data record of a run: name, content hash, class and split of every example that was used.
+"""The dataset record of a run: name, content hash, label and split of every example that was used.
 
-With it a run can be resumed or tested again on exactly the same examples, and a card can say which data a model saw.
+With it a run is resumed or tested again on exactly the same examples, and a card can say which data a model has seen.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,8 +28,13 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PseudoLabelledExamples:
-    """The pictures that a teacher labelled: the examples from number ``start`` on are from ``source``, and their labels
-    are its answers. ``copies`` (one per example of the record) is how often each stands in an epoch."""
+    """The pseudo-labelled part of a record.
+
+    Attributes:
+        source: Where the unlabelled images are.
+        start: Examples from this position on are from ``source``; their labels are the teacher's predictions.
+        copies: How often each example of the record occurs in an epoch.
+    """
 
     source: str
     start: int
@@ -38,8 +43,17 @@ class PseudoLabelledExamples:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatasetRecord:
-    """The examples of a run, in the order of their source; ``labels`` of classes and tags index ``spec.classes``. Those
-    that a teacher labelled stand last."""
+    """The examples of a run, in the order of their source; pseudo-labelled examples come last.
+
+    Attributes:
+        source: Folder, table or ``sample:NAME``.
+        spec: The learning problem.
+        names: Name of each example.
+        hashes: Content hash of each example.
+        labels: Label of each example; classes and tags are indices into ``spec.classes``.
+        splits: Split of each example.
+        taught: The pseudo-labelled examples, if there are any.
+    """
 
     source: str
     spec: Spec
@@ -50,32 +64,32 @@ class DatasetRecord:
     taught: PseudoLabelledExamples | None = None
 
     def positions(self, split: SplitName) -> Tensor:
-        """Which examples (indices into ``names``) belong to ``split``."""
+        """Return the indices into ``names`` of the examples of ``split``, int64."""
         return torch.tensor([i for i, name in enumerate(self.splits) if name == split], dtype=torch.long)
 
     def labelled(self, split: SplitName) -> Tensor:
-        """The same without those that a teacher labelled."""
+        """Return the indices of the examples of ``split``, without pseudo-labelled ones."""
         positions = self.positions(split)
         return positions if self.taught is None else positions[positions < self.taught.start]
 
     def epoch_positions(self) -> Tensor:
-        """The training examples, each as often as it stands in an epoch."""
+        """Return the indices of the training examples, each as often as it occurs in an epoch."""
         positions = self.positions("train")
         if self.taught is None:
             return positions
         return positions.repeat_interleave(torch.tensor(self.taught.copies, dtype=torch.long)[positions])
 
     def label_text(self, label: Label) -> str:
-        """A label as the user wrote it."""
+        """Return a label as the user wrote it."""
         return label_text(self.spec, label)
 
     def digest(self, split: SplitName) -> str:
-        """A hash of the split's contents and labels, whatever their order and file names."""
+        """Return a hash of the contents and labels of ``split``, independent of order and file names."""
         held = zip(self.hashes, self.labels, self.splits, strict=True)
         return examples_digest((h, self.label_text(label)) for h, label, s in held if s == split)
 
     def as_json(self) -> dict[str, object]:
-        """The form of ``data.json``."""
+        """Return the content of ``data.json``."""
         return {
             "source": self.source,
             "spec": asdict(self.spec),
@@ -86,19 +100,19 @@ class DatasetRecord:
 
 
 def label_text(spec: Spec, label: Label) -> str:
-    """A label as the user wrote it: classes or tags by name, numbers as they are."""
+    """Return a label as the user wrote it: classes and tags by name, numbers as they are, joined by semicolons."""
     if spec.task not in ("classify", "tag"):
         return ";".join(map(repr, label_values(label)))
     return ";".join(spec.classes[int(i)] for i in label_values(label))
 
 
 def examples_digest(examples: Iterable[tuple[str, str]]) -> str:
-    """A hash of examples, each given by the hash of its content and its label in words."""
+    """Return an order-independent hash of examples, each given as (content hash, label as text)."""
     return content_hash("\n".join(sorted(f"{h} {words}" for h, words in examples)).encode())
 
 
 def read_dataset_record(run: Run) -> DatasetRecord:
-    """The record of ``run``. Raises CapasError ``run_damaged``."""
+    """Read the record of ``run``. Raises CapasError ``run_damaged``."""
     tree = run.read_json(run.data)
     try:
         names, hashes, labels, splits = zip(*cast(list[list[object]], tree["examples"]), strict=True)
@@ -114,8 +128,10 @@ _RECORD = TypeAdapter(DatasetRecord)
 
 
 def find_examples(record: DatasetRecord, config: DataConfig) -> tuple[DataSource, list[int]]:
-    """The source as it is now, and for each example of the record its index there. Raises CapasError when an example is
-    missing or its content is another than when the run began.
+    """Open the record's source and return it with the index of each example of the record in it.
+
+    Raises CapasError ``data_missing`` where an example is gone, ``data_changed`` where its content is no longer the
+    same.
     """
     source = open_source(record.source, target=config.target, max_pixels=config.max_pixels)
     if record.taught is not None:

@@ -1,4 +1,4 @@
-"""What was decided for a run, kept with it: the plan before the first step, and how it computes from then on."""
+"""``decision.json``: the plan that a run started from, and how it is executed."""
 
 import sys
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from capas.engine.run import Run, absolute_source, write_environment
 
 
 def write_plan(run: Run, plan: Plan) -> None:
-    """Write what a run starts from: data record, decision, environment, configuration. Raises CapasError."""
+    """Write what a run starts from: dataset record, decisions, environment, configuration. Raises CapasError."""
     report = plan.look.as_json()
     facts = {key: report[key] for key in ("task", "evidence", "alternatives", "problems")}
     reasons = {"reasons": list(plan.resolved.reasons)}
@@ -22,7 +22,7 @@ def write_plan(run: Run, plan: Plan) -> None:
 
 
 def _write_start(run: Run, config: Config, record: DatasetRecord, decision: Mapping[str, object]) -> None:
-    """And before it what its teacher starts from, where there is one."""
+    """Write the start of a run and, before it, that of its teacher where it has one."""
     if config.method.name == NOISY_STUDENT:
         _write_start(run.teacher, teacher_config(config), record, decision)
         decision = {**decision, "unlabelled": absolute_source(config.method.unlabelled)}
@@ -34,7 +34,7 @@ def _write_start(run: Run, config: Config, record: DatasetRecord, decision: Mapp
 
 
 def load_unchanged_config(run: Run) -> Config:
-    """The configuration of ``run``. Raises CapasError ``config_changed`` when it is not the one it began with."""
+    """Read the configuration of ``run``. Raises CapasError ``config_changed`` where it was edited after the start."""
     config = read_config(run.config)
     if run.read_json(run.decision).get("config_hash") != _config_hash(config):
         raise CapasError("config_changed", where=run.config)
@@ -46,14 +46,16 @@ def _config_hash(config: Config) -> str:
 
 
 def save_execution(run: Run, execution: Execution) -> None:
-    """Write down, once, how the run computes."""
+    """Write the execution settings to ``decision.json``, unless it has some already."""
     decision = run.read_json(run.decision)
     if "execution" not in decision:
         write_json(run.decision, {**decision, "execution": execution.as_json()})
 
 
 def read_execution(run: Run) -> Execution | None:
-    """How the run computed so far, or None when it had not come to that. Raises CapasError ``run_damaged``."""
+    """Return the execution settings that the run started with; None before they were chosen. Raises CapasError
+    ``run_damaged``.
+    """
     tree = run.read_json(run.decision).get("execution")
     if tree is None:
         return None

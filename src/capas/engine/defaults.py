@@ -1,7 +1,4 @@
-"""Every "auto" of a configuration for pictures decided from the data, with the reason for each decision that matters.
-
-The rules are few and stated here. What the user set is kept.
-"""
+"""Default values for configuration keys that are "auto", shared by the recipes. What the user set is kept."""
 
 from collections.abc import Mapping
 from typing import Literal, TypeVar
@@ -16,17 +13,22 @@ T = TypeVar("T")
 
 
 def resolve_auto(value: T | str, default: T) -> T:
-    """``value`` where the user set it, ``default`` where it is "auto"."""
+    """Return ``default`` where ``value`` is "auto", else ``value``."""
     return default if value == "auto" else value  # type: ignore[return-value]
 
 
 def resolve_class_weights(objective: ObjectiveConfig) -> ObjectiveConfig:
-    """All classes weigh the same, unless the user wants it otherwise."""
+    """Resolve ``class_weights`` to "none" where it is "auto"."""
     return objective.model_copy(update={"class_weights": resolve_auto(objective.class_weights, "none")})
 
 
 def update_sections(config: Config, updates: Mapping[str, Mapping[str, object]]) -> Config:
-    """``config`` with these values of its sections, and the usual ones for warming up, averaging and clipping."""
+    """Return ``config`` with updated sections and with the common defaults of warm-up, EMA, clipping and class weights.
+
+    Args:
+        config: The configuration.
+        updates: New values by section and key.
+    """
     optim = config.optim
     usual = {
         "warmup": resolve_auto(optim.warmup, WARMUP),
@@ -55,12 +57,19 @@ def fill_defaults(
     ema: float = EMA,
     clip: float = 0.0,
 ) -> Config:
-    """``config`` with these values wherever it says "auto", for a network that learns from scratch."""
+    """Return ``config`` with these values wherever it says "auto", for a network trained from scratch.
+
+    ``name`` is always set; pretrained weights and flip averaging are switched off. ``batch_size`` counts examples,
+    ``learning_rate`` is the peak of the schedule, ``warmup`` a share of the steps, ``ema`` the decay per step, ``clip``
+    the largest gradient norm (0: none).
+    """
     network, train, optim = config.network, config.train, config.optim
     return update_sections(
         config,
         {
-            "network": {"name": name, "width": resolve_auto(network.width, width), "pretrained": False, "flip_tta": False},
+            "network": {
+                "name": name, "width": resolve_auto(network.width, width), "pretrained": False, "flip_tta": False,
+            },
             "train": {
                 "batch_size": resolve_auto(train.batch_size, batch_size), "epochs": resolve_auto(train.epochs, epochs),
             },

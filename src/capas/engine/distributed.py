@@ -37,6 +37,14 @@ class Ranks:
         for gradient, part in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
 
+    def gather(self, tensor: Tensor) -> Tensor:
+        """Concatenate the tensors (N, …) of all ranks to (N · world_size, …), in order of rank, on every rank."""
+        if self.world_size == 1:
+            return tensor
+        parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(self.world_size)]
+        dist.all_gather(parts, tensor.detach().contiguous())
+        return torch.cat(parts)
+
     def broadcast(self, value: float) -> float:
         """Rank 0's value, on every rank."""
         if self.world_size == 1:

@@ -1,4 +1,4 @@
-"""``test RUN --data DATA``: a finished model on other data of the same kind."""
+"""``capas test RUN --data DATA``: evaluation of a trained model on another dataset of the same kind."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,10 +13,20 @@ Progress = Callable[[str, int, int], None]
 
 
 def evaluate_on(run: str | Path, data: str, *, progress: Progress | None = None) -> dict[str, object]:
-    """Figures of the model of ``run`` on every usable example of ``data`` (its test split only, where it has one).
+    """Evaluate the model of ``run`` on all usable examples of ``data`` (only on its test split where it has one).
 
-    Examples that ``run`` learnt from are left out and counted as ``left_out``. Raises CapasError when ``data`` is of
-    another kind, has a class that the model does not know, or holds nothing but what it learnt from.
+    Args:
+        run: A run or a bundle.
+        data: A folder, a table or ``sample:NAME``.
+        progress: Called with (stage, done, total).
+
+    Returns:
+        The form of ``metrics.json``, plus ``left_out``, the number of examples left out because the model was trained
+            or validated on them, and ``data_hash``, a hash of those that were used.
+
+    Raises:
+        CapasError: The dataset is of another task or medium, has a class unknown to the model, or holds only examples
+            that the model was trained on.
     """
     model = load_model(run)
     training_hashes = _learnt_from(run)
@@ -49,13 +59,13 @@ def evaluate_on(run: str | Path, data: str, *, progress: Progress | None = None)
 
 
 def evaluated_data_hash(report: DatasetReport, indices: Sequence[int]) -> str:
-    """A hash of the contents and labels of these examples, whatever their order and file names."""
+    """Return a hash of the contents and labels of the examples ``indices``, independent of order and file names."""
     spec = report.detection.spec
     return examples_digest((report.keys[i], label_text(spec, report.labels[i])) for i in indices)
 
 
 def _learnt_from(where: str | Path) -> frozenset[str]:
-    """The content hashes of what a run learnt from or chose by; empty for a bundle that left its run."""
+    """Content hashes of the training and validation examples of a run; empty for a bundle outside its run."""
     if str(where) != LATEST and not (Path(where) / "data.json").is_file():
         return frozenset()
     record = read_dataset_record(find_run(where))

@@ -5,7 +5,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import ClassVar
@@ -36,12 +36,24 @@ class Resumed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stepped:
-    """``step`` corrections are done: mean loss in nats since the last such event, rate, speed, time left."""
+    """Training has come to ``step``.
+
+    Attributes:
+        step: Steps done.
+        total_steps: Steps at the end, as planned now.
+        loss: Mean of the first phase's loss since the last such event.
+        losses: The same for every loss of every phase that was due, by name.
+        learning_rate: Of the last step.
+        examples_per_s: Throughput since the last such event.
+        seconds: Seconds of training.
+        seconds_left: Seconds to the end, as estimated now.
+    """
 
     kind: ClassVar[str] = "stepped"
     step: int
     total_steps: int
     loss: float
+    losses: Mapping[str, float]
     learning_rate: float
     examples_per_s: float
     seconds: float
@@ -60,6 +72,16 @@ class Evaluated:
     n: int
     best: bool
     seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampled:
+    """``count`` samples made with the weights of ``step`` lie in the picture ``path``, below the run's ``samples``."""
+
+    kind: ClassVar[str] = "sampled"
+    step: int
+    path: str
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,9 +122,9 @@ class Finished:
     early: bool
 
 
-Event = Started | Resumed | Stepped | Evaluated | Saved | Stopped | Failed | Finished
+Event = Started | Resumed | Stepped | Evaluated | Sampled | Saved | Stopped | Failed | Finished
 EVENT_KINDS: dict[str, type[Event]] = {
-    kind.kind: kind for kind in (Started, Resumed, Stepped, Evaluated, Saved, Stopped, Failed, Finished)
+    kind.kind: kind for kind in (Started, Resumed, Stepped, Evaluated, Sampled, Saved, Stopped, Failed, Finished)
 }
 
 

@@ -22,7 +22,7 @@ from capas.core.i18n import say
 from capas.core.number_format import format_decimal
 from capas.data.batch import TreeT, map_tensors
 from capas.engine.config import ExecutionConfig
-from capas.objectives.base import Objective
+from capas.objectives.base import Objective, Phase, StepContext
 
 Precision = Literal["float32", "bfloat16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
@@ -89,7 +89,7 @@ class ThroughputMeasurement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrialBatch(Generic[B]):
-    """What is measured: the first phase of ``objective`` on ``batch``, which holds ``examples`` examples. The objective
+    """What is measured: every phase of ``objective`` on ``batch``, which holds ``examples`` examples. The objective
     is copied: its networks stay as they are.
     """
 
@@ -204,14 +204,22 @@ def _placed(trial: TrialBatch[B], execution: Execution) -> TrialBatch[B]:
 
 
 def _step_seconds(execution: Execution, trial: TrialBatch[B]) -> float:
+    """Seconds of a mean step: those of each phase, as often as it is due and on as many batches as it takes."""
+    return sum(
+        _phase_seconds(execution, trial, phase) * phase.batches / phase.every for phase in trial.objective.phases
+    )
+
+
+def _phase_seconds(execution: Execution, trial: TrialBatch[B], phase: Phase) -> float:
+    """Seconds of one forward and backward pass."""
     torch.set_num_threads(execution.threads)
     _synchronise(execution.device)
     started = time.perf_counter()
     for network in trial.objective.networks.values():
         network.zero_grad(set_to_none=True)
-    phase = trial.objective.phases[0]
+    context = StepContext(step=0, progress=0.0, rng=torch.Generator().manual_seed(0))
     with execution.autocast():
-        losses = trial.objective.losses(trial.batch, phase, torch.Generator().manual_seed(0))
+        losses = trial.objective.losses(trial.batch, phase, context)
     torch.autograd.backward(losses[phase.loss])
     _synchronise(execution.device)
     return time.perf_counter() - started
@@ -223,18 +231,22 @@ def _synchronise(device: str) -> None:
 
 
 def gradient_cosine(trial: TrialBatch[B], candidates: Sequence[Execution]) -> float:
-    """The cosine (-1..1) between the gradients of float32 and of bfloat16 on this batch, with dropout and its like
-    switched off: chance would differ between the two.
+    """Return the cosine, in [-1, 1], between the gradients of float32 and of bfloat16 on this batch; of several phases
+    the least. Dropout and its like are switched off: chance would differ between the two.
     """
+    return min(_phase_cosine(trial, candidates, phase) for phase in trial.objective.phases)
+
+
+def _phase_cosine(trial: TrialBatch[B], candidates: Sequence[Execution], phase: Phase) -> float:
     gradients = []
     for precision in ("float32", "bfloat16"):
         execution = next(c for c in candidates if c.precision == precision)
         placed = _placed(trial, execution)
-        parameters: list[nn.Parameter] = []
         for network in placed.objective.networks.values():
             for module in network.modules():
                 module.training = isinstance(module, nn.modules.batchnorm._BatchNorm | nn.RNNBase)
-            parameters.extend(network.parameters())
-        _step_seconds(execution, placed)
+        _phase_seconds(execution, placed, phase)
+        corrected = [placed.objective.networks[name] for name in phase.networks]
+        parameters = [p for network in corrected for p in network.parameters()]
         gradients.append(torch.cat([p.grad.flatten().float() for p in parameters if p.grad is not None]))
     return float(torch.nn.functional.cosine_similarity(gradients[0], gradients[1], dim=0))

@@ -1,23 +1,25 @@
 """The loop: a generator that yields what happens, for any objective.
 
-A run's place is its ``TrainingPosition``: the step, and how far along the schedule it is. With a time budget the remaining
-steps are planned anew at each evaluation, from the pace so far, so that the schedule always reaches its end in time.
+A run's place is its ``TrainingPosition``: the step, and how far along the schedule it is. With a time budget the
+remaining steps are planned anew at each evaluation, from the throughput so far, so that the schedule always reaches its end in
+time.
 """
 
-import math
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Generic, Protocol, runtime_checkable
+from typing import Final, Generic, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from capas.core.errors import CapasError
+from capas.core.rng import seeded_generator
+from capas.data.image.io import write_image_grid
 from capas.engine.checkpoint import (
     TrainingPosition,
     discard_newer_files,
@@ -29,12 +31,11 @@ from capas.engine.checkpoint import (
     save_checkpoint,
 )
 from capas.engine.config import OptimConfig, TrainConfig
-from capas.engine.events import Evaluated, Event, Failed, Finished, Resumed, Saved, Started, Stepped, Stopped
+from capas.engine.events import Evaluated, Event, Failed, Finished, Resumed, Sampled, Saved, Started, Stopped
 from capas.engine.optim import WeightAverage, named_tensors, schedule_factor
+from capas.engine.progress import LossAccumulator, Throughput, TrainingClock
 from capas.engine.step import TrainingStepper, check_finite, set_mode
-from capas.objectives.base import BatchT
-
-REPORT_EVERY_S = 0.5
+from capas.objectives.base import BatchT, ChoosesAverages, HasState, Samples
 
 
 @runtime_checkable
@@ -50,6 +51,10 @@ class Batches(Protocol[BatchT]):  # type: ignore[misc]
 
     def names(self, step: int) -> list[str]:
         """The names of the examples in the batch of ``step``, to be told when something is wrong with it."""
+
+
+FIRST_SAMPLE_S: Final = 20.0  # a picture within the first minute says whether to go on waiting
+NUM_SAMPLES: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,51 +92,23 @@ class StopRequest:
         self.requested = True
 
 
-class TrainingClock:
-    """Seconds of training, those before an interruption included."""
-
-    def __init__(self, already: float) -> None:
-        self._start = time.perf_counter() - already
-
-    def seconds(self) -> float:
-        """Seconds so far."""
-        return time.perf_counter() - self._start
-
-
-class LossAccumulator:
-    """Losses since the last report. They stay on their device until then: asking for each would stall it."""
-
-    def __init__(self, reported: str) -> None:
-        self._reported = reported
-        self._losses: list[Tensor] = []
-        self._sums: list[tuple[int, Tensor]] = []
-
-    def add(self, step: int, losses: Mapping[str, Tensor]) -> None:
-        """The losses of the phases that were due at ``step``."""
-        if self._reported in losses:
-            self._losses.append(losses[self._reported].float())
-        if losses:  # their sum is finite only when each of them is
-            self._sums.append((step, torch.stack([loss.float() for loss in losses.values()]).sum()))
-
-    def pop_mean(self, rate: float, names: Callable[[int], list[str]]) -> float:
-        """The mean of the reported loss, 0 where there was none; begins anew. Raises CapasError at the first step at
-        which a loss was not finite.
-        """
-        sums = torch.stack([total for _, total in self._sums]).cpu() if self._sums else torch.zeros(1)
-        for (step, _), total in zip(self._sums, sums.tolist(), strict=False):
-            if not math.isfinite(total):
-                check_finite(total, step, names(step), rate)
-        mean = float(torch.stack(self._losses).mean()) if self._losses else 0.0
-        self._losses.clear()
-        self._sums.clear()
-        return mean
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loop(Generic[BatchT]):
-    """One run of training. ``evaluate`` is asked for the validation score of the networks as they then are; it is None
-    when there is no validation split. Checkpoints go to the folder ``checkpoints``; ``total_steps`` is the plan at the
-    outset, and ``learning_rate`` the peak, which is only reported.
+    """One run of training.
+
+    Attributes:
+        stepper: Runs the phases of a step.
+        batches: Where batches come from.
+        train: For how long, and how often to look.
+        optim: Schedule and moving average.
+        checkpoints: Folder of the checkpoints.
+        batch_size: Examples in a batch, those of all ranks together.
+        examples: Examples in an epoch.
+        total_steps: The plan at the outset.
+        learning_rate: Peak of the schedule; it is only reported.
+        evaluate: Gives the validation score of the networks as they then are; None without a validation split.
+        stop: Set when the user wants to stop.
+        samples: Folder for what an objective that ``Samples`` makes while it learns; None for none.
     """
 
     stepper: TrainingStepper[BatchT]
@@ -145,13 +122,15 @@ class Loop(Generic[BatchT]):
     learning_rate: float
     evaluate: Callable[[], ValidationScore] | None
     stop: StopRequest
+    samples: Path | None = None
 
     def run(self) -> Iterator[Event]:
         """Train to the end, yielding events; goes on from the newest checkpoint where there is one. At the end the
         networks hold the weights that did best on validation, or the last averaged ones without validation.
         """
         set_mode(self.networks, training=True)
-        average = WeightAverage(self.networks, decay) if (decay := float_or_default(self.optim.ema, 0.98)) else None
+        decays = self._average_decays()
+        average = WeightAverage(self.networks, decays) if decays else None
         position = self._restore(average)
         if position.step:
             yield Resumed(step=position.step)
@@ -159,7 +138,7 @@ class Loop(Generic[BatchT]):
         yield Started(
             step=position.step,
             total_steps=total,
-            epochs=total / self.batches.steps_per_epoch,
+            epochs=total * self.stepper.batches_per_step / self.batches.steps_per_epoch,
             batch_size=self.batch_size,
             examples=self.examples,
         )
@@ -177,17 +156,28 @@ class Loop(Generic[BatchT]):
         """The networks that are trained."""
         return self.stepper.objective.networks
 
+    def _average_decays(self) -> Mapping[str, float]:
+        """Decay of the moving average by network: what the objective says, else one for all; none where it is 0."""
+        objective = self.stepper.objective
+        if isinstance(objective, ChoosesAverages):
+            return objective.averages
+        decay = float_or_default(self.optim.ema, 0.98)
+        return dict.fromkeys(self.networks, decay) if decay else {}
+
     def _train(self, position: TrainingPosition, average: WeightAverage | None) -> Iterator[Event]:
         clock = TrainingClock(already=position.seconds)
         throughput = Throughput(clock=clock, step=position.step)
-        losses = LossAccumulator(self.stepper.objective.phases[0].loss)
-        stream = self.batches.iterate(position.step)
+        losses, headline = LossAccumulator(), self.stepper.objective.phases[0].loss
+        each = self.stepper.batches_per_step
+        stream = self.batches.iterate(position.step * each)
         saved_at, saved_step = clock.seconds(), position.step
         finished = position.steps_left == 0
         warmup = float_or_default(self.optim.warmup, 0.2)
+        sampled = position.step > 0
         while not finished:
             rate = schedule_factor(position.progress, warmup=warmup, schedule=self.optim.schedule)
-            losses.add(position.step, self.stepper.step(next(stream), position.step, rate))
+            taken = list(islice(stream, each))
+            losses.add(position.step, self.stepper.step(taken, position.step, position.progress))
             position = next_position(position, clock)
             if average:
                 average.update(self.networks, position.step)
@@ -200,13 +190,19 @@ class Loop(Generic[BatchT]):
             evaluating = self.evaluate is not None and (last or self._evaluation_due(position))
             saving = last or stopping or save_due
             if evaluating or saving or report_due:
-                loss = losses.pop_mean(rate * self.learning_rate, self.batches.names)
+                means = losses.pop_means(rate * self.learning_rate, self._names)
                 position = position if last else self._replanned(position, throughput)
-                yield throughput.report(position, loss, rate * self.learning_rate, self.batch_size)
+                speed = self.batch_size * each
+                yield throughput.report(position, means, headline, rate * self.learning_rate, speed)
+            if self._sample_due(position, last=last, early=not sampled and clock.seconds() >= FIRST_SAMPLE_S):
+                sampled = True
+                yield self._sample(position, average)
             if evaluating:
                 event, position = self._evaluate(position, average, clock)
                 saving |= event.best
                 yield event
+            elif self._evaluation_due(position):
+                position = replace(position, evaluated_step=position.step)
             early = bool(self.train.patience) and position.since_best >= self.train.patience
             if (saving or early) and self.stepper.ranks.is_main:
                 path = self._save(replace(position, seconds=clock.seconds()), average)
@@ -223,6 +219,26 @@ class Loop(Generic[BatchT]):
     def _evaluation_due(self, position: TrainingPosition) -> bool:
         total = position.step + position.steps_left
         return position.step - position.evaluated_step >= -(-total // self.train.evaluations)
+
+    def _names(self, step: int) -> list[str]:
+        """The examples of all batches of ``step``."""
+        each = self.stepper.batches_per_step
+        return [name for batch in range(step * each, (step + 1) * each) for name in self.batches.names(batch)]
+
+    def _sample_due(self, position: TrainingPosition, *, last: bool, early: bool) -> bool:
+        """Whenever validation is due or would be, and once soon after the beginning."""
+        if self.samples is None or not self.stepper.ranks.is_main or not isinstance(self.stepper.objective, Samples):
+            return False
+        return last or early or self._evaluation_due(position)
+
+    def _sample(self, position: TrainingPosition, average: WeightAverage | None) -> Sampled:
+        """Always from the same noise, so that one sees it become something."""
+        assert self.samples is not None and isinstance(self.stepper.objective, Samples)
+        with use_averaged_weights(self.networks, average), torch.no_grad():
+            images = self.stepper.objective.sample(NUM_SAMPLES, seeded_generator(self.stepper.seed, "sample"))
+        path = self.samples / f"step-{position.step:08d}.png"
+        write_image_grid(path, images)
+        return Sampled(step=position.step, path=path.name, count=len(images))
 
     def _save_due(self, position: TrainingPosition, seconds: float, saved_step: int) -> bool:
         if self.train.checkpoint_steps:
@@ -242,8 +258,8 @@ class Loop(Generic[BatchT]):
         assert self.evaluate is not None
         with use_averaged_weights(self.networks, average):
             score = self.evaluate()
-            check_finite(score.loss, position.step, self.batches.names(position.step - 1), self.learning_rate)
-            (best,) = self.stepper.ranks.broadcast_flags(score.value >= position.best)
+            check_finite(score.loss, position.step, self._names(position.step - 1), self.learning_rate)
+            (best,) = self.stepper.ranks.broadcast_flags(position.best is None or score.value >= position.best)
             if best and self.stepper.ranks.is_main:
                 save_best_weights(self.checkpoints, named_tensors(self.networks), position.step)
         event = Evaluated(
@@ -263,7 +279,11 @@ class Loop(Generic[BatchT]):
     # --- keeping and taking up again -----------------------------------------------------------------------------
 
     def _save(self, position: TrainingPosition, average: WeightAverage | None) -> Path:
-        tensors = named_tensors(self.networks) | optimizer_tensors(self.stepper.optimizers)
+        tensors = named_tensors(self.networks) | optimizer_tensors(self._inner_optimizers())
+        if isinstance(self.stepper.objective, HasState):
+            tensors |= {
+                f"objective.{name}": tensor.clone() for name, tensor in self.stepper.objective.state_dict().items()
+            }
         if average:
             tensors |= {f"average.{name}": tensor for name, tensor in average.tensors.items()}
         return save_checkpoint(self.checkpoints, tensors, position)
@@ -276,59 +296,23 @@ class Loop(Generic[BatchT]):
             return TrainingPosition(steps_left=self.total_steps)
         tensors, position = found
         load_state(self.networks, tensors)
-        restore_optimizers(self.stepper.optimizers, tensors)
+        restore_optimizers(self._inner_optimizers(), tensors)
+        if isinstance(self.stepper.objective, HasState):
+            own = {n.removeprefix("objective."): tensor for n, tensor in tensors.items() if n.startswith("objective.")}
+            self.stepper.objective.load_state_dict(own)
         if average:
             for name, tensor in average.tensors.items():
                 tensor.copy_(tensors[f"average.{name}"])
         return position
+
+    def _inner_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {name: optimizer.inner for name, optimizer in self.stepper.optimizers.items()}
 
     def _take_final_weights(self, position: TrainingPosition, average: WeightAverage | None) -> None:
         if position.best_step >= 0:
             load_state(self.networks, read_best_weights(self.checkpoints, position.best_step))
         elif average:
             load_state(self.networks, average.tensors)
-
-
-@dataclass(kw_only=True)
-class Throughput:
-    """How fast it goes, and when to say so."""
-
-    clock: TrainingClock
-    step: int
-    reported_step: int = -1
-    reported_at: float = 0.0
-    started_at: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.reported_step = self.step
-        self.started_at = self.reported_at = self.clock.seconds()
-
-    def is_report_due(self) -> bool:
-        """Whether the last report is old."""
-        return self.clock.seconds() - self.reported_at >= REPORT_EVERY_S
-
-    def is_measured(self, position: TrainingPosition) -> bool:
-        """Whether enough steps were made to tell the pace."""
-        return position.step - self.step >= 5
-
-    def seconds_per_step(self, position: TrainingPosition) -> float:
-        """Mean seconds of a step since this process began training, evaluations and checkpoints included."""
-        return (self.clock.seconds() - self.started_at) / max(1, position.step - self.step)
-
-    def report(self, position: TrainingPosition, loss: float, learning_rate: float, batch_size: int) -> Stepped:
-        """What to say now."""
-        now = self.clock.seconds()
-        speed = batch_size * (position.step - self.reported_step) / max(1e-9, now - self.reported_at)
-        self.reported_step, self.reported_at = position.step, now
-        return Stepped(
-            step=position.step,
-            total_steps=position.step + position.steps_left,
-            loss=loss,
-            learning_rate=learning_rate,
-            examples_per_s=speed,
-            seconds=now,
-            seconds_left=position.steps_left * self.seconds_per_step(position),
-        )
 
 
 def float_or_default(value: float | str, default: float) -> float:
@@ -364,6 +348,8 @@ def use_averaged_weights(networks: Mapping[str, nn.Module], average: WeightAvera
 
 @torch.no_grad()
 def load_state(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> None:
-    """Copy ``tensors`` into the networks, in place, so that optimisers and memory layouts stay valid."""
+    """Copy ``tensors`` into the networks, in place, so that optimizers and memory layouts stay valid; what is not among
+    them stays as it is."""
     for name, tensor in named_tensors(networks).items():
-        tensor.copy_(tensors[name])
+        if name in tensors:
+            tensor.copy_(tensors[name])

@@ -1,4 +1,4 @@
-"""Optimisers, the one-cycle schedule and the moving average of the weights.
+"""Optimizers, the one-cycle schedule and the moving average of the weights.
 
 One cycle: Smith & Topin 2018, "Super-Convergence": the rate rises linearly, then falls as a cosine to zero. Averaged
 weights: Polyak & Juditsky 1992, in the exponential form. Weight decay spares biases and the two vectors of each
@@ -7,16 +7,17 @@ normalisation, as is customary.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from capas.objectives.base import OptimizerKind, Schedule
 
-def schedule_factor(progress: float, *, warmup: float, schedule: Literal["one-cycle", "constant"]) -> float:
-    """The share (0..1) of the peak rate at ``progress`` (0..1) of the way.
 
-    >>> [round(rate_at(p, warmup=0.2, schedule="one-cycle"), 2) for p in (0.1, 0.2, 0.6, 1.0)]
+def schedule_factor(progress: float, *, warmup: float, schedule: Schedule) -> float:
+    """Return the share, in [0, 1], of the peak learning rate at ``progress``, in [0, 1].
+
+    >>> [round(schedule_factor(p, warmup=0.2, schedule="one-cycle"), 2) for p in (0.1, 0.2, 0.6, 1.0)]
     [0.5, 1.0, 0.5, 0.0]
     """
     if progress < warmup:
@@ -26,33 +27,76 @@ def schedule_factor(progress: float, *, warmup: float, schedule: Literal["one-cy
     return (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
 
 
-def parameter_groups(
-    network: nn.Module, *, learning_rate: float, weight_decay: float, head: str | None, backbone_rate: float
-) -> list[dict[str, object]]:
-    """Groups for an optimiser: matrices with decay, vectors without; below ``head`` at ``backbone_rate`` of the rate.
+class Optimizer:
+    """A torch optimizer with the schedule that its learning rates follow. Each group has its peak as ``"peak"``."""
 
-    ``head`` is the name of the layer or part that is new in a pretrained network, None for a network from scratch. What
-    is frozen: everything else when ``backbone_rate`` is 0, and its normalisation in any case, because batches of a few
-    pictures tell worse statistics than ImageNet did. Each group carries its own peak as "peak".
+    def __init__(self, inner: torch.optim.Optimizer, *, warmup: float, schedule: Schedule) -> None:
+        self.inner = inner
+        self.parameters: list[nn.Parameter] = [p for group in inner.param_groups for p in group["params"]]
+        self._warmup = warmup
+        self._schedule = schedule
+
+    def set_rate(self, progress: float) -> None:
+        """Bring the learning rates to where they are at ``progress``, in [0, 1]."""
+        factor = schedule_factor(progress, warmup=self._warmup, schedule=self._schedule)
+        for group in self.inner.param_groups:
+            group["lr"] = group["peak"] * factor
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of its parameters."""
+        self.inner.zero_grad(set_to_none=True)
+
+    def step(self) -> None:
+        """Correct the parameters by their gradients."""
+        self.inner.step()
+
+
+def parameter_groups(
+    network: nn.Module,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    head: str | None = None,
+    backbone_rate: float = 1.0,
+    rate_factors: Mapping[str, float] | None = None,
+    name: str = "",
+) -> list[dict[str, object]]:
+    """Return the groups of one network for an optimizer: matrices with weight decay, vectors without.
+
+    Args:
+        network: Its parameters that require gradients are grouped.
+        learning_rate: Peak of the schedule.
+        weight_decay: Of the matrices.
+        head: Dotted name of the part that is new in a pretrained network; None for a network from scratch. Outside of
+            it normalisation is frozen in any case: batches of a few images tell worse statistics than ImageNet did.
+        backbone_rate: Share of the rate outside of the head, in [0, 1]; 0 freezes it.
+        rate_factors: See ``OptimizerSpec``; names there begin with ``name``.
+        name: The network's own.
     """
     if head is not None:
         freeze_batch_norm(network, head)
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        is_head = head is None or name.startswith(f"{head}.")
-        if not is_head and backbone_rate == 0:
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for inner, parameter in network.named_parameters():
+        in_head = head is None or inner.startswith(f"{head}.")
+        if not in_head and backbone_rate == 0:
             parameter.requires_grad_(False)
         if parameter.requires_grad:
-            groups.setdefault((is_head, parameter.ndim > 1), []).append(parameter)
+            factor = (1.0 if in_head else backbone_rate) * _longest_match(rate_factors or {}, f"{name}.{inner}")
+            groups.setdefault((factor, parameter.ndim > 1), []).append(parameter)
     return [
         {
             "params": parameters,
             "weight_decay": weight_decay if decays else 0.0,
-            "peak": learning_rate * (1.0 if is_head else backbone_rate),
+            "peak": learning_rate * factor,
             "lr": 0.0,
         }
-        for (is_head, decays), parameters in sorted(groups.items(), reverse=True)
+        for (factor, decays), parameters in sorted(groups.items(), key=lambda pair: pair[0], reverse=True)
     ]
+
+
+def _longest_match(factors: Mapping[str, float], name: str) -> float:
+    matching = [beginning for beginning in factors if name == beginning or name.startswith(f"{beginning}.")]
+    return factors[max(matching, key=len)] if matching else 1.0
 
 
 def freeze_batch_norm(network: nn.Module, head: str) -> None:
@@ -63,32 +107,42 @@ def freeze_batch_norm(network: nn.Module, head: str) -> None:
             module.requires_grad_(False)
 
 
-def make_optimizer(name: Literal["sgd", "adamw"], groups: Sequence[dict[str, object]]) -> torch.optim.Optimizer:
-    """Fused where the device has it: one pass over the memory instead of many."""
-    if name == "sgd":
+def make_optimizer(
+    kind: OptimizerKind, groups: Sequence[dict[str, object]], betas: tuple[float, float] | None = None
+) -> torch.optim.Optimizer:
+    """Return the optimizer, fused: one pass over the memory instead of many. ``betas`` are Adam's, (0.9, 0.999) where
+    none are given."""
+    if kind == "sgd":
         return torch.optim.SGD(list(groups), lr=0.0, momentum=0.9, nesterov=True, fused=True)
-    return torch.optim.AdamW(list(groups), lr=0.0, fused=True)
+    adam = torch.optim.Adam if kind == "adam" else torch.optim.AdamW
+    return adam(list(groups), lr=0.0, betas=betas or (0.9, 0.999), fused=True)
 
 
 class WeightAverage:
-    """An exponential moving average of everything a network holds, normalisation statistics included."""
+    """An exponential moving average of all that networks hold, normalisation statistics included; ``decays`` by
+    network, in [0, 1)."""
 
-    def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
-        self.decay = decay
-        self.tensors = {name: tensor.detach().clone() for name, tensor in named_tensors(networks).items()}
+    def __init__(self, networks: Mapping[str, nn.Module], decays: Mapping[str, float]) -> None:
+        self.decays = dict(decays)
+        self.tensors = {name: tensor.detach().clone() for name, tensor in self._current(networks).items()}
+
+    def _current(self, networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+        return named_tensors({name: networks[name] for name in self.decays})
 
     @torch.no_grad()
     def update(self, networks: Mapping[str, nn.Module], step: int) -> None:
         """Move towards the current weights; the decay starts lower (``(1 + step) / (10 + step)``) so that the random
         first weights are soon forgotten.
         """
-        weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        state = named_tensors(networks)
-        floating = [name for name, tensor in self.tensors.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([self.tensors[n] for n in floating], [state[n] for n in floating], weight)
-        for name, tensor in self.tensors.items():
-            if not tensor.is_floating_point():
-                tensor.copy_(state[name])
+        state = self._current(networks)
+        for network, decay in self.decays.items():
+            weight = 1 - min(decay, (1 + step) / (10 + step))
+            names = [name for name in state if name.startswith(f"{network}.")]
+            floating = [name for name in names if state[name].is_floating_point()]
+            torch._foreach_lerp_([self.tensors[n] for n in floating], [state[n] for n in floating], weight)
+            for name in names:
+                if not state[name].is_floating_point():
+                    self.tensors[name].copy_(state[name])
 
 
 def named_tensors(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The verb ``plan``: look at the data, settle every open choice; nothing is trained."""
+"""``capas plan``: inspect the data and resolve every default, without training."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from capas.core.errors import CapasError
 from capas.data.inspect.report import DatasetReport, inspect_dataset, require_learnable
-from capas.engine.config import Config, read_config
+from capas.engine.config import Config, ExecutionConfig, read_config
 from capas.engine.dataset_record import DatasetRecord
+from capas.engine.execution import choose_execution, measure_throughput, thread_counts
 from capas.engine.methods.noisy_student import check_method, resolve_method_defaults
 from capas.engine.recipe import ResolvedConfig
 from capas.engine.recipes import recipe_for
@@ -18,7 +19,12 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """All that is decided before anything runs."""
+    """All decisions taken before a run starts.
+
+    Attributes:
+        look: The report on the dataset.
+        resolved: The complete configuration and the reasons for it.
+    """
 
     look: DatasetReport
     resolved: ResolvedConfig
@@ -30,7 +36,15 @@ class Plan:
 
 
 def config_for_data(data: str, changes: Mapping[str, object]) -> Config:
-    """The configuration for ``data``, a plan file (``*.toml``) or data itself, with ``changes`` made."""
+    """Return the configuration for ``data``.
+
+    Args:
+        data: A folder, a table, ``sample:NAME``, or a plan file (``*.toml``).
+        changes: Values by "section.key", applied last.
+
+    Raises:
+        CapasError: ``data`` does not exist or is not UTF-8, or a change is invalid.
+    """
     if not data.strip():
         raise CapasError("no_such_path", where=repr(data))
     printable_path = data.encode("utf-8", "backslashreplace").decode()
@@ -44,7 +58,7 @@ def config_for_data(data: str, changes: Mapping[str, object]) -> Config:
 
 
 def look_at(config: Config, *, progress: Progress | None = None) -> DatasetReport:
-    """Look at the data of ``config``; ``progress`` is called with ("look", done, total)."""
+    """Inspect the dataset of ``config``; ``progress`` is called with ("look", done, total)."""
     return inspect_dataset(
         config.data.source,
         target=config.data.target,
@@ -58,7 +72,7 @@ def look_at(config: Config, *, progress: Progress | None = None) -> DatasetRepor
 
 
 def make_plan(config: Config, *, progress: Progress | None = None) -> Plan:
-    """Look at the data and settle everything. Raises CapasError when nothing can be learnt from it."""
+    """Inspect the data and resolve every default. Raises CapasError where nothing can be learnt from the data."""
     check_method(config)
     report = look_at(config, progress=progress)
     require_learnable(report)
@@ -69,7 +83,7 @@ def make_plan(config: Config, *, progress: Progress | None = None) -> Plan:
 
 
 def dataset_record_of(plan: Plan) -> DatasetRecord:
-    """The usable examples of ``plan``, each with its content, class and split."""
+    """Return the record of the usable examples of ``plan``."""
     report, config = plan.look, plan.config
     used = [i for i, usable in enumerate(report.usable) if usable]
     return DatasetRecord(
@@ -80,3 +94,27 @@ def dataset_record_of(plan: Plan) -> DatasetRecord:
         labels=tuple(report.labels[i] for i in used),
         splits=tuple(part for i in used if (part := report.split[i]) is not None),
     )
+
+
+def estimate_seconds(config: Config, report: DatasetReport) -> float:
+    """Estimate the training time in seconds on this machine under its present load."""
+    recipe = recipe_for(report.detection.spec)
+    resolved = recipe.resolve_defaults(config, report).config
+    if resolved.train.time_s:
+        return resolved.train.time_s
+    trial = recipe.trial(resolved, report)
+    execution = choose_execution(_likely(resolved.execution), trial, budget_s=1.0)
+    measured = execution.measured or measure_throughput([execution], trial, budget_s=2.0)
+    speed = max(m.examples_per_s for m in measured)
+    # A quarter more for augmentation, validation and checkpoints, as measured on small pictures.
+    return 1.25 * float(resolved.train.epochs) * max(1, report.split.count("train")) / speed
+
+
+def _likely(requested: ExecutionConfig) -> ExecutionConfig:
+    """The settings that are chosen most often, so that an estimate need not try them all."""
+    update: dict[str, object] = {}
+    if requested.memory_format == "auto":
+        update["memory_format"] = "channels_last"
+    if requested.threads == "auto":
+        update["threads"] = thread_counts()[-1]
+    return requested.model_copy(update=update)

@@ -1,4 +1,4 @@
-"""A model in use: inputs in, answers out; a bad input costs one refusal, not the job."""
+"""Inference with a trained model. An invalid input costs one refusal, not the whole job."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -19,7 +19,14 @@ PredictionGate = Callable[[Sequence[Item], Sequence[object], Sequence[Prediction
 
 
 class Model:
-    """A trained model, ready to answer; ``gate`` stands between its answers and whoever asked."""
+    """A trained model, ready to predict.
+
+    Attributes:
+        bundle: The files that it was loaded from.
+        gate: Filter of its predictions, such as the refusal of out-of-distribution inputs; None for none.
+        device: Where it computes.
+        predictor: The recipe's pre- and postprocessing, with the network.
+    """
 
     def __init__(self, bundle: Bundle, *, device: str = "cpu") -> None:
         self.bundle = bundle
@@ -30,22 +37,27 @@ class Model:
 
     @property
     def card(self) -> Card:
-        """What the model says of itself."""
+        """The model card."""
         return self.bundle.card
 
     @property
     def classes(self) -> list[str]:
-        """The possible answers, where they are classes or tags."""
+        """Names of the classes or tags, in the order of the network's outputs; empty for other tasks."""
         return self.card.classes
 
     def predict(self, inputs: Iterable[object], *, batch_size: int = 64) -> list[Prediction]:
-        """Answers in the order of ``inputs``: paths of pictures or sounds, uint8 arrays H×W or H×W×C, texts, rows of a
-        table as mappings, whatever the model was trained on."""
+        """Return the predictions, in the order of ``inputs``.
+
+        Args:
+            inputs: Whatever the model was trained on: paths of images or audio files, uint8 arrays H×W or H×W×C, texts,
+                rows of a table as mappings.
+            batch_size: Inputs per forward pass.
+        """
         items = (self.predictor.item(content, number) for number, content in enumerate(inputs))
         return list(self.stream(items, batch_size=batch_size))
 
     def stream(self, items: Iterable[Item], *, batch_size: int = 64) -> Iterator[Prediction]:
-        """The same one after another, holding no more than a batch in memory."""
+        """Yield the predictions of ``items`` in order, holding no more than a batch in memory."""
         source = iter(items)
         while batch := list(islice(source, batch_size)):
             yield from self._answer(batch)
@@ -70,8 +82,9 @@ class Model:
         return predictions if self.gate is None else self.gate(items, prepared, predictions)
 
     def export(self, path: str | Path, inputs: Iterable[object] = ()) -> ExportedModel:
-        """Write the model as ONNX, compared with torch on ``inputs``, or on made-up ones when none are given. Raises
-        CapasError ``export_not_possible`` for a model that has no such form.
+        """Write the model as ONNX and compare it with torch on ``inputs``, by default on random ones.
+
+        Raises CapasError ``export_not_possible`` for a model that has no such form.
         """
         prepared = [self.predictor.preprocess(self.predictor.item(one, i)) for i, one in enumerate(inputs)]
         self.predictor.network.cpu()
@@ -82,8 +95,10 @@ class Model:
 
 
 def load_model(where: str | Path, *, device: str = "cpu") -> Model:
-    """The model of a run, of a bundle's folder, or one that comes with Capas (``bundle.shipped``). Raises CapasError
-    when there is none, or on a foreign pickle."""
+    """Load the model of a run, of a bundle folder, or a shipped one by name (``capas.bundle.shipped``).
+
+    Raises CapasError where there is none, where the run is unfinished, or on a pickle.
+    """
     folder = model_folder(where)
     if str(where) == "latest" or (folder / "config.toml").is_file():
         run = find_run(where)

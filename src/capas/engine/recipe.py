@@ -1,7 +1,6 @@
-"""What the engine asks of a kind of problem: how its open choices are settled, how its examples become batches and a
-network, what its figures are, and how the finished model answers.
+"""What a recipe is: the protocols and values through which the engine trains, tests and runs one kind of problem.
 
-The engine knows no medium and no task; ``recipes`` holds one of these for each pair of them.
+The engine knows no medium and no task; ``capas.engine.recipes`` holds one ``Recipe`` for each pair of them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,7 +35,12 @@ LOWER_IS_BETTER_METRICS = frozenset({
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResolvedConfig:
-    """A configuration without "auto", and why it is so, in sentences."""
+    """A configuration in which no value is "auto" any more.
+
+    Attributes:
+        config: The complete configuration.
+        reasons: Sentences for the user, one for each decision that matters.
+    """
 
     config: Config
     reasons: tuple[str, ...]
@@ -44,8 +48,18 @@ class ResolvedConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreparedDataset:
-    """The examples of a run and where they are: example p of ``record`` is number ``indices[p]`` of ``inputs`` and,
-    where the target is a file or a text of its own, of ``targets``. ``cache`` is a folder for what is prepared."""
+    """The examples of a run, as ``Recipe.prepare`` receives them.
+
+    Attributes:
+        config: The resolved configuration.
+        spec: The learning problem.
+        record: Names, hashes, labels and splits of the examples.
+        inputs: The source of the inputs.
+        targets: The source of the targets where each is a file or a text of its own (masks, transcripts, translations).
+        indices: Position p of ``record`` is example ``indices[p]`` of ``inputs`` and ``targets``.
+        cache: Folder for prepared data.
+        progress: Called with (done, total) while examples are read.
+    """
 
     config: Config
     spec: Spec
@@ -59,8 +73,16 @@ class PreparedDataset:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TestResult:
-    """The one reading of a test split of ``n`` examples. The first of ``metrics`` is the headline; every entry of
-    ``baseline`` holds that figure too. ``rows`` are the lines of ``predictions.csv``, heads first."""
+    """The metrics of the one evaluation on a test split.
+
+    Attributes:
+        n: Number of test examples.
+        metrics: Metrics by name; the first one is the headline.
+        baseline: Metrics of each baseline by its name; every baseline has the headline metric.
+        rows: Rows of ``predictions.csv``, column heads first.
+        per_class: Precision, recall and the like for each class or tag.
+        further: More entries of ``metrics.json``, such as the confusion matrix.
+    """
 
     n: int
     metrics: Mapping[str, object]
@@ -70,7 +92,7 @@ class TestResult:
     further: Mapping[str, object] = field(default_factory=dict)
 
     def beats_baselines(self) -> bool:
-        """Whether the whole interval of the headline lies on the good side of every baseline."""
+        """Whether the whole interval of the headline metric is better than the value of every baseline."""
         name, figure = next(iter(self.metrics.items()))
         lower = name in LOWER_IS_BETTER_METRICS
         value = metric_value(figure)
@@ -79,7 +101,7 @@ class TestResult:
         return all(interval[1] < other if lower else interval[0] > other for other in others)
 
     def as_json(self) -> dict[str, object]:
-        """The form of ``metrics.json`` and of ``capas test --json``."""
+        """Return the content of ``metrics.json``, which is also the output of ``capas test --json``."""
         baseline = {name: dict(figures) for name, figures in self.baseline.items()}
         return {
             "metrics": dict(self.metrics),
@@ -91,59 +113,66 @@ class TestResult:
 
 @runtime_checkable
 class TrainingJob(Protocol[B]):
-    """Examples, network and objective, put together and ready to be trained."""
+    """Data, network and objective of a run, ready to be trained."""
 
     @property
     def objective(self) -> Objective[B]:
-        """What is minimised, with its networks."""
+        """The loss to be minimised, with the networks that it trains."""
 
     @property
     def batches(self) -> "TrainingBatches[B]":
-        """What it is minimised on."""
+        """The training batches."""
 
     @property
     def head(self) -> str | None:
-        """The dotted name of the layer that transfer learning replaced; None when nothing was pretrained."""
+        """Dotted name of the layer that transfer learning replaced; None without pretrained weights."""
 
     @property
     def has_validation(self) -> bool:
-        """Whether there is a validation split."""
+        """Whether the record has a validation split."""
 
     def validate(self, execution: Execution) -> ValidationScore:
-        """How the networks do on the validation split."""
+        """Return the score of the networks on the validation split."""
 
     def calibrate(self, execution: Execution) -> None:
-        """What is decided on the validation split once the networks are trained: thresholds, widths of intervals."""
+        """Fit on the validation split, after training, what inference needs: temperatures, thresholds, interval widths,
+        decoders.
+        """
 
     def test(self, execution: Execution) -> TestResult:
-        """How they do on the test split, with the baselines beside."""
+        """Evaluate on the test split, next to the baselines."""
 
     def bundle_files(self) -> Mapping[str, object]:
-        """What the bundle keeps besides weights and card: JSON by file name."""
+        """Return the JSON files of the bundle besides weights and card, by file name."""
 
     def network_card(self) -> NetworkCard:
-        """What was trained."""
+        """Return the description of the network for the card."""
 
 
 @runtime_checkable
 class TrainingBatches(Batches[B], Protocol[B]):  # type: ignore[misc]
-    """Batches on the CPU, as the loader makes them."""
+    """Batches on the CPU, as the data loader makes them."""
 
     @property
     def batch_size(self) -> int:
-        """Examples in a batch, those of all ranks together."""
+        """Examples per batch, summed over all ranks."""
 
     @property
     def examples(self) -> int:
-        """Examples in an epoch."""
+        """Examples per epoch."""
 
     def batch(self, step: int) -> B:
-        """The batch of this step."""
+        """Return the batch of step ``step``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """Something to be answered: its ``name`` for the user, and its ``content`` (a path, a text, a row, pixels)."""
+    """One input of a predictor.
+
+    Attributes:
+        name: What the user knows it by.
+        content: A path, a text, a row of a table, an array.
+    """
 
     name: str
     content: object
@@ -151,11 +180,18 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prediction:
-    """The answer for one input; ``refused`` says why there is none.
+    """The prediction for one input.
 
-    ``probabilities`` are those of every class or tag. ``facts`` are what else is known, ready for JSON (a number with
-    its interval, spans, …), ``picture`` (uint8 H×W×3 or H×W) is what a person would look at, and ``bundle_files`` are whole
-    files by the ending that their name would have (".mask.png").
+    Attributes:
+        input: Name of the input.
+        prediction: Class name, list of tags, number, text …; None where the input was refused.
+        probability: Probability of the prediction, in [0, 1], where there is one.
+        probabilities: Probabilities of all classes or tags by name.
+        facts: Further output, ready for JSON: a number with its interval, entities, segments.
+        picture: Image of the output, uint8 H×W×3 or H×W.
+        files: Contents of whole output files by the ending of their names (".mask.png").
+        text: The prediction as one line for the terminal, where it is no class or list of tags.
+        refused: Why the input was not predicted.
     """
 
     input: str
@@ -169,7 +205,7 @@ class Prediction:
     refused: str | None = None
 
     def as_json(self, top: int = 5) -> dict[str, object]:
-        """The form of ``capas predict --json``, with the ``top`` most probable classes."""
+        """Return the form of ``capas predict --json``, with the ``top`` most probable classes."""
         ranked = sorted(self.probabilities.items(), key=lambda pair: -pair[1])[:top]
         tree: dict[str, object] = {"input": self.input, "prediction": self.prediction}
         if self.probabilities or self.refused:
@@ -180,44 +216,53 @@ class Prediction:
 
 @runtime_checkable
 class Predictor(Protocol):
-    """A finished model: reads inputs one by one, answers them in batches."""
+    """A trained model: preprocesses inputs one by one and predicts them in batches."""
 
     @property
     def network(self) -> nn.Module:
-        """In evaluation mode."""
+        """The network, in evaluation mode."""
 
     def items(self, words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
-        """What the user named: files, folders, "-" for a line each of ``lines``, ``sample:NAME``. Raises CapasError."""
+        """Yield the inputs that the user named on the command line.
+
+        Args:
+            words: Files, folders, "-", ``sample:NAME``, or what else the medium takes.
+            lines: Lines of standard input, read where ``words`` holds "-".
+
+        Raises:
+            CapasError: A path does not exist.
+        """
 
     def item(self, content: object, number: int) -> Item:
-        """Something given from Python; ``number`` names what has no name."""
+        """Wrap an input passed from Python; ``number`` names what has no name of its own."""
 
     def preprocess(self, item: Item) -> object:
-        """The input, prepared. Raises CapasError when it cannot be used."""
+        """Return the input as ``predict`` takes it. Raises CapasError where it cannot be used."""
 
     def predict(self, names: Sequence[str], prepared: Sequence[object]) -> list[Prediction]:
-        """An answer for each of them."""
+        """Return one prediction per preprocessed input, in order."""
 
     def evaluate(self, report: DatasetReport, indices: Sequence[int]) -> TestResult:
-        """Figures on the examples ``indices`` of other data."""
+        """Evaluate on the examples ``indices`` of another dataset."""
 
     def exportable(self, prepared: Sequence[object]) -> Exportable:
-        """From plain tensors to answers, for ONNX, to be compared on what is ``prepared``, or else on what is made up.
-        Raises CapasError ``export_not_possible``."""
+        """Return the network with pre- and postprocessing for ONNX export, compared with torch on ``prepared`` or,
+        where that is empty, on random inputs. Raises CapasError ``export_not_possible``.
+        """
 
 
 @runtime_checkable
 class Recipe(Protocol):
-    """One kind of problem."""
+    """How one kind of problem is trained, tested and used."""
 
     def resolve_defaults(self, config: Config, report: DatasetReport) -> ResolvedConfig:
-        """Decide every "auto" from the data. Raises CapasError on what cannot be."""
+        """Replace every "auto" by a value derived from the data. Raises CapasError where there is none."""
 
     def prepare(self, work: PreparedDataset, ranks: Ranks) -> TrainingJob[object]:
-        """Read the examples, fit what is fitted to the training split, build the network with fresh weights."""
+        """Read the examples, fit the preprocessing to the training split, and build the network with fresh weights."""
 
     def trial(self, config: Config, report: DatasetReport) -> TrialBatch[object]:
-        """A batch of the right size, for estimating the time; nothing need be read for it."""
+        """Return a batch of the configured size for measuring throughput; no example need be read for it."""
 
     def reopen(self, bundle: Bundle) -> Predictor:
-        """The finished model of ``bundle``. Raises CapasError when its files do not fit together."""
+        """Restore the model of ``bundle``. Raises CapasError where its files do not fit together."""

@@ -1,4 +1,4 @@
-"""What a finished run leaves: the answer for every test example, and the card of its model."""
+"""What a finished run leaves behind: the predictions on the test split and the model card."""
 
 import csv
 import datetime
@@ -31,7 +31,7 @@ from capas.version import __version__
 
 
 def write_predictions(run: Run, result: TestResult) -> None:
-    """One line per test example: what it is, what was answered, and with what certainty."""
+    """Write ``predictions.csv``: one row per test example with its label, prediction and probabilities."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(result.rows)
     write_atomic(run.predictions, text.getvalue())
@@ -46,7 +46,17 @@ def build_card(
     result: TestResult,
     end: Finished,
 ) -> Card:
-    """The card of the run's model; ``write_bundle`` fills in the weights' hash."""
+    """Build the card of the run's model; ``write_bundle`` fills in the hash of the weights.
+
+    Args:
+        run: The run; its folder names the model.
+        config: The resolved configuration.
+        record: The examples that were used.
+        network: The description of the network.
+        execution: How the run was computed.
+        result: The test result.
+        end: The last event of training.
+    """
     spec = record.spec
     data = DataCard(
         source=_shown(record.source),
@@ -86,12 +96,12 @@ def build_card(
 
 
 def _shown(source: str) -> str:
-    """Without the folders of whoever trained."""
+    """The source without the folders of whoever trained."""
     return source if source.startswith("sample:") else Path(source).name
 
 
 def _method(run: Run, config: Config, record: DatasetRecord) -> MethodCard | None:
-    """By whom it was taught, where it was."""
+    """The method and its pseudo-label counts; None for supervised training."""
     if record.taught is None:
         return None
     summary = run.read_json(run.unlabelled)
@@ -111,7 +121,7 @@ def _method(run: Run, config: Config, record: DatasetRecord) -> MethodCard | Non
 
 
 def _started_from(config: Config) -> str:
-    """What was learnt elsewhere before."""
+    """The name of the pretrained weights, "" for random initialisation."""
     if config.network.name == "text-minilm":
         return "all-MiniLM-L6-v2 (frozen)"
     if config.network.init_from:

@@ -1,4 +1,4 @@
-"""A run: the folder that holds everything about one training, and where each thing lies in it."""
+"""A run: the folder of one training, and the paths of the files in it."""
 
 import datetime
 import json
@@ -16,7 +16,7 @@ from capas.version import __version__
 
 
 def absolute_source(source: str) -> str:
-    """A path that still holds when the run is resumed from another folder; samples as they are."""
+    """Return an absolute path, valid when the run is resumed from another folder; ``sample:NAME`` stays as it is."""
     return source if source.startswith("sample:") else str(Path(source).expanduser().absolute())
 
 
@@ -25,77 +25,77 @@ LATEST = "latest"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """The folder of a run and the names in it."""
+    """The folder of a run and the paths in it."""
 
     folder: Path
 
     @property
     def config(self) -> Path:
-        """Every value that decided the run, none hidden."""
+        """``config.toml``: the complete configuration."""
         return self.folder / "config.toml"
 
     @property
     def decision(self) -> Path:
-        """Detected task, evidence, alternatives; what was chosen automatically, and why."""
+        """``decision.json``: detected task, evidence, alternatives, and what was chosen automatically, with reasons."""
         return self.folder / "decision.json"
 
     @property
     def data(self) -> Path:
-        """Name, hash, class and split of every example."""
+        """``data.json``: name, hash, label and split of every example."""
         return self.folder / "data.json"
 
     @property
     def events(self) -> Path:
-        """What happened, a line each."""
+        """``events.jsonl``: the events of training, one per line."""
         return self.folder / "events.jsonl"
 
     @property
     def checkpoints(self) -> Path:
-        """From which the run can go on."""
+        """``checkpoints/``: what training is resumed from."""
         return self.folder / "checkpoints"
 
     @property
     def predictions(self) -> Path:
-        """What was predicted for each test example."""
+        """``predictions.csv``: the prediction for each test example."""
         return self.folder / "predictions.csv"
 
     @property
     def metrics(self) -> Path:
-        """The figures of the one reading of the test split."""
+        """``metrics.json``: the metrics of the one evaluation on the test split."""
         return self.folder / "metrics.json"
 
     @property
     def bundle(self) -> Path:
-        """The finished model."""
+        """``bundle/``: the trained model."""
         return self.folder / "bundle"
 
     @property
     def teacher(self) -> "Run":
-        """The run of the teacher, where a student learnt from one."""
+        """The run of the teacher, for a student trained on pseudo-labels."""
         return Run(folder=self.folder / "teacher")
 
     @property
     def first_teacher(self) -> "Run":
-        """The run of the first teacher, who learnt from labels alone; this one where it had none."""
+        """The run of the first teacher, trained on labels alone; this run where it has no teacher."""
         return self.teacher.first_teacher if self.teacher.finished else self
 
     @property
     def unlabelled(self) -> Path:
-        """What became of the unlabelled pictures, where there were some."""
+        """``unlabelled.json``: how many unlabelled images were used, and why others were not."""
         return self.folder / "unlabelled.json"
 
     @property
     def finished(self) -> bool:
-        """Whether it was tested and has a model."""
+        """Whether the run has test metrics and a bundle."""
         return self.metrics.is_file() and (self.bundle / "card.json").is_file()
 
     @property
     def environment(self) -> Path:
-        """Versions and machine."""
+        """``env.json``: versions and machine."""
         return self.folder / "env.json"
 
     def read_json(self, path: Path) -> dict[str, object]:
-        """One of the run's JSON files. Raises CapasError ``run_damaged`` that names the file."""
+        """Read one of the run's JSON files. Raises CapasError ``run_damaged`` that names the file."""
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -106,7 +106,9 @@ class Run:
 
 
 def new_run(out: str | Path | None, source: str) -> Run:
-    """A new, empty run folder: ``out``, or ``runs/DATE-TIME-NAME``. Raises CapasError when ``out`` holds something."""
+    """Return a new, empty run in ``out``, by default in ``runs/DATE-TIME-NAME``. Raises CapasError ``run_exists`` where
+    ``out`` is not empty.
+    """
     if out is not None:
         folder = Path(out)
         if folder.is_dir() and (folder / LOCK).is_file():
@@ -124,13 +126,13 @@ def new_run(out: str | Path | None, source: str) -> Run:
 
 
 def refuse_nonempty(folder: Path) -> None:
-    """Raises CapasError ``run_exists`` when there is something at ``folder``, were it not for a lock."""
+    """Raise CapasError ``run_exists`` where ``folder`` exists and holds anything but a lock."""
     if folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
         raise CapasError("run_exists", where=folder)
 
 
 def find_run(where: str | Path) -> Run:
-    """The run at this path; "latest" is the newest in ``runs/``. Raises CapasError when it is none."""
+    """Return the run at a path; "latest" is the newest in ``runs/``. Raises CapasError where there is none."""
     folder = Path(where)
     if str(where) == LATEST and not folder.exists():
         runs = sorted(Path("runs").glob("*/config.toml"), key=lambda path: path.stat().st_mtime)
@@ -146,14 +148,14 @@ def find_run(where: str | Path) -> Run:
 
 
 def read_metrics(run: Run) -> dict[str, object]:
-    """The figures of the one reading of the test split. Raises CapasError ``run_unfinished`` or ``run_damaged``."""
+    """Read the test metrics of ``run``. Raises CapasError ``run_unfinished`` or ``run_damaged``."""
     if not run.metrics.exists():
         raise CapasError("run_unfinished", where=run.folder)
     return run.read_json(run.metrics)
 
 
 def write_environment(run: Run, command: str) -> None:
-    """What someone else needs to know to do the same again."""
+    """Write ``env.json``, what is needed to reproduce the run: versions, machine, command line."""
     write_json(
         run.environment,
         {
@@ -170,7 +172,7 @@ def write_environment(run: Run, command: str) -> None:
 
 
 def processor_name() -> str:
-    """The processor's own name for itself, where the system tells it."""
+    """Return the model name of the processor, where the system reports it."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,57 +1,115 @@
 """One step of learning: every phase of the objective that is due, forward, backward, corrected."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Generic
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from capas.core.errors import CapasError
 from capas.core.rng import derive_seed, seeded_generator
 from capas.engine.distributed import Ranks
 from capas.engine.execution import Execution
-from capas.engine.optim import clip_gradients
-from capas.objectives.base import BatchT, Objective, Phase
+from capas.engine.optim import Optimizer, clip_gradients
+from capas.objectives.base import ActsAfterPhase, BatchT, Objective, Phase, StepContext
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingStepper(Generic[BatchT]):
-    """What a step needs besides the batch: one optimiser per phase, by the phase's name."""
+    """Everything that a step needs besides its batches.
+
+    Attributes:
+        objective: Networks, phases and losses.
+        optimizers: By ``Phase.optimizer_name``.
+        execution: Device, precision and memory format.
+        ranks: The processes that train together.
+        seed: The run's seed.
+        clip: Largest norm of a correction's gradient; 0 for no limit.
+    """
 
     objective: Objective[BatchT]
-    optimizers: Mapping[str, torch.optim.Optimizer]
+    optimizers: Mapping[str, Optimizer]
     execution: Execution
     ranks: Ranks
     seed: int
     clip: float = 0.0
+    _trainable: Mapping[str, tuple[nn.Parameter, ...]] = field(init=False, repr=False)
 
-    def step(self, batch: BatchT, number: int, rate_factor: float) -> dict[str, torch.Tensor]:
-        """Correct the networks once with ``batch``; ``rate_factor`` (0..1) is the share of the peak learning rate.
+    def __post_init__(self) -> None:
+        # What transfer learning has frozen stays frozen in every phase.
+        trainable = {
+            name: tuple(p for p in network.parameters() if p.requires_grad)
+            for name, network in self.objective.networks.items()
+        }
+        object.__setattr__(self, "_trainable", trainable)
 
-        Chance is a function of the seed and ``number``: the global generator, which dropout uses, is set anew each
-        step. Returns the losses, detached.
+    @property
+    def batches_per_step(self) -> int:
+        """How many batches a step takes: as many as the phase that accumulates most."""
+        return max(phase.batches for phase in self.objective.phases)
+
+    def step(self, batches: Sequence[BatchT], number: int, progress: float) -> dict[str, Tensor]:
+        """Run the phases that are due at step ``number`` and return their losses, detached, by name.
+
+        Args:
+            batches: ``batches_per_step`` of them, on the device.
+            number: Steps done before this one.
+            progress: Place on the schedule, in [0, 1].
+
+        Chance is a function of the seed and ``number``: the global generator, which dropout uses, is set anew.
         """
         torch.manual_seed(derive_seed(self.seed, "dropout", number, self.ranks.rank))
-        reported: dict[str, torch.Tensor] = {}
+        reported: dict[str, Tensor] = {}
+        shared: dict[str, Tensor] = {}
         for phase in self.objective.phases:
             if number % phase.every == 0:
-                reported |= self._optimize_phase(batch, phase, number, rate_factor)
+                reported |= self._optimize_phase(
+                    batches[: phase.batches], phase, self._context(phase, number, progress, shared)
+                )
         return reported
 
-    def _optimize_phase(self, batch: BatchT, phase: Phase, number: int, rate_factor: float) -> dict[str, torch.Tensor]:
-        optimizer = self.optimizers[phase.name]
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * rate_factor
-        with self.execution.autocast():
-            losses = self.objective.losses(batch, phase, seeded_generator(self.seed, "loss", phase.name, number))
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(losses[phase.loss])
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self.ranks.average_gradients(parameters)
-        clip_gradients(parameters, self.clip)
+    def _context(self, phase: Phase, number: int, progress: float, shared: MutableMapping[str, Tensor]) -> StepContext:
+        return StepContext(
+            step=number, progress=progress, rng=seeded_generator(self.seed, "loss", phase.name, number), shared=shared,
+            rank=self.ranks.rank, world_size=self.ranks.world_size, gather=self.ranks.gather,
+        )  # fmt: skip
+
+    def _optimize_phase(self, batches: Sequence[BatchT], phase: Phase, context: StepContext) -> dict[str, Tensor]:
+        optimizer = self.optimizers[phase.optimizer_name]
+        optimizer.set_rate(context.progress)
+        optimizer.zero_grad()
+        collected: dict[str, list[Tensor]] = {}
+        with self._only_these(phase.networks):
+            for batch in batches:
+                with self.execution.autocast():
+                    losses = self.objective.losses(batch, phase, context)
+                loss = losses[phase.loss]
+                torch.autograd.backward(loss if len(batches) == 1 else loss / len(batches))
+                for name, value in losses.items():
+                    collected.setdefault(name, []).append(value.detach())
+        self.ranks.average_gradients(optimizer.parameters)
+        clip_gradients(optimizer.parameters, self.clip)
         optimizer.step()
-        return {name: loss.detach() for name, loss in losses.items()}
+        if isinstance(self.objective, ActsAfterPhase):
+            with torch.no_grad():
+                self.objective.after(phase, context)
+        return {
+            name: values[0] if len(values) == 1 else torch.stack(values).mean() for name, values in collected.items()
+        }
+
+    @contextmanager
+    def _only_these(self, names: Sequence[str]) -> Iterator[None]:
+        """No gradients for the networks that the phase does not correct."""
+        others = [p for name, parameters in self._trainable.items() if name not in names for p in parameters]
+        for parameter in others:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in others:
+                parameter.requires_grad_(True)
 
 
 def check_finite(loss: float, step: int, names: list[str], learning_rate: float) -> None:

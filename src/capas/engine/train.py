@@ -1,4 +1,4 @@
-"""The verbs ``train`` and ``resume``: from a folder to a run with a tested, carded model."""
+"""``capas train`` and ``capas resume``: from a dataset to a run with a tested model and its card."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -30,13 +30,22 @@ from capas.engine.recipe import PreparedDataset, ResolvedConfig, TestResult, Tra
 from capas.engine.recipes import recipe_for
 from capas.engine.results import build_card, write_predictions
 from capas.engine.run import Run, find_run, new_run, refuse_nonempty
+from capas.objectives.base import deployed_networks
 
 EventCallback = Callable[[Event], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingResult:
-    """What a finished training gives back."""
+    """The result of a finished training.
+
+    Attributes:
+        run: The folder of the run.
+        spec: The learning problem.
+        network: Name of the network.
+        test_result: Metrics on the test split.
+        seconds: Training time.
+    """
 
     run: Run
     spec: Spec
@@ -45,7 +54,7 @@ class TrainingResult:
     seconds: float
 
     def as_json(self) -> dict[str, object]:
-        """The form of ``capas train --json``."""
+        """Return the form of ``capas train --json``."""
         figures = self.test_result.as_json()
         return {
             "run": str(self.run.folder),
@@ -59,9 +68,14 @@ class TrainingResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingCallbacks:
-    """Who is told what: ``event`` for what happens in training, ``progress`` with (stage, done, total) before it,
-    ``resolved`` with the run, the settled configuration and how it will be computed; ``stage`` where there are several
-    trainings: what begins ("teacher", "answers" or "student"), the number of the training and how many there are.
+    """Callbacks of a training.
+
+    Attributes:
+        event: Called with every event of the training loop.
+        progress: Called with (stage, done, total) before and after training.
+        resolved: Called with the run, the resolved configuration and the execution settings before training starts.
+        stage: Where a run trains several networks, called with what begins ("teacher", "answers" or "student"), the
+            number of the training, and how many there are.
     """
 
     event: EventCallback = lambda event: None
@@ -72,8 +86,15 @@ class TrainingCallbacks:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PendingRun:
-    """A run that is about to be carried out; ``indices`` say where the record's examples are in ``source``.
-    ``execution`` is how it computed before it was interrupted, None when it has yet to be measured.
+    """A run that is about to be carried out.
+
+    Attributes:
+        run: Its folder.
+        resolved: The complete configuration.
+        record: The examples.
+        source: The opened data source.
+        indices: Index of each example of ``record`` in ``source``.
+        execution: The settings it was computed with before an interruption; None where they are yet to be chosen.
     """
 
     run: Run
@@ -87,7 +108,16 @@ class PendingRun:
 def train(
     config: Config, *, out: str | Path | None = None, watch: TrainingCallbacks | None = None
 ) -> TrainingResult | None:
-    """Train, test once, write the bundle. Returns None when the user stopped it; ``resume`` then goes on."""
+    """Train, test once and write the bundle.
+
+    Args:
+        config: The configuration; "auto" is resolved here.
+        out: The folder of the run, by default ``runs/DATE-TIME-NAME``.
+        watch: Callbacks.
+
+    Returns:
+        The result, or None where the user stopped training; ``resume`` then continues.
+    """
     with join_process_group() as ranks:
         watch = watch if watch and ranks.is_main else TrainingCallbacks()
         run = Run(
@@ -110,7 +140,7 @@ def train(
 
 
 def resume(where: str | Path, *, watch: TrainingCallbacks | None = None) -> TrainingResult | None:
-    """Go on with a run that was stopped or killed, exactly where it was. Raises CapasError on a finished one."""
+    """Continue a run that was stopped or killed, exactly where it was. Raises CapasError ``run_finished``."""
     run = find_run(where)
     with join_process_group() as ranks, _lock_run(run, ranks):
         watch = watch if watch and ranks.is_main else TrainingCallbacks()
@@ -120,7 +150,7 @@ def resume(where: str | Path, *, watch: TrainingCallbacks | None = None) -> Trai
 
 
 def _load_pending_run(run: Run) -> PendingRun:
-    """A run that was begun, as it is on disk."""
+    """A started run, as it is on disk."""
     config, record = load_unchanged_config(run), read_dataset_record(run)
     source, indices = find_examples(record, config.data)
     return PendingRun(
@@ -134,13 +164,12 @@ def _load_pending_run(run: Run) -> PendingRun:
 
 
 def _lock_run(run: Run, ranks: Ranks) -> AbstractContextManager[None]:
-    """The run's folder for this process alone; of several that train together, for the one that writes."""
+    """The run's folder locked for this process; with several ranks, for the main one."""
     return only_writer(run.folder) if ranks.is_main else nullcontext()
 
 
 def _learn(job: PendingRun, ranks: Ranks, watch: TrainingCallbacks) -> TrainingResult | None:
-    """Carry the run out; a student's after its teacher's, and after the teacher has answered. What is done already is
-    not done again."""
+    """Carry the run out: a student's after its teacher's and the pseudo-labelling. Finished parts are not repeated."""
     method = job.resolved.config.method
     if method.name != NOISY_STUDENT:
         return _run_training(job, ranks, watch)
@@ -158,7 +187,7 @@ def _learn(job: PendingRun, ranks: Ranks, watch: TrainingCallbacks) -> TrainingR
 
 
 def _train_teacher(job: PendingRun, ranks: Ranks, watch: TrainingCallbacks) -> bool:
-    """See to it that the teacher of this student is finished; False when the user stopped it."""
+    """Make sure that the teacher of this student is trained; False where the user stopped it."""
     teacher, trainings = job.run.teacher, job.resolved.config.method.iterations + 1
     if ranks.broadcast_flags(teacher.finished)[0]:
         return True
@@ -178,7 +207,7 @@ def _train_teacher(job: PendingRun, ranks: Ranks, watch: TrainingCallbacks) -> b
 
 
 def _pseudo_label(job: PendingRun, watch: TrainingCallbacks) -> None:
-    """Let the teacher answer for the unlabelled pictures, and write the student's record with what it learns from."""
+    """Pseudo-label the unlabelled images and write the student's record with those it is trained on."""
     run, config = job.run, job.resolved.config
     execution, source = read_execution(run.teacher), run.read_json(run.decision)["unlabelled"]
     labelled = job.source.images
@@ -220,6 +249,7 @@ def _run_training(job: PendingRun, ranks: Ranks, watch: TrainingCallbacks) -> Tr
             ranks=ranks,
             stop=stop,
             execution=job.execution,
+            samples=job.run.folder / "samples",
         )
         if ranks.is_main:
             save_execution(job.run, built.execution)
@@ -231,7 +261,7 @@ def _run_training(job: PendingRun, ranks: Ranks, watch: TrainingCallbacks) -> Tr
 def _test_and_bundle(
     job: PendingRun, built: BuiltRun[object], end: Finished, watch: TrainingCallbacks
 ) -> TrainingResult:
-    """The one reading of the test split, and the finished model."""
+    """The one evaluation on the test split, then card and bundle."""
     run, learnable = job.run, built.job
     watch.progress("test", 0, 1)
     learnable.calibrate(built.execution)
@@ -246,8 +276,8 @@ def _test_and_bundle(
 
 
 def bundle_network(job: TrainingJob[object]) -> nn.Module:
-    """What the bundle keeps: the objective's one network, or all of them by name."""
-    networks = job.objective.networks
+    """What the bundle keeps: the one network that is deployed, or all of them by name."""
+    networks = deployed_networks(job.objective)
     return next(iter(networks.values())) if len(networks) == 1 else nn.ModuleDict(networks)
 
 

@@ -6,7 +6,7 @@ import unicodedata
 def is_word_character(character: str) -> bool:
     """Whether a character is part of a word: a letter, a digit, or a mark above or below one.
 
-    >>> [of_word(c) for c in "aꝑ9.⁊ "], of_word("\\N{COMBINING TILDE}")
+    >>> [is_word_character(c) for c in "aꝑ9.⁊ "], is_word_character("\\N{COMBINING TILDE}")
     ([True, True, True, False, True, False], True)
     """
     return character.isalnum() or is_combining_mark(character) or character == "\N{TIRONIAN SIGN ET}"

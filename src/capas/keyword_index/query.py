@@ -73,7 +73,7 @@ class _Token:
 def parse_query(text: str) -> Query:
     """The tree of a query. Raises CapasError ``query_wrong`` with the place, counted from 1.
 
-    >>> parse('rey OR "juan de"')
+    >>> parse_query('rey OR "juan de"')
     Or(parts=(Term(text='rey', edits=0), Phrase(terms=(Term(text='juan', edits=0), Term(text='de', edits=0)))))
     """
     parser = _Parser(unicodedata.normalize("NFC", text))

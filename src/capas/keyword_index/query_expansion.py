@@ -28,8 +28,8 @@ def expand_term(store: SpotStore, term: Term, *, folds: bool) -> Iterator[str]:
 def wildcard_pattern(text: str, *, folds: bool) -> tuple[str, re.Pattern[str]]:
     """How all the words begin that ``text`` with * and ? means, and what their (folded) forms match.
 
-    >>> start, wanted = pattern("c*dad", folds=True)
-    >>> start, [bool(wanted.fullmatch(folded(word))) for word in ("ciudad", "caridad", "salidad")]
+    >>> start, wanted = wildcard_pattern("c*dad", folds=True)
+    >>> start, [bool(wanted.fullmatch(fold_spelling(word))) for word in ("ciudad", "caridad", "salidad")]
     ('', [True, True, False])
     """
     parts = re.split(r"([*?])", text)
@@ -58,7 +58,7 @@ def within_edit_distance(word: str, other: str, edits: int) -> bool:
     by the automaton of Wu & Manber, "Fast text searching allowing errors", CACM 1992: bit i of ``reached[d]`` says that
     the first i letters of ``word`` can be what was read, with d edits.
 
-    >>> within("cabeza", "cabesas", 2), within("cabeza", "cabesas", 1)
+    >>> within_edit_distance("cabeza", "cabesas", 2), within_edit_distance("cabeza", "cabesas", 1)
     (True, False)
     """
     if abs(len(word) - len(other)) > edits:

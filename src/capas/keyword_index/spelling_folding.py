@@ -33,9 +33,9 @@ _DOUBLE: Final = (re.compile(r"([cdfgkmnpqst])\1+"), re.compile(r"(?<![^nls])(r)
 def fold_spelling(word: str) -> str:
     """The common form of all spellings of a word.
 
-    >>> folded("Caveça") == folded("cabeza") == folded("CABEÇA"), folded("çiudad") == folded("ciudad")
+    >>> fold_spelling("Caveça") == fold_spelling("cabeza") == fold_spelling("CABEÇA"), fold_spelling("çiudad") == fold_spelling("ciudad")
     (True, True)
-    >>> folded("año") == folded("ano"), folded("perro") == folded("pero")
+    >>> fold_spelling("año") == fold_spelling("ano"), fold_spelling("perro") == fold_spelling("pero")
     (False, False)
     """
     composed = unicodedata.normalize("NFC", word).lower()
@@ -54,7 +54,7 @@ def fold_prefix(text: str) -> tuple[str, ...]:
     sound before e and i, ch before r, and q before ua and uo. (That h may follow p, t or r is not thought of.) Regular
     expressions.
 
-    >>> folded_start("uec"), folded_start("ca")
+    >>> fold_prefix("uec"), fold_prefix("ca")
     (('uec', 'ues(?=[ei])'), ('ca',))
     """
     plain, text = re.escape(fold_spelling(text)), text.lower()

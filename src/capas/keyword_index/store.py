@@ -149,7 +149,7 @@ def probability_to_byte(probability: float) -> int:
 def byte_to_probability(byte: int) -> float:
     """The probability that a byte stands for.
 
-    >>> [round(from_byte(byte), 4) for byte in (1, 96, 128, 255)]
+    >>> [round(byte_to_probability(byte), 4) for byte in (1, 96, 128, 255)]
     [0.0001, 0.0894, 0.5, 0.9999]
     """
     return 1 / (1 + math.exp(-(byte - 128) / _STEPS * _LARGEST))

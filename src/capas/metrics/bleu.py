@@ -1,14 +1,13 @@
-"""How close translations come to references: BLEU and chrF2, each with an interval by resampling sentences.
+"""Translation metrics BLEU and chrF2, each with a bootstrap interval over sentences.
 
 - BLEU: Papineni, Roukos, Ward & Zhu, ACL 2002, over the whole corpus:
   BP · exp(mean of ln p_n, n = 1..4), BP = exp(1 - r/c) where the translation is shorter (c < r).
 - chrF2: Popović, "chrF: character n-gram F-score for automatic MT evaluation", WMT 2015: n = 1..6 characters without
   white space, recall weighing twice as much as precision (β = 2).
 
-Both are the figures that sacrebleu 2 gives (Post, "A Call for Clarity in Reporting BLEU Scores", WMT 2018,
-arXiv:1804.08771) with one reference per sentence: its signatures case:mixed|eff:no|tok:13a|smooth:exp and
-case:mixed|eff:yes|nc:6|nw:0|space:no. Intervals: Koehn, "Statistical Significance Tests for Machine Translation
-Evaluation", EMNLP 2004.
+Both equal sacrebleu 2 (Post, "A Call for Clarity in Reporting BLEU Scores", WMT 2018, arXiv:1804.08771) with one
+reference per sentence: its signatures case:mixed|eff:no|tok:13a|smooth:exp and case:mixed|eff:yes|nc:6|nw:0|space:no.
+Intervals: Koehn, "Statistical Significance Tests for Machine Translation Evaluation", EMNLP 2004.
 """
 
 import math
@@ -33,32 +32,32 @@ _MARKS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TranslationScore:
-    """A figure in 0..100 over ``n`` sentences with its 95 % interval."""
+    """A metric in 0..100 over ``n`` sentences with its 95 % interval."""
 
     value: float
     n: int
     interval: tuple[float, float]
 
     def as_json(self) -> dict[str, object]:
-        """The form that every ``--json`` uses for what is no rate."""
+        """Return the fields that every ``--json`` uses for a metric that is no rate."""
         low, high = self.interval
         return {"value": round(self.value, 4), "n": self.n, "interval": [round(low, 4), round(high, 4)], "unit": ""}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TranslationMetrics:
-    """All figures of one set of translations."""
+    """The metrics of one set of translations."""
 
     bleu: TranslationScore
     chrf: TranslationScore
 
     def metrics_json(self) -> dict[str, object]:
-        """Both figures by name."""
+        """Return the metrics by name."""
         return {"bleu": self.bleu.as_json(), "chrf2": self.chrf.as_json()}
 
 
 def tokens_13a(line: str) -> list[str]:
-    """The tokens that mteval-v13a.pl, the scorer of WMT, would make.
+    """Tokenize as mteval-v13a.pl, the scorer of WMT, does.
 
     >>> tokens_13a("It cost $1,000.50, no?")
     ['It', 'cost', '$', '1,000.50', ',', 'no', '?']
@@ -73,7 +72,7 @@ def tokens_13a(line: str) -> list[str]:
 
 
 def bleu_counts(translation: str, reference: str) -> list[int]:
-    """Lengths of translation and reference, then for n = 1..4 how many n-grams match and how many there are."""
+    """Return the lengths of translation and reference, then for n = 1..4 the matching n-grams and all n-grams."""
     ours, theirs = tokens_13a(translation), tokens_13a(reference)
     counts = [len(ours), len(theirs)]
     for n in range(1, BLEU_MAX_ORDER + 1):
@@ -83,7 +82,7 @@ def bleu_counts(translation: str, reference: str) -> list[int]:
 
 
 def chrf_counts(translation: str, reference: str) -> list[int]:
-    """For n = 1..6 characters: how many n-grams the translation has, the reference has, and match."""
+    """Return for n = 1..6 characters the n-grams of the translation, of the reference, and the matching ones."""
     ours, theirs = "".join(translation.split()), "".join(reference.split())
     counts: list[int] = []
     for n in range(1, CHRF_MAX_ORDER + 1):
@@ -93,7 +92,7 @@ def chrf_counts(translation: str, reference: str) -> list[int]:
 
 
 def bleu_from_counts(counts: Sequence[int]) -> float:
-    """BLEU in 0..100 from ``bleu_counts`` added up over the sentences; a missing match counts 1/2, 1/4, … (exp)."""
+    """Return BLEU in 0..100 from summed ``bleu_counts``; a missing match counts 1/2, 1/4, … (exp smoothing)."""
     ours, theirs, *ngrams = counts
     matches, totals = ngrams[::2], ngrams[1::2]
     if not any(matches) or not all(totals):
@@ -108,7 +107,7 @@ def bleu_from_counts(counts: Sequence[int]) -> float:
 
 
 def chrf_from_counts(counts: Sequence[int]) -> float:
-    """chrF2 in 0..100 from ``chrf_counts`` added up; orders that one side lacks are left out."""
+    """Return chrF2 in 0..100 from summed ``chrf_counts``; orders that one side lacks are left out."""
     precisions: list[float] = []
     recalls: list[float] = []
     for ours, theirs, matched in zip(counts[::3], counts[1::3], counts[2::3], strict=True):
@@ -124,9 +123,10 @@ def chrf_from_counts(counts: Sequence[int]) -> float:
 def translation_metrics(
     translations: Sequence[str], references: Sequence[str], rng: torch.Generator, *, resamples: int = 1000
 ) -> TranslationMetrics:
-    """BLEU and chrF2 of ``translations``, with intervals over ``resamples`` draws of as many sentences.
+    """Return BLEU and chrF2 of ``translations``, with intervals over ``resamples`` bootstrap draws of sentences.
 
-    Raises ValueError where the two do not pair up, or are none.
+    Raises:
+        ValueError: The two differ in number, or are empty.
     """
     if not translations or len(translations) != len(references):
         raise ValueError(f"{len(translations)} translations, {len(references)} references; expected as many, not none")

@@ -1,4 +1,6 @@
-"""TODO docstring."""
+"""The mean of per-example values with a bootstrap interval: Efron, "Bootstrap Methods: Another Look at the Jackknife",
+1979.
+"""
 
 import torch
 from jaxtyping import Float
@@ -8,7 +10,7 @@ from capas.metrics.rate import Rate
 
 
 def mean_with_interval(values: Float[Tensor, " N"], *, seed: int = 0, draws: int = 1000) -> Rate:
-    """The mean over N ≥ 1 pictures with its 95 % interval, from drawing pictures again (Efron 1979)."""
+    """Return the mean of N ≥ 1 values with its 95 % percentile bootstrap interval."""
     if len(values) == 0:
         raise ValueError("no values; expected one or more")
     drawn = torch.randint(len(values), (draws, len(values)), generator=torch.Generator().manual_seed(seed))

@@ -1,17 +1,17 @@
-"""Whether stated probabilities come true, and one number that may mend them.
+"""Calibration of probabilities: expected calibration error with an interval, and temperature scaling.
 
 Temperature scaling: Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks", ICML 2017
-(arXiv:1706.04599): softmax(z / T), T > 0 the one that minimises the log loss of examples that were not learned from.
-It is convex in b = 1/T (gradient: mean of E_p[z] − z_y; curvature: mean of Var_p[z]), so Newton's steps find it. It is
-kept only where examples that it was *not* fitted on (five folds) clearly gain: the 95 % interval of the mean gain in
-log loss, over the same examples drawn again, lies above 0. Otherwise T = 1.
+(arXiv:1706.04599): softmax(z / T), T > 0 the one that minimises the log loss of held-out examples. It is convex in b =
+1/T (gradient: mean of E_p[z] − z_y; curvature: mean of Var_p[z]), so Newton's steps find it. It is kept only where
+examples that it was *not* fitted on (five folds) clearly gain: the 95 % bootstrap interval of the mean gain in log loss
+lies above 0. Otherwise T = 1.
 
 Calibration error: ``bins`` bins of equal count (Nguyen & O'Connor 2015), weighted mean gap between the stated
-probability and the share that came true. It is above 0 by chance alone; ``by_chance`` says how far (consistency
-resampling, Bröcker & Smith 2007): what a perfectly calibrated model with the same stated probabilities would stay
-below in 95 of 100 tests.
+probability and the observed share. It is above 0 by chance alone; ``by_chance`` says how far (consistency resampling,
+Bröcker & Smith 2007): what a perfectly calibrated model with the same stated probabilities would stay below in 95 of
+100 tests.
 
-Shapes: N examples, K classes or tags; statements are (N,): the top class's probability, or each tag's (N·K).
+Shapes: N examples, K classes or tags; confidences are (N,): the top class's probability, or each tag's (N·K).
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _MIN_EXAMPLES: Final = 50
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CalibrationMetric:
-    """A figure of ``n`` examples with its 95 % interval."""
+    """A metric of ``n`` examples with its 95 % interval."""
 
     value: float
     n: int
@@ -42,7 +42,14 @@ class CalibrationMetric:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReliabilityBin:
-    """One bin: probabilities from ``low`` to ``high``, ``stated`` on average, and how many came ``true``."""
+    """One bin of a reliability diagram.
+
+    Attributes:
+        low: Lower edge.
+        high: Upper edge.
+        confidence: Mean stated probability.
+        observed: Share of the outcomes that came true.
+    """
 
     low: float
     high: float
@@ -52,7 +59,13 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CalibrationError:
-    """The expected calibration error 0..1; ``by_chance``: below it lie 95 of 100 perfectly calibrated models."""
+    """The expected calibration error.
+
+    Attributes:
+        error: The error, 0..1.
+        by_chance: Value below which 95 of 100 perfectly calibrated models lie.
+        bins: Bins of the reliability diagram.
+    """
 
     error: CalibrationMetric
     by_chance: float
@@ -66,7 +79,16 @@ class CalibrationError:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TemperatureScaling:
-    """``temperature`` to use: ``fitted`` where that clearly gains, else 1. Log losses in nats, on held-out folds."""
+    """A fitted temperature and whether it helps.
+
+    Attributes:
+        temperature: The temperature to use: ``fitted`` if ``kept``, else 1.
+        fitted: The fitted temperature.
+        kept: Whether it clearly lowers the held-out log loss.
+        loss_before: Log loss without it, in nats, on held-out folds.
+        loss_after: Log loss with it.
+        gain: Their difference with its interval.
+    """
 
     temperature: float
     fitted: float
@@ -79,7 +101,7 @@ class TemperatureScaling:
 def top_class_confidences(
     probabilities: Float[Tensor, "N K"], targets: Int[Tensor, " N"]
 ) -> tuple[Float[Tensor, " N"], Bool[Tensor, " N"]]:
-    """The top class's probability, and whether it is the true class."""
+    """Return the top class's probability, and whether it is the true class."""
     stated, predicted = probabilities.max(1)
     return stated, predicted == targets
 
@@ -87,7 +109,7 @@ def top_class_confidences(
 def tag_confidences(
     probabilities: Float[Tensor, "N K"], tags: Bool[Tensor, "N K"]
 ) -> tuple[Float[Tensor, " M"], Bool[Tensor, " M"]]:
-    """Each tag's probability, and whether the example has it; M = N·K."""
+    """Return each tag's probability, and whether the example has it; M = N·K."""
     return probabilities.flatten(), tags.flatten()
 
 
@@ -99,9 +121,9 @@ def calibration_error(
     bins: int = BINS,
     draws: int = 500,
 ) -> CalibrationError:
-    """The error of N ≥ 1 statements with its interval and the bins.
+    """Return the calibration error of N ≥ 1 confidences with its interval and bins.
 
-    The interval is the basic bootstrap's, 2·value − quantiles, kept within 0..1: drawing again adds to the error what
+    The interval is the basic bootstrap's, 2·value − quantiles, kept within 0..1: resampling adds to the error what
     chance had added already, and this takes it off.
     """
     n = len(confidences)
@@ -142,7 +164,9 @@ def _reliability(p: Tensor, y: Tensor, bins: int) -> tuple[ReliabilityBin, ...]:
 
 
 def fit_temperature(logits: Float[Tensor, "N K"], targets: Tensor) -> float:
-    """The temperature of least log loss, 0.01..100; ``targets`` are class indices (N), or tags (N, K) of 0 and 1."""
+    """Return the temperature of least log loss, 0.01..100; ``targets`` are class indices (N), or tags (N, K) of 0 and
+    1.
+    """
     z = logits.double()
     b = torch.ones((), dtype=torch.float64)
     for _ in range(_STEPS):
@@ -166,7 +190,7 @@ def _derivatives(z: Tensor, targets: Tensor, b: Tensor) -> tuple[Tensor, Tensor]
 
 
 def per_example_log_loss(logits: Float[Tensor, "N K"], targets: Tensor) -> Float[Tensor, " N"]:
-    """The log loss of each example in nats; of tags the mean over them."""
+    """Return the log loss of each example in nats; of tags the mean over them."""
     if targets.ndim == 2:
         return F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype), reduction="none").mean(1)
     return F.cross_entropy(logits, targets, reduction="none")
@@ -175,7 +199,7 @@ def per_example_log_loss(logits: Float[Tensor, "N K"], targets: Tensor) -> Float
 def temperature_scaling(
     logits: Float[Tensor, "N K"], targets: Tensor, rng: torch.Generator, *, folds: int = 5, draws: int = 2000
 ) -> TemperatureScaling:
-    """The temperature fitted on N ≥ ``folds`` examples, and whether it is worth keeping (see above)."""
+    """Fit a temperature on N ≥ ``folds`` examples, and cross-validate whether it helps."""
     n, z = len(logits), logits.double()
     if n < folds:
         raise ValueError(f"{n} examples; expected {folds} or more")
@@ -195,7 +219,7 @@ def temperature_scaling(
 
 
 def temperature_if_better(logits: Float[Tensor, "N K"], targets: Tensor) -> float:
-    """What to divide the outputs by: the fitted temperature where it clearly gains, else, or with few examples, 1."""
+    """Return the fitted temperature where it clearly lowers the log loss; else, or with few examples, 1."""
     if len(logits) < _MIN_EXAMPLES:
         return 1.0
     return temperature_scaling(logits, targets, torch.Generator().manual_seed(0)).temperature

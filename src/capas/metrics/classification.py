@@ -1,4 +1,4 @@
-"""Figures with their count and 95 % interval, from predicted probabilities and true classes."""
+"""Classification metrics from predicted probabilities and target classes, with counts and 95 % intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from capas.metrics.rate import Rate, rate
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassMetrics:
-    """How one class fares: of its own examples, how many are found; of those called so, how many are."""
+    """Recall and precision of one class."""
 
     name: str
     recall: Rate
@@ -21,7 +21,7 @@ class ClassMetrics:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassificationMetrics:
-    """All figures of a classifier on one set of examples."""
+    """The metrics of a classifier on one set of examples."""
 
     accuracy: Rate
     top5: Rate | None
@@ -33,7 +33,7 @@ class ClassificationMetrics:
     confusion: tuple[tuple[int, ...], ...]
 
     def metrics_json(self) -> dict[str, object]:
-        """The figures of the whole set."""
+        """Return the metrics of the whole set."""
         figures: dict[str, object] = {"accuracy": self.accuracy.as_json()}
         if self.top5:
             figures["top5_accuracy"] = self.top5.as_json()
@@ -46,7 +46,7 @@ class ClassificationMetrics:
         return figures
 
     def per_class_json(self) -> dict[str, object]:
-        """Recall and precision by class."""
+        """Return recall and precision by class."""
         return {
             figures.name: {"recall": figures.recall.as_json(), "precision": figures.precision.as_json()}
             for figures in self.per_class
@@ -54,9 +54,10 @@ class ClassificationMetrics:
 
 
 def classification_metrics(probabilities: Tensor, targets: Tensor, classes: Sequence[str]) -> ClassificationMetrics:
-    """Figures of ``probabilities`` (N×K, rows sum to one) against ``targets`` (N, class indices in 0..K-1).
+    """Return the metrics of ``probabilities`` (N, K), rows summing to one, against class indices ``targets`` (N).
 
-    Raises ValueError when the shapes disagree or there is no example.
+    Raises:
+        ValueError: The shapes disagree or there is no example.
     """
     n, k = probabilities.shape
     if n == 0 or targets.shape != (n,) or k != len(classes):
@@ -90,13 +91,15 @@ def classification_metrics(probabilities: Tensor, targets: Tensor, classes: Sequ
 
 
 def top_k_hits(probabilities: Float[Tensor, "N K"], targets: Int[Tensor, " N"], k: int) -> int:
-    """How many of the true classes are among the ``k`` most probable."""
+    """Return how many of the targets are among the ``k`` most probable classes."""
     return int((probabilities.topk(k, dim=1).indices == targets[:, None]).any(1).sum())
 
 
 def expected_calibration_error(probabilities: Tensor, targets: Tensor, bins: int = 15) -> float:
-    """Expected calibration error of the top class, 0..1: over ``bins`` bins of equal count, the mean gap between the
-    stated probability and the share that was right, weighted by count (Nguyen & O'Connor 2015).
+    """Return the expected calibration error of the top class, 0..1.
+
+    Over ``bins`` bins of equal count, the mean gap between confidence and accuracy, weighted by count (Nguyen &
+    O'Connor 2015).
     """
     confidence, predicted = probabilities.double().max(1)
     order = confidence.argsort()

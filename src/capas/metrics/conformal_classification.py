@@ -1,14 +1,14 @@
-"""Sets of classes that hold the true one in a stated share of cases, however wrong the probabilities are.
+"""Conformal prediction sets: sets of classes that contain the true one with a stated probability.
 
-Split conformal prediction (Vovk, Gammerman & Shafer 2005). With scores s of n examples that were not learned from, the
-set of a new one is {k : s(x, k) ≤ q}, q the ⌈(n + 1)·level⌉-th smallest:
+Split conformal prediction (Vovk, Gammerman & Shafer 2005). With scores s of n calibration examples, the set of a new
+one is {k : s(x, k) ≤ q}, q the ⌈(n + 1)·level⌉-th smallest:
 
     LAC   s = 1 − p_k                                       Sadinle, Lei & Wasserman, JASA 2019 (arXiv:1609.00451)
     APS   s = Σ of p over more probable classes + u·p_k     Romano, Sesia & Candès, NeurIPS 2020 (arXiv:2006.02544)
 
-u is drawn evenly from 0..1. LAC's sets are the smallest on average, APS's cover easy and hard examples more
-evenly. With ``per_class`` each class has a q of its own, so that each is covered. The most probable class is always in
-the set: an empty answer helps nobody, and this can only raise the coverage.
+u is uniform in 0..1. LAC's sets are the smallest on average, APS's cover easy and hard examples more evenly. With
+``per_class`` each class has a q of its own, so that each is covered. The most probable class is always in the set: an
+empty set helps nobody, and this can only raise the coverage.
 
 Shapes: N examples, K classes.
 """
@@ -28,7 +28,15 @@ ConformalScore = Literal["lac", "aps"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PredictionSets:
-    """``quantiles`` (K): at most this score is in the set; ∞ where too few examples were given for the level."""
+    """Fitted conformal prediction sets.
+
+    Attributes:
+        method: Conformal score.
+        level: Coverage, 0..1.
+        quantiles: Largest score inside the set, by class, shape (K,); ∞ where there were too few examples for the
+            level.
+        n: Number of calibration examples.
+    """
 
     method: ConformalScore
     level: float
@@ -46,7 +54,7 @@ class PredictionSets:
         method: ConformalScore = "lac",
         per_class: bool = False,
     ) -> "PredictionSets":
-        """From examples that the network has not learned from."""
+        """Fit to calibration examples that the network was not trained on."""
         if not 0 < level < 1:
             raise ValueError(f"level is {level}; expected a share between 0 and 1")
         own = _scores(probabilities, method, rng).gather(1, targets[:, None])[:, 0]
@@ -56,7 +64,7 @@ class PredictionSets:
         return cls(method=method, level=level, quantiles=quantiles, n=len(targets))
 
     def sets(self, probabilities: Float[Tensor, "N K"], rng: torch.Generator) -> Bool[Tensor, "N K"]:
-        """Which classes are in each example's set."""
+        """Return which classes are in each example's set, booleans (N, K)."""
         members = _scores(probabilities, self.method, rng) <= self.quantiles
         return members.scatter(1, probabilities.argmax(1, keepdim=True), True)
 
@@ -79,7 +87,14 @@ def _scores(probabilities: Tensor, method: ConformalScore, rng: torch.Generator)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SetCoverage:
-    """How often the true class is in the set, the mean number of classes in it, and how often it is one alone."""
+    """The quality of prediction sets.
+
+    Attributes:
+        coverage: How often the true class is in the set.
+        mean_size: Mean number of classes in a set.
+        single: How often a set has one class.
+        per_class: Coverage by class.
+    """
 
     coverage: Rate
     mean_size: float
@@ -88,7 +103,7 @@ class SetCoverage:
 
 
 def set_coverage(sets: Bool[Tensor, "N K"], targets: Int[Tensor, " N"]) -> SetCoverage:
-    """The coverage of N ≥ 1 sets on examples that were not used to fit them."""
+    """Measure N ≥ 1 sets on examples that were not used to fit them."""
     if not len(sets):
         raise ValueError("no sets; expected one or more")
     held, sizes = sets.gather(1, targets[:, None])[:, 0], sets.sum(1)

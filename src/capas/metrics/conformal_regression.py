@@ -1,4 +1,11 @@
-"""TODO docstring."""
+"""Conformal prediction intervals of regression.
+
+Split conformal prediction: Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World", 2005; Lei, G'Sell,
+Rinaldo, Tibshirani & Wasserman, "Distribution-Free Predictive Inference for Regression", JASA 2018 (arXiv:1604.04173),
+Algorithm 2 (absolute residuals) and section 5.2 (divided by the difficulty σ(x)). With n calibration examples the
+interval is  ŷ ± q·σ(x),  q the ⌈(n + 1)(1 − α)⌉-th smallest of |y − ŷ| / σ(x): over draws of both sets it covers with
+probability ≥ 1 − α, whatever the network and the distribution, as long as examples are exchangeable.
+"""
 
 import math
 from dataclasses import dataclass
@@ -12,8 +19,14 @@ from capas.metrics.rate import Rate, rate
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SplitConformal:
-    """Prediction intervals that cover a share ``level`` of new examples; ``quantile`` in the user's unit, or, with
-    difficulties, times them. It is ∞ where too few examples were given for this level."""
+    """Fitted prediction intervals.
+
+    Attributes:
+        level: Coverage 1 − α, 0..1.
+        quantile: Half-width in the user's unit, or as a multiple of the difficulty; ∞ where there were too few
+            examples.
+        n: Number of calibration examples.
+    """
 
     level: float
     quantile: float
@@ -28,7 +41,11 @@ class SplitConformal:
         level: float = 0.9,
         difficulty: Float[Tensor, " N"] | None = None,
     ) -> "SplitConformal":
-        """From examples that the network has not learned from; ``difficulty``: an expected error > 0 for each."""
+        """Fit to calibration examples; ``difficulty`` is an expected error > 0 for each.
+
+        Raises:
+            ValueError: ``level`` is not between 0 and 1, or a difficulty is not above 0.
+        """
         if not 0 < level < 1:
             raise ValueError(f"level is {level}; expected a share between 0 and 1")
         if difficulty is not None and not bool((difficulty > 0).all()):
@@ -44,11 +61,11 @@ class SplitConformal:
     def interval(
         self, predicted: Float[Tensor, " N"], difficulty: Float[Tensor, " N"] | None = None
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
-        """Lower and upper ends (N each) in the user's unit."""
+        """Return the lower and upper ends (N each) in the user's unit."""
         half = self.quantile * (torch.ones_like(predicted) if difficulty is None else difficulty)
         return predicted - half, predicted + half
 
 
 def interval_coverage(low: Float[Tensor, " N"], high: Float[Tensor, " N"], targets: Float[Tensor, " N"]) -> Rate:
-    """The share of targets that lie in their interval, ends included."""
+    """Return the share of targets that lie in their interval, ends included."""
     return rate(int(((low <= targets) & (targets <= high)).sum()), len(targets))

@@ -1,11 +1,11 @@
-"""Errors of transcripts: character and word error rates (CER, WER) with what they are made of.
+"""Character and word error rates (CER, WER) with their substitutions, deletions and insertions.
 
     rate = (substitutions + deletions + insertions) / length of the reference          (over all lines together)
 
-counted on a shortest way from reference to reading (Levenshtein 1966; Wagner & Fischer 1974). Which of several shortest
-ways is taken is a convention; ours splits the errors as jiwer (rapidfuzz) does: a deletion where that is on a shortest
-way, an insertion where no substitution is, else the diagonal. The interval is a percentile bootstrap over
-lines, since errors within a line are not independent.
+counted on a shortest alignment of reference and hypothesis (Levenshtein 1966; Wagner & Fischer 1974). Which of several
+shortest alignments is taken is a convention; ours splits the errors as jiwer (rapidfuzz) does: a deletion where that is
+on a shortest alignment, an insertion where no substitution is, else the diagonal. The interval is a percentile
+bootstrap over lines, since errors within a line are not independent.
 
 Text is compared as it is, code point by code point: normalise (NFC) before, if that is wanted. Words are what
 whitespace separates.
@@ -21,7 +21,8 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Edits:
-    """How a reading differs from its reference of ``length`` items; ``hits`` + substitutions + deletions = length."""
+    """Edit operations between a reference and a hypothesis; hits + substitutions + deletions is the reference's length.
+    """
 
     hits: int
     substitutions: int
@@ -49,9 +50,13 @@ class Edits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ErrorRate:
-    """Errors per item of the reference: 0 is perfect, more than 1 is possible. ``lines`` were counted.
+    """An error rate.
 
-    Where all references are empty, ``value`` is the number of insertions.
+    Attributes:
+        value: Errors per item of the reference; may exceed 1. The number of insertions where all references are empty.
+        lines: Number of lines.
+        interval: 95 % bootstrap interval.
+        edits: Edit operations over all lines.
     """
 
     value: float
@@ -60,7 +65,7 @@ class ErrorRate:
     edits: Edits
 
     def as_json(self) -> dict[str, object]:
-        """The form that every ``--json`` uses for a rate, with the counts; ``n`` counts items of the reference."""
+        """Return the fields of a rate with its counts; the sample size is the number of reference items."""
         low, high = self.interval
         counts = {
             "substitutions": self.edits.substitutions,
@@ -77,9 +82,9 @@ class ErrorRate:
 
 
 def count_edits(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> Edits:
-    """The edits on a shortest way from ``reference`` to ``hypothesis``, in O(len · len) time.
+    """Return the edits of a shortest alignment of ``reference`` and ``hypothesis``.
 
-    >>> edits("kitten", "sitting")
+    >>> count_edits("kitten", "sitting")
     Edits(hits=4, substitutions=2, deletions=0, insertions=1)
     """
     same = _common_prefix(reference, hypothesis)
@@ -91,12 +96,12 @@ def count_edits(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -
 
 
 def character_error_rate(references: Sequence[str], hypotheses: Sequence[str], *, seed: int = 0) -> ErrorRate:
-    """CER over all lines. Raises ValueError on no lines or differing numbers of them."""
+    """Return the CER over all lines. Raises ValueError on no lines or differing numbers of them."""
     return error_rate(references, hypotheses, seed=seed)
 
 
 def word_error_rate(references: Sequence[str], hypotheses: Sequence[str], *, seed: int = 0) -> ErrorRate:
-    """WER over all lines, words being what whitespace separates. Raises as ``character_error_rate``."""
+    """Return the WER over all lines, words separated by whitespace. Raises as ``character_error_rate``."""
     return error_rate([line.split() for line in references], [line.split() for line in hypotheses], seed=seed)
 
 
@@ -107,9 +112,10 @@ def error_rate(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> ErrorRate:
-    """The error rate over all lines with its 95 % interval (percentile bootstrap by line).
+    """Return the error rate over all lines with its 95 % interval (percentile bootstrap by line).
 
-    Raises ValueError on no lines or differing numbers of them.
+    Raises:
+        ValueError: There are no lines, or differing numbers of them.
     """
     if not references or len(references) != len(hypotheses):
         raise ValueError(

@@ -1,10 +1,8 @@
-"""Labels of tokens: how entities are written as labels (IOB1, IOB2, BIOES), and how well they are found. BILOU is read
-too: its L and U are the E and S of BIOES.
+"""Entity-level precision, recall and F1 of token classification.
 
-An entity counts as found when its ends and its type are right (Tjong Kim Sang 2002, "Introduction to the CoNLL-2002
-Shared Task"). Ill-formed sequences are read as conlleval and seqeval read them: an I- (or E-) that continues nothing
-begins an entity, a change of type ends one. The interval is a percentile bootstrap over sentences, since entities of
-one sentence are not independent (Efron & Tibshirani 1993, Chapter 13).
+An entity is correct when its boundaries and its type are (Tjong Kim Sang 2002, "Introduction to the CoNLL-2002 Shared
+Task"); labels are read by ``capas.decoding.label_schemes``. The interval is a percentile bootstrap over sentences,
+since entities of one sentence are not independent (Efron & Tibshirani 1993, Chapter 13).
 """
 
 from collections import Counter
@@ -24,21 +22,21 @@ BOOTSTRAP_RESAMPLES = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class F1Estimate:
-    """A figure in 0..1 with its 95 % bootstrap interval, from ``n`` sentences."""
+    """F1 in 0..1 with its 95 % bootstrap interval, from ``n`` sentences."""
 
     value: float
     n: int
     interval: tuple[float, float]
 
     def as_json(self) -> dict[str, object]:
-        """The form that every ``--json`` uses."""
+        """Return the fields that every ``--json`` uses."""
         low, high = self.interval
         return {"value": round(self.value, 6), "n": self.n, "interval": [round(low, 6), round(high, 6)]}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EntityMetrics:
-    """``recall``: share of the entities that are found; ``precision``: share of what is found that is right."""
+    """Precision, recall and F1 of entities."""
 
     precision: Rate
     recall: Rate
@@ -47,7 +45,14 @@ class EntityMetrics:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenLabelMetrics:
-    """All figures of a labeller on one set of sentences; ``f1`` is the micro-average over all entities."""
+    """The metrics of token labels on one set of sentences.
+
+    Attributes:
+        overall: Metrics over all entities.
+        f1: Micro-averaged F1 with its interval.
+        per_kind: Metrics by entity type.
+        token_accuracy: Share of tokens whose label is correct.
+    """
 
     overall: EntityMetrics
     f1: F1Estimate
@@ -62,9 +67,10 @@ def token_label_metrics(
     seed: int = 0,
     resamples: int = BOOTSTRAP_RESAMPLES,
 ) -> TokenLabelMetrics:
-    """Figures of ``predicted`` labels against ``targets``, sentence by sentence.
+    """Return the metrics of ``predicted`` labels against ``targets``, sentence by sentence.
 
-    Raises ValueError when there is no sentence, or sentences differ in number or length.
+    Raises:
+        ValueError: There is no sentence, or sentences differ in number or length.
     """
     if not targets or len(targets) != len(predicted) or any(map(_differ, targets, predicted)):
         raise ValueError(
@@ -92,7 +98,7 @@ def token_label_metrics(
 
 
 def bootstrap_f1(counts_N3: Tensor, *, seed: int, resamples: int = BOOTSTRAP_RESAMPLES) -> tuple[float, float]:
-    """95 % interval of F1 from per-sentence counts (N, 3): right, true and called entities."""
+    """Return the 95 % interval of F1 from per-sentence counts (N, 3): correct, target and predicted entities."""
     rng = torch.Generator().manual_seed(seed)
     drawn = torch.randint(len(counts_N3), (resamples, len(counts_N3)), generator=rng)
     right, true, called = torch.stack([counts_N3[rows].sum(0) for rows in drawn]).double().unbind(1)
@@ -102,7 +108,7 @@ def bootstrap_f1(counts_N3: Tensor, *, seed: int, resamples: int = BOOTSTRAP_RES
 
 
 def label_error_rate(targets: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Rate:
-    """The share of frames (or tokens) whose label is wrong. Raises ValueError on differing lengths."""
+    """Return the share of frames (or tokens) whose label is wrong. Raises ValueError on differing lengths."""
     if len(targets) != len(predicted) or any(map(_differ, targets, predicted)):
         raise ValueError("truth and prediction differ in number or lengths")
     wrong = sum(

@@ -1,12 +1,13 @@
-"""A class for every frame of a sound: cross-entropy over the frames that there are, and how much of the time is right.
+"""Metrics of frame classification: frame error rate, detection errors, F1 over frames and over events.
 
-``label_error_rate`` is the share of the frames that get another class than theirs. Where there are two classes, the first
-being that nothing is there (speech, or none), what is missed and what is falsely said are divided by the time that it
-is there, as in NIST's evaluations and Bredin, "pyannote.metrics", Interspeech 2017; their sum, the detection error
-rate, can exceed 1. F1 of a class is over frames; the macro average is over the classes that are there.
+The frame error rate is the share of frames with a wrong class. Where there are two classes, the first being that
+nothing is there (speech, or none), missed and false alarm time are divided by the target time, as in NIST's evaluations
+and Bredin, "pyannote.metrics", Interspeech 2017; their sum, the detection error rate, can exceed 1. F1 of a class is
+over frames; the macro average is over the classes that occur.
 
-The intervals come from drawing whole recordings again (Efron 1979): frames of one recording are no independent cases.
-Shapes: B pieces, T frames, K classes, N recordings, R draws.
+The intervals are bootstrapped over recordings (Efron 1979): frames of one recording are not independent.
+
+Shapes: T frames, K classes, N recordings, R draws.
 """
 
 from collections.abc import Sequence
@@ -25,8 +26,9 @@ BOOTSTRAP_RESAMPLES: Final = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FrameMetrics:
-    """All figures over some recordings; ``detection`` holds missed, false alarm and detection error rate, in this
-    order, where there are two classes."""
+    """The metrics over some recordings; ``detection`` holds missed, false alarm and detection error rate for two
+    classes.
+    """
 
     frame_error: Rate
     macro_f1: Rate
@@ -38,7 +40,7 @@ class FrameMetrics:
     f1: tuple[float, ...]
 
     def metrics_json(self) -> dict[str, object]:
-        """The figures of the whole, the headline first."""
+        """Return the metrics of the whole set, the headline first."""
         found: dict[str, object] = {"frame_error": self.frame_error.as_json()}
         if self.detection is not None:
             for name, figure in zip(("missed", "false_alarm", "detection_error"), self.detection, strict=True):
@@ -46,7 +48,7 @@ class FrameMetrics:
         return {**found, "macro_f1": self.macro_f1.as_json(), "event_f1": self.event_f1.as_json()}
 
     def per_class_json(self) -> dict[str, object]:
-        """Recall, precision and F1 over the frames of each class."""
+        """Return recall, precision and F1 over the frames of each class."""
         return {
             name: {"recall": recall.as_json(), "precision": precision.as_json(), "f1": round(f1, 6)}
             for name, recall, precision, f1 in zip(self.classes, self.recall, self.precision, self.f1, strict=True)
@@ -54,7 +56,7 @@ class FrameMetrics:
 
 
 def frame_confusion(predicted: Int[Tensor, " T"], targets: Int[Tensor, " T"], num_classes: int) -> Int[Tensor, "K K"]:
-    """How many frames of class i (row) were called j (column)."""
+    """Return the confusion matrix of one recording: target class (row), predicted class (column)."""
     if targets.shape != predicted.shape:
         raise ValueError(f"{len(targets)} and {len(predicted)} frames; expected as many")
     return torch.bincount(targets * num_classes + predicted, minlength=num_classes**2).view(num_classes, num_classes)
@@ -64,9 +66,10 @@ def frame_metrics(
     confusions: Int[Tensor, "N K K"], events: Sequence[EventCounts], classes: Sequence[str], *, seed: int = 0,
     draws: int = BOOTSTRAP_RESAMPLES,
 ) -> FrameMetrics:  # fmt: skip
-    """Figures of N recordings, from their confusions and how many of their segments were found.
+    """Return the metrics of N recordings, from their confusion matrices and event counts.
 
-    Raises ValueError where there is no recording, or numbers differ.
+    Raises:
+        ValueError: There is no recording, or numbers differ.
     """
     n, k, _ = confusions.shape
     if not n or n != len(events) or k != len(classes):

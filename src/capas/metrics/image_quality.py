@@ -1,4 +1,4 @@
-"""How near a picture is to the one it should be: PSNR and SSIM, picture by picture.
+"""Image quality against a reference: PSNR and SSIM, per image.
 
 SSIM: Wang, Bovik, Sheikh & Simoncelli, "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE
 TIP 2004, equation 13 with K₁ = 0.01, K₂ = 0.03 and an 11×11 Gaussian window of standard deviation 1.5: what
@@ -18,7 +18,7 @@ SSIM_SIGMA = 1.5
 def psnr(
     predictions: Float[Tensor, "B C H W"], targets: Float[Tensor, "B C H W"], *, peak: float = 1.0
 ) -> Float[Tensor, " B"]:
-    """10 · log₁₀(peak² / mean squared error) in dB, per picture; ∞ where they are equal."""
+    """Return 10 · log₁₀(peak² / mean squared error) in dB, per image; ∞ where they are equal."""
     error = (predictions - targets).square().mean(dim=(1, 2, 3))
     return 10 * (peak**2 / error).log10()
 
@@ -26,9 +26,12 @@ def psnr(
 def ssim(
     predictions: Float[Tensor, "B C H W"], targets: Float[Tensor, "B C H W"], *, peak: float = 1.0
 ) -> Float[Tensor, " B"]:
-    """Structural similarity per picture, −1..1, 1 where they are equal; sides of 11 pixels or more.
+    """Return the structural similarity per image, −1..1, 1 where they are equal; sides of 11 pixels or more.
 
-    ``peak``: the range of the values, 1 or 255. Raises ValueError on smaller pictures.
+    ``peak``: the range of the values, 1 or 255.
+
+    Raises:
+        ValueError: The images are smaller.
     """
     if min(predictions.shape[2:]) < SSIM_WINDOW:
         raise ValueError(f"pictures are {tuple(predictions.shape[2:])}; expected {SSIM_WINDOW} pixels or more a side")

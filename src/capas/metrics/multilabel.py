@@ -1,9 +1,9 @@
-"""How well tags are told: precision, recall and F1 over all decisions (micro), averaged over tags (macro), and per tag.
+"""Multi-label metrics: precision, recall and F1, micro- and macro-averaged and per tag.
 
-The figures are scikit-learn's (``precision_recall_fscore_support`` with ``zero_division=0``, ``accuracy_score``): a tag
-that is nowhere present nor called counts as 0 in the macro average. 95 % intervals come from drawing as many examples
-again and again (Efron 1979), those of single counts from Wilson's formula. In a draw that shows nothing of a tag, the
-tag keeps its figure; as 0 it would pull the macro average of many rare tags below the value itself.
+They equal scikit-learn's (``precision_recall_fscore_support`` with ``zero_division=0``, ``accuracy_score``): a tag that
+is nowhere present nor predicted counts as 0 in the macro average. 95 % intervals are bootstrapped over examples (Efron
+1979), those of single counts are Wilson's. In a draw that shows nothing of a tag, the tag keeps its value; as 0 it
+would pull the macro average of many rare tags below the value itself.
 
 Shapes: N examples, K tags, R draws.
 """
@@ -20,20 +20,20 @@ from capas.metrics.rate import Rate, rate
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AveragedMetrics:
-    """Precision, recall and F1 of several tags together, in 0..1."""
+    """Precision, recall and F1 averaged over tags, in 0..1."""
 
     precision: Rate
     recall: Rate
     f1: Rate
 
     def as_json(self) -> dict[str, object]:
-        """All three by name."""
+        """Return all three by name."""
         return {"precision": self.precision.as_json(), "recall": self.recall.as_json(), "f1": self.f1.as_json()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TagMetrics:
-    """One tag: of its examples, how many are found; of those called so, how many are; both together."""
+    """Recall, precision and F1 of one tag."""
 
     name: str
     recall: Rate
@@ -43,7 +43,7 @@ class TagMetrics:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MultilabelMetrics:
-    """All figures of a tagger on one set of examples; ``subset_accuracy``: all tags of an example right."""
+    """The metrics of a tagger on one set of examples; ``subset_accuracy`` is the share with all tags correct."""
 
     micro: AveragedMetrics
     macro: AveragedMetrics
@@ -51,7 +51,7 @@ class MultilabelMetrics:
     per_tag: tuple[TagMetrics, ...]
 
     def metrics_json(self) -> dict[str, object]:
-        """The figures of the whole set."""
+        """Return the metrics of the whole set."""
         return {
             "micro": self.micro.as_json(),
             "macro": self.macro.as_json(),
@@ -59,7 +59,7 @@ class MultilabelMetrics:
         }
 
     def per_tag_json(self) -> dict[str, object]:
-        """The figures of each tag by name."""
+        """Return the metrics of each tag by name."""
         return {
             tag.name: {"recall": tag.recall.as_json(), "precision": tag.precision.as_json(), "f1": tag.f1.as_json()}
             for tag in self.per_tag
@@ -74,7 +74,11 @@ def multilabel_metrics(
     *,
     resamples: int = 1000,
 ) -> MultilabelMetrics:
-    """The figures of ``predicted`` against the true ``tags``; raises ValueError where there are none, or other names."""
+    """Return the metrics of ``predicted`` against the target ``tags``.
+
+    Raises:
+        ValueError: There are no examples, or the names do not fit.
+    """
     if not len(tags) or len(names) != tags.shape[1]:
         raise ValueError(
             f"{len(tags)} examples, {len(names)} names; expected one name for each of {tags.shape[1]} tags"

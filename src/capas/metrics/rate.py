@@ -1,4 +1,6 @@
-"""TODO docstring."""
+"""A rate with Wilson's score interval: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
+1927.
+"""
 
 import math
 from dataclasses import dataclass
@@ -15,13 +17,13 @@ class Rate:
     interval: tuple[float, float]
 
     def as_json(self) -> dict[str, object]:
-        """The form that every ``--json`` uses for a rate."""
+        """Return the fields that every ``--json`` uses for a rate."""
         low, high = self.interval
         return {"value": round(self.value, 6), "n": self.n, "interval": [round(low, 6), round(high, 6)]}
 
 
 def rate(successes: int, n: int) -> Rate:
-    """``successes`` of ``n`` with Wilson's score interval (Wilson 1927): within 0..1, and honest for small n.
+    """Return ``successes`` of ``n`` with Wilson's score interval: within 0..1, and accurate for small n.
 
     >>> [round(end, 4) for end in rate(985, 1000).interval]
     [0.9754, 0.9909]

@@ -1,11 +1,4 @@
-"""A number per example: losses on the standardised target, figures with intervals, honest prediction intervals.
-
-Split conformal prediction: Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World", 2005; Lei, G'Sell,
-Rinaldo, Tibshirani & Wasserman, "Distribution-Free Predictive Inference for Regression", JASA 2018 (arXiv:1604.04173),
-Algorithm 2 (absolute residuals) and section 5.2 (divided by the difficulty σ(x)). With n examples that were not learned
-from, the interval is  ŷ ± q·σ(x),  q the ⌈(n + 1)(1 − α)⌉-th smallest of |y − ŷ| / σ(x): over draws of both sets it
-covers with probability ≥ 1 − α, whatever the network and the distribution, as long as examples are exchangeable.
-"""
+"""Regression metrics with 95 % bootstrap intervals: MAE, RMSE and R²."""
 
 import math
 from dataclasses import dataclass
@@ -17,36 +10,41 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricWithInterval:
-    """A figure of ``n`` examples with its 95 % interval; unlike a rate it may leave 0..1."""
+    """A metric of ``n`` examples with its 95 % interval; unlike a rate it may leave 0..1."""
 
     value: float
     n: int
     interval: tuple[float, float]
 
     def as_json(self) -> dict[str, object]:
-        """The form that every ``--json`` uses."""
+        """Return the fields that every ``--json`` uses."""
         low, high = self.interval
         return {"value": round(self.value, 6), "n": self.n, "interval": [round(low, 6), round(high, 6)]}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegressionMetrics:
-    """Mean absolute and root mean squared error in the user's unit, and the share R² of the variance explained (below
-    0: worse than always answering the mean of these examples)."""
+    """The metrics of a regressor.
+
+    Attributes:
+        mae: Mean absolute error in the user's unit.
+        rmse: Root mean squared error in the user's unit.
+        r2: Share of the variance explained; below 0 where the mean of these examples is better.
+    """
 
     mae: MetricWithInterval
     rmse: MetricWithInterval
     r2: MetricWithInterval
 
     def metrics_json(self) -> dict[str, object]:
-        """The figures of the whole set."""
+        """Return the metrics of the whole set."""
         return {"mae": self.mae.as_json(), "rmse": self.rmse.as_json(), "r2": self.r2.as_json()}
 
 
 def regression_metrics(
     predicted: Float[Tensor, " N"], targets: Float[Tensor, " N"], *, seed: int = 0, draws: int = 1000
 ) -> RegressionMetrics:
-    """Figures of N ≥ 2 predictions, both in the user's unit; intervals by drawing examples ``draws`` times."""
+    """Return the metrics of N ≥ 2 predictions in the user's unit; intervals from ``draws`` bootstrap draws."""
     n = len(targets)
     if n < 2:
         raise ValueError(f"{n} examples; expected 2 or more")

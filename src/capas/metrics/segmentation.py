@@ -1,8 +1,8 @@
-"""A class for every pixel: cross-entropy that leaves out what nobody labelled, and how well the areas are met.
+"""Segmentation metrics: intersection over union (IoU), its mean, and pixel accuracy.
 
-Intersection over union of a class: pixels that are of it and called so, by pixels that are of it or called so, over all
-pictures together (Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2010, section 4.2). The
-intervals come from drawing whole pictures again (Efron 1979): pixels of one picture are no independent cases.
+IoU of a class: pixels that are of it and predicted so, by pixels that are of it or predicted so, over all images
+together (Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2010, section 4.2). The intervals are
+bootstrapped over images (Efron 1979): pixels of one image are not independent.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,14 @@ IGNORE_INDEX = 255
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentationMetrics:
-    """All figures on one set of pictures; ``n`` of each is the number of pictures.
+    """The metrics on one set of images; ``n`` of each is the number of images.
 
-    ``iou`` by class is None where no pixel is of this class or called so, and the mean leaves it out; ``recall``, where
-    none is of it, and ``precision``, where none is called so.
+    Attributes:
+        mean_iou: Mean of the IoU of the classes that have one.
+        pixel_accuracy: Share of labelled pixels with the correct class.
+        iou: IoU by class name; None where no pixel is of this class or predicted so.
+        recall: Recall by class; None where no pixel is of it.
+        precision: Precision by class; None where no pixel is predicted so.
     """
 
     mean_iou: Rate
@@ -32,12 +36,11 @@ class SegmentationMetrics:
     precision: tuple[Rate | None, ...]
 
     def metrics_json(self) -> dict[str, object]:
-        """The figures of the whole set."""
+        """Return the metrics of the whole set."""
         return {"mean_iou": self.mean_iou.as_json(), "pixel_accuracy": self.pixel_accuracy.as_json()}
 
     def per_class_json(self) -> dict[str, object]:
-        """Of every class that occurs: the share of its pixels that is found, of those called so the share that is of
-        it (0 where none is), and intersection over union."""
+        """Return recall, precision (0 where nothing is predicted) and IoU of every class that occurs."""
         none = Rate(value=0.0, n=self.mean_iou.n, interval=(0.0, 1.0))
         return {
             name: {
@@ -57,9 +60,13 @@ def pixel_confusions(
     *,
     ignore_index: int = IGNORE_INDEX,
 ) -> Int[Tensor, "N K K"]:
-    """For each picture, how many pixels of class i (row) were called j (column); void pixels are left out.
+    """Return the confusion matrix of each image: target class (row), predicted class (column); void pixels are left
+    out.
 
-    Pictures of other sizes are counted apart and joined with ``torch.cat``. Raises ValueError on other classes.
+    Images of other sizes are counted apart and joined with ``torch.cat``.
+
+    Raises:
+        ValueError: A class is not in 0..K-1.
     """
     known = masks != ignore_index
     kept = masks[known].long()
@@ -75,7 +82,7 @@ def pixel_confusions(
 def segmentation_metrics(
     confusions: Int[Tensor, "N K K"], classes: Sequence[str], *, seed: int = 0, draws: int = 1000
 ) -> SegmentationMetrics:
-    """Figures from ``pixel_confusions`` of N ≥ 1 pictures, with 95 % intervals by drawing pictures ``draws`` times."""
+    """Return the metrics from ``pixel_confusions`` of N ≥ 1 images; intervals from ``draws`` bootstrap draws."""
     n, k, _ = confusions.shape
     if n == 0 or k != len(classes) or not confusions.any():
         raise ValueError(f"{n} pictures, {k} classes against {len(classes)} names; expected known pixels")

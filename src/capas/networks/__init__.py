@@ -1,1 +1,1 @@
-"""One paper, one file: plain modules that know no task, file or device; ``catalog`` is their table."""
+"""Networks, one paper per file: plain modules that know no task, file or device; ``catalog`` is their table."""

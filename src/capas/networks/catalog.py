@@ -1,4 +1,6 @@
-"""The networks by name: a literal table, and how to build one. Reading it does not import torch."""
+"""The catalogue of networks: a literal table, and the function that builds one by name. Reading it does not import
+torch.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkEntry:
-    """One network: what it is, where it is built, and its default setting.
+    """An image classifier of the catalogue.
 
-    ``factory`` is a function of ``module`` called as ``(*, in_channels, num_classes, image_size, width)``.
-    ``parameters`` counts the trainable ones with ``channels``, ``classes``, ``image_size`` (pixels a side)
-    and ``width``; None where that depends on more. ``head`` is the dotted name of the last layer, which
-    transfer learning replaces. ``width`` is the default of the width dial, None where there is no such dial.
+    Attributes:
+        name: Name in configurations.
+        module: Module that holds the factory.
+        factory: A function called as ``(*, in_channels, num_classes, image_size, width)``.
+        paper: Citation.
+        year: Year of publication.
+        parameters: Trainable parameters with ``channels``, ``classes``, ``image_size`` and ``width``; None where that
+            depends on more.
+        channels: Input channels of the published network.
+        classes: Its classes.
+        image_size: Its input size, pixels a side.
+        minimum_size: Smallest input size, pixels a side.
+        head: Dotted name of the last layer, which transfer learning replaces.
+        note: What it is for.
+        width: Default width; None where there is no such dial.
     """
 
     name: str
@@ -137,7 +150,16 @@ NETWORKS: tuple[NetworkEntry, ...] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OtherEntry:
-    """A network for something else than one class per picture: what it takes, what it is for, where it is from."""
+    """A network of the catalogue for another problem than image classification.
+
+    Attributes:
+        name: Name in configurations.
+        module: Module that holds it.
+        paper: Citation.
+        year: Year of publication.
+        medium: Medium of its inputs.
+        note: What it is for.
+    """
 
     name: str
     module: str
@@ -235,15 +257,15 @@ OTHER_NETWORKS: tuple[OtherEntry, ...] = (
 
 
 def find_other_entry(name: str) -> OtherEntry:
-    """The row of ``OTHER_NETWORKS`` for ``name``. Raises KeyError where there is none: that is our mistake."""
+    """Return the entry of ``OTHER_NETWORKS`` for ``name``. Raises KeyError where there is none: that is our mistake."""
     rows = {row.name: row for row in OTHER_NETWORKS}
     return rows[name]
 
 
 def find_entry(name: str) -> NetworkEntry:
-    """The table's row for ``name``. Raises CapasError, with the nearest valid name, where there is none.
+    """Return the entry of ``NETWORKS`` for ``name``. Raises CapasError ``network_unknown`` with the nearest valid name.
 
-    >>> entry("resnet-18").parameters
+    >>> find_entry("resnet-18").parameters
     11689512
     """
     for row in NETWORKS:
@@ -257,9 +279,17 @@ def find_entry(name: str) -> NetworkEntry:
 def create_network(
     name: str, *, in_channels: int, num_classes: int, image_size: int, width: int | None = None
 ) -> nn.Module:
-    """The network ``name`` with fresh weights, for square pictures of ``image_size`` pixels a side.
+    """Build the network ``name`` with fresh weights, for square images.
 
-    Raises CapasError on an unknown name, on pictures too small for it, and on a width that it does not have.
+    Args:
+        name: Name in ``NETWORKS``.
+        in_channels: Channels of the images.
+        num_classes: Number of outputs.
+        image_size: Pixels a side.
+        width: Width of the network; None for its default.
+
+    Raises:
+        CapasError: Unknown name, images too small for the network, or a width that it does not have.
     """
     row = find_entry(name)
     if width is not None and row.width is None:

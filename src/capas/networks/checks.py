@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Checks of configuration values."""
 
 
 def check_at_least_one(**values: int) -> None:

@@ -1,4 +1,4 @@
-"""Blocks that three or more papers here use."""
+"""Layers that three or more networks use."""
 
 from torch import nn
 

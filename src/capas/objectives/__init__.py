@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Training objectives: the loss of each supervised task."""

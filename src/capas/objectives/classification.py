@@ -1,4 +1,4 @@
-"""One concept per example: cross-entropy with label smoothing and class weights.
+"""Single-label classification: cross-entropy with label smoothing, class weights and Mixup.
 
 Label smoothing after Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7. Auxiliary outputs (of a
 network that returns a tuple while training, such as GoogLeNet) weigh 0.3 as in Szegedy et al. 2014, section 5.
@@ -12,43 +12,43 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from capas.objectives.base import Phase
+from capas.objectives.base import Phase, StepContext
 
 AUXILIARY_WEIGHT = 0.3
 
 
 @runtime_checkable
 class MixupWeights(Protocol):
-    """What was mixed into a batch: ``partner`` (N, rows of the same batch) and the ``weight`` (N, 0..1) of the own."""
+    """The Mixup pairing of a batch: partner indices (N,) and own weights (N,) in 0..1."""
 
     @property
     def partner(self) -> Tensor:
-        """N row numbers."""
+        """Index in the batch of each example's partner, shape (N,)."""
 
     @property
     def weight(self) -> Tensor:
-        """N weights."""
+        """Weight of each example itself, shape (N,)."""
 
 
 @runtime_checkable
 class ClassificationBatch(Protocol):
-    """What this task needs of a batch."""
+    """What this objective needs of a batch."""
 
     @property
     def inputs(self) -> object:
-        """What the network is called with."""
+        """The network's input."""
 
     @property
     def targets(self) -> Tensor:
-        """N class indices."""
+        """Class indices, shape (N,)."""
 
     @property
     def mix(self) -> MixupWeights | None:
-        """Present when pictures were mixed in pairs."""
+        """The Mixup pairing; None where examples were not mixed."""
 
 
 class Classification:
-    """The objective of a classifier: ``network`` maps a batch's inputs to N×K logits (or a tuple, logits first)."""
+    """Objective of a classifier: ``network`` maps a batch's inputs to logits (N, K), or to a tuple with them first."""
 
     def __init__(
         self, network: nn.Module, *, label_smoothing: float = 0.0, class_weights: Tensor | None = None
@@ -67,7 +67,7 @@ class Classification:
     def phases(self) -> Sequence[Phase]:
         return (Phase(name="correct", loss="loss", networks=("network",)),)
 
-    def losses(self, batch: ClassificationBatch, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
+    def losses(self, batch: ClassificationBatch, phase: Phase, context: StepContext) -> Mapping[str, Tensor]:
         outputs = self.network(batch.inputs)
         if isinstance(outputs, Tensor):
             return {"loss": self.loss(outputs, batch)}
@@ -76,7 +76,7 @@ class Classification:
         return {"loss": loss + AUXILIARY_WEIGHT * sum(self.loss(logits, batch) for logits in auxiliary)}
 
     def loss(self, logits: Float[Tensor, "N K"], batch: ClassificationBatch) -> Float[Tensor, ""]:
-        """Mean cross-entropy in nats of N×K ``logits``."""
+        """Return the mean cross-entropy, in nats, of ``logits`` (N, K)."""
         if batch.mix is None:
             return self.cross_entropy(logits, batch.targets).mean()
         own = self.cross_entropy(logits, batch.targets) * batch.mix.weight
@@ -91,6 +91,6 @@ class Classification:
 
 
 def balanced_class_weights(labels: Int[Tensor, " N"], num_classes: int) -> Float[Tensor, " K"]:
-    """A weight per class, inverse to its frequency in ``labels``, so that the mean weight over the examples is one."""
+    """Return class weights inverse to the frequency in ``labels``; their mean over the examples is one."""
     counts = torch.bincount(labels, minlength=num_classes).clamp(min=1).float()
     return len(labels) / (num_classes * counts)

@@ -1,4 +1,7 @@
-"""TODO docstring."""
+"""The CTC loss: Graves, Fernández, Gomez & Schmidhuber, "Connectionist Temporal Classification", ICML 2006, eq. 3.
+
+Shapes: B lines, T frames, K labels, of which 0 is the blank, L labels of a line.
+"""
 
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -13,7 +16,7 @@ def ctc_loss(
     labels_BL: Int[Tensor, "B L"],
     lengths_B: Int[Tensor, " B"],
 ) -> Float[Tensor, " B"]:
-    """-log P(labels) in nats, one per line; infinite where a line has too few frames for its labels.
+    """Return −log P(labels) (B), in nats; infinite where a line has too few frames for its labels.
 
     ``labels_BL`` (1..K-1) is read up to ``lengths_B``, ``log_probs_BTK`` up to ``frames_B``.
     """

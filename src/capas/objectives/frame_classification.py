@@ -1,33 +1,37 @@
-"""TODO docstring."""
+"""Frame classification: cross-entropy over labelled frames, weighted by class.
+
+Shapes: B clips, T frames, K classes.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from capas.objectives.base import Phase
+from capas.objectives.base import Phase, StepContext
 
 IGNORE_INDEX: Final = -1
 
 
 @runtime_checkable
 class FrameBatch(Protocol):
-    """What this task needs of a batch."""
+    """What this objective needs of a batch."""
 
     @property
     def inputs(self) -> object:
-        """What the network is called with."""
+        """The network's input."""
 
     @property
     def targets(self) -> Tensor:
-        """B×T class numbers, ``IGNORE_INDEX`` behind the end of a piece."""
+        """Class indices (B, T), ``IGNORE_INDEX`` behind the end of a clip."""
 
 
 class FrameClassification:
-    """The objective: ``network`` maps inputs to logits B×T×K; frames that are ``IGNORE_INDEX`` do not count."""
+    """Objective of a frame classifier: ``network`` maps inputs to logits (B, T, K); ``IGNORE_INDEX`` frames do not
+    count.
+    """
 
     def __init__(self, network: nn.Module, *, class_weights: Tensor | None = None) -> None:
         self.network = network
@@ -41,10 +45,10 @@ class FrameClassification:
     def phases(self) -> Sequence[Phase]:
         return (Phase(name="correct", loss="loss", networks=("network",)),)
 
-    def losses(self, batch: FrameBatch, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
+    def losses(self, batch: FrameBatch, phase: Phase, context: StepContext) -> Mapping[str, Tensor]:
         return {"loss": self.loss(self.network(batch.inputs), batch.targets)}
 
     def loss(self, logits: Float[Tensor, "B T K"], targets: Int[Tensor, "B T"]) -> Float[Tensor, ""]:
-        """The mean cross-entropy in nats over the known frames, weighted by class."""
+        """Return the mean cross-entropy, in nats, over the labelled frames, weighted by class."""
         weights = None if self.class_weights is None else self.class_weights.to(logits.device)
         return F.cross_entropy(logits.float().transpose(1, 2), targets, weight=weights, ignore_index=IGNORE_INDEX)

@@ -1,4 +1,9 @@
-"""TODO docstring."""
+"""Regression: Huber or squared loss on standardised targets.
+
+Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 1964.
+
+Shapes: N examples, M numbers.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,49 +14,49 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from capas.objectives.base import Phase
+from capas.objectives.base import Phase, StepContext
 
 RegressionLoss = Literal["huber", "mse"]
 
 
 @runtime_checkable
 class RegressionBatch(Protocol):
-    """What this task needs of a batch."""
+    """What this objective needs of a batch."""
 
     @property
     def inputs(self) -> object:
-        """What the network is called with."""
+        """The network's input."""
 
     @property
     def targets(self) -> Tensor:
-        """N×M numbers in the user's units."""
+        """Targets (N, M) in the user's units."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetScale:
-    """How a target in the user's unit is standardised, from the training examples."""
+    """Standardisation of a target, fitted to the training examples: its ``mean`` and standard ``deviation``."""
 
     mean: float
     deviation: float
 
     @classmethod
     def fit(cls, targets: Float[Tensor, " N"]) -> "TargetScale":
-        """A constant target has deviation 1, so that it stays itself."""
+        """Fit to the training targets; a constant target has deviation 1, so that it is only centred."""
         values = targets.double()
         deviation = float(values.std(correction=0))
         return cls(mean=float(values.mean()), deviation=deviation if deviation > 0 else 1.0)
 
     def standardise(self, targets: Tensor) -> Tensor:
-        """The user's unit → mean 0, deviation 1, float32."""
+        """Convert from the user's unit to mean 0, standard deviation 1, float32."""
         return ((targets.double() - self.mean) / self.deviation).float()
 
     def restore(self, outputs: Tensor) -> Tensor:
-        """The network's unit → the user's."""
+        """Convert the network's outputs to the user's unit."""
         return outputs * self.deviation + self.mean
 
 
 class Regression:
-    """The objective: ``network`` maps the inputs to N×M standardised numbers, one for each of ``scales``."""
+    """Objective of a regressor: ``network`` maps inputs to standardised numbers (N, M), one for each of ``scales``."""
 
     def __init__(self, network: nn.Module, scales: Sequence[TargetScale], *, loss: RegressionLoss = "huber") -> None:
         self.network = network
@@ -66,11 +71,11 @@ class Regression:
     def phases(self) -> Sequence[Phase]:
         return (Phase(name="correct", loss="loss", networks=("network",)),)
 
-    def losses(self, batch: RegressionBatch, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
+    def losses(self, batch: RegressionBatch, phase: Phase, context: StepContext) -> Mapping[str, Tensor]:
         return {"loss": self.loss(self.network(batch.inputs), batch.targets)}
 
     def loss(self, outputs: Float[Tensor, "N M"], targets: Float[Tensor, "N M"]) -> Float[Tensor, ""]:
-        """Huber (quadratic up to one standard deviation, Huber 1964) or half the squared error, mean."""
+        """Return the mean Huber loss (quadratic up to one standard deviation), or half the mean squared error."""
         columns = zip(self.scales, targets.T, strict=True)
         wanted = torch.stack([scale.standardise(column) for scale, column in columns], dim=1)
         found = outputs.float()

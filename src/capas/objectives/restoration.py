@@ -1,30 +1,34 @@
-"""From picture to picture: the mean absolute difference, which blurs less than the squared one (Zhao, Gallo, Frosio &
-Kautz, "Loss Functions for Image Restoration with Neural Networks", IEEE TCI 2017, arXiv:1511.08861)."""
+"""Image restoration: the mean absolute error, which blurs less than the squared one.
+
+Zhao, Gallo, Frosio & Kautz, "Loss Functions for Image Restoration with Neural Networks", IEEE TCI 2017
+(arXiv:1511.08861).
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
-from capas.objectives.base import Phase
+from capas.objectives.base import Phase, StepContext
 
 
 @runtime_checkable
 class RestorationBatch(Protocol):
-    """What this task needs of a batch."""
+    """What this objective needs of a batch."""
 
     @property
     def inputs(self) -> Tensor:
-        """What is given, N×C×H×W."""
+        """Source images, shape (N, C, H, W)."""
 
     @property
     def targets(self) -> Tensor:
-        """What should come of it, as the network gives it."""
+        """Target images, shaped like the network's outputs."""
 
 
 class Restoration:
-    """The objective: ``network`` maps what is given to what is wanted; ``scale`` is the range of that (1, or 100)."""
+    """Objective of image restoration: ``network`` maps source to target images; ``scale`` is the targets' range (1, or
+    100).
+    """
 
     def __init__(self, network: nn.Module, *, scale: float = 1.0) -> None:
         self.network = network
@@ -38,5 +42,5 @@ class Restoration:
     def phases(self) -> Sequence[Phase]:
         return (Phase(name="correct", loss="loss", networks=("network",)),)
 
-    def losses(self, batch: RestorationBatch, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
+    def losses(self, batch: RestorationBatch, phase: Phase, context: StepContext) -> Mapping[str, Tensor]:
         return {"loss": (self.network(batch.inputs).float() - batch.targets).abs().mean() / self.scale}

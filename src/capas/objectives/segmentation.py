@@ -1,4 +1,7 @@
-"""TODO docstring."""
+"""Semantic segmentation: cross-entropy over labelled pixels, weighted by class.
+
+Shapes: N images, K classes.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
@@ -11,24 +14,25 @@ from torch import Tensor, nn
 from capas.metrics.segmentation import (
     IGNORE_INDEX,
 )
-from capas.objectives.base import Phase
+from capas.objectives.base import Phase, StepContext
 
 
 @runtime_checkable
 class SegmentationBatch(Protocol):
-    """What this task needs of a batch."""
+    """What this objective needs of a batch."""
 
     @property
     def inputs(self) -> object:
-        """What the network is called with: pictures N×C×H×W, normalised."""
+        """The network's input: images (N, C, H, W), normalised."""
 
     @property
     def targets(self) -> Tensor:
-        """N×H×W class indices (integers), ``ignore_index`` where nothing is known."""
+        """Class indices (N, H, W), ``ignore_index`` where unlabelled."""
 
 
 class Segmentation:
-    """The objective: ``network`` maps N×C×H×W to N×K×H×W logits; pixels that are ``ignore_index`` do not count."""
+    """Objective of segmentation: ``network`` maps images to logits (N, K, H, W); ``ignore_index`` pixels do not count.
+    """
 
     def __init__(
         self, network: nn.Module, *, class_weights: Tensor | None = None, ignore_index: int = IGNORE_INDEX
@@ -45,11 +49,13 @@ class Segmentation:
     def phases(self) -> Sequence[Phase]:
         return (Phase(name="correct", loss="loss", networks=("network",)),)
 
-    def losses(self, batch: SegmentationBatch, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
+    def losses(self, batch: SegmentationBatch, phase: Phase, context: StepContext) -> Mapping[str, Tensor]:
         return {"loss": self.loss(self.network(batch.inputs), batch.targets)}
 
     def loss(self, logits: Float[Tensor, "N K H W"], masks: Integer[Tensor, "N H W"]) -> Float[Tensor, ""]:
-        """Mean cross-entropy in nats over the known pixels, weighted by class; 0 where none is known."""
+        """Return the mean cross-entropy, in nats, over the labelled pixels, weighted by class; 0 where none is
+        labelled.
+        """
         weights = None if self.class_weights is None else self.class_weights.to(logits)
         targets = masks.long()
         total = F.cross_entropy(logits.float(), targets, weight=weights, ignore_index=self.void, reduction="sum")
@@ -61,7 +67,9 @@ class Segmentation:
 def pixel_class_weights(
     masks: Integer[Tensor, "N H W"], num_classes: int, *, ignore_index: int = IGNORE_INDEX
 ) -> Float[Tensor, " K"]:
-    """Class weights for rare classes: 1 / ln(1.02 + share of the pixels), about 1.4..50 (Paszke et al., "ENet",
-    arXiv:1606.02147, section 5.2)."""
+    """Return class weights for rare classes: 1 / ln(1.02 + share of the pixels), about 1.4..50.
+
+    Paszke et al., "ENet", arXiv:1606.02147, section 5.2.
+    """
     counts = torch.bincount(masks[masks != ignore_index].long(), minlength=num_classes).float()
     return 1 / (1.02 + counts / counts.sum().clamp(min=1)).log()

@@ -1,17 +1,20 @@
-"""A label for every word: the objective of a conditional random field (Lafferty, McCallum & Pereira, ICML 2001).
+"""Token classification: the negative log-likelihood of a conditional random field per word.
+
+Lafferty, McCallum & Pereira, "Conditional Random Fields", ICML 2001.
 
     loss = -Σ log P(labels of a sentence | sentence) / number of words
 
 per word rather than per sentence, so that a batch of long sentences does not outweigh one of short ones.
+
+Shapes: B sentences, T words, C characters, F features, K labels.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
-from capas.objectives.base import Phase
+from capas.objectives.base import Phase, StepContext
 
 
 @runtime_checkable
@@ -20,19 +23,19 @@ class TokenInputs(Protocol):
 
     @property
     def words(self) -> Tensor:
-        """B×T."""
+        """Word indices, shape (B, T)."""
 
     @property
     def characters(self) -> Tensor:
-        """B×T×C."""
+        """Character indices, shape (B, T, C)."""
 
     @property
     def lengths(self) -> Tensor:
-        """B."""
+        """Sentence lengths, shape (B,)."""
 
     @property
     def features(self) -> Tensor:
-        """B×T×F."""
+        """Word features, shape (B, T, F)."""
 
 
 @runtime_checkable
@@ -45,21 +48,21 @@ class TokenClassificationBatch(Protocol):
 
     @property
     def labels(self) -> Tensor:
-        """B×T, 0..K-1; beyond a sentence's end they are not read."""
+        """Labels 0..K-1, shape (B, T); ignored beyond a sentence's end."""
 
 
 @runtime_checkable
 class SupportsLogLikelihood(Protocol):
-    """A network that knows how likely labels are."""
+    """A network that computes the likelihood of label sequences."""
 
     def log_likelihood(
         self, words: Tensor, characters: Tensor, lengths: Tensor, features: Tensor | None, labels: Tensor
     ) -> Tensor:
-        """log P(labels | sentence) in nats, B."""
+        """Return log P(labels | sentence), in nats, shape (B,)."""
 
 
 class TokenClassification:
-    """The objective of ``network``, which must be a ``SupportsLogLikelihood`` (ValueError)."""
+    """Objective of a CRF. Raises ValueError unless ``network`` is a ``SupportsLogLikelihood``."""
 
     def __init__(self, network: nn.Module) -> None:
         if not isinstance(network, SupportsLogLikelihood):
@@ -74,12 +77,12 @@ class TokenClassification:
     def phases(self) -> Sequence[Phase]:
         return (Phase(name="correct", loss="loss", networks=("network",)),)
 
-    def losses(self, batch: TokenClassificationBatch, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
+    def losses(self, batch: TokenClassificationBatch, phase: Phase, context: StepContext) -> Mapping[str, Tensor]:
         return {"loss": negative_log_likelihood_per_word(self.network, batch)}
 
 
 def negative_log_likelihood_per_word(network: nn.Module, batch: TokenClassificationBatch) -> Tensor:
-    """The mean over words of -log P in nats, a scalar."""
+    """Return −log P in nats, averaged over the words of the batch."""
     assert isinstance(network, SupportsLogLikelihood)
     network_inputs = batch.inputs
     likelihood = network.log_likelihood(

@@ -1,4 +1,7 @@
-"""TODO docstring."""
+"""Transcription: the CTC loss per character, and the calibration temperature of its logits.
+
+Shapes: B lines, T frames, K labels, of which 0 is the blank, L labels of a line.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,26 +12,28 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from capas.decoding.ctc import BLANK, min_ctc_frames
-from capas.objectives.base import Phase
+from capas.objectives.base import Phase, StepContext
 from capas.objectives.ctc_loss import ctc_loss
 
 
 @runtime_checkable
 class TranscriptBatch(Protocol):
-    """What this task needs of a batch."""
+    """What this objective needs of a batch."""
 
     @property
     def inputs(self) -> object:
-        """What the network is called with."""
+        """The network's input."""
 
     @property
     def targets(self) -> Tensor:
-        """Labels B×L, each row filled up with blanks (0)."""
+        """Labels (B, L), each row padded with blanks (0)."""
 
 
 class Transcription:
-    """The objective: ``network`` maps inputs to logits B×T×K and the frames of each line; the loss is CTC's, in nats
-    per character. A line too short for its labels must not be in a batch: its loss is infinite."""
+    """Objective of CTC: ``network`` maps inputs to logits (B, T, K) and the number of frames of each line.
+
+    A line too short for its labels must not be in a batch: its loss is infinite.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
@@ -41,22 +46,25 @@ class Transcription:
     def phases(self) -> Sequence[Phase]:
         return (Phase(name="correct", loss="loss", networks=("network",)),)
 
-    def losses(self, batch: TranscriptBatch, phase: Phase, rng: torch.Generator) -> Mapping[str, Tensor]:
+    def losses(self, batch: TranscriptBatch, phase: Phase, context: StepContext) -> Mapping[str, Tensor]:
         logits, frames = self.network(batch.inputs)
         return {"loss": self.loss(logits, frames, batch.targets)}
 
     def loss(
         self, logits: Float[Tensor, "B T K"], frames: Int[Tensor, " B"], labels: Int[Tensor, "B L"]
     ) -> Float[Tensor, ""]:
-        """The mean over lines of -log P(labels) per label."""
+        """Return the mean over lines of −log P(labels) per label, in nats."""
         lengths = (labels != BLANK).sum(1)
         losses = ctc_loss(logits.float().log_softmax(2), frames, labels, lengths)
         return (losses / lengths.clamp(min=1)).mean()
 
 
 def ctc_temperature(logits: Sequence[Float[Tensor, "_ K"]], labels: Sequence[Sequence[int]]) -> float:
-    """The number to divide logits by that makes the true transcripts of these lines most probable (Guo et al. 2017,
-    ``tasks.calibration``, for sequences): between 1/4 and 4, to about 1 %; 1 where no line can be judged."""
+    """Return the temperature, 1/4..4 to about 1 %, that minimises the CTC loss of these lines; 1 where none can be
+    aligned.
+
+    Guo et al. 2017 (``capas.metrics.calibration``), for sequences.
+    """
     pairs = [(line, one) for line, one in zip(logits, labels, strict=True) if 0 < min_ctc_frames(one) <= len(line)]
     if not pairs:
         return 1.0
@@ -77,7 +85,7 @@ def ctc_temperature(logits: Sequence[Float[Tensor, "_ K"]], labels: Sequence[Seq
 
 
 def pad_labels(rows: Sequence[Sequence[int]]) -> Int[Tensor, "B L"]:
-    """Rows of labels, filled up with blanks."""
+    """Pad rows of labels with blanks to a matrix."""
     padded = torch.zeros(len(rows), max(1, *map(len, rows)) if rows else 1, dtype=torch.long)
     for number, row in enumerate(rows):
         padded[number, : len(row)] = torch.tensor(row, dtype=torch.long)

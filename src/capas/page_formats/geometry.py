@@ -30,7 +30,7 @@ _STEPS: Final = 17
 def parse_points(text: str) -> Points | None:
     """Points written as "x,y x,y" or "x y x y"; None where that is not what it is.
 
-    >>> points_of("1,2 3,4.5")
+    >>> parse_points("1,2 3,4.5")
     ((1.0, 2.0), (3.0, 4.5))
     """
     try:

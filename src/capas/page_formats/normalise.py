@@ -74,7 +74,7 @@ class NormalisationRules(BaseModel):
     def apply(self, text: str) -> str:
         """``text`` with each of its words normalised; the spaces stay.
 
-        >>> rules_of("medieval-latin").applied("ꝑ omnia  secula ſeculorũ")
+        >>> load_rules("medieval-latin").apply("ꝑ omnia  secula ſeculorũ")
         'per omnia  secula seculorum'
         """
         return re.sub(r"\S+", lambda word: self._word(word[0]), text)

@@ -151,7 +151,7 @@ class XmlIds:
 def format_coordinate(value: float) -> str:
     """A coordinate: whole numbers without a point, others as short as they can be read back.
 
-    >>> shown(12.0), shown(0.5)
+    >>> format_coordinate(12.0), format_coordinate(0.5)
     ('12', '0.5')
     """
     return str(int(value)) if value == int(value) else repr(float(value))

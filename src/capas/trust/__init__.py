@@ -1,4 +1,4 @@
-"""How far a finished model can be trusted: evidence in nine themes, a report, and what ``predict`` refuses by."""
+"""Trust report of a trained model: nine themes of evidence, an HTML page and JSON, and the OOD gate of ``predict``."""
 
 import sys
 from pathlib import Path
@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 
 class _Verb(ModuleType):
-    """This package and the verb share their name, and Python puts the package in ``capas.trust`` as soon as it is
-    loaded: so the package can be called, as ``capas.api.trust`` can."""
+    """Lets the package be called, as ``capas.api.trust`` can.
+
+    The package and the verb share their name, and Python puts the package in ``capas.trust`` as soon as it is loaded.
+    """
 
     def __call__(self, run: str | Path, *, level: "Level" = "standard") -> "TrustReport":
         from capas.trust.report import make_report

@@ -1,14 +1,14 @@
-"""Whether stated probabilities come true where many of them belong to one example and depend on each other.
+"""Expected calibration error where many probabilities belong to one example and depend on each other.
 
-The error is that of ``tasks.calibration`` (bins of equal count, weighted mean gap), but what is drawn again and again
-are whole examples: the pixels of one picture are no independent cases, and an interval that took them for such would
-be far too narrow (Cameron, Gelbach & Miller, "Bootstrap-Based Improvements for Inference with Clustered Errors", 2008).
+The error is that of ``capas.metrics.calibration`` (bins of equal count, weighted mean gap), but the bootstrap resamples
+whole examples: the pixels of one image are not independent, and an interval that took them for such would be far too
+narrow (Cameron, Gelbach & Miller, "Bootstrap-Based Improvements for Inference with Clustered Errors", 2008).
 
 By chance: what a perfectly calibrated model would show. Its gaps y − p have mean 0 in every bin and keep their
-dependence within an example: each example's centred gaps get a random sign (the wild bootstrap of the same paper).
-Only sums by example and bin are needed, so a draw costs examples × bins, however many the statements are.
+dependence within an example: each example's centred gaps get a random sign (the wild bootstrap of the same paper). Only
+sums by example and bin are needed, so a draw costs examples × bins, however many probabilities there are.
 
-Shapes: S statements of one example, G examples, B bins, R draws.
+Shapes: S probabilities of one example, G examples, B bins, R draws.
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,11 @@ _ENDS = (0.025, 0.975)
 def clustered_calibration_error(
     samples: Sequence[CalibrationSamples], rng: torch.Generator, *, bins: int = BINS, draws: int = 1000
 ) -> CalibrationError:
-    """The error of G examples' statements, with bins; the interval is the basic bootstrap's over examples.
+    """Return the calibration error of G examples with its reliability bins; the interval is a basic bootstrap over
+    examples.
 
-    Raises ValueError where there is no statement.
+    Raises:
+        ValueError: There is no probability at all.
     """
     own = torch.cat([torch.full((len(one.confidence),), g, dtype=torch.long) for g, one in enumerate(samples)])
     p = torch.cat([one.confidence for one in samples]).double()

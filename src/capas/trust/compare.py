@@ -1,4 +1,4 @@
-"""Two reports side by side; a difference between figures is claimed only where it was tested on the same examples."""
+"""Comparison of two trust reports; a difference is claimed only where both models were tested on the same examples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,15 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReportComparison:
-    """``figures`` are (name, of A, of B); ``statuses`` (theme, of A, of B). ``difference`` is B's accuracy minus A's on
-    the same examples with a 95 % interval, None where they were tested on others."""
+    """Two reports side by side.
+
+    Attributes:
+        a: Name of the first run.
+        b: Name of the second run.
+        figures: Triples (metric name, value of A, value of B).
+        statuses: Triples (theme, status of A, status of B).
+        difference: B's accuracy minus A's on the same examples with a 95 % interval; None where test sets differ.
+    """
 
     a: str
     b: str
@@ -29,7 +36,7 @@ class ReportComparison:
     difference: Mapping[str, object] | None
 
     def as_json(self) -> dict[str, object]:
-        """The form of ``capas trust --compare A B --json``."""
+        """Return the fields of ``capas trust --compare A B --json``."""
         return {
             "a": self.a,
             "b": self.b,
@@ -40,7 +47,7 @@ class ReportComparison:
 
 
 def compare(first: str, second: str) -> ReportComparison:
-    """The reports of two runs. Raises CapasError where one has none, or where they learnt different tasks."""
+    """Compare the reports of two runs. Raises CapasError where one has none, or where they learnt different tasks."""
     runs = [find_run(first), find_run(second)]
     trees = [read_report(run) for run in runs]
     tasks = [cast(Mapping[str, object], tree["model"])["task"] for tree in trees]
@@ -58,7 +65,7 @@ def compare(first: str, second: str) -> ReportComparison:
 
 
 def metric_gain(figures: tuple[str, object, object]) -> float:
-    """B's figure minus A's."""
+    """Return B's value of a metric minus A's."""
     return metric_value(figures[2]) - metric_value(figures[1])
 
 

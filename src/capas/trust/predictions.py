@@ -1,4 +1,4 @@
-"""What a run answered in its one test, read back from ``predictions.csv``."""
+"""Test predictions of a run, read back from ``predictions.csv``."""
 
 import csv
 
@@ -7,7 +7,7 @@ from capas.engine.run import Run
 
 
 def read_predictions(run: Run) -> list[dict[str, str]]:
-    """A mapping of head to cell per test example. Raises CapasError ``run_damaged``."""
+    """Return one mapping from column to cell per test example. Raises CapasError ``run_damaged``."""
     try:
         with run.predictions.open(encoding="utf-8", newline="") as stream:
             return list(csv.DictReader(stream))
@@ -16,7 +16,7 @@ def read_predictions(run: Run) -> list[dict[str, str]]:
 
 
 def read_correct(run: Run) -> dict[str, bool] | None:
-    """Whether the class of each test example was found, by name; None where the answer is not one class."""
+    """Return whether each test example was classified correctly, by name; None where the output is not one class."""
     rows = read_predictions(run)
     if not rows or not {"example", "class", "prediction"} <= set(rows[0]):
         return None

@@ -1,4 +1,4 @@
-"""The trust report: nine themes asked in order, one page for people and the same facts as JSON."""
+"""The trust report: runs the nine themes in order and writes an HTML page and the same facts as JSON."""
 
 import datetime
 import time
@@ -32,7 +32,14 @@ Progress = Callable[[ThemeName, int, int], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrustReport:
-    """What was found, as JSON has it, the folder it lies in, and the ``verdict`` sentence by sentence."""
+    """A finished report.
+
+    Attributes:
+        folder: Folder that it was written to.
+        tree: The contents of ``report.json``.
+        themes: The themes in their order.
+        verdict: The verdict, sentence by sentence.
+    """
 
     folder: Path
     tree: Mapping[str, object]
@@ -41,17 +48,20 @@ class TrustReport:
 
     @property
     def page(self) -> Path:
-        """The file for people."""
+        """Path of the HTML page."""
         return self.folder / HTML
 
     def as_json(self) -> dict[str, object]:
-        """The form of ``capas trust --json``."""
+        """Return the fields of ``capas trust --json``."""
         return {**self.tree, "report": str(self.page)}
 
 
 def make_report(where: str, level: Level = "standard", progress: Progress | None = None) -> TrustReport:
-    """Question the run at ``where`` and write ``report/`` in its folder. Raises CapasError when it is unfinished, when
-    a file of it is missing or was altered, or when its data are gone: nothing is then written."""
+    """Audit the run at ``where`` and write ``report/`` into its folder; nothing is written on an error.
+
+    Raises:
+        CapasError: The run is unfinished, a file of it is missing or altered, or its data are gone.
+    """
     started = time.monotonic()
     run_context, model = open_run(where)
     subject = ModelUnderTest(run_context, model) if isinstance(model.predictor, SingleOutputPredictor) else None
@@ -93,7 +103,7 @@ def make_report(where: str, level: Level = "standard", progress: Progress | None
 
 
 def read_report(run: Run) -> Mapping[str, object]:
-    """The facts of a report that was made. Raises CapasError ``no_report`` or ``report_unreadable``."""
+    """Return the contents of an existing report. Raises CapasError ``no_report`` or ``report_unreadable``."""
     path = run.folder / "report" / JSON
     if not path.is_file():
         raise CapasError("no_report", where=run.folder)

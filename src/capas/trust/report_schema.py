@@ -1,4 +1,4 @@
-"""The form of ``report.json``, typed: what is written is checked against it, and so is what is read."""
+"""The schema of ``report.json``, validated on writing and on reading."""
 
 from typing import Literal
 
@@ -11,13 +11,13 @@ VERSION: Literal[1] = 1
 
 
 class ReportFilePart(BaseModel):
-    """A part of the file: an unknown key is an error."""
+    """Base class of the parts of the file: unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class FoundPart(ReportFilePart):
-    """Something that the reader must know; ``key`` names it for scripts, ``text`` says it in the report's language."""
+    """A finding; ``key`` identifies it for scripts, ``text`` is in the report's language."""
 
     key: str
     gravity: Gravity
@@ -25,7 +25,7 @@ class FoundPart(ReportFilePart):
 
 
 class ThemePart(ReportFilePart):
-    """One of the nine questions. ``facts`` differ by theme; a rate in them is {"value", "n", "interval"}."""
+    """One theme. ``facts`` differ by theme; a rate in them is {"value", "n", "interval"}."""
 
     status: Status
     facts: dict[str, object]
@@ -36,7 +36,7 @@ class ThemePart(ReportFilePart):
 
 
 class ModelPart(ReportFilePart):
-    """Which model was questioned; ``weights`` is the hash of its weights."""
+    """The audited model; ``weights`` is the hash of its weights."""
 
     name: str
     task: str
@@ -46,7 +46,7 @@ class ModelPart(ReportFilePart):
 
 
 class ReportFile(ReportFilePart):
-    """The whole file. ``verdict`` is the first sentence and every finding; ``findings`` stand gravest first."""
+    """The whole file. ``verdict`` is the first sentence and every finding; ``findings`` are sorted gravest first."""
 
     format: Literal["capas-report"] = FORMAT
     version: Literal[1] = VERSION

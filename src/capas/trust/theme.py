@@ -1,4 +1,4 @@
-"""One of the nine questions of the report: facts for machines, blocks for people, findings for the verdict."""
+"""The result of one theme of the report: facts for machines, blocks for people, findings for the verdict."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,13 @@ Gravity = Literal["attention", "problem"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """Something that the reader must know: ``key`` names it for scripts, ``text`` says it."""
+    """Something that the reader must know.
+
+    Attributes:
+        key: Identifier for scripts.
+        gravity: How grave it is.
+        text: The sentence, in the user's language.
+    """
 
     key: str
     gravity: Gravity
@@ -27,8 +33,18 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Theme:
-    """What was found out about one question. ``facts`` are JSON; ``untested`` says what was left open; ``files`` are
-    what lies beside the report, by name."""
+    """The result of one theme.
+
+    Attributes:
+        name: The theme.
+        facts: Contents for ``report.json``.
+        blocks: What the page shows.
+        findings: What the verdict says.
+        untested: What was not tested, in the user's language.
+        files: Files beside the report, by name.
+        not_computed_because: Why the theme was skipped; None where it was not.
+        seconds: Running time.
+    """
 
     name: ThemeName
     facts: Mapping[str, object] = field(default_factory=dict)
@@ -48,7 +64,7 @@ class Theme:
         return "problem" if "problem" in found else "attention" if found else "nothing_found"
 
     def as_json(self) -> dict[str, object]:
-        """An entry of ``report.json``."""
+        """Return the entry of ``report.json``."""
         return {
             "status": self.status,
             "facts": dict(self.facts),

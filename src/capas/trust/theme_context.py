@@ -1,4 +1,4 @@
-"""What a theme is asked with: the run, its model where themes can question it, and how deep to go."""
+"""The input of a theme: the run, its model under test, and the level of detail."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +15,14 @@ Level = Literal["quick", "standard", "deep"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ThemeContext:
-    """``subject`` is None for models that give no single answer per example, ``structured`` for those that do. ``progress``
-    counts what is done of the theme at hand."""
+    """What a theme is computed from.
+
+    Attributes:
+        run_context: The run with its data.
+        subject: The model under test where it has one output per example; None otherwise.
+        level: Level of detail.
+        progress: Called with the steps done and the total of the theme.
+    """
 
     run_context: RunContext
     subject: ModelUnderTest | None
@@ -25,12 +31,12 @@ class ThemeContext:
 
     @property
     def structured(self) -> StructuredModelUnderTest | None:
-        """The model beside its examples, where it gives many answers for each."""
+        """The model under test where it has structured output; None otherwise."""
         return self.run_context.structured
 
     @property
     def example_noun(self) -> str:
-        """What the examples are called: pictures, texts, …"""
+        """The word for the examples: pictures, texts, …"""
         return say(f"trust.nouns.{self.run_context.medium}")
 
 
@@ -38,6 +44,6 @@ MIN_TEST_EXAMPLES = 30
 
 
 def test_example_count(context: ThemeContext) -> int:
-    """How many examples the test has."""
+    """Return the number of test examples."""
     split: SplitName = "test"
     return context.run_context.record.splits.count(split)

@@ -1,4 +1,4 @@
-"""The first sentences of the report: how good, with count and interval, then what speaks against relying on it."""
+"""The first sentences of the report: the headline metric with count and interval, then the findings."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -13,7 +13,7 @@ _ORDER = ("problem", "attention")
 
 
 def verdict(context: ThemeContext, themes: Sequence[Theme]) -> list[Sentence]:
-    """The sentence that sums up, then every finding, gravest first; or that nothing was found, and what that means."""
+    """Return the summary sentence, then every finding, gravest first; or that nothing was found."""
     found = ranked_findings(themes)
     graves = {finding.gravity for finding in found}
     tone: Tone = "problem" if "problem" in graves else "plain"
@@ -27,12 +27,12 @@ def verdict(context: ThemeContext, themes: Sequence[Theme]) -> list[Sentence]:
 
 
 def ranked_findings(themes: Sequence[Theme]) -> list[Finding]:
-    """Of all themes, gravest first."""
+    """Return the findings of all themes, gravest first."""
     return sorted((f for theme in themes for f in theme.findings), key=lambda f: _ORDER.index(f.gravity))
 
 
 def first_sentence(context: ThemeContext) -> str:
-    """What the test showed, in a sentence that fits the kind of answer."""
+    """Return the result of the test as a sentence that fits the task."""
     metrics = cast(Mapping[str, Mapping[str, object]], context.run_context.metrics["metrics"])
     name, figure = next(iter(metrics.items()))
     n, noun = test_example_count(context), context.example_noun

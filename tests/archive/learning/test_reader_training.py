@@ -130,4 +130,4 @@ def test_learning_says_what_was_gained(corrected: Library, run: Path, capsys: py
     rates = [found[name]["value"] for name in ("after", "before")]  # type: ignore[index]
     assert found["difference"]["difference"] == pytest.approx(rates[0] - rates[1], abs=2e-6)  # type: ignore[index]
     assert "network.init_from" not in Path("new/config.toml").read_text()
-    assert f'start = "{run}"' in Path("new/config.toml").read_text()
+    assert f'init_from = "{run}"' in Path("new/config.toml").read_text()

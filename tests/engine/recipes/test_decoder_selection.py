@@ -119,8 +119,8 @@ def model(run: Path) -> Model:
 def test_a_bundle_keeps_its_n_grams_and_its_rules(run: Path, model: Model) -> None:
     answers = json.loads((run / "bundle" / "answers.json").read_text(encoding="utf-8"))
     assert answers["transcripts"]["name"] == "mine" and "a" not in answers["alphabet"]
-    assert model.predictor.rules.applied("año") == "oño"
-    assert model.card.network.settings["transcripts"] == model.predictor.rules.told
+    assert model.predictor.rules.apply("año") == "oño"
+    assert model.card.network.settings["transcripts"] == model.predictor.rules.description
     decoder = model.predictor.decoder
     assert decoder.ngrams.order == 3 and [decoder.weight, decoder.bonus] == answers["language_model"]
 

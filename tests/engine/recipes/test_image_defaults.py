@@ -71,7 +71,7 @@ def test_few_colour_photographs_start_from_imagenet() -> None:
 
 @pytest.mark.parametrize(
     "facts",
-    [DIGITS, ICONS, replace(PHOTOS, grey=True), replace(PHOTOS, examples=settle_module.MAX_TRANSFER_EXAMPLES + 1)],
+    [DIGITS, ICONS, replace(PHOTOS, grey=True), replace(PHOTOS, examples=image_defaults.MAX_TRANSFER_EXAMPLES + 1)],
 )
 def test_all_else_is_learnt_from_scratch(facts: ImageFacts) -> None:
     found = resolve_defaults(Config(), facts)
@@ -97,7 +97,7 @@ def test_pretrained_asked_for_is_pretrained_even_on_grey_pictures() -> None:
 
 def test_pictures_are_made_smaller_only_with_a_word_about_it() -> None:
     found = resolve_defaults(Config(), replace(ICONS, median_width=300, median_height=280, examples=9000))
-    assert found.config.data.image_size == settle_module.MAX_DEFAULT_SIDE and "64 pixels instead of 300" in reasons(
+    assert found.config.data.image_size == image_defaults.MAX_DEFAULT_SIDE and "64 pixels instead of 300" in reasons(
         found
     )
     assert "instead of" not in reasons(resolve_defaults(Config(), DIGITS))

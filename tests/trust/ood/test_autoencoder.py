@@ -55,7 +55,7 @@ def test_batched_is_single_and_loaded_is_saved(fitted: ReconstructionScore) -> N
         ReconstructionScore.from_tensors(load(save(fitted.tensors()))).reconstruct(pictures),
     )
     single = fitted.reconstruct(pictures, batch=1)
-    for name in ("dissimilarity", "difference", "heat"):
+    for name in ("dissimilarity", "mean_absolute_error", "heatmap"):
         assert torch.equal(getattr(again, name), getattr(whole, name))
         assert torch.allclose(getattr(single, name), getattr(whole, name), atol=1e-5)
     assert torch.allclose(whole.mean_absolute_error, (pictures - fitted.network(pictures)).abs().mean((1, 2, 3)))

@@ -44,7 +44,7 @@ def export_folders(folder: Path, units: Iterable[str]) -> dict[str, Path]:
     """Where the pages of each unit are exported to; never above ``folder``. Where names differ only in what no file
     may be called, or in capitals, the later ones are numbered.
 
-    >>> [path.as_posix() for path in unit_folders(Path("out"), ["Leg 1", "Leg:1", "../b"]).values()]
+    >>> [path.as_posix() for path in export_folders(Path("out"), ["Leg 1", "Leg:1", "../b"]).values()]
     ['out/Leg_1', 'out/Leg_1_2', 'out/_/b']
     """
     found, taken = dict[str, Path](), set[str]()
@@ -62,7 +62,7 @@ def export_folders(folder: Path, units: Iterable[str]) -> dict[str, Path]:
 def safe_file_name(name: str) -> str:
     """A name that any system takes for a file.
 
-    >>> plain("../fol. 12r"), plain("..")
+    >>> safe_file_name("../fol. 12r"), safe_file_name("..")
     ('_fol._12r', '_')
     """
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip(".") or "_"

@@ -97,7 +97,7 @@ def _is_manifest(name: str) -> bool:
 def natural_sort_key(name: str) -> list[tuple[int, str]]:
     """A key by which page 2 comes before page 10.
 
-    >>> sorted(["f10.jpg", "f2.jpg"], key=natural)
+    >>> sorted(["f10.jpg", "f2.jpg"], key=natural_sort_key)
     ['f2.jpg', 'f10.jpg']
     """
     return [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in re.split(r"(\d+)", name)]

@@ -20,7 +20,7 @@ FACT: Final = "reading"
 class IndexProvenance:
     """``reader``: the run as given; ``model``: hash of its weights; ``temperature`` of its calibration; ``min_probability``: the
     least probability of a spot (ε); ``height`` of the lines in pixels, ``columns`` of a frame, ``characters`` read;
-    ``decoding``: how texts came of probabilities (``Decoder.told``)."""
+    ``decoding``: how texts came of probabilities (``CTCDecoder.description``)."""
 
     reader: str
     model: str

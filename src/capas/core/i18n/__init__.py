@@ -1,6 +1,6 @@
-"""Words on screen, in Spanish and English.
+"""Message catalogues in Spanish and English.
 
-Each language is a folder of TOML files, one per area; ``say("look.title")`` finds the text of the language in force:
+Each language is a folder of TOML files, one per area; ``say("look.title")`` finds the text in the current language:
 ``--lang``, else ``CAPAS_LANG``, else the locale (``LC_ALL``, ``LC_MESSAGES``, ``LANG``), else English. A test walks the
 sources and fails when a key that they use is missing in a language, or when the placeholders differ.
 """
@@ -25,7 +25,7 @@ def choose_language(language: str | None) -> None:
 
 
 def language() -> str:
-    """The language in force, "en" or "es"."""
+    """Return the current language, "en" or "es"."""
     chosen = _chosen.get()
     if chosen:
         return chosen
@@ -37,7 +37,7 @@ def language() -> str:
 
 @cache
 def catalogue(language: str) -> dict[str, str]:
-    """All texts of one language, flat: ``{"look.title": "…"}``."""
+    """Return all texts of one language, flat: ``{"look.title": "…"}``."""
     texts: dict[str, str] = {}
     for file in sorted((Path(__file__).parent / language).glob("*.toml")):
         texts.update(_flatten(tomllib.loads(file.read_text(encoding="utf-8"))))
@@ -45,12 +45,12 @@ def catalogue(language: str) -> dict[str, str]:
 
 
 def has(key: str) -> bool:
-    """Whether the catalogues hold this key."""
+    """Return whether the catalogues hold this key."""
     return key in catalogue("en")
 
 
 def say(key: str, **values: Value) -> str:
-    """The text for ``key`` with its placeholders filled. Raises KeyError on a missing key: that is our mistake."""
+    """Return the text for ``key`` with its placeholders filled. Raises KeyError on a missing key."""
     return catalogue(language())[key].format(**values)
 
 

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Audio data: reading and resampling, mel spectrograms, augmentation, and labelled segments."""

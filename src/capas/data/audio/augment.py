@@ -1,11 +1,11 @@
-"""Sounds varied at random, a whole batch at a time, so that a network learns what does not matter.
+"""Batched audio augmentation of waveforms and spectrograms.
 
-Waves are (B, N) in -1..1, spectrograms (B, M bands, T frames). Each operation draws from the generator it is given and
-never from the global one; each sound of a batch is varied independently; nothing is changed in place.
+Waveforms are (B, N) in -1..1, spectrograms (B, M bands, T frames). Each operation draws from the generator it is given
+and never from the global one; each clip of a batch is augmented independently; nothing is changed in place.
 
 - ``mask_time``, ``mask_frequency``: SpecAugment, Park et al., Interspeech 2019 (arXiv:1904.08779), section 2: a stretch
   of t frames (f bands), t uniform in 0..limit, its start uniform, is set to the spectrogram's mean. Where we deviate:
-  no time warping, which the paper found to matter least; t is at most ``fraction`` of each sound's own length.
+  no time warping, which the paper found to matter least; t is at most ``fraction`` of each clip's own length.
 - ``add_white_noise``: white noise at a signal-to-noise ratio in decibels that is drawn uniformly.
 """
 
@@ -18,11 +18,15 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioAugmentation:
-    """How far sounds are varied; 0 or None switches a variation off.
+    """Strengths of the audio augmentations; 0 or None switches one off.
 
-    ``shift``: by up to ± this share of the wave; ``gain_db``: louder or softer by up to so many decibels;
-    ``lowest_snr_db``: noise at a ratio between this and 30 dB above it; ``time_mask``, ``frequency_mask``: share of the
-    frames or bands that one stretch may hide; ``masks``: stretches of each kind.
+    Attributes:
+        shift: Largest time shift, as a share of the waveform.
+        gain_db: Largest gain, up or down, in decibels.
+        lowest_snr_db: Lowest signal-to-noise ratio of added noise; the highest is 30 dB above it.
+        time_mask: Largest share of the frames that one mask hides.
+        frequency_mask: Largest share of the bands that one mask hides.
+        masks: Number of masks of each kind.
     """
 
     shift: float = 0.0
@@ -49,7 +53,7 @@ class AudioAugmentation:
 def augment_waveforms(
     waves: Float[Tensor, "B N"], augmentation: AudioAugmentation, generator: torch.Generator
 ) -> Float[Tensor, "B N"]:
-    """Shift, gain and noise, in this order."""
+    """Apply time shift, gain and noise, in this order."""
     if augmentation.shift:
         waves = random_time_shift(waves, augmentation.shift, generator)
     if augmentation.gain_db:
@@ -65,7 +69,7 @@ def augment_spectrograms(
     generator: torch.Generator,
     lengths: Int[Tensor, " B"] | None = None,
 ) -> Float[Tensor, "B M T"]:
-    """Stretches of time and of frequency hidden; ``lengths`` in frames, where sounds are padded."""
+    """Apply time and frequency masks; ``lengths`` in frames, where clips are padded."""
     for _ in range(augmentation.masks):
         if augmentation.time_mask:
             spectrograms = mask_time(spectrograms, augmentation.time_mask, generator, lengths)
@@ -75,7 +79,7 @@ def augment_spectrograms(
 
 
 def random_time_shift(waves: Float[Tensor, "B N"], fraction: float, generator: torch.Generator) -> Float[Tensor, "B N"]:
-    """Each wave earlier or later by up to ``fraction`` of its length; silence comes in."""
+    """Shift each waveform earlier or later by up to ``fraction`` of its length; silence comes in."""
     samples = waves.shape[1]
     limit = round(fraction * samples)
     shifts = torch.randint(-limit, limit + 1, (len(waves), 1), generator=generator).to(waves.device)
@@ -85,7 +89,7 @@ def random_time_shift(waves: Float[Tensor, "B N"], fraction: float, generator: t
 
 
 def random_gain(waves: Float[Tensor, "B N"], decibels: float, generator: torch.Generator) -> Float[Tensor, "B N"]:
-    """Each wave times 10^(g / 20), g uniform in ± ``decibels``; it may then leave -1..1."""
+    """Multiply each waveform by 10^(g / 20), g uniform in ± ``decibels``; it may then leave -1..1."""
     drawn = (torch.rand(len(waves), 1, generator=generator) * 2 - 1).to(waves)
     return waves * torch.pow(10.0, drawn * (decibels / 20))
 
@@ -93,9 +97,9 @@ def random_gain(waves: Float[Tensor, "B N"], decibels: float, generator: torch.G
 def add_white_noise(
     waves: Float[Tensor, "B N"], min_snr_db: float, max_snr_db: float, generator: torch.Generator
 ) -> Float[Tensor, "B N"]:
-    """White noise whose power is that of the wave, less a ratio uniform in ``min_snr_db``..``max_snr_db``.
+    """Add white noise whose power is that of the waveform, less a ratio uniform in ``min_snr_db``..``max_snr_db``.
 
-    The wave's power is its mean over all N samples, so a padded wave gets less noise; a silent one gets none.
+    The power is the mean over all N samples, so a padded waveform gets less noise; a silent one gets none.
     """
     ratio_db = torch.rand(len(waves), 1, generator=generator) * (max_snr_db - min_snr_db) + min_snr_db
     noise = torch.randn(waves.shape, generator=generator).to(waves)
@@ -109,7 +113,7 @@ def mask_time(
     generator: torch.Generator,
     lengths: Int[Tensor, " B"] | None = None,
 ) -> Float[Tensor, "B M T"]:
-    """One stretch of up to ``fraction`` of each sound's frames is set to the sound's mean."""
+    """Set one stretch of up to ``fraction`` of each clip's frames to the clip's mean."""
     batch, _, frames = spectrograms.shape
     if lengths is None:
         lengths = torch.full((batch,), frames)
@@ -120,7 +124,7 @@ def mask_time(
 def mask_frequency(
     spectrograms: Float[Tensor, "B M T"], fraction: float, generator: torch.Generator
 ) -> Float[Tensor, "B M T"]:
-    """One stretch of up to ``fraction`` of the bands is set to each sound's mean."""
+    """Set one stretch of up to ``fraction`` of the bands to each clip's mean."""
     batch, bands, _ = spectrograms.shape
     hidden = _stretches(torch.full((batch,), bands), bands, fraction, generator).to(spectrograms.device)
     return torch.where(hidden[:, :, None], spectrograms.mean(dim=(1, 2), keepdim=True), spectrograms)

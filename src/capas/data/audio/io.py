@@ -1,10 +1,10 @@
-"""Sounds as they lie on disk: measured by their header, decoded to mono float32, resampled.
+"""Audio files: headers, decoding to mono float32, and resampling.
 
 Plain PCM wav (8, 16, 24 or 32 bits) is read with the standard library; every other kind (floating-point wav, flac, ogg,
 mp3, aiff) by libsndfile through the package ``soundfile``, which is loaded when the first such file is met. Channels
 are averaged. The length is read from the header and checked before anything is decoded, and decoding stops there.
 
-Resampling takes the package ``soxr`` where it is installed, else our own windowed sinc: Smith, "Digital Audio
+Resampling uses the package ``soxr`` where it is installed, else our own windowed sinc: Smith, "Digital Audio
 Resampling" (ccrma.stanford.edu/~jos/resample), here with a Kaiser window (β = 14.77, about −145 dB) over 64 zero
 crossings and the cut-off at 0.9476 of the lower half rate, the constants of resampy's ``kaiser_best``.
 """
@@ -34,7 +34,14 @@ _UNKNOWN_BYTES: Final = 0x7FFFF000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioInfo:
-    """What a header says: ``sample_rate`` in Hz, ``channels``, ``seconds``, and the ``format``, such as "WAV PCM_16"."""
+    """The header of an audio file.
+
+    Attributes:
+        sample_rate: In Hz.
+        channels: Number of channels.
+        seconds: Duration.
+        format: Format and encoding, such as "WAV PCM_16".
+    """
 
     sample_rate: int
     channels: int
@@ -44,7 +51,13 @@ class AudioInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioClip:
-    """Mono ``samples`` (N float32, about −1..1) at ``sample_rate`` Hz, and what the file's header said."""
+    """Decoded audio.
+
+    Attributes:
+        samples: Mono samples, float32 in about −1..1, shape (N,).
+        sample_rate: In Hz, after resampling.
+        info: The file's header.
+    """
 
     samples: Waveform
     sample_rate: int
@@ -75,9 +88,10 @@ class _Soxr(Protocol):
 
 
 def read_audio_info(path: Path) -> AudioInfo:
-    """What the header of ``path`` says; nothing is decoded.
+    """Read the header of ``path``; nothing is decoded.
 
-    Raises CapasError ``sound_unreadable``, ``sound_empty`` or ``sound_needs_package``.
+    Raises:
+        CapasError: ``sound_unreadable``, ``sound_empty`` or ``sound_needs_package``.
     """
     _check_there(path)
     found = _wave_info(path)
@@ -91,10 +105,11 @@ def read_audio_info(path: Path) -> AudioInfo:
 
 
 def read_audio(path: Path, *, sample_rate: int | None = None, max_seconds: float = MAX_SECONDS) -> AudioClip:
-    """The sound in ``path``, mono, at ``sample_rate`` Hz (None: its own).
+    """Decode ``path`` to mono at ``sample_rate`` Hz (None: the file's own).
 
-    Raises CapasError ``sound_unreadable``, ``sound_empty``, ``sound_truncated``, ``sound_too_long``,
-    ``sound_not_finite``, ``sound_silent`` or ``sound_needs_package``.
+    Raises:
+        CapasError: ``sound_unreadable``, ``sound_empty``, ``sound_truncated``, ``sound_too_long``,
+            ``sound_not_finite``, ``sound_silent`` or ``sound_needs_package``.
     """
     if sample_rate is not None and sample_rate < 1:
         raise ValueError(f"rate is {sample_rate}; expected 1 Hz or more")
@@ -110,12 +125,12 @@ def read_audio(path: Path, *, sample_rate: int | None = None, max_seconds: float
 
 
 def to_mono(frames: Waveform) -> Waveform:
-    """Frames (N, channels) → their mean (N)."""
+    """Average frames (N, channels) over the channels, to (N)."""
     return frames[:, 0] if frames.shape[1] == 1 else frames.mean(axis=1, dtype=np.float32)
 
 
 def resample(samples: Waveform, source_rate: int, target_rate: int) -> Waveform:
-    """Samples at ``source_rate`` Hz → about N · after / before samples at ``target_rate`` Hz, by soxr where it is installed."""
+    """Resample from ``source_rate`` to ``target_rate`` Hz, by soxr where it is installed."""
     if source_rate == target_rate:
         return samples
     if importlib.util.find_spec("soxr") is not None:
@@ -125,9 +140,9 @@ def resample(samples: Waveform, source_rate: int, target_rate: int) -> Waveform:
 
 
 def resample_sinc(samples: Waveform, source_rate: int, target_rate: int) -> Waveform:
-    """Samples at ``source_rate`` Hz → ⌈N · after / before⌉ samples at ``target_rate`` Hz, by windowed sinc.
+    """Resample from ``source_rate`` to ``target_rate`` Hz by windowed sinc; returns ⌈N · target / source⌉ samples.
 
-    With before / after = q / p in lowest terms there are only p different filters: output k takes filter k mod p.
+    With source / target = q / p in lowest terms there are only p different filters: output k takes filter k mod p.
     """
     divisor = math.gcd(source_rate, target_rate)
     p, q = target_rate // divisor, source_rate // divisor

@@ -28,8 +28,15 @@ POWER_FLOOR = 1e-10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MelConfig:
-    """``sample_rate`` in Hz; ``window`` and ``hop`` in samples; ``n_mels`` bands between ``low_hz`` and ``high_hz`` (None:
-    half the rate). At 8 kHz a window of 256 with a hop of 80 is 32 ms every 10 ms.
+    """Parameters of the mel spectrogram. At 8 kHz a window of 256 with a hop of 80 is 32 ms every 10 ms.
+
+    Attributes:
+        sample_rate: In Hz.
+        window: Window length in samples.
+        hop: Hop length in samples.
+        n_mels: Number of mel bands.
+        low_hz: Lower end of the lowest band.
+        high_hz: Upper end of the highest band; half the sample rate if None.
     """
 
     sample_rate: int
@@ -44,18 +51,18 @@ class MelConfig:
             if value < 1:
                 raise ValueError(f"{name} is {value}; expected 1 or more")
         if self.n_mels < 1:
-            raise ValueError(f"num_mels is {self.n_mels}; expected 1 or more")
+            raise ValueError(f"n_mels is {self.n_mels}; expected 1 or more")
         if not 0 <= self.low_hz < self.top_hz <= self.sample_rate / 2:
             raise ValueError(f"low_hz is {self.low_hz}, high_hz {self.top_hz}; expected 0 ≤ low < high ≤ rate / 2")
 
     @property
     def top_hz(self) -> float:
-        """The upper end in Hz."""
+        """The upper end of the highest band in Hz."""
         return self.sample_rate / 2 if self.high_hz is None else self.high_hz
 
 
 def mel_spectrogram(waves: Float[Tensor, "B N"], config: MelConfig) -> Float[Tensor, "B M T"]:
-    """Power in each band and frame: waves (B, N) → (B, num_mels, 1 + ⌊N / hop⌋), ≥ 0."""
+    """Return the power in each band and frame: waveforms (B, N) → (B, n_mels, 1 + ⌊N / hop⌋), ≥ 0."""
     half = config.window // 2
     padded = functional.pad(waves, (half, config.window - half))
     hann = torch.hann_window(config.window, dtype=waves.dtype, device=waves.device)
@@ -66,17 +73,17 @@ def mel_spectrogram(waves: Float[Tensor, "B N"], config: MelConfig) -> Float[Ten
 
 
 def log_mel(waves: Float[Tensor, "B N"], config: MelConfig) -> Float[Tensor, "B M T"]:
-    """Natural logarithm of ``mel_spectrogram``, at least ln(10⁻¹⁰); × 4.343 it is decibels."""
+    """Return the natural logarithm of ``mel_spectrogram``, at least ln(10⁻¹⁰); × 4.343 it is decibels."""
     return mel_spectrogram(waves, config).clamp(min=POWER_FLOOR).log()
 
 
 def frame_counts(samples: Int[Tensor, " B"], config: MelConfig) -> Int[Tensor, " B"]:
-    """How many frames waves of so many samples have: 1 + ⌊N / hop⌋."""
+    """Return the number of frames of waveforms of so many samples: 1 + ⌊N / hop⌋."""
     return 1 + samples // config.hop
 
 
 def mel_filter_bank(config: MelConfig) -> Float[Tensor, "M F"]:
-    """The triangles (num_mels, window // 2 + 1) over the frequencies of the spectrum, in float64."""
+    """Return the triangular filters (n_mels, window // 2 + 1) over the frequencies of the spectrum, in float64."""
     low, high = hz_to_mel(torch.tensor([config.low_hz, config.top_hz], dtype=torch.float64)).tolist()
     points = mel_to_hz(torch.linspace(low, high, config.n_mels + 2, dtype=torch.float64))
     bins = torch.fft.rfftfreq(config.window, 1 / config.sample_rate, dtype=torch.float64)
@@ -88,12 +95,12 @@ def mel_filter_bank(config: MelConfig) -> Float[Tensor, "M F"]:
 
 
 def hz_to_mel(hz: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Hz ≥ 0 → mel."""
+    """Convert Hz ≥ 0 to mel."""
     logarithmic = _BREAK_MEL + (hz.clamp(min=_BREAK_HZ) / _BREAK_HZ).log() / _LOG_STEP
     return torch.where(hz < _BREAK_HZ, hz / _LINEAR_HZ_PER_MEL, logarithmic)
 
 
 def mel_to_hz(mel: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Mel ≥ 0 → Hz."""
+    """Convert mel ≥ 0 to Hz."""
     exponential = _BREAK_HZ * ((mel - _BREAK_MEL).clamp(min=0) * _LOG_STEP).exp()
     return torch.where(mel < _BREAK_MEL, mel * _LINEAR_HZ_PER_MEL, exponential)

@@ -1,8 +1,9 @@
-"""Segments: from when to when a sound is of a class. What no segment covers is of the class ``NO_CLASS``.
+"""Labelled segments of a recording: each a start, an end and a class; what no segment covers is of the class
+``NO_CLASS``.
 
-A frame t (of ``hop_seconds`` seconds) is of a segment where start ≤ t · hop_s < end. Segments of one recording never overlap:
-of two that do, the later one is left out, unless they have the same label (then they are one) or overlap by no more
-than ``ROUNDING_TOLERANCE_S``, which is how programs round.
+Frame t (of ``hop_s`` seconds) belongs to a segment where start ≤ t · hop_s < end. Segments of one recording never
+overlap: of two that do, the later one is left out, unless they have the same label (then they are merged) or overlap by
+no more than ``ROUNDING_TOLERANCE_S``, which is how programs round.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ MAX_OVERRUN_S: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Segment:
-    """From ``start_s`` to ``end_s`` (seconds, 0 ≤ start < end) there is ``label``."""
+    """A ``label`` from ``start_s`` to ``end_s`` (seconds, 0 ≤ start < end)."""
 
     start_s: float
     end_s: float
@@ -34,7 +35,13 @@ class Segment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClippedSegments:
-    """The segments ``kept`` of a sound, how many of them were ``n_cut`` at its end, and how many lie ``n_beyond`` it."""
+    """The segments of a recording clipped to its duration.
+
+    Attributes:
+        kept: The segments inside.
+        n_cut: Number of segments shortened at the end.
+        n_beyond: Number of segments left out behind the end.
+    """
 
     kept: tuple[Segment, ...]
     n_cut: int
@@ -42,8 +49,10 @@ class ClippedSegments:
 
 
 class SegmentCollection:
-    """As a target: the segments of every recording, in order; ``failed`` could not be read. ``rows`` tells that they
-    stand in one table, whose column of labels has this name."""
+    """Segments of every recording as a target, in order.
+
+    ``failed`` could not be read; ``rows`` is the name of the label column where all stand in one table.
+    """
 
     def __init__(
         self, segments: Sequence[Sequence[Segment]], names: Sequence[str],
@@ -72,9 +81,9 @@ class SegmentCollection:
 
 
 def remove_overlaps(found: Sequence[Segment]) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
-    """Segments in order of time that do not overlap, and those that had to be left out for it.
+    """Return segments in order of time that do not overlap, and those that were left out for it.
 
-    >>> kept, out = without_overlaps([Segment(start_s=0, end_s=2, label="a"), Segment(start_s=1, end_s=3, label="b")])
+    >>> kept, out = remove_overlaps([Segment(start_s=0, end_s=2, label="a"), Segment(start_s=1, end_s=3, label="b")])
     >>> [one.label for one in kept], [one.label for one in out]
     (['a'], ['b'])
     """
@@ -93,8 +102,9 @@ def remove_overlaps(found: Sequence[Segment]) -> tuple[tuple[Segment, ...], tupl
 
 
 def clip_segments(segments: Sequence[Segment], seconds: float) -> ClippedSegments:
-    """The segments of a sound that lasts ``seconds``: what ends a little behind it is cut, what ends far behind it is
-    left out."""
+    """Clip segments to a duration of ``seconds``: what ends a little behind it is cut, what ends far behind it left
+    out.
+    """
     kept, cut, beyond = list[Segment](), 0, 0
     for one in segments:
         if one.end_s <= seconds:
@@ -109,7 +119,7 @@ def clip_segments(segments: Sequence[Segment], seconds: float) -> ClippedSegment
 
 
 def frame_classes(segments: Sequence[Segment], classes: Sequence[str], frames: int, hop_s: float) -> Int[Tensor, " T"]:
-    """The number of the class (among ``classes``, the first where there is no segment) of each of ``frames`` frames."""
+    """Return the class index of each of ``frames`` frames; 0 where there is no segment."""
     number = {name: i for i, name in enumerate(classes)}
     times = torch.arange(frames, dtype=torch.float64) * hop_s
     labels = torch.zeros(frames, dtype=torch.long)

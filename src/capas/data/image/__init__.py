@@ -1,1 +1,3 @@
-"""TODO docstring."""
+"""Image data: reading, preprocessing, augmentation, masks, colour spaces, degradations, and the store of decoded
+images.
+"""

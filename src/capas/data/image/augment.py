@@ -1,13 +1,12 @@
-"""Pictures varied at random, a whole batch at a time, so that a network learns what does not matter.
+"""Batched image augmentation.
 
-Shapes: B×C×H×W, C = 1 or 3. Each operation draws from the generator it is given and never from the global
-one; each picture of a batch is varied independently. Values are 0..255 until ``ImagePreprocessing.normalise``.
+Shapes: (B, C, H, W), C = 1 or 3. Each operation draws from the generator it is given and never from the global one;
+each image of a batch is augmented independently. Values are 0..255 until ``ImagePreprocessing.normalise``.
 
-- ``random_crop``: pad-and-shift as in He et al. 2016 (arXiv:1512.03385, section 4.2), by reflection unless
-  told.
+- ``random_crop``: pad-and-shift as in He et al. 2016 (arXiv:1512.03385, section 4.2), by reflection by default.
 - ``cutout``: DeVries & Taylor 2017 (arXiv:1708.04552): one square, centred anywhere, cut at the border.
-- ``mixup``: Zhang et al. 2018 (arXiv:1710.09412). One weight per picture; weights are folded to at least
-  1/2, which names the same pairs and lets a picture's own label stay the likelier one.
+- ``mixup``: Zhang et al. 2018 (arXiv:1710.09412). One weight per image; weights are folded to at least 1/2, which names
+  the same pairs and lets an image's own label stay the more probable one.
 """
 
 import math
@@ -29,13 +28,18 @@ Border = Literal["reflect", "constant"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageAugmentation:
-    """How far pictures are varied; 0 or False switches a variation off. Raises CapasError
-    ``augmentation_invalid``.
+    """Strengths of the image augmentations; 0 or False switches one off.
 
-    ``crop``: shift by up to this fraction of the side; ``flip``: mirror half of them; ``random_rotation``: by up to
-    ± degrees; ``color_jitter``: change brightness, contrast and saturation by up to ± this share; ``cutout``:
-    side of the square that is hidden, as a fraction of the side; ``mixup``: alpha of the Beta distribution
-    that weighs two pictures.
+    Attributes:
+        crop: Largest shift, as a share of the side.
+        flip: Whether half of the images are mirrored.
+        rotate: Largest rotation in degrees, both ways.
+        colour: Largest relative change of brightness, contrast and saturation.
+        cutout: Side of the hidden square, as a share of the side.
+        mixup: Parameter α of the Beta distribution of mixing weights.
+
+    Raises:
+        CapasError: ``augmentation_invalid``.
     """
 
     crop: float = 0.0
@@ -55,8 +59,12 @@ class ImageAugmentation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MixupPairing:
-    """What was mixed into a batch: picture i is ``weight[i]`` (float32, 0.5..1) of itself and the rest of
-    picture ``partner[i]`` (int64, a row of the same batch)."""
+    """The Mixup pairing of a batch.
+
+    Attributes:
+        partner: Index in the batch of each image's partner, int64, shape (B,).
+        weight: Weight of the image itself, float32 in 0.5..1, shape (B,).
+    """
 
     partner: Tensor
     weight: Tensor
@@ -68,8 +76,10 @@ def augment_images(
     augmentation: ImageAugmentation,
     generator: torch.Generator,
 ) -> Float[Tensor, "B C H W"]:
-    """uint8 B×C×H×W → varied and normalised, float32 B×C×H×W, channels last. Mixup is apart: it concerns
-    labels."""
+    """Augment and normalise uint8 images (B, C, H, W), to float32, channels last.
+
+    Mixup is a step of its own, since it concerns labels.
+    """
     images = _moved(images, augmentation, generator)
     if augmentation.rotate:
         images = random_rotation(images, augmentation.rotate, generator)
@@ -82,8 +92,7 @@ def augment_images(
 
 
 def random_crop(images: Tensor, fraction: float, generator: torch.Generator, *, border: Border = "reflect") -> Tensor:
-    """Shift each picture by up to ± ``fraction`` of its sides; what comes in is reflected, or black
-    ("constant")."""
+    """Shift each image by up to ± ``fraction`` of its sides; what comes in is reflected, or black ("constant")."""
     rows, columns = _shifts(images, fraction, generator)
     height, width = images.shape[2:]
     if border == "reflect":
@@ -94,13 +103,12 @@ def random_crop(images: Tensor, fraction: float, generator: torch.Generator, *, 
 
 
 def flip_horizontal(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror each picture left to right with probability 1/2."""
+    """Mirror each image left to right with probability 1/2."""
     return torch.where(_coins(images, generator)[:, None, None, None], images.flip(3), images)
 
 
 def random_rotation(images: Tensor, degrees: float, generator: torch.Generator) -> Tensor:
-    """Turn each picture about its centre by up to ± ``degrees`` (bilinear; the border is reflected) →
-    float32."""
+    """Rotate each image about its centre by up to ± ``degrees`` (bilinear; the border is reflected), to float32."""
     angle = _uniform(images, 1, generator)[:, 0] * math.radians(degrees)
     height, width = images.shape[2:]
     # affine_grid runs over -1..1 on both sides: the ratio keeps the turn rigid on oblong pictures.
@@ -112,8 +120,9 @@ def random_rotation(images: Tensor, degrees: float, generator: torch.Generator) 
 
 
 def color_jitter(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Change brightness, contrast and (with three channels) saturation by factors 1 ± ``strength`` →
-    float32, 0..255."""
+    """Change brightness, contrast and (with three channels) saturation by factors 1 ± ``strength``, to float32 in
+    0..255.
+    """
     factors = 1 + strength * _uniform(images, 3, generator)[:, :, None, None, None]
     images = images.float() * factors[:, 0]
     middle = images.mean(dim=(1, 2, 3), keepdim=True)
@@ -125,14 +134,16 @@ def color_jitter(images: Tensor, strength: float, generator: torch.Generator) ->
 
 
 def cutout(images: Tensor, fraction: float, generator: torch.Generator, *, fill: float = 0.0) -> Tensor:
-    """Hide one square per picture, its side ``fraction`` of the shorter side, under ``fill`` (0 is the mean,
-    once normalised). Returns a copy of the same kind."""
+    """Hide one square per image, its side ``fraction`` of the shorter side, under ``fill`` (0 is the mean, once
+    normalised).
+
+    Returns a copy of the same dtype.
+    """
     return images.clone().masked_fill_(_squares(images, fraction, generator), fill)
 
 
 def mixup(images: Tensor, alpha: float, generator: torch.Generator) -> tuple[Tensor, MixupPairing]:
-    """Blend each picture (float, normalised) with another of the batch, weights from Beta(``alpha``,
-    ``alpha``).
+    """Blend each image (float, normalised) with another of the batch, weights from Beta(``alpha``, ``alpha``).
 
     The loss of the result is ``weight × loss(own label) + (1 − weight) × loss(partner's label)``.
     """

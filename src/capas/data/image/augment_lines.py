@@ -1,13 +1,13 @@
-"""Lines of writing varied at random, a whole batch at a time, as hands, pens and scans vary them.
+"""Batched augmentation of handwritten line images: variation of hands, pens and scans.
 
-- slant, size, place and length: an affine map of each line, drawn per line (Wigington et al., "Data Augmentation for
+- slant, size, position and length: an affine map of each line, drawn per line (Wigington et al., "Data Augmentation for
   Recognition of Handwritten Words and Lines Using a CNN-LSTM Network", ICDAR 2017, find such maps to help most);
 - an elastic warp of low resolution (Simard, Steinkraus & Platt, "Best Practices for Convolutional Neural Networks
-  Applied to Visual Document Analysis", ICDAR 2003, with a coarse grid that is enlarged instead of a smoothed field);
+  Applied to Visual Document Analysis", ICDAR 2003, with a coarse grid that is upsampled instead of a smoothed field);
 - the stroke: thinner, thicker or blurred (3×3 minimum, maximum, mean);
 - the ink: stronger or fainter, faded in spots, and noise.
 
-Legend: B lines, H height, W width in pixels; ink is high, ground zero.
+Legend: B lines, H height, W width in pixels; ink is high, background zero.
 """
 
 from dataclasses import dataclass
@@ -25,12 +25,17 @@ FADE_PATCH_WIDTH: Final = 40  # pixels across a spot where ink may fade
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineAugmentation:
-    """How far lines are varied; 0 switches a variation off.
+    """Strengths of the line augmentations; 0 switches one off.
 
-    ``shift``: up or down, share of the height; ``slant``: standard deviation of the shear (tangent); ``size``: taller
-    or lower, longer or shorter by up to this share; ``warp``: standard deviation of the elastic shift in pixels;
-    ``stroke``: share of lines with another stroke; ``ink``: stronger or fainter by up to this share; ``fade``: share of
-    lines with faded spots; ``noise``: largest standard deviation of added noise.
+    Attributes:
+        shift: Largest vertical shift, as a share of the height.
+        slant: Standard deviation of the shear (tangent).
+        size: Largest relative change of height and length.
+        warp: Standard deviation of the elastic displacement in pixels.
+        stroke: Share of lines whose stroke width changes.
+        ink: Largest relative change of ink strength.
+        fade: Share of lines with faded spots.
+        noise: Largest standard deviation of added noise.
     """
 
     shift: float = 0.12
@@ -49,7 +54,7 @@ def augment_lines(
     augmentation: LineAugmentation,
     rng: torch.Generator,
 ) -> tuple[Float[Tensor, "B 1 H V"], Int[Tensor, " B"]]:
-    """Varied lines and their new widths; what lies behind a line's end stays zero."""
+    """Return augmented lines and their new widths; what lies behind a line's end stays zero."""
     moved, widths = _moved(lines_B1HW, widths_B, augmentation, rng)
     inked = _inked(_stroked(moved, augmentation, rng), augmentation, rng)
     ends = torch.arange(moved.shape[3]) < widths[:, None]

@@ -27,7 +27,7 @@ _ROOT_BREAK = 0.2068966
 
 
 def rgb_to_lab(images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
-    """sRGB in 0..1 → L in 0..100, a and b in about −110..110."""
+    """Convert sRGB in 0..1 to L in 0..100, a and b in about −110..110."""
     linear = torch.where(images > 0.04045, ((images + 0.055) / 1.055).clamp(min=0).pow(2.4), images / 12.92)
     xyz = _mixed(linear, images.new_tensor(_XYZ_OF_RGB)) / images.new_tensor(_WHITE)[:, None, None]
     # clamp: the cube root's slope at zero is infinite, and where() would pass it on as NaN.
@@ -37,7 +37,7 @@ def rgb_to_lab(images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
 
 
 def lab_to_rgb(lab: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
-    """L in 0..100, a, b → sRGB; colours that a screen cannot show are clipped to 0..1."""
+    """Convert L in 0..100, a and b to sRGB; colours outside the gamut are clipped to 0..1."""
     lightness, a, b = lab.unbind(1)
     y = (lightness + 16) / 116
     f = torch.stack([a / 500 + y, y, (y - b / 200).clamp(min=0)], dim=1)
@@ -48,12 +48,12 @@ def lab_to_rgb(lab: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
 
 
 def delta_e_76(lab: Float[Tensor, "B 3 H W"], other: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W"]:
-    """The plain distance of two colours, ≥ 0."""
+    """Return the Euclidean colour difference ΔE*ab (1976), ≥ 0."""
     return (lab - other).square().sum(1).sqrt()
 
 
 def delta_e_2000(lab: Float[Tensor, "B 3 H W"], other: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W"]:
-    """CIEDE2000, ≥ 0; symmetric."""
+    """Return the colour difference CIEDE2000, ≥ 0; symmetric."""
     (l1, a1, b1), (l2, a2, b2) = lab.unbind(1), other.unbind(1)
     mean_chroma = (torch.hypot(a1, b1) + torch.hypot(a2, b2)) / 2
     g = 0.5 * (1 - _share_of_25(mean_chroma))

@@ -1,7 +1,7 @@
-"""Pairs of pictures made from one: what is given (grey, small, noisy, with holes) and what should come of it.
+"""Degradations: (source, target) image pairs made from one image (grey, downsampled, noisy, with holes).
 
-Pictures are uint8 H×W×C; what is made is float32 C×H×W. ``DEGRADATIONS`` names them; each kind draws its chance, where it
-needs any, from the generator it is given.
+Images are uint8 (H, W, C); pairs are float32 (C, H, W). ``DEGRADATIONS`` names the kinds; each draws from the generator
+it is given, where it needs any randomness.
 """
 
 import math
@@ -26,20 +26,23 @@ HOLE_SHARE: Final = 0.1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImagePair:
-    """``source`` and ``target`` as a network takes and gives them, float32 C×H×W: pictures in 0..1, for "colourise"
-    L in 0..100 and a, b; for "inpaint" a further channel that is 1 in the holes."""
+    """Source and target, float32 (C, H, W) in 0..1.
+
+    For "colourise" they hold L in 0..100 and a, b; for "inpaint" the source has a further channel that is 1 in the
+    holes.
+    """
 
     source: Tensor
     target: Tensor
 
 
 def to_float_tensor(picture: NDArray[np.uint8]) -> Float[Tensor, "C H W"]:
-    """uint8 H×W×C → 0..1."""
+    """Convert uint8 (H, W, C) to float32 (C, H, W) in 0..1."""
     return torch.from_numpy(picture.astype(np.float32).transpose(2, 0, 1) / 255)
 
 
 def to_uint8_image(picture: Float[Tensor, "C H W"]) -> NDArray[np.uint8]:
-    """0..1, clipped and rounded, → uint8 H×W×C."""
+    """Convert (C, H, W) in 0..1, clipped and rounded, to uint8 (H, W, C)."""
     return (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
 
@@ -52,8 +55,16 @@ def make_degraded_pair(
     rng: torch.Generator,
     training: bool,
 ) -> ImagePair:
-    """What is given and wanted of a picture. ``noise`` (0..255) is the strongest; in ``training`` it is drawn from 0 up
-    to there. Sides that are no multiple of ``factor`` lose a few pixels."""
+    """Return the source and target of an image.
+
+    Args:
+        kind: The degradation.
+        picture: The image, uint8 (H, W, C); sides that are no multiple of ``factor`` lose a few pixels.
+        factor: Downsampling factor.
+        noise: Standard deviation of the noise, 0..255; in training the largest one.
+        rng: Source of randomness.
+        training: Whether the noise level is drawn from 0 to ``noise``.
+    """
     if kind == "colourise":
         lab = rgb_to_lab(to_float_tensor(picture)[None])[0]
         return ImagePair(source=lab[:1], target=lab[1:])
@@ -84,7 +95,7 @@ def _shrunk(picture: NDArray[np.uint8], factor: int) -> ImagePair:
 
 
 def inpainting_mask(height: int, width: int, rng: torch.Generator) -> Float[Tensor, "1 H W"]:
-    """1 in square holes at random places, at least one; never everywhere."""
+    """Return a mask that is 1 in square holes at random positions, at least one; never everywhere."""
     mask = torch.zeros(1, height, width)
     low, high = HOLE_SIDES
     count = max(1, math.ceil(HOLE_SHARE * height * width / ((low + high) / 2) ** 2))
@@ -98,19 +109,19 @@ def inpainting_mask(height: int, width: int, rng: torch.Generator) -> Float[Tens
 
 
 def mask_out(picture: Float[Tensor, "C H W"], mask: Float[Tensor, "1 H W"]) -> Float[Tensor, "D H W"]:
-    """The picture with the mean colour of what is left in its holes, and the holes as a further channel."""
+    """Return the image with the mean colour of the rest in its holes, and the mask as a further channel."""
     known = 1 - mask
     mean = (picture * known).sum(dim=(1, 2), keepdim=True) / known.sum().clamp(min=1)
     return torch.cat([picture * known + mean * mask, mask])
 
 
 def lab_channels_to_rgb(lightness: Float[Tensor, "1 H W"], colours: Float[Tensor, "2 H W"]) -> Float[Tensor, "3 H W"]:
-    """L, a and b as sRGB in 0..1."""
+    """Convert L, a and b to sRGB in 0..1."""
     return lab_to_rgb(torch.cat([lightness, colours])[None])[0]
 
 
 def mirrored_patch(picture: NDArray[np.uint8], top: int, left: int, side: int) -> NDArray[np.uint8]:
-    """A square of ``side`` pixels; a smaller picture is continued by mirroring."""
+    """Return a square crop of ``side`` pixels; a smaller image is continued by mirroring."""
     height, width = picture.shape[:2]
     if height < side or width < side:
         picture = np.pad(picture, ((0, max(0, side - height)), (0, max(0, side - width)), (0, 0)), mode="symmetric")
@@ -118,6 +129,6 @@ def mirrored_patch(picture: NDArray[np.uint8], top: int, left: int, side: int) -
 
 
 def rotate_and_flip(picture: NDArray[np.uint8], quarters: int, *, flipped: bool) -> NDArray[np.uint8]:
-    """Turned by quarters, and mirrored: a square stays one."""
+    """Rotate by quarter turns, and mirror if ``flipped``."""
     turned = np.rot90(picture, quarters)
     return np.ascontiguousarray(turned[:, ::-1] if flipped else turned)

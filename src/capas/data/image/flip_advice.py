@@ -1,12 +1,11 @@
-"""Whether pictures of these classes may be mirrored.
+"""Whether horizontal flips are a valid augmentation for these classes, judged by their names.
 
-A mirrored cat is a cat; a mirrored "b" is a "d", and a mirrored left turn is a right turn. Only the
-classes' names can tell, so these are rules of thumb, and when in doubt the answer is no:
+A mirrored cat is a cat; a mirrored "b" is a "d", and a mirrored left turn is a right turn. Only the classes' names can
+tell, so these are rules of thumb, and when in doubt the answer is no:
 
-- a name that is a digit, number, single letter, or the word for a number marks signs (codes such as 0 and 1
-  fall here too, because nobody can tell what they stand for);
-- a name with a word for a sign, a side or a direction, in English or Spanish, marks what mirroring would
-  change.
+- a name that is a digit, number, single letter, or the word for a number marks signs (codes such as 0 and 1 fall here
+  too, because nobody can tell what they stand for);
+- a name with a word for a sign, a side or a direction, in English or Spanish, marks what mirroring would change.
 """
 
 import re
@@ -32,14 +31,14 @@ _SIDES: Final = frozenset(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FlipAdvice:
-    """Whether mirroring is ``allowed``, and the ``reason`` as a sentence in the language in force."""
+    """Whether flips are ``allowed``, and the ``reason`` as a sentence in the current language."""
 
     allowed: bool
     reason: str
 
 
 def flip_advice(class_names: Sequence[str]) -> FlipAdvice:
-    """May pictures of these classes be mirrored, and why."""
+    """Return whether images of these classes may be flipped, and why."""
     for name in class_names:
         words = _words(name)
         if _is_sign(name) or (words and words <= _SIGNS) or words & _ALWAYS_SIGNS:
@@ -50,7 +49,7 @@ def flip_advice(class_names: Sequence[str]) -> FlipAdvice:
 
 
 def flip_allowed(class_names: Sequence[str]) -> bool:
-    """``flip_advice`` without its reason.
+    """Return ``flip_advice`` without its reason.
 
     >>> flip_allowed(["cat", "dog"]), flip_allowed(["0", "1"]), flip_allowed(["giro izquierda", "recto"])
     (True, False, False)

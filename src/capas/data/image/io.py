@@ -1,16 +1,17 @@
-"""Pictures as they lie on disk or in an array: counted, named, measured by their header, and decoded safely.
+"""Image files and arrays: counted, named, measured by their header, and decoded safely.
 
-Whatever a file holds, ``decode`` gives uint8 H×W×C, upright, with C = 1 (grey) or 3 (RGB):
+Whatever a file holds, ``decode`` gives uint8 (H, W, C), upright, with C = 1 (grey) or 3 (RGB):
 
 - EXIF orientation is applied; of an animation or a file of many pages the first frame is taken;
 - transparency is composited on white; palettes and CMYK become RGB; 1-bit becomes grey 0 or 255;
 - 16-bit grey keeps its high byte (``>> 8``); floating point must lie in 0..1 and is multiplied by 255.
 
-The number of pixels is read from the header and checked before anything is decoded. A truncated file is an
-error, never a picture with a grey half.
+The number of pixels is read from the header and checked before anything is decoded. A truncated file is an error, never
+an image with a grey half.
 """
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -45,9 +46,18 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageInfo:
-    """What a header says: upright ``width`` and ``height`` in pixels, Pillow's ``mode`` and ``format``,
-    ``frames`` (1 unless animated or of many pages), size in ``bytes``, whether the file's name announces
-    another format, and whether EXIF rotates or mirrors it."""
+    """The header of an image file.
+
+    Attributes:
+        width: Upright width in pixels.
+        height: Upright height in pixels.
+        mode: Pillow's mode.
+        format: Pillow's format.
+        frames: 1 unless animated or of many pages.
+        bytes: File size.
+        wrong_extension: Whether the file's name announces another format.
+        rotated: Whether EXIF rotates or mirrors it.
+    """
 
     width: int
     height: int
@@ -61,26 +71,25 @@ class ImageInfo:
 
 @runtime_checkable
 class ImageCollection(Protocol):
-    """A numbered collection of pictures."""
+    """An indexed collection of images."""
 
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:
-        """The path relative to the collection's root, or ``prefix/00017``."""
+        """Return the path relative to the collection's root, or ``prefix/00017``."""
 
     def decode(self, index: int) -> NDArray[np.uint8]:
-        """The picture, uint8 H×W×C with C = 1 or 3, upright, at its native size. Raises CapasError."""
+        """Return the image, uint8 (H, W, C), C = 1 or 3, upright, at its native size. Raises CapasError."""
 
     def info(self, index: int) -> ImageInfo:
-        """What the header says, without decoding. Raises CapasError."""
+        """Return the header, without decoding. Raises CapasError."""
 
     def content_hash(self, index: int) -> str:
-        """The name of the content: of the file's bytes, or of the array's."""
+        """Return the hash of the file's bytes, or of the array's."""
 
 
 class ImageFiles:
-    """Pictures in files. ``max_pixels`` caps width × height of each; Pillow's own limit is about 178
-    million."""
+    """Images in files. ``max_pixels`` caps width × height of each; Pillow's own limit is about 178 million."""
 
     def __init__(self, paths: Sequence[Path], root: Path, max_pixels: int = MAX_PIXELS) -> None:
         self.paths = tuple(paths)
@@ -91,7 +100,7 @@ class ImageFiles:
         return len(self.paths)
 
     def name(self, index: int) -> str:
-        """The path relative to the root, with "/" on every system; the whole path when it lies elsewhere."""
+        """Return the path relative to the root, with "/" on every system; the whole path when it lies elsewhere."""
         path = self.paths[index]
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
 
@@ -104,7 +113,7 @@ class ImageFiles:
         return read_image_info(self.paths[index], max_pixels=self.max_pixels)
 
     def content_hash(self, index: int) -> str:
-        """Of the file's bytes. Raises CapasError ``picture_unreadable``."""
+        """Return the hash of the file's bytes. Raises CapasError ``picture_unreadable``."""
         try:
             return content_hash(self.paths[index].read_bytes())
         except OSError as error:
@@ -112,8 +121,10 @@ class ImageFiles:
 
 
 class ImageArray:
-    """Pictures in one uint8 array, N×H×W or N×H×W×C with C = 1 or 3. Raises CapasError
-    ``array_not_pictures``."""
+    """Images in one uint8 array, (N, H, W) or (N, H, W, C) with C = 1 or 3.
+
+    Raises CapasError ``array_not_pictures``.
+    """
 
     def __init__(self, arrays: NDArray[np.generic], prefix: str) -> None:
         shaped = arrays[..., np.newaxis] if arrays.ndim == 3 else arrays
@@ -127,16 +138,16 @@ class ImageArray:
         return len(self.arrays)
 
     def name(self, index: int) -> str:
-        """``prefix/00017``."""
+        """Return ``prefix/00017``."""
         return f"{self.prefix}/{index:05d}"
 
     def decode(self, index: int) -> NDArray[np.uint8]:
-        """A view of the array, uint8 H×W×C."""
+        """Return a view of the array, uint8 (H, W, C)."""
         picture: NDArray[np.uint8] = self.arrays[index]
         return picture
 
     def info(self, index: int) -> ImageInfo:
-        """The array's own measures; ``format`` is "array"."""
+        """Return the array's dimensions; ``format`` is "array"."""
         height, width, channels = self.arrays[index].shape
         return ImageInfo(
             width=width, height=height, mode="L" if channels == 1 else "RGB", format="array", frames=1,
@@ -144,15 +155,16 @@ class ImageArray:
         )  # fmt: skip
 
     def content_hash(self, index: int) -> str:
-        """Of the picture's pixels."""
+        """Return the hash of the image's pixels."""
         return content_hash(self.arrays[index].tobytes())
 
 
 def decode_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """The picture in a file or in a file's bytes: uint8 H×W×C, C = 1 or 3, upright, at its native size.
+    """Decode a file or a file's bytes to uint8 (H, W, C), C = 1 or 3, upright, at its native size.
 
-    Raises CapasError ``picture_empty``, ``picture_not_a_picture``, ``picture_too_large``,
-    ``picture_truncated``, ``picture_range`` or ``picture_unreadable``.
+    Raises:
+        CapasError: ``picture_empty``, ``picture_not_a_picture``, ``picture_too_large``, ``picture_truncated``,
+            ``picture_range`` or ``picture_unreadable``.
     """
     with _opened(source, max_pixels) as image:
         image.load()
@@ -160,8 +172,7 @@ def decode_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> NDArr
 
 
 def read_image_info(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> ImageInfo:
-    """What the header of a file says. Raises CapasError as ``decode_image`` does, as far as a header can
-    tell."""
+    """Read the header of a file. Raises CapasError as ``decode_image`` does, as far as a header can tell."""
     with _opened(source, max_pixels) as image:
         # The base class's getexif: the one for PNG would decode the whole picture to find a late chunk.
         orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
@@ -253,3 +264,19 @@ def write_image(path: Path, picture: NDArray[np.uint8]) -> None:
     content = io.BytesIO()
     Image.fromarray(picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture).save(content, "PNG")
     write_atomic(path, content.getvalue())
+
+
+def write_image_grid(path: Path, images: NDArray[np.uint8]) -> None:
+    """Write images (N, H, W) or (N, H, W, 3) side by side, in a grid as square as can be, as a PNG.
+
+    Raises:
+        CapasError: ``disk_full`` or ``cannot_write``.
+    """
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    height, width = images.shape[1:3]
+    grid = np.zeros((rows * height, columns * width, *images.shape[3:]), np.uint8)
+    for i, image in enumerate(images):
+        top, left = i // columns * height, i % columns * width
+        grid[top : top + height, left : left + width] = image
+    write_image(path, grid)

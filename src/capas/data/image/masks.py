@@ -1,9 +1,9 @@
-"""Masks: pictures whose pixels are class numbers, and what those numbers are called.
+"""Segmentation masks: images whose pixels are class indices, and the names of those classes.
 
-A mask is a palette or grey PNG (any lossless format will do) whose pixel values are the numbers of the classes, or a
-colour picture whose colours stand for classes. The names are read from a file beside the masks, where there is one:
-``classes.txt`` (one name a line, from number 0; or "number name"), ``classes.csv`` with the columns number (or r, g, b)
-and name. A class called void, ignore, unlabelled, … does not count; nor does 255.
+A mask is a palette or grey PNG (any lossless format will do) whose pixel values are class indices, or a colour image
+whose colours stand for classes. The names are read from a file beside the masks, where there is one: ``classes.txt``
+(one name a line, from index 0; or "index name"), ``classes.csv`` with the columns number (or r, g, b) and name. A class
+called void, ignore, unlabelled, … does not count; nor does 255.
 """
 
 import re
@@ -35,7 +35,7 @@ _LOSSY: Final = frozenset({"JPEG", "MPO", "WEBP"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassMap:
-    """What the values of masks mean: ``names`` by value, and for colour masks the value of every colour."""
+    """What mask values mean: ``names`` by value, and for colour masks the value of every colour."""
 
     names: Mapping[int, str]
     colours: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
@@ -49,12 +49,12 @@ class ClassMap:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Their names."""
+        """The names of ``values``."""
         return tuple(self.names[v] for v in self.values)
 
 
 class MaskFiles:
-    """Mask files; ``decode`` gives class numbers 0..K-1 in the order of ``class_map.classes``, and 255 for void."""
+    """Mask files; ``decode`` gives class indices 0..K-1 in the order of ``class_map.classes``, and 255 for void."""
 
     def __init__(self, paths: Sequence[Path], root: Path, class_map: ClassMap) -> None:
         self.paths = tuple(paths)
@@ -74,12 +74,12 @@ class MaskFiles:
         return content_hash(self.paths[index].read_bytes())
 
     def decode(self, index: int) -> NDArray[np.uint8]:
-        """uint8 H×W. Raises CapasError ``mask_unreadable`` or ``mask_lossy``."""
+        """Return the mask, uint8 (H, W). Raises CapasError ``mask_unreadable`` or ``mask_lossy``."""
         return self._table[read_mask_values(self.paths[index], self.class_map.colours)]
 
 
 def read_mask_values(path: Path, colours: Mapping[tuple[int, int, int], int]) -> NDArray[np.uint8]:
-    """The raw values of a mask, uint8 H×W; colours that are not in ``colours`` become 255."""
+    """Return the raw values of a mask, uint8 (H, W); colours that are not in ``colours`` become 255."""
     with _opened(path) as image:
         if image.mode in ("RGB", "RGBA"):
             return _by_colour(np.asarray(image.convert("RGB")), colours)
@@ -111,16 +111,17 @@ def _by_colour(pixels: NDArray[np.uint8], colours: Mapping[tuple[int, int, int],
 
 
 def find_class_map(folder: Path, paths: Sequence[Path]) -> Path | None:
-    """The file in ``folder`` or beside the first mask that says what the masks' values mean."""
+    """Return the class map file in ``folder`` or beside the first mask; None where there is none."""
     places = [folder, *(path.parent for path in paths[:1])]
     return next((place / name for place in places for name in _MAPS if (place / name).is_file()), None)
 
 
 def read_class_map(file: Path | None, paths: Sequence[Path]) -> ClassMap:
-    """What the masks' values mean: as ``file`` says, else from the values themselves.
+    """Return what the masks' values mean: as ``file`` says, else from the values themselves.
 
-    Raises CapasError ``class_map_broken``, ``mask_lossy``, ``mask_many_values``, or ``mask_unreadable`` where no mask
-    can be read.
+    Raises:
+        CapasError: ``class_map_broken``, ``mask_lossy``, ``mask_many_values``, or ``mask_unreadable`` where no mask can
+            be read.
     """
     return _from_values(paths) if file is None else _read_map(file)
 

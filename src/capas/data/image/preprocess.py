@@ -1,6 +1,7 @@
-"""How a picture becomes numbers of one size: fitted once as uint8, normalised batch by batch.
+"""Image preprocessing: resizing to one size as uint8, and normalisation batch by batch.
 
-A preparation is part of the finished model: whoever predicts prepares a picture exactly as training did.
+It is part of the trained model: prediction prepares an image exactly as training did.
+
 Shapes: B = batch, H×W = the prepared size, C = 1 (grey) or 3 (RGB).
 """
 
@@ -26,22 +27,29 @@ _MIN_STD: Final = 1 / 255  # a set of constant pictures must not divide by zero
 
 @runtime_checkable
 class PreprocessedImages(Protocol):
-    """What a preparation can be measured on: prepared pictures, uint8 C×H×W each."""
+    """Prepared images, uint8 (C, H, W) each, whose normalisation is fitted."""
 
     def __len__(self) -> int: ...
 
     def take(self, positions: Tensor) -> Tensor:
-        """uint8 B×C×H×W."""
+        """Return the images at ``positions``, uint8 (B, C, H, W)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImagePreprocessing:
-    """The size ``height``×``width``×``channels``, how a picture of other proportions gets there, and
-    ``mean`` and ``std`` per channel in units of 0..1.
+    """Target size and normalisation of images.
 
-    ``fit``: "crop" keeps the proportions and cuts what juts out on the long side; "squash" keeps everything
-    and gives up the proportions; "pad" keeps both and fills with the median colour of the picture's border.
-    Raises CapasError ``preparation_invalid``.
+    Attributes:
+        height: Height in pixels.
+        width: Width in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        mean: Mean per channel in units of 0..1.
+        std: Standard deviation per channel in units of 0..1.
+        fit: "crop" keeps the aspect ratio and crops the long side; "squash" keeps everything and gives up the aspect
+            ratio; "pad" keeps both and pads with the median colour of the image's border.
+
+    Raises:
+        CapasError: ``preparation_invalid``.
     """
 
     height: int
@@ -70,7 +78,8 @@ class ImagePreprocessing:
         return self.channels, self.height, self.width
 
     def fit_image(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """uint8 H×W×C of any size, C = 1 or 3, → uint8 height×width×channels (bilinear, antialiased)."""
+        """Resize uint8 (H, W, C) of any size, C = 1 or 3, to uint8 (height, width, channels) (bilinear, antialiased).
+        """
         if picture.shape == (self.height, self.width, self.channels):
             return picture
         image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
@@ -79,8 +88,7 @@ class ImagePreprocessing:
         return fitted[..., np.newaxis] if self.channels == 1 else fitted
 
     def normalise(self, images: Num[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """B×C×H×W in 0..255, uint8 or float → float32 (x/255 − mean) / std, channels last, on the same
-        device."""
+        """Return (x/255 − mean) / std of images (B, C, H, W) in 0..255, float32, channels last, on the same device."""
         scale = [1 / (255 * std) for std in self.std]
         shift = [-mean / std for mean, std in zip(self.mean, self.std, strict=True)]
         floats = images.to(torch.float32, copy=True)
@@ -91,10 +99,9 @@ class ImagePreprocessing:
         return floats.mul_(parts[0]).add_(parts[1]).contiguous(memory_format=torch.channels_last)
 
     def fit_normalisation(self, pictures: PreprocessedImages, positions: Tensor | None = None) -> "ImagePreprocessing":
-        """The same preparation with the mean and std of these pictures' pixels (of all, unless
-        ``positions``).
+        """Return the same preprocessing with mean and std of these images' pixels (of all, unless ``positions``).
 
-        Counted exactly, so the order of the pictures changes nothing. Give the training positions only.
+        Computed exactly, so the order of the images changes nothing. Give the training positions only.
         """
         wanted = torch.arange(len(pictures)) if positions is None else positions
         counts = torch.zeros(self.channels, 256, dtype=torch.int64)
@@ -108,12 +115,12 @@ class ImagePreprocessing:
         return replace(self, mean=_rounded(mean), std=_rounded(std))
 
     def as_json(self) -> dict[str, object]:
-        """Plain values for a bundle; ``from_json`` reads them back equal."""
+        """Return plain values for a bundle; ``from_json`` reads them back equal."""
         return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
 
     @staticmethod
     def from_json(value: Mapping[str, object], *, where: str = "") -> "ImagePreprocessing":
-        """What ``json_response`` gave. Raises CapasError ``preparation_unknown_key`` or ``preparation_invalid``."""
+        """Read what ``as_json`` gave. Raises CapasError ``preparation_unknown_key`` or ``preparation_invalid``."""
         names = [field.name for field in fields(ImagePreprocessing)]
         for key in value:
             if key not in names:
@@ -132,8 +139,11 @@ class ImagePreprocessing:
         )
 
     def stretches(self, height: int, width: int) -> tuple[tuple[float, float], tuple[float, float]]:
-        """What of a picture of this size the prepared one shows, from its top to its bottom and from its left to its
-        right: (start, length) in the picture's pixels. Beyond the picture's ends where it is padded."""
+        """Return the part of an image of this size that the prepared one shows: (start, length) in pixels, vertical,
+        horizontal.
+
+        Beyond the image's ends where it is padded.
+        """
         if self.fit == "squash":
             return (0.0, height), (0.0, width)
         if self.fit == "crop":

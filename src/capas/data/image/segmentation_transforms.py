@@ -1,6 +1,6 @@
-"""Pictures with their masks as arrays: brought to one size, varied together, shown one upon the other.
+"""Transforms of images together with their masks: resizing, augmentation, overlays.
 
-Shapes: B×C×H×W pictures, B×H×W masks of class numbers 0..K-1, ``IGNORE_INDEX`` (255) where nothing is known.
+Shapes: (B, C, H, W) images, (B, H, W) masks of class indices 0..K-1, ``IGNORE_INDEX`` (255) where unlabelled.
 """
 
 import io
@@ -18,7 +18,7 @@ from capas.data.image.masks import IGNORE_INDEX
 
 
 def resize_mask(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """uint8 H×W of any size → height×width, each pixel the nearest one: classes must not be mixed."""
+    """Resize a mask, uint8 (H, W), by nearest neighbour: classes must not be mixed."""
     return np.array(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST), dtype=np.uint8)
 
 
@@ -31,10 +31,17 @@ def augment_images_and_masks(
     rotate: float,
     rng: torch.Generator,
 ) -> tuple[Float[Tensor, "B C H W"], UInt8[Tensor, "B H W"]]:
-    """Enlarge or shrink each picture by up to 1 / (1 − ``crop``), move it by up to ``crop`` of its sides, turn it by up
-    to ± ``rotate`` degrees, mirror half of them where ``flip``; and its mask alike, void where nothing is known.
+    """Augment each image and its mask alike; the mask is void where nothing is known.
 
-    Pictures (0..255) are bilinear and reflected at the border, masks nearest.
+    Images (0..255) are bilinear and reflected at the border, masks nearest.
+
+    Args:
+        images: uint8 images.
+        masks: Class indices.
+        crop: Largest shift as a share of the sides; scales lie between 1 − ``crop`` and its inverse.
+        flip: Whether half of the images are mirrored.
+        rotate: Largest rotation in degrees, both ways.
+        rng: Source of randomness.
     """
     count, _, height, width = images.shape
     drawn = torch.rand(count, 5, generator=rng) * 2 - 1
@@ -53,9 +60,9 @@ def augment_images_and_masks(
 
 
 def upsample_prediction(logits: Float[Tensor, "K h w"], height: int, width: int) -> UInt8[Tensor, "H W"]:
-    """The class with the highest logit in every pixel of a larger (or smaller) picture, the logits bilinear between.
+    """Return the arg max class in every pixel of a larger (or smaller) image, the logits bilinear between.
 
-    One class after another: for many classes and a large picture all of them would not fit in memory.
+    One class after another: for many classes and a large image all of them would not fit in memory.
     """
     best = torch.full((height, width), -math.inf)
     answer = torch.zeros(height, width, dtype=torch.uint8)
@@ -68,7 +75,7 @@ def upsample_prediction(logits: Float[Tensor, "K h w"], height: int, width: int)
 
 
 def color_palette(count: int) -> NDArray[np.uint8]:
-    """``count`` colours far apart, K×3: those of the PASCAL VOC masks from number 1 on."""
+    """Return ``count`` colours far apart, (K, 3): those of the PASCAL VOC masks from index 1 on."""
     colours = np.zeros((count, 3), dtype=np.uint8)
     for number in range(count):
         bits = number + 1
@@ -79,13 +86,13 @@ def color_palette(count: int) -> NDArray[np.uint8]:
 
 
 def overlay_mask(picture: NDArray[np.uint8], mask: NDArray[np.uint8], colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The colours of the classes over the picture (uint8 H×W×C) half and half: uint8 H×W×3."""
+    """Blend the class colours over the image (uint8 (H, W, C)) half and half, to uint8 (H, W, 3)."""
     shown = np.broadcast_to(picture, (*picture.shape[:2], 3)).astype(np.uint16)
     return ((shown + colours[mask]) // 2).astype(np.uint8)
 
 
 def mask_png(mask: NDArray[np.uint8], colours: NDArray[np.uint8]) -> bytes:
-    """A mask as an indexed PNG: the pixels are class numbers, the palette their colours."""
+    """Encode a mask as an indexed PNG: the pixels are class indices, the palette their colours."""
     image = Image.fromarray(mask)
     image.putpalette(colours.flatten().tolist())
     stream = io.BytesIO()
@@ -94,7 +101,7 @@ def mask_png(mask: NDArray[np.uint8], colours: NDArray[np.uint8]) -> bytes:
 
 
 def limit_size(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """uint8 H×W×C, made smaller where its long side is above ``side``."""
+    """Downscale uint8 (H, W, C) where its long side is above ``side``."""
     height, width = picture.shape[:2]
     if max(height, width) <= side:
         return picture

@@ -1,12 +1,10 @@
-"""Every picture of a set prepared once, as uint8 N×C×H×W: in memory, or in a memory-mapped file when it is
-too large.
+"""Cache of all images of a dataset, prepared once as uint8 (N, C, H, W), in memory or memory-mapped on disk.
 
-Positions count what was asked for: position p is the picture ``indices[p]``. A picture that cannot be
-decoded keeps its position, black, and is told in ``failed``; whoever trains leaves it out.
+Positions count what was asked for: position p is the image ``indices[p]``. An image that cannot be decoded keeps its
+position, black, and is listed in ``failed``; training leaves it out.
 
-The file is named by what is in it (the pictures' content hashes and the geometry of the preparation), is
-checked by hash when it is used again, and is built anew when anything is amiss: it can be deleted at any
-time.
+The file is named by what is in it (the images' content hashes and the geometry of the preprocessing), is checked by
+hash when it is used again, and is rebuilt when anything is amiss: it can be deleted at any time.
 """
 
 import hashlib
@@ -37,8 +35,7 @@ _VERSION: Final = 1  # of the file's format and of the way pictures are fitted
 
 
 class ImageStore:
-    """Prepared pictures, uint8 N×C×H×W. ``build`` makes one; ``failed`` maps positions to what was wrong
-    there."""
+    """Prepared images, uint8 (N, C, H, W). ``build`` makes one; ``failed`` maps positions to their errors."""
 
     def __init__(self, images: NDArray[np.uint8], failed: Mapping[int, CapasError], *, in_memory: bool = True) -> None:
         self.images = images
@@ -49,7 +46,7 @@ class ImageStore:
         return len(self.images)
 
     def take(self, positions: Tensor) -> Tensor:
-        """The pictures at ``positions`` (int64, B) → a copy, uint8 B×C×H×W."""
+        """Return a copy of the images at ``positions`` (int64, (B,)), uint8 (B, C, H, W)."""
         return torch.from_numpy(self.images.take(positions.numpy(), axis=0))
 
     @staticmethod
@@ -62,12 +59,20 @@ class ImageStore:
         cache_folder: Path | None = None,
         progress: Progress | None = None,
     ) -> "ImageStore":
-        """Prepare the pictures ``indices``, on all physical cores, in the order given whatever thread is
-        first.
+        """Prepare the images ``indices`` on all physical cores; the order does not depend on the threads.
 
-        Up to ``budget_bytes`` (default: 40 % of the available memory) they stay in memory; beyond, they go
-        to a file in ``cache_folder`` (default: the user's cache). ``progress`` is called with (done,
-        total). Raises CapasError ``disk_full`` or ``cannot_write``; a picture that fails is not an error.
+        An image that fails is not an error.
+
+        Args:
+            pictures: The images.
+            indices: Which of them, by position.
+            preparation: The preprocessing.
+            budget_bytes: Limit of what stays in memory; 40 % of the available memory if None.
+            cache_folder: Folder of the file beyond that; the user's cache if None.
+            progress: Called with (done, total).
+
+        Raises:
+            CapasError: ``disk_full`` or ``cannot_write``.
         """
         shape = (len(indices), *preparation.shape)
         budget = available_memory() * 2 // 5 if budget_bytes is None else budget_bytes
@@ -84,8 +89,7 @@ class ImageStore:
 
 
 def available_memory() -> int:
-    """Bytes that this process may still take: the system's estimate, or less inside a container with a
-    limit."""
+    """Return the bytes that this process may still allocate: the system's estimate, or a container's limit."""
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
@@ -98,7 +102,7 @@ def available_memory() -> int:
 
 
 def cache_home() -> Path:
-    """The folder for what can be made again: ``$XDG_CACHE_HOME/capas`` or ``~/.cache/capas``."""
+    """Return the folder of what can be rebuilt: ``$XDG_CACHE_HOME/capas`` or ``~/.cache/capas``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "capas"
 
 

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Inspection of a dataset before training: task detection, statistics, and problems."""

@@ -1,5 +1,6 @@
-"""The problems that show once every picture has been looked at, each with its count, examples and
-severity."""
+"""Problems of a scanned dataset: corrupt images, duplicates, classes and splits, each with count, examples and
+severity.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +25,13 @@ _ALPHA: Final = ("LA", "La", "PA", "RGBA", "RGBa")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Duplicates:
-    """Duplicates among the usable examples: ``exact`` groups of indices, ``near`` P×2 pairs, and whether near
-    duplicates were looked for."""
+    """Duplicates among the usable examples.
+
+    Attributes:
+        exact: Groups of indices with equal contents.
+        near: Near-duplicate pairs, shape (P, 2).
+        near_searched: Whether near duplicates were searched for.
+    """
 
     exact: tuple[tuple[int, ...], ...]
     near: NDArray[np.int64]
@@ -33,7 +39,7 @@ class Duplicates:
 
 
 def find_duplicates(hashes: Sequence[str], thumbnails: NDArray[np.uint8] | None) -> Duplicates:
-    """Exact duplicates by hash; near ones among different contents, unless there are more than 60,000."""
+    """Return exact duplicates by hash, and near ones among different contents, unless there are more than 60,000."""
     exact = exact_duplicates(hashes)
     first = np.array(sorted({hash_: i for i, hash_ in reversed(list(enumerate(hashes)))}.values()), dtype=np.int64)
     if thumbnails is None or not 0 < len(first) <= MAX_NEAR_DUPLICATE_IMAGES:
@@ -43,7 +49,7 @@ def find_duplicates(hashes: Sequence[str], thumbnails: NDArray[np.uint8] | None)
 
 
 def image_problems(scans: Sequence[ImageScan | CapasError], names: Callable[[int], str]) -> tuple[Problem, ...]:
-    """Corrupt and gigantic files, wrong extensions, animations, rotations, mixed sizes and modes."""
+    """Return corrupt and gigantic files, wrong extensions, animations, rotations, mixed sizes and modes."""
     huge = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key == "picture_too_large"]
     corrupt = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key != "picture_too_large"]
     seen = [(i, s.info) for i, s in enumerate(scans) if isinstance(s, ImageScan)]
@@ -89,9 +95,9 @@ def _mixed_modes(grey: Sequence[str], total: int) -> tuple[Problem, ...]:
 def duplicate_problems(
     duplicates: Duplicates, labels: Sequence[str], fixed: Sequence[SplitName | None], names: Sequence[str]
 ) -> tuple[Problem, ...]:
-    """Duplicates, near duplicates, leaks between the splits that the user laid down, contradictory labels.
+    """Return duplicates, near duplicates, leaks between the user's own splits, and contradictory labels.
 
-    All sequences run over the usable examples. ``count`` is that of superfluous pictures, not of pairs.
+    All sequences run over the usable examples. ``count`` is that of superfluous images, not of pairs.
     """
     copies = [f"{names[group[0]]} = {names[other]}" for group in duplicates.exact for other in group[1:]]
     seconds = {int(second): int(first) for first, second in reversed(duplicates.near.tolist())}
@@ -131,14 +137,14 @@ def _leaks(alike: Sequence[Sequence[int]], fixed: Sequence[SplitName | None], na
 
 
 def leaked_examples(exact: Sequence[Sequence[int]], splits: Sequence[SplitName]) -> set[int]:
-    """The examples that must not be learnt from: an identical picture is kept apart for the test, or for validation."""
+    """Return the examples that must not be trained on, since an identical image is in the test or validation split."""
     rank: dict[SplitName, int] = {"train": 0, "validation": 1, "test": 2}
     last = [(group, max(rank[splits[i]] for i in group)) for group in exact]
     return {i for group, highest in last for i in group if rank[splits[i]] < highest}
 
 
 def target_problems(spec: Spec, counts: Mapping[str, int], labels: Sequence[object]) -> tuple[Problem, ...]:
-    """What is wrong with the targets of the usable examples; ``counts`` are those of each class or tag."""
+    """Return problems with the targets of the usable examples; ``counts`` are those of each class or tag."""
     if spec.task == "classify":
         return class_problems(counts)
     if spec.task == "tag":
@@ -149,7 +155,7 @@ def target_problems(spec: Spec, counts: Mapping[str, int], labels: Sequence[obje
 
 
 def class_problems(counts: Mapping[str, int]) -> tuple[Problem, ...]:
-    """No picture left, one class, tiny classes, imbalance; ``counts`` are the usable examples per class."""
+    """Return an empty dataset, one class, tiny classes, imbalance; ``counts`` are the usable examples per class."""
     filled = {name: count for name, count in counts.items() if count}
     lone = (
         problems_from("one_class", sorted(filled) or ["–"], severity="error", count=len(filled))
@@ -185,7 +191,7 @@ def _imbalance(counts: Mapping[str, int]) -> tuple[Problem, ...]:
 
 
 def split_problems(split: Sequence[SplitName], labels: Sequence[str], classes: Sequence[str]) -> tuple[Problem, ...]:
-    """Splits without an example, and classes that training or the test never sees."""
+    """Return splits without an example, and classes that training or the test never sees."""
     missing: list[Problem] = []
     for name in ("train", "validation", "test"):
         held = {label for label, side in zip(labels, split, strict=True) if side == name}

@@ -1,4 +1,4 @@
-"""One look at every example, whatever its medium: its content hash, what is wrong with it, and figures of the whole."""
+"""One scan over every example, whatever its medium: content hash, errors, attributes, and statistics of the whole."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -25,21 +25,27 @@ Progress = Callable[[int, int], None]
 
 @runtime_checkable
 class DatasetStatistics(Protocol):
-    """Figures over the readable examples."""
+    """Statistics of the readable examples."""
 
     @property
     def kind(self) -> str:
         """The key under which ``look --json`` gives them."""
 
     def as_json(self) -> dict[str, object]:
-        """The same facts for ``--json``."""
+        """Return the fields for ``--json``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatasetScan:
-    """What was seen: per example its hash or the CapasError that makes it unusable; ``thumbnails`` uint8 N×16×16 of the
-    readable ones, where near duplicates can be looked for; ``attributes``: what each example is like beside its
-    content (size, format, length), None where it is not readable."""
+    """What the scan found.
+
+    Attributes:
+        content_hashes: Per example its hash, or the CapasError that makes it unusable.
+        problems: Problems of the examples.
+        statistics: Statistics of the readable examples; None where there are none.
+        attributes: Properties of each example beside its content (size, format, length); None where unreadable.
+        thumbnails: Thumbnails uint8 (16, 16) of the readable examples, for the search of near duplicates.
+    """
 
     content_hashes: tuple[str | CapasError, ...]
     problems: tuple[Problem, ...]
@@ -49,7 +55,7 @@ class DatasetScan:
 
 
 def scan_dataset(inputs: ExampleCollection, progress: Progress | None = None) -> DatasetScan:
-    """Look at every example of ``inputs``. ``progress(done, total)`` is told."""
+    """Scan every example of ``inputs``; ``progress(done, total)`` is called."""
     if isinstance(inputs, ImageCollection):
         return _of_pictures(inputs, progress)
     if isinstance(inputs, TextCollection):
@@ -98,7 +104,7 @@ def _image_attributes(sights: Sequence[ImageScan | CapasError]) -> dict[str, lis
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextStatistics:
-    """Figures over texts: how many words (separated by blanks) and characters each has."""
+    """Numbers of words (separated by white space) and of characters per text."""
 
     count: int
     words: MinMedianMax
@@ -144,7 +150,7 @@ def _of_sentences(sentences: SentenceCollection) -> DatasetScan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioStatistics:
-    """Figures over sounds: seconds of all together and of one, sampling rates in Hz and formats with their counts."""
+    """Durations in seconds, and the counts of sampling rates in Hz and of formats."""
 
     count: int
     total_s: float
@@ -213,7 +219,7 @@ def _sound_statistics(infos: Sequence[AudioInfo]) -> AudioStatistics | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableStatistics:
-    """What each input column of a table holds, and how many of its cells are empty."""
+    """The kind of each input column of a table, and how many of its cells are empty."""
 
     count: int
     kinds: Mapping[str, str]
@@ -248,7 +254,7 @@ def _of_rows(rows: TableRows) -> DatasetScan:
 
 
 def min_median_max(numbers: Sequence[int]) -> MinMedianMax:
-    """Least, middle and greatest; zeros where there are none."""
+    """Return minimum, median and maximum; zeros where there are no numbers."""
     if not numbers:
         return MinMedianMax(minimum=0, median=0, maximum=0)
     return MinMedianMax(minimum=min(numbers), median=median_low(numbers), maximum=max(numbers))

@@ -1,13 +1,13 @@
-"""Pictures that occur twice: the same bytes, or the same picture saved, scaled or lit a little differently.
+"""Duplicate images: the same bytes, or the same image saved, scaled or lit a little differently.
 
-Near duplicates are found on 16×16 grey thumbnails, each pixel the mean of its area. Two pictures are near
-duplicates when their thumbnails correlate (mean removed, L2-normalised) at 0.995 or more *and* differ by at
-most 28 grey levels (root mean square): the second condition tells a faint picture from a strong one of the
-same shape. Measured on 60 photographs (CamVid): JPEG at quality 30, scaling to a quarter, 10 % more
-brightness and 15 % more contrast all stay at 0.997 or above. Of the 12.5 million pairs among 5,000 MNIST
-digits none reaches 0.99; of the 50 million among Fashion-MNIST's 10,000 test pictures 13 reach 0.995. Not
-found: cropped copies, 20 % more brightness where it clips (0.989), and rescaled copies of pictures below some
-32 pixels (28×28 digits at half size: 0.73 to 0.9), whose thumbnails are made of too few pixels.
+Near duplicates are found on 16×16 grey thumbnails, each pixel the mean of its area. Two images are near duplicates when
+their thumbnails correlate (mean removed, L2-normalised) at 0.995 or more *and* differ by at most 28 grey levels (root
+mean square): the second condition tells a faint image from a strong one of the same shape. Measured on 60 photographs
+(CamVid): JPEG at quality 30, scaling to a quarter, 10 % more brightness and 15 % more contrast all stay at 0.997 or
+above. Of the 12.5 million pairs among 5,000 MNIST digits none reaches 0.99; of the 50 million among Fashion-MNIST's
+10,000 test images 13 reach 0.995. Not found: cropped copies, 20 % more brightness where it clips (0.989), and rescaled
+copies of images below some 32 pixels (28×28 digits at half size: 0.73 to 0.9), whose thumbnails are made of too few
+pixels.
 """
 
 from collections import defaultdict
@@ -30,12 +30,12 @@ _BLOCK: Final = 2048
 
 
 def grey_image(image: NDArray[np.uint8]) -> Image.Image:
-    """uint8 H×W×C (C = 1 or 3) → a Pillow image of its brightness (mode "L")."""
+    """Return the brightness of uint8 (H, W, C), C = 1 or 3, as a Pillow image (mode "L")."""
     return Image.fromarray(image[..., 0]) if image.shape[2] == 1 else Image.fromarray(image).convert("L")
 
 
 def thumbnail(grey: Image.Image) -> NDArray[np.uint8]:
-    """A grey image → uint8 16×16, each pixel the mean of its area; the aspect ratio is ignored."""
+    """Reduce a grey image to uint8 (16, 16), each pixel the mean of its area; the aspect ratio is ignored."""
     # reduce() averages the same way and is several times faster on large pictures.
     factor = max(1, min(grey.width, grey.height) // (4 * THUMBNAIL_SIDE))
     small = grey.reduce(factor) if factor > 1 else grey
@@ -43,7 +43,7 @@ def thumbnail(grey: Image.Image) -> NDArray[np.uint8]:
 
 
 def exact_duplicates(hashes: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """The indices that share a content hash, for each hash that occurs more than once, in order."""
+    """Return the indices that share a content hash, for each hash that occurs more than once, in order."""
     by_hash: dict[str, list[int]] = defaultdict(list)
     for index, value in enumerate(hashes):
         by_hash[value].append(index)
@@ -51,7 +51,7 @@ def exact_duplicates(hashes: Sequence[str]) -> tuple[tuple[int, ...], ...]:
 
 
 def near_duplicate_pairs(thumbnails: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """P×2 indices (first < second) of the near duplicates among N×16×16 thumbnails.
+    """Return the near-duplicate pairs (P, 2), first < second, among thumbnails (N, 16, 16).
 
     Memory is bounded by blocks of 2,048 × 2,048 pairs; time grows with N².
     """
@@ -85,7 +85,7 @@ def _rms(pixels: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> tor
 
 
 def connected_components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The smallest index that each of ``count`` items is connected to through ``pairs`` (P×2)."""
+    """Return the smallest index that each of ``count`` items is connected to through ``pairs`` (P, 2)."""
     root = np.arange(count, dtype=np.int64)
     while len(pairs):
         a, b = root[pairs[:, 0]], root[pairs[:, 1]]
@@ -100,8 +100,7 @@ def connected_components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int
 
 
 def duplicate_groups(keys: Sequence[str], pairs: NDArray[np.int64]) -> tuple[str, ...]:
-    """For each example the smallest key of its group: examples with equal keys or joined by near-duplicate
-    ``pairs``."""
+    """Return for each example the smallest key of its group: equal keys, or joined by near-duplicate ``pairs``."""
     same = [(group[0], other) for group in exact_duplicates(keys) for other in group[1:]]
     joined = np.concatenate([pairs, np.array(same, dtype=np.int64).reshape(-1, 2)])
     roots = connected_components(len(keys), joined).tolist()

@@ -1,7 +1,7 @@
-"""One look at every picture: header, content hash, thumbnail and brightness from a single decoding.
+"""Scan of every image: header, content hash, thumbnail and brightness from a single decoding.
 
-Files are read by a few threads (Pillow decodes outside the interpreter's lock), a chunk at a time: at no
-moment are more decoded pictures in memory than there are threads.
+Files are read by a few threads (Pillow decodes outside the interpreter's lock), a chunk at a time: at no moment are
+more decoded images in memory than there are threads.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,15 @@ _CHUNK: Final = 256
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageScan:
-    """What was seen of a picture: ``thumbnail`` uint8 16×16; ``mean`` and ``mean_square`` (mean of squares) of
-    grey in 0..1."""
+    """What the scan found of an image.
+
+    Attributes:
+        hash: Content hash.
+        info: Header.
+        thumbnail: uint8 (16, 16).
+        mean: Mean of grey in 0..1.
+        mean_square: Mean of the squares of grey in 0..1.
+    """
 
     hash: str
     info: ImageInfo
@@ -36,8 +43,7 @@ class ImageScan:
 
 
 def scan_images(images: ImageCollection, progress: Progress | None = None) -> tuple[ImageScan | CapasError, ...]:
-    """Look at every picture; one that cannot be decoded gives its CapasError. ``progress(done, total)`` is
-    told."""
+    """Scan every image; one that cannot be decoded gives its CapasError. ``progress(done, total)`` is called."""
     scans: list[ImageScan | CapasError] = []
     workers = physical_cores() if isinstance(images, ImageFiles | PageLineImages) else 1
     with ThreadPoolExecutor(max_workers=workers) as pool:

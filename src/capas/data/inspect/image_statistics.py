@@ -1,4 +1,4 @@
-"""The pictures in figures: how many, how large, of which kinds, how bright."""
+"""Statistics of the images: number, sizes, modes, formats, brightness."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,22 +10,32 @@ from capas.data.inspect.image_scan import ImageScan
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MinMedianMax:
-    """The least, the middle and the greatest of some whole numbers."""
+    """Minimum, median and maximum of some whole numbers."""
 
     minimum: int
     median: int
     maximum: int
 
     def as_json(self) -> dict[str, int]:
-        """``{"min": …, "median": …, "max": …}``."""
+        """Return ``{"min": …, "median": …, "max": …}``."""
         return {"min": self.minimum, "median": self.median, "max": self.maximum}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageStatistics:
-    """Figures over the readable pictures: ``width`` and ``height`` in pixels (upright), ``mean`` and ``std``
-    of grey in
-    0..1 with every picture counting the same, ``bytes`` of all files together."""
+    """Statistics of the readable images.
+
+    Attributes:
+        count: Number of images.
+        width: Upright width in pixels.
+        height: Upright height in pixels.
+        modes: Counts of Pillow's modes.
+        formats: Counts of formats.
+        mean: Mean of grey in 0..1, every image counting the same.
+        std: Standard deviation of grey in 0..1, every image counting the same.
+        bytes: Size of all files together.
+        kind: Key for ``--json``.
+    """
 
     count: int
     width: MinMedianMax
@@ -38,7 +48,7 @@ class ImageStatistics:
     kind: str = "pictures"
 
     def as_json(self) -> dict[str, object]:
-        """The same facts for ``--json``."""
+        """Return the fields for ``--json``."""
         return {
             "count": self.count,
             "width": self.width.as_json(),
@@ -51,7 +61,7 @@ class ImageStatistics:
 
 
 def image_statistics(scans: Sequence[ImageScan]) -> ImageStatistics | None:
-    """The figures of the pictures seen, or None where there is none."""
+    """Return the statistics of the scanned images; None where there is none."""
     if not scans:
         return None
     mean = sum(sight.mean for sight in scans) / len(scans)

@@ -1,4 +1,4 @@
-"""What is wrong with the labels of sentences: an I- (or E-, L-) that continues nothing."""
+"""Label scheme errors of token labels: an I- (or E-, L-) that continues no entity."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,8 +8,10 @@ from capas.data.problems import Problem, problems_from
 
 
 def label_scheme_problems(targets: ExampleCollection | None) -> tuple[Problem, ...]:
-    """``labels_differ`` with the sentences' names, where the labels are of a scheme in which entities begin with a B-
-    (in IOB1 most begin with an I-, and that is no mistake)."""
+    """Return ``labels_differ`` with the sentences' names, for schemes in which every entity begins with B-.
+
+    In IOB1 most entities begin with I-, and that is no error.
+    """
     if not isinstance(targets, SentenceCollection):
         return ()
     ill = [sum(map(is_orphan_continuation, pairwise(("O", *labels)))) for labels in targets.sentences]
@@ -21,9 +23,9 @@ def label_scheme_problems(targets: ExampleCollection | None) -> tuple[Problem, .
 
 
 def is_orphan_continuation(labels: Sequence[str]) -> bool:
-    """Whether the second of two labels should stand inside the entity of the first, and cannot.
+    """Return whether the second of two labels should continue the entity of the first, and cannot.
 
-    >>> [continues_nothing(pair) for pair in (("O", "I-LOC"), ("B-PER", "I-LOC"), ("B-LOC", "I-LOC"), ("O", "B-LOC"))]
+    >>> [is_orphan_continuation(p) for p in (("O", "I-LOC"), ("B-PER", "I-LOC"), ("B-LOC", "I-LOC"), ("O", "B-LOC"))]
     [True, True, False, False]
     """
     before, here = labels

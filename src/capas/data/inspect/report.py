@@ -1,8 +1,7 @@
-"""Look at data before any training: what it holds, what would be learned, how it would be split, what is
-wrong.
+"""The dataset report of ``capas look``: contents, detected task, splits and problems.
 
-Every example is read once. What training needs afterwards (which examples are usable, their labels and
-splits) is kept in the ``DatasetReport``, so that it need not look again.
+Every example is read once. What training needs afterwards (which examples are usable, their labels and splits) is kept
+in the ``DatasetReport``, so that they need not be read again.
 """
 
 import difflib
@@ -46,12 +45,19 @@ _GRAVITY = ("error", "warning", "note")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatasetReport:
-    """What was found. ``usable``, ``labels``, ``split`` and ``keys`` are as long as ``source``.
+    """What inspection found; all per-example sequences are as long as ``source``.
 
-    ``labels`` are a class as an index into ``detection.spec.classes``, tags as a tuple of such, numbers as a tuple of
-    floats, and None where an example has none or its target is a file of its own; ``split`` is None and ``keys`` (the
-    content hashes) "" where an example is not usable. ``detection.spec.classes`` are the classes that have a usable
-    example. ``problems`` stand gravest first.
+    Attributes:
+        source: The data source.
+        inputs: The inputs that the detected spec learns from.
+        detection: The detected task; ``spec.classes`` are the classes that have a usable example.
+        usable: Whether each example is usable.
+        labels: A class index, a tuple of tag indices, a tuple of floats, or None without a target or where it is a
+            file.
+        split: The split; None where not usable.
+        keys: Content hashes; "" where not usable.
+        problems: Problems, gravest first.
+        statistics: Statistics of the inputs.
     """
 
     source: DataSource
@@ -65,7 +71,7 @@ class DatasetReport:
     statistics: DatasetStatistics | None
 
     def per_class(self, split_name: SplitName | None = None) -> dict[str, int]:
-        """The number of usable examples of each class or tag, in one split or in all."""
+        """Return the number of usable examples of each class or tag, in one split or in all."""
         counts = Counter(
             number
             for label, usable, own in zip(self.labels, self.usable, self.split, strict=True)
@@ -75,7 +81,7 @@ class DatasetReport:
         return {name: counts[i] for i, name in enumerate(self.detection.spec.classes)}
 
     def as_json(self) -> dict[str, object]:
-        """What ``capas look --json`` prints."""
+        """Return what ``capas look --json`` prints."""
         spec = self.detection.spec
         counted = spec.task in ("classify", "tag")
         sides: tuple[SplitName, ...] = ("train", "validation", "test")
@@ -108,7 +114,7 @@ def _field_json(field: Field, role: str) -> dict[str, object]:
 
 
 def input_collection(source: DataSource, spec: Spec) -> ExampleCollection:
-    """What ``spec`` learns from: the files, a column of texts, or the rows of the input columns."""
+    """Return the inputs of ``spec``: the files, a column of texts, or the rows of the input columns."""
     if source.files is not None:
         return source.files
     names = [f"#{i + 1}" for i in range(len(source))]
@@ -130,11 +136,21 @@ def inspect_dataset(
     test: float = 0.15,
     progress: Progress | None = None,
 ) -> DatasetReport:
-    """Look at ``data`` (see ``open_source``); ``group`` names a column whose equal values must not be split
-    up.
+    """Inspect ``data``.
 
-    ``progress(done, total)`` counts pictures. Raises CapasError ``too_many_unreadable`` when more than half
-    of the pictures cannot be used, ``no_such_group``, and those of ``open_source`` and ``detect``.
+    Args:
+        data: See ``open_source``.
+        target: Target column; detected if None.
+        task: Task; detected if None.
+        group: Column whose equal values must not be divided among splits.
+        max_pixels: Limit of width × height of an image.
+        validation: Share of the validation split, 0..1.
+        test: Share of the test split, 0..1.
+        progress: Called with (done, total) examples.
+
+    Raises:
+        CapasError: ``too_many_unreadable`` when more than half of the images cannot be used, ``no_such_group``, and
+            those of ``open_source`` and ``detect_task``.
     """
     source = open_source(data, target=target, max_pixels=max_pixels)
     detection = detect_task(source, target=target, task=task, group=group)
@@ -227,7 +243,7 @@ def _stacked(thumbnails: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 
 def require_learnable(report: DatasetReport) -> None:
-    """Raise the CapasError ``unlearnable`` that stops training, if one of the problems is an error."""
+    """Raise the CapasError ``unlearnable`` if one of the problems is an error."""
     grave = [problem for problem in report.problems if problem.severity == "error"]
     if grave:
         raise CapasError(

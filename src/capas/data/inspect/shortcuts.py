@@ -1,9 +1,8 @@
-"""Bias of the data: something beside the content that tells the answer, such as the size of the pictures, a corner of
-them, the length of the sounds, or a column of the table. A network finds it, and fails where it is missing.
+"""Shortcuts: attributes beside the content that predict the class (image size, a corner, audio length, a table column).
 
-Each attribute alone is asked for the class: each of its values (numbers in 16 bins of equal count) answers the class
-that is commonest among the *other* examples with that value. What undoes half of the errors of always answering the
-commonest class is reported.
+A network finds a shortcut, and fails where it is missing. Each attribute alone predicts the class: each of its values
+(numbers in 16 bins of equal count) predicts the most frequent class among the *other* examples with that value. What
+removes half of the errors of the majority class is reported.
 """
 
 from collections import Counter, defaultdict
@@ -24,8 +23,13 @@ Value = str | float | None
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shortcut:
-    """``accuracy``: how often ``attribute`` alone tells the class; ``majority_accuracy``: how often the commonest class is right;
-    ``gain``: the share of the errors that this undoes."""
+    """An attribute that predicts the class.
+
+    Attributes:
+        attribute: Its name.
+        accuracy: Accuracy of the attribute alone.
+        majority_accuracy: Accuracy of the majority class.
+    """
 
     attribute: str
     accuracy: float
@@ -37,9 +41,9 @@ class Shortcut:
 
 
 def accuracy_from_attribute(values: Sequence[Value], classes: Sequence[str]) -> float:
-    """How often the class is told by the value, each example by the others.
+    """Return the accuracy of predicting the class from the value, each example from the others.
 
-    >>> told_by(["a", "a", "a", "b", "b", "b"], ["x", "x", "x", "y", "y", "y"])
+    >>> accuracy_from_attribute(["a", "a", "a", "b", "b", "b"], ["x", "x", "x", "y", "y", "y"])
     1.0
     """
     keys = _binned(values)
@@ -68,7 +72,7 @@ def _binned(values: Sequence[Value]) -> list[object]:
 
 
 def find_shortcuts(attributes: Mapping[str, Sequence[Value]], classes: Sequence[str]) -> list[Shortcut]:
-    """The attributes that tell the class too well, strongest first."""
+    """Return the attributes that predict the class too well, strongest first."""
     if len(classes) < MIN_EXAMPLES or len(set(classes)) < 2:
         return []
     chance = max(Counter(classes).values()) / len(classes)
@@ -86,7 +90,7 @@ def find_shortcuts(attributes: Mapping[str, Sequence[Value]], classes: Sequence[
 def shortcut_problems(
     attributes: Mapping[str, Sequence[Value]], columns: Mapping[str, Sequence[Value]], classes: Sequence[str]
 ) -> tuple[Problem, ...]:
-    """A warning for what is beside the content (``attributes``), and one for the ``columns`` that are not looked at."""
+    """Return a warning for ``attributes`` beside the content, and one for the ``columns`` that are no input."""
     problems = []
     for kind, held in (("shortcut", attributes), ("confounded", columns)):
         found = find_shortcuts(held, classes)
@@ -103,7 +107,8 @@ def shortcut_problems(
 
 
 def target_leakage_problems(columns: Mapping[str, Sequence[Value]], classes: Sequence[str]) -> tuple[Problem, ...]:
-    """Input columns of a table that alone tell the target: it may have been written down after the answer was known."""
+    """Return input columns of a table that alone predict the target: they may have been written with the answer known.
+    """
     found = [s for s in find_shortcuts(columns, classes) if s.accuracy >= MIN_LEAK_ACCURACY]
     if not found:
         return ()

@@ -1,8 +1,8 @@
-"""Targets that are files or texts of their own, held against what they belong to: what does not fit is left out.
+"""Checks of structured targets against their inputs; examples that do not fit are left out.
 
-A mask has the size of its picture; the second picture of a pair has the size of the first, or twice, three or four
-times that, the same for all; a transcript is not empty, and its line or sound is long enough to hold it; segments end
-where their sound ends.
+A mask has the size of its image; the second image of a pair has the size of the first, or two, three or four times
+that, the same for all; a transcript is not empty, and its line or recording is long enough for it; segments end where
+their recording ends.
 """
 
 from collections import Counter
@@ -40,7 +40,7 @@ class TargetChecks:
 
 
 def check_targets(source: DataSource) -> TargetChecks:
-    """Look at every target of ``source``. Raises the first target's CapasError where more than half cannot be read."""
+    """Check every target of ``source``. Raises the first target's CapasError where more than half cannot be read."""
     if isinstance(source.files, AudioFiles) and isinstance(source.targets, SegmentCollection):
         return _segments(source.files, source.targets)
     examine = _EXAMINE.get(source.target_kind) if source.target_kind is not None else None
@@ -87,13 +87,13 @@ def _pairs(inputs: ExampleCollection, targets: ExampleCollection) -> list[str]:
 
 
 def most_common_ratio(ratios: Sequence[int | None]) -> int | None:
-    """How many times larger most targets are than what is given; None where none is a whole number of times larger."""
+    """Return the most frequent upscaling factor; None where no factor is a whole number."""
     counted = Counter(ratio for ratio in ratios if ratio is not None)
     return counted.most_common(1)[0][0] if counted else None
 
 
 def upscaling_factor(inputs: ImageCollection, targets: ImageCollection, index: int) -> int | None:
-    """How many times larger (1 to 4) the second picture of a pair is, by its header; None where it is otherwise."""
+    """Return the upscaling factor (1 to 4) of an image pair, from the headers; None where it is otherwise."""
     size = _size(targets, index)
     return None if size is None else _ratio(_size(inputs, index), size)
 
@@ -143,7 +143,7 @@ def _segments(sounds: AudioFiles, segments: SegmentCollection) -> TargetChecks:
 
 
 def available_frames(inputs: ExampleCollection, index: int) -> int | None:
-    """How many characters, or gaps between two that are the same, a line or sound can hold; None where unreadable."""
+    """Return the number of CTC frames of a line or recording; None where unreadable."""
     if isinstance(inputs, AudioFiles):
         info = _tried(lambda: read_audio_info(inputs.paths[index]))
         return None if isinstance(info, CapasError) else 1 + int(info.seconds * FRAMES_PER_S)
@@ -153,9 +153,9 @@ def available_frames(inputs: ExampleCollection, index: int) -> int | None:
 
 
 def required_frames(text: str) -> int:
-    """One for each character, and one between two that are the same.
+    """Return the CTC frames that a text needs: one per character, and one between two equal ones.
 
-    >>> frames_needed("anno")
+    >>> required_frames("anno")
     5
     """
     return len(text) + sum(a == b for a, b in pairwise(text))

@@ -1,9 +1,8 @@
-"""What is to be learned: the target and the task that follows from its type, with the evidence for it.
+"""Detection of the task and target of a dataset, with the evidence for it.
 
 Class folders and files in pairs name their target. In a table a column called "label", "class", "categoría", "price" …
 wins; without one the last column of a plain table, and beside files the last one of categories, then of tags, then of
-few numbers, then of numbers. Identifiers are
-never a target unless nothing else is meant to be one, which is an error.
+few numbers, then of numbers. Identifiers are never a target unless nothing else is possible, which is an error.
 """
 
 import difflib
@@ -51,7 +50,7 @@ _PAIRED: Final[dict[FieldKind, TaskName]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alternative:
-    """Another way to read the same data: ``--task`` and ``--target`` to ask for it, and the ``reason`` it exists."""
+    """Another reading of the same data: ``--task`` and ``--target`` to ask for it, and the ``reason`` for it."""
 
     task: TaskName
     target: str
@@ -60,7 +59,7 @@ class Alternative:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskDetection:
-    """The ``spec``, the ``evidence`` for it in sentences, and the ``alternatives``."""
+    """The detected ``spec``, the ``evidence`` for it in sentences, and the ``alternatives``."""
 
     spec: Spec
     evidence: tuple[str, ...]
@@ -70,12 +69,17 @@ class TaskDetection:
 def detect_task(
     source: DataSource, *, target: str | None = None, task: str | None = None, group: str | None = None
 ) -> TaskDetection:
-    """Decide what is to be learned from ``source``; ``target`` and ``task`` override what would be chosen. Several
-    columns of numbers are named with commas between. The column ``group`` says which examples belong together, so it is
-    never what is to be learned.
+    """Detect the task of ``source``.
 
-    Raises CapasError ``unknown_task``, ``task_not_available``, ``no_such_target``, ``no_labels``, ``no_target``,
-    ``target_is_identifier``, ``target_is_number``, ``target_is_text`` or ``target_empty``.
+    Args:
+        source: The data source.
+        target: Overrides the target; several numeric columns are separated by commas.
+        task: Overrides the task.
+        group: Column that says which examples belong together; never a target.
+
+    Raises:
+        CapasError: ``unknown_task``, ``task_not_available``, ``no_such_target``, ``no_labels``, ``no_target``,
+            ``target_is_identifier``, ``target_is_number``, ``target_is_text`` or ``target_empty``.
     """
     wanted = None if task is None else _known_task(task)
     if source.targets is not None and source.target_kind is not None:
@@ -233,7 +237,7 @@ def _spec(
 
 
 def sorted_tag_names(cells: Sequence[Cell]) -> tuple[str, ...]:
-    """The different tags in a column, in natural order."""
+    """Return the different tags in a column, in natural order."""
     present = [str(cell) for cell in cells if cell is not None]
     separator = detect_tag_separator(present)
     return sorted_class_names([tag for cell in present for tag in split_tags(cell, separator)])

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Data sources: folders, tables and samples as collections of examples with their targets."""

@@ -1,5 +1,4 @@
-"""Class folders: the first folder below the root (or below train/, validation/, test/) is the class of what
-it holds."""
+"""Class folders: the first folder below the root (or below train/, validation/, test/) is the class."""
 
 import unicodedata
 from collections.abc import Collection, Sequence
@@ -19,11 +18,16 @@ _WRAPPERS: Final = frozenset({
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassFolders:
-    """The pictures at ``paths`` with their ``labels`` (None for a picture right below a split folder) and
-    ``split_names``.
+    """Images by class folder.
 
-    ``base`` is the folder that holds the classes or, with ``split``, the splits; ``empty`` names classes
-    without pictures, ``outside`` pictures that lie in no class.
+    Attributes:
+        base: Folder that holds the classes or, with ``split``, the splits.
+        split: Whether there are split folders.
+        paths: The images.
+        labels: Their classes; None for an image directly in a split folder.
+        split_names: Their splits; None without split folders.
+        empty: Classes without images.
+        outside: Images that lie in no class folder.
     """
 
     base: Path
@@ -36,7 +40,7 @@ class ClassFolders:
 
 
 def find_class_folders(listing: FolderListing, files: Sequence[Path] | None = None) -> ClassFolders | None:
-    """The ``files`` (the pictures, unless given) by class, or None when none of them lies in a class folder."""
+    """Return the ``files`` (the images, unless given) by class; None when none of them lies in a class folder."""
     files = listing.images if files is None else files
     base = _unwrapped(listing, files)
     parts = {path: path.relative_to(base).parts for path in files if path.is_relative_to(base)}
@@ -62,7 +66,7 @@ def find_class_folders(listing: FolderListing, files: Sequence[Path] | None = No
 
 
 def class_name(folder: str) -> str:
-    """The folder's name, composed (NFC), so that "ñ" from a Mac and from elsewhere is one class."""
+    """Return the folder's name, composed (NFC), so that "ñ" from a Mac and from elsewhere is one class."""
     return unicodedata.normalize("NFC", folder)
 
 

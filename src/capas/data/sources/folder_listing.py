@@ -1,8 +1,7 @@
-"""A folder's pictures and tables, listed in a stable natural order; whatever cannot be used is said, not
-hidden.
+"""A folder's files by kind, in a stable natural order; what cannot be used is reported.
 
-Hidden files and what operating systems leave behind are ignored. A symbolic link to a folder is followed
-once, and never back into the folder that is being listed.
+Hidden files and what operating systems leave behind are ignored. A symbolic link to a folder is followed once, and
+never back into the folder that is being listed.
 """
 
 import errno
@@ -32,14 +31,24 @@ _MAGIC: Final = re.compile(
 
 
 def is_junk(name: str) -> bool:
-    """Whether a file or folder is hidden or left by an operating system."""
+    """Return whether a file or folder is hidden or left by an operating system."""
     return name.startswith(".") or name.casefold() in JUNK_NAMES
 
 
 @dataclass(kw_only=True, slots=True)
 class FolderListing:
-    """Everything below one folder: ``images``, ``audio_files``, ``texts``, ``tables``, the ``folders`` themselves, what
-    was skipped, and the ``others`` among that, which may still hold sentences."""
+    """Everything below one folder, by kind.
+
+    Attributes:
+        root: The folder.
+        images: Image files.
+        audio_files: Audio files.
+        texts: Text files.
+        others: Skipped files that may still hold sentences.
+        tables: Table files.
+        folders: All folders below.
+        skipped: Names of what was skipped, by reason.
+    """
 
     root: Path
     images: list[Path] = field(default_factory=list)
@@ -51,21 +60,21 @@ class FolderListing:
     skipped: dict[str, list[str]] = field(default_factory=dict)
 
     def skip(self, kind: str, path: Path) -> None:
-        """Remember that ``path`` is left out for the reason ``kind``."""
+        """Record that ``path`` is left out for the reason ``kind``."""
         self.skipped.setdefault(kind, []).append(self.relative_name(path))
 
     def exclude(self, used: Collection[Path]) -> None:
-        """Remember every file that is not among ``used`` as one that has no part in this."""
+        """Record every file that is not among ``used`` as unused."""
         for path in (*self.images, *self.audio_files, *self.texts, *self.others):
             if path not in used:
                 self.skip("not_a_picture", path)
 
     def relative_name(self, path: Path) -> str:
-        """``path`` relative to the root, as shown to the user."""
+        """Return ``path`` relative to the root, as shown to the user."""
         return path.relative_to(self.root).as_posix()
 
     def problems(self) -> tuple[Problem, ...]:
-        """One Problem for each reason something was skipped."""
+        """Return one Problem for each reason something was skipped."""
         notes = ("not_a_picture", "symlink_loop")
         return tuple(
             item
@@ -75,8 +84,7 @@ class FolderListing:
 
 
 def list_folder(root: Path) -> FolderListing:
-    """Walk ``root``; unreadable folders, loops and foreign files end in ``skipped``, never in an
-    exception."""
+    """Walk ``root``; unreadable folders, loops and foreign files end in ``skipped``, never in an exception."""
     listing = FolderListing(root=root)
     visited: set[tuple[int, int]] = set()
     real_root = root.resolve()
@@ -139,7 +147,7 @@ def _sort_file(listing: FolderListing, path: Path) -> None:
 
 
 def looks_like_image(path: Path) -> bool:
-    """Whether the file's first bytes are those of a picture format, whatever its name."""
+    """Return whether the file's first bytes are those of an image format, whatever its name."""
     try:
         with path.open("rb") as stream:
             return _MAGIC.match(stream.read(16)) is not None

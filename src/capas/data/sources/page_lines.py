@@ -1,8 +1,7 @@
-"""Pages with ALTO or PAGE beside them as lines: each is cut out of its page's picture when it is asked for.
+"""Line images of pages with ALTO or PAGE XML, cropped from the page image on demand.
 
-The description of ``0001.jpg`` is ``0001.xml`` in the same folder, or in a folder called alto, page or the like inside
-it or beside it. Lines of one page stay together when examples are divided: their neighbours' ink, their paper and their
-hand would give them away.
+The XML of ``0001.jpg`` is ``0001.xml`` in the same folder, or in a folder called alto, page or the like inside it or
+beside it. Lines of one page stay in one split: their neighbours' ink, their paper and their hand would leak.
 """
 
 import threading
@@ -32,7 +31,7 @@ _MOST_UNLIKE: Final = 0.02
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PageLine:
-    """A line, the number of its page, and how far it reaches on it."""
+    """A line, the index of its page, and its extent on it."""
 
     line: Line
     page: int
@@ -40,12 +39,12 @@ class PageLine:
 
     @property
     def height(self) -> int:
-        """That of its cut, in pixels."""
+        """Height of its crop in pixels."""
         return self.extent.pixels
 
 
 class PageLineImages:
-    """The lines of pages (``Pictures``); ``lines`` name their page by its number among ``pages``."""
+    """The lines of pages as an ``ImageCollection``; ``lines`` refer to ``pages`` by index."""
 
     def __init__(self, pages: ImageFiles, lines: Sequence[PageLine]) -> None:
         self.pages = pages
@@ -58,19 +57,19 @@ class PageLineImages:
         return len(self.lines)
 
     def name(self, index: int) -> str:
-        """``folder/0001.jpg#line_7``."""
+        """Return ``folder/0001.jpg#line_7``."""
         one = self.lines[index]
         return f"{self.pages.name(one.page)}#{one.line.id}"
 
     def page_name(self, index: int) -> str:
-        """The page's content, named: equal for the lines of one page, and of a copy of it."""
+        """Return the hash of the page's content: equal for the lines of one page, and of a copy of it."""
         page = self.lines[index].page
         if page not in self._hashes:
             self._hashes[page] = self.pages.content_hash(page)
         return self._hashes[page]
 
     def decode(self, index: int) -> NDArray[np.uint8]:
-        """The line, H×W×1."""
+        """Return the line image, (H, W, 1)."""
         one = self.lines[index]
         return crop_line(self._page(one.page), one.line, one.height, reach=one.extent)[..., None]
 
@@ -85,14 +84,14 @@ class PageLineImages:
             return self._decoded[page]
 
     def info(self, index: int) -> ImageInfo:
-        """Its size, without decoding the page."""
+        """Return its size, without decoding the page."""
         one = self.lines[index]
         width = line_size(one.line, one.height, one.extent)
         return ImageInfo(width=width, height=one.height, mode="L", format="line", frames=1, bytes=width * one.height,
                            wrong_extension=False, rotated=False)  # fmt: skip
 
     def content_hash(self, index: int) -> str:
-        """Of the page's picture and the line's place on it."""
+        """Return the hash of the page's image and the line's position on it."""
         one = self.lines[index]
         place = f"{self.page_name(index)} {one.line.baseline} {one.line.polygon}"
         return content_hash(place.encode())
@@ -100,7 +99,14 @@ class PageLineImages:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TranscribedPages:
-    """The ``lines`` of all pages and their ``texts``; what is wrong; and the files that are among them."""
+    """Transcribed pages as lines.
+
+    Attributes:
+        lines: The lines of all pages.
+        texts: Their transcripts.
+        problems: What is wrong.
+        used: Files that are among them.
+    """
 
     lines: PageLineImages
     texts: tuple[str, ...]
@@ -109,8 +115,11 @@ class TranscribedPages:
 
 
 def find_transcribed_pages(listing: FolderListing, max_pixels: int) -> TranscribedPages | None:
-    """The pages below a folder that have a description beside them; None where there are none. Raises CapasError
-    ``pages_without_pictures``, and the first one where more than half of the descriptions cannot be used."""
+    """Return the pages below a folder that have XML beside them; None where there are none.
+
+    Raises:
+        CapasError: ``pages_without_pictures``, or the first error where more than half of the XML files cannot be used.
+    """
     files = [path for path in listing.others if path.suffix.casefold() == ".xml" and is_page_file(path)]
     if files and not listing.images:
         raise CapasError("pages_without_pictures", where=listing.root, received=len(files), first=files[0].name)

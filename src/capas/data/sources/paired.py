@@ -1,6 +1,7 @@
-"""Folders in which every example has a file or text of its own as target: pictures with masks, pictures in pairs, line
-images or sounds with their transcripts, lines of transcribed pages, sounds with their segments, texts in two languages,
-sentences in columns.
+"""Folders in which every example has a file or text of its own as target.
+
+Images with masks, image pairs, line images or audio with transcripts, lines of transcribed pages, audio with segments,
+parallel texts, sentences in CoNLL columns.
 """
 
 import re
@@ -34,8 +35,20 @@ _TRANSCRIPTS: Final = (".gt.txt", ".txt")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairedExamples:
-    """What was found: examples and targets side by side. ``used`` are the files that are among them or named in
-    ``problems``."""
+    """Inputs and targets side by side.
+
+    Attributes:
+        medium: Medium of the inputs.
+        field: What the user calls the inputs.
+        inputs: The inputs.
+        targets: The targets, as many.
+        target_kind: Kind of the targets.
+        fixed_split: The user's own split of each example; None where there is none.
+        classes: Class names.
+        problems: What is wrong.
+        evidence: Why this layout was chosen, in sentences.
+        used: Files that are among the examples or named in ``problems``.
+    """
 
     medium: Medium
     field: str
@@ -50,7 +63,7 @@ class PairedExamples:
 
 
 def find_paired_examples(listing: FolderListing, max_pixels: int) -> PairedExamples | None:
-    """The first of these layouts that the folder has, or None."""
+    """Return the examples of the first of these layouts that the folder has; None where it has none."""
     return (
         _pages(listing, max_pixels)
         or _folders_in_pairs(listing, max_pixels)
@@ -164,7 +177,7 @@ def _segments(listing: FolderListing) -> PairedExamples | None:
 
 
 def segments_as_pairs(marked: SegmentedAudio, root: Path, sides: tuple[SplitName | None, ...]) -> PairedExamples:
-    """Sounds with their segments as pairs. Raises CapasError ``no_segments`` where nothing is marked in any."""
+    """Return audio with its segments as pairs. Raises CapasError ``no_segments`` where no recording has any."""
     classes, total = marked.segments.classes, sum(map(len, marked.segments.segments))
     if not total:
         raise CapasError("no_segments", where=root, received=len(marked.audio_files))

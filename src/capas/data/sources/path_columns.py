@@ -1,7 +1,7 @@
-"""Which column of a table names pictures, sounds or texts, and which file each of its cells means.
+"""The table column that names image, audio or text files, and the file that each of its cells means.
 
-A cell is looked for beside the table and in the folders beside it: as written, by its last part alone (paths
-from another computer), and without a suffix ("img_001" for img_001.jpg).
+A cell is looked up beside the table and in the folders beside it: as written, by its last part alone (paths from
+another computer), and without a suffix ("img_001" for img_001.jpg).
 """
 
 import unicodedata
@@ -19,8 +19,14 @@ _ENDINGS = frozenset(suffix[1:] for suffix in (*IMAGE_SUFFIXES, *AUDIO_SUFFIXES,
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PathColumn:
-    """The column ``name``, of files of one ``medium``; its ``values`` as text, and for each the file meant, or None
-    where there is none."""
+    """A column of paths.
+
+    Attributes:
+        name: Name of the column.
+        medium: Medium of the files.
+        values: Cells as text.
+        files: The file of each cell; None where there is none.
+    """
 
     name: str
     medium: Literal["image", "audio", "text"]
@@ -29,10 +35,10 @@ class PathColumn:
 
 
 def find_path_column(table: Table) -> PathColumn | None:
-    """The column whose cells name most files, or None.
+    """Return the column whose cells name most files; None where there is none.
 
-    A column in which half of the cells end like a file counts even when no file is found: the files are
-    then missing, which is another fault than a table without pictures.
+    A column in which half of the cells end like a file name counts even when no file is found: the files are then
+    missing, which is another fault than a table without images.
     """
     places = _FileIndex(table.path.parent)
     best: PathColumn | None = None

@@ -1,8 +1,8 @@
-"""Small sets to try things with, read from packages that hold them; nothing is downloaded.
+"""Sample datasets, read from packages that hold them, or drawn; nothing is downloaded.
 
-Which pictures are for testing is fixed here, so that everybody's figures are of the same split: ``mnist5k``
-tests on each digit's last 100 in the file, ``digits`` on the last 360 rows,
-``fashion-mnist`` on its own test files, ``shapes`` on each shape's last 40.
+The test split is fixed here, so that everybody's figures are of the same split: ``mnist5k`` tests on each digit's last
+100 in the file, ``digits`` on the last 360 rows, ``fashion-mnist`` on its own test files, ``shapes`` on each shape's
+last 40.
 """
 
 import difflib
@@ -86,7 +86,7 @@ SAMPLES: Final = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """Pictures with one label each and the part that each belongs to."""
+    """Images with one label and one split each."""
 
     images: ImageArray
     labels: tuple[str, ...]
@@ -94,10 +94,10 @@ class Sample:
 
 
 def open_sample(name: str) -> Sample:
-    """The sample called ``name``.
+    """Return the sample called ``name``.
 
-    Raises CapasError ``sample_unknown``, ``sample_needs_package``, ``sample_needs_files`` or
-    ``sample_damaged``.
+    Raises:
+        CapasError: ``sample_unknown``, ``sample_needs_package``, ``sample_needs_files`` or ``sample_damaged``.
     """
     match name:
         case "mnist5k":
@@ -115,8 +115,11 @@ def open_sample(name: str) -> Sample:
 
 
 def sample_folder(name: str) -> Path | None:
-    """Where the sample called ``name`` lies, if it is one of files: drawn when it is first asked for. None for the
-    others. Raises CapasError ``disk_full`` or ``cannot_write``."""
+    """Return the folder of the sample ``name`` if it consists of files, drawn on first use; None for the others.
+
+    Raises:
+        CapasError: ``disk_full`` or ``cannot_write``.
+    """
     if name != "manuscripts":
         return None
     folder = cache_home() / "samples" / f"manuscripts-{manuscripts.VERSION}"
@@ -135,10 +138,11 @@ def sample_folder(name: str) -> Path | None:
 
 
 def write_sample(name: str, folder: Path) -> None:
-    """Write a sample as class folders of PNG files (``folder/circle/00001.png``), its split given up; manuscripts as
+    """Write a sample as class folders of PNG files (``folder/circle/00001.png``), without its split; manuscripts as
     pages with ALTO.
 
-    Raises CapasError as ``open_sample`` does, ``folder_not_empty``, ``disk_full`` or ``cannot_write``.
+    Raises:
+        CapasError: As ``open_sample``, and ``folder_not_empty``, ``disk_full`` or ``cannot_write``.
     """
     sample = None if name == "manuscripts" else open_sample(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -157,9 +161,10 @@ def write_sample(name: str, folder: Path) -> None:
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
-    """The bytes of a gzipped idx file (LeCun's format: 0, 0, type 8, dimensions, big-endian sizes, data).
+    """Read a gzipped idx file (LeCun's format: 0, 0, type 8, dimensions, big-endian sizes, data).
 
-    Raises CapasError ``sample_damaged``.
+    Raises:
+        CapasError: ``sample_damaged``.
     """
     rule = say("samples.rules.idx", dimensions=dimensions)
     data = _unzipped(path, rule)

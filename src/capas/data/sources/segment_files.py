@@ -1,7 +1,7 @@
-"""Files of segments, as programs that mark sounds write them.
+"""Segment files, as annotation programs write them.
 
 - Audacity's labels (``.txt``): start TAB end TAB label, in seconds; lines that begin with a backslash hold frequencies.
-- CSV: a line of names, among them start, end and label (or inicio, fin, etiqueta), in seconds.
+- CSV: a header line with start, end and label (or inicio, fin, etiqueta), in seconds.
 - RTTM (NIST, "Rich Transcription" evaluations, 2009): ``SPEAKER file channel onset duration <NA> <NA> name <NA> <NA>``.
 - Praat's TextGrid, long and short: the first tier of intervals; intervals without text are no segments.
 """
@@ -42,8 +42,13 @@ _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentRow:
-    """A line (1, 2, …) of a file: its ``segment``, or None where it holds none that can be understood; ``reversed_times``
-    where it does but for its end, which is not behind its start."""
+    """One row of a segment file.
+
+    Attributes:
+        line: Line number, from 1.
+        segment: The segment; None where the row cannot be parsed.
+        reversed_times: Whether only the end is wrong, not behind the start.
+    """
 
     line: int
     segment: Segment | None
@@ -51,10 +56,11 @@ class SegmentRow:
 
 
 def read_segment_rows(path: Path) -> list[SegmentRow]:
-    """The rows of a file of segments, by its ending.
+    """Read the rows of a segment file, by its suffix.
 
-    Raises CapasError ``table_encoding``, ``table_broken``, ``unreadable`` or ``segments_unreadable``, the last where
-    no row of several can be understood.
+    Raises:
+        CapasError: ``table_encoding``, ``table_broken``, ``unreadable``, or ``segments_unreadable`` where no row of
+            several can be parsed.
     """
     read = _READERS[path.suffix.casefold()]
     rows = list(read(path, _decoded(path)))
@@ -64,9 +70,9 @@ def read_segment_rows(path: Path) -> list[SegmentRow]:
 
 
 def is_audacity_line(line: str) -> bool:
-    """Whether a line is numbers, tab, numbers, and perhaps tab and a label.
+    r"""Return whether a line is number, tab, number, and optionally tab and label.
 
-    >>> is_audacity_line("0,50\\t1.25\\tdog"), is_audacity_line("Two dogs barked")
+    >>> is_audacity_line("0,50\t1.25\tdog"), is_audacity_line("Two dogs barked")
     (True, False)
     """
     parts = line.split("\t")
@@ -74,7 +80,7 @@ def is_audacity_line(line: str) -> bool:
 
 
 def segment_columns(header: Sequence[str]) -> tuple[str, str, str] | None:
-    """The columns of start, end and label among these; None where one is missing."""
+    """Return the columns of start, end and label in a header; None where one is missing."""
     by_name = {normalise_name(name): name for name in reversed(header)}
     chosen = [
         next((by_name[n] for n in names if n in by_name), None) for names in (START_COLUMNS, END_COLUMNS, LABEL_COLUMNS)
@@ -84,7 +90,7 @@ def segment_columns(header: Sequence[str]) -> tuple[str, str, str] | None:
 
 
 def segment_row(line: int, start: float | None, end: float | None, label: str) -> SegmentRow:
-    """A row from what stands in it: times in seconds, None where there was no number."""
+    """Return a row from its cells: times in seconds, None where there was no number."""
     label = " ".join(label.split())
     if start is None or end is None or not label or start < 0:
         return SegmentRow(line=line, segment=None)
@@ -94,9 +100,9 @@ def segment_row(line: int, start: float | None, end: float | None, label: str) -
 
 
 def parse_seconds(text: str) -> float | None:
-    """A number with a decimal point or comma, finite.
+    """Parse a finite number with a decimal point or comma.
 
-    >>> seconds("1,5"), seconds("inf"), seconds("1:05")
+    >>> parse_seconds("1,5"), parse_seconds("inf"), parse_seconds("1:05")
     (1.5, None, None)
     """
     try:

@@ -1,4 +1,4 @@
-"""Folders of sounds with their segments: a file of segments beside each sound, or one table for all."""
+"""Folders of audio with segments: a segment file beside each recording, or one table for all."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ _PEEK: Final = 20_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentedAudio:
-    """Sounds with their segments; ``split_names`` are None where folders above say which split each belongs to."""
+    """Recordings with their segments; ``split_names`` are None where split folders say which split each belongs to."""
 
     audio_files: tuple[Path, ...]
     segments: SegmentCollection
@@ -67,7 +67,8 @@ class _RowFaults:
 
 
 def find_segmented_audio(listing: FolderListing) -> SegmentedAudio | None:
-    """Sounds with a file of segments of the same name, or with a table of segments; None where there are none."""
+    """Return recordings with a segment file of the same name, or with a table of segments; None where there are none.
+    """
     return (_beside(listing) or _in_table(listing)) if listing.audio_files else None
 
 
@@ -150,8 +151,10 @@ def _in_table(listing: FolderListing) -> SegmentedAudio | None:
 
 
 def segmented_audio_in_table(table: Table, root: Path) -> SegmentedAudio | None:
-    """The sounds and segments of a table, if it is one of segments. A row without start, end and label only names a
-    sound in which there is nothing."""
+    """Return the recordings and segments of a table of segments; None for other tables.
+
+    A row without start, end and label names a recording without segments.
+    """
     columns, column = segment_columns(list(table.columns)), find_path_column(table)
     if columns is None or column is None or column.medium != "audio":
         return None

@@ -1,8 +1,7 @@
-"""What the user points at, as examples: class folders, a folder with a table, a table, or a sample.
+"""Opens a dataset: class folders, a folder with a table, paired files, a table, or a sample.
 
-The layout alone decides: split folders (train/ test/) above class folders, class folders, pictures beside a
-table that names them, or pictures without labels. Whatever cannot be used is skipped and reported as a
-Problem.
+The layout alone decides: split folders (train/ test/) above class folders, class folders, images beside a table that
+names them, or images without labels. What cannot be used is skipped and reported as a Problem.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,12 +48,22 @@ _SHEET_SUFFIXES: Final = frozenset({
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataSource:
-    """Examples as they were found. Every column, ``fixed_split`` and ``targets`` are as long as ``files``.
+    """Examples as they were found; every column, ``fixed_split`` and ``targets`` are as long as ``files``.
 
-    ``files`` are what lies beside or below: pictures, sounds, texts, sentences of ``medium``; None where a table's
-    cells are all there is. ``targets`` are what should come of them where that is a file or text of its own, and
-    ``target_kind`` what those are. ``columns`` is {"class": …} for folders and samples, the table's columns (without
-    those that name files or splits) otherwise. ``file_field`` is how the user calls the column that names files.
+    Attributes:
+        root: The path or sample name.
+        layout: How the data are laid out.
+        files: The input files; None where a table's cells are all there is.
+        columns: Columns by name: {"class": …} for folders and samples, else the table's without paths and splits.
+        fixed_split: The user's own split of each example; None where there is none.
+        problems: What is wrong.
+        evidence: Why this layout was chosen, in sentences.
+        medium: Medium of ``files``.
+        file_field: What the user calls the column of ``files``.
+        targets: Targets that are files or texts of their own; None otherwise.
+        target_kind: Kind of ``targets``.
+        classes: Class names of ``targets``.
+        units: Units of numeric columns.
     """
 
     root: str
@@ -76,19 +85,22 @@ class DataSource:
 
     @property
     def images(self) -> ImageCollection | None:
-        """The files, where they are pictures."""
+        """The files, where they are images; None otherwise."""
         return self.files if isinstance(self.files, ImageCollection) else None
 
 
 def open_source(data: str | Path, *, target: str | None = None, max_pixels: int = MAX_PIXELS) -> DataSource:
-    """List the examples at ``data``: a folder, a table file or "sample:NAME".
+    """List the examples at ``data``.
 
-    ``target`` is a column that the caller wants: a folder that holds both class folders and a table with this
-    column is then read through the table. ``max_pixels`` caps every picture. Raises CapasError ``no_such_path``,
-    ``no_pictures``, ``empty_folder``, ``foreign_model_file``, ``archive_not_unpacked``, ``spreadsheet``,
-    ``single_picture``,
-    ``not_data``, ``unreadable``, ``all_files_missing``, ``hub_not_available``, and those of ``read_table``
-    and ``open_sample``.
+    Args:
+        data: A folder, a table file or "sample:NAME".
+        target: Target column; a folder with both class folders and a table that has it is read through the table.
+        max_pixels: Limit of width × height of an image.
+
+    Raises:
+        CapasError: ``no_such_path``, ``no_pictures``, ``empty_folder``, ``foreign_model_file``,
+            ``archive_not_unpacked``, ``spreadsheet``, ``single_picture``, ``not_data``, ``unreadable``,
+            ``all_files_missing``, ``hub_not_available``, and those of ``read_table`` and ``open_sample``.
     """
     source = _open(data, target, max_pixels)
     if isinstance(source.files, ImageFiles):
@@ -177,7 +189,7 @@ def _commonest(listing: FolderListing) -> tuple[Medium, list[Path]]:
 
 
 def file_collection(medium: Medium, paths: Sequence[Path], root: Path) -> ExampleCollection:
-    """A collection of the files."""
+    """Return a collection of files of one medium."""
     if medium == "audio":
         return AudioFiles(paths, root)
     return TextCollection.from_files(paths, root) if medium == "text" else ImageFiles(paths, root)

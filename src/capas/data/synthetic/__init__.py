@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Synthetic datasets."""

@@ -1,9 +1,8 @@
-"""Synthetic manuscripts: pages of notarial Spanish of our own making, drawn with handwriting fonts on stained paper,
-with ALTO beside them. They serve to try the archive without data of one's own; figures on them say nothing about real
-hands.
+"""Synthetic manuscripts: pages of notarial Spanish, drawn with handwriting fonts on stained paper, with ALTO.
 
-The fonts (``hands/``, each with its licence, the SIL Open Font License) are modern ones in the manner of old hands; the
-last hand is for testing only. Everything is drawn from the seed.
+They serve to try the archive without data of one's own; figures on them say nothing about real hands. The fonts
+(``hands/``, each with its licence, the SIL Open Font License) are modern ones in the manner of old hands; the last hand
+is for testing only. Everything is drawn from the seed.
 """
 
 import math
@@ -87,9 +86,13 @@ class _PageStyle:
 
 
 def make_manuscripts(folder: Path, *, pages: int = 12, test_pages: int = 4, seed: int = 0) -> Path:
-    """Draw pages into ``folder/train`` and ``folder/test``, each a JPEG with its ALTO; of the test pages half are in
-    the hands of the training pages, half in a hand that those do not have. Files that are there are drawn over. Raises
-    CapasError where they cannot be written."""
+    """Draw pages into ``folder/train`` and ``folder/test``, each a JPEG with its ALTO; existing files are overwritten.
+
+    Half of the test pages are in the training hands, half in a hand that training does not have.
+
+    Raises:
+        CapasError: The files cannot be written.
+    """
     hands = list(FONT_SIZES)
     for number in range(pages):
         _page(folder / "train", number, hands[number % (len(hands) - 1)], seed)

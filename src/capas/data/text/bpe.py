@@ -1,9 +1,9 @@
-"""Byte-pair encoding: Sennrich, Haddow & Birch, "Neural Machine Translation of Rare Words with Subword Units",
-ACL 2016 (arXiv:1508.07909), Algorithm 1: over and over, the commonest pair of neighbouring symbols becomes one symbol.
+"""Byte-pair encoding: the most frequent pair of neighbouring symbols is merged into one symbol, over and over.
 
-Counts are kept up to date word type by word type instead of being taken anew, as in the authors' own faster version.
-Where we deviate: among equally common pairs the alphabetically first is merged (the paper leaves it open), so that
-what is learnt does not depend on the order of the texts.
+Sennrich, Haddow & Birch, "Neural Machine Translation of Rare Words with Subword Units", ACL 2016 (arXiv:1508.07909),
+Algorithm 1. Counts are updated word type by word type instead of being recomputed, as in the authors' own faster
+version. Where we deviate: among equally frequent pairs the alphabetically first is merged (the paper leaves it open),
+so that the result does not depend on the order of the texts.
 """
 
 import heapq
@@ -15,7 +15,7 @@ Pair = tuple[str, str]
 
 
 class PairCounts:
-    """How often each pair of symbols stands side by side in word types that occur ``frequencies`` times."""
+    """Counts of neighbouring symbol pairs in word types that occur ``frequencies`` times."""
 
     def __init__(self, words: Mapping[tuple[str, ...], int]) -> None:
         self.words = [list(word) for word in words]
@@ -29,7 +29,7 @@ class PairCounts:
         heapq.heapify(self.heap)
 
     def most_common(self) -> tuple[Pair, int] | None:
-        """The pair to merge next and its count; None where no two symbols are left side by side."""
+        """Return the pair to merge next and its count; None where no two symbols are left side by side."""
         while self.heap:
             negative, pair = heapq.heappop(self.heap)
             if self.counts.get(pair, 0) == -negative:
@@ -37,7 +37,7 @@ class PairCounts:
         return None
 
     def merge(self, pair: Pair) -> None:
-        """Make ``pair`` one symbol in every word that has it."""
+        """Merge ``pair`` to one symbol in every word that has it."""
         touched: set[Pair] = set()
         for number in list(self.places[pair]):
             touched |= self._count(number, -1)
@@ -62,9 +62,9 @@ class PairCounts:
 
 
 def learn_merges(words: Mapping[tuple[str, ...], int], merges: int, *, min_count: int = 2) -> list[Pair]:
-    """The first ``merges`` pairs, in order, fewer where none is left that occurs ``min_count`` times.
+    """Return the first ``merges`` pairs, in order, fewer where none is left that occurs ``min_count`` times.
 
-    ``words``: word types as symbols, with how often each occurs.
+    ``words`` maps word types as symbols to their frequencies.
 
     >>> learn_merges({("l", "o", "w"): 5, ("n", "e", "w"): 3}, 2)
     [('l', 'o'), ('lo', 'w')]
@@ -80,9 +80,9 @@ def learn_merges(words: Mapping[tuple[str, ...], int], merges: int, *, min_count
 
 
 def merge_pair(symbols: Sequence[str], pair: Pair) -> list[str]:
-    """``symbols`` with each ``pair`` joined, from the left.
+    """Return ``symbols`` with each ``pair`` merged, from the left.
 
-    >>> merged("aaab", ("a", "a"))
+    >>> merge_pair("aaab", ("a", "a"))
     ['aa', 'a', 'b']
     """
     result: list[str] = []
@@ -98,7 +98,8 @@ def merge_pair(symbols: Sequence[str], pair: Pair) -> list[str]:
 
 
 def apply_merges(symbols: Sequence[str], ranks: Mapping[Pair, int]) -> list[str]:
-    """``symbols`` of one word after all merges, each in its turn (``ranks``: when each pair was learnt)."""
+    """Return the ``symbols`` of one word after all merges; ``ranks`` maps pairs to the order in which they were learnt.
+    """
     word = list(symbols)
     while len(word) > 1:
         best = min(pairwise(word), key=lambda pair: ranks.get(pair, len(ranks)))

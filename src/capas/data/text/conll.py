@@ -1,5 +1,6 @@
-"""Sentences with a label per word, in columns as CoNLL's shared tasks write them: a word a line, its label in the last
-column, an empty line between sentences. ``-DOCSTART-`` lines and lines that begin with "# " are passed over.
+"""CoNLL column files: a word a line, its label in the last column, an empty line between sentences.
+
+``-DOCSTART-`` lines and lines that begin with "# " are skipped.
 """
 
 import re
@@ -19,7 +20,7 @@ _PEEK: Final = 20_000
 
 
 def looks_like_conll(path: Path) -> bool:
-    """Whether the file's first lines are words in columns with a label like B-PER at the end."""
+    """Return whether the file's first lines are words in columns with a label like B-PER at the end."""
     try:
         with path.open("rb") as stream:
             start = stream.read(_PEEK).decode("utf-8", "replace")
@@ -39,9 +40,10 @@ def _passed_over(line: str, parts: Sequence[str]) -> bool:
 
 
 def read_conll(paths: Sequence[Path], root: Path) -> tuple[SentenceCollection, SentenceCollection, list[int]]:
-    """The words and the labels of every sentence in ``paths``, and the number of each file's sentences.
+    """Return the words and the labels of every sentence in ``paths``, and the number of sentences of each file.
 
-    Raises CapasError ``table_encoding`` or ``column_missing`` with the line.
+    Raises:
+        CapasError: ``table_encoding`` or ``column_missing`` with the line.
     """
     words: list[list[str]] = []
     labels: list[list[str]] = []

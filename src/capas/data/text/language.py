@@ -1,8 +1,8 @@
-"""Whether texts look English: by the words that every English text is full of.
+"""Detection of English text by the shares of English and Spanish function words.
 
-About four in ten words of English prose are among the hundred commonest; here are 72 of these, without those that are
-also common in Spanish ("a", "no", "me", "he"). A heuristic, for a choice that costs little when it errs: headlines and
-lists of products have fewer of them, and a language that is neither English nor Spanish has hardly any.
+About four in ten words of English prose are among the hundred most frequent; here are 72 of these, without those that
+are also frequent in Spanish ("a", "no", "me", "he"). A heuristic, for a choice that costs little when it errs:
+headlines and lists of products have fewer of them, and a language that is neither English nor Spanish has hardly any.
 """
 
 import re
@@ -33,7 +33,7 @@ SPANISH: Final = frozenset(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FunctionWordShares:
-    """How many of ``words`` are among the commonest of English and of Spanish, as shares in 0..1."""
+    """Shares of English and Spanish function words among ``words`` words, 0..1."""
 
     words: int
     english: float
@@ -41,16 +41,16 @@ class FunctionWordShares:
 
     @property
     def looks_english(self) -> bool:
-        """At least 15 % English ones, and twice as many as Spanish ones."""
+        """At least 15 % English function words, and twice as many as Spanish ones."""
         return self.english >= MIN_ENGLISH_SHARE and self.english >= MIN_ENGLISH_RATIO * self.spanish
 
 
 def function_word_shares(texts: Iterable[str]) -> FunctionWordShares:
-    """Counted over the beginnings of all ``texts``; without any word both shares are 0.
+    """Count function words in the beginnings of all ``texts``; without any word both shares are 0.
 
-    >>> function_words(["The ship that left the harbour was old."]).looks_english
+    >>> function_word_shares(["The ship that left the harbour was old."]).looks_english
     True
-    >>> function_words(["El barco que salió del puerto era viejo."]).looks_english
+    >>> function_word_shares(["El barco que salió del puerto era viejo."]).looks_english
     False
     """
     words = [word for text in texts for word in _WORD.findall(text[:MAX_CHARACTERS].lower())]

@@ -1,7 +1,7 @@
-"""Running text as sentences and words, simply: for texts that a labeller is asked about.
+"""Rule-based splitting of running text into sentences and words, for token classification.
 
-A sentence ends at . ! ? … before a blank and something that can begin one, unless the point belongs to an initial or a
-common abbreviation; a paragraph ends it in any case.
+A sentence ends at . ! ? … before white space and something that can begin one, unless the point belongs to an initial
+or a common abbreviation; a paragraph ends it in any case.
 """
 
 import re
@@ -19,7 +19,7 @@ _PARAGRAPH: Final = re.compile(r"\n\s*\n")
 
 
 def split_words(text: str) -> list[str]:
-    """Words and signs, as CoNLL's files separate them.
+    """Split text into words and punctuation, as CoNLL's files do.
 
     >>> split_words("EE.UU. paga 12.000,5 euros, ¿no?")
     ['EE.UU.', 'paga', '12.000,5', 'euros', ',', '¿', 'no', '?']
@@ -28,9 +28,9 @@ def split_words(text: str) -> list[str]:
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences, each on one line, without empty ones.
+    r"""Split text into sentences, each on one line, without empty ones.
 
-    >>> split_sentences("El Sr. Díaz calla. ¿Y J. Pérez? «No.»  Nadie\\n\\nsabe")
+    >>> split_sentences("El Sr. Díaz calla. ¿Y J. Pérez? «No.»  Nadie\n\nsabe")
     ['El Sr. Díaz calla.', '¿Y J. Pérez?', '«No.»', 'Nadie', 'sabe']
     """
     sentences: list[str] = []

@@ -1,11 +1,13 @@
-"""Texts as sparse tf-idf features: Salton & Buckley, "Term-weighting approaches in automatic text retrieval",
-Information Processing & Management 24(5), 1988.
+"""Sparse tf-idf features of texts.
 
-    weight = (1 + ln tf) · (ln((1 + N) / (1 + df)) + 1),   each text then brought to length 1
+Salton & Buckley, "Term-weighting approaches in automatic text retrieval", Information Processing & Management 24(5),
+1988.
+
+    weight = (1 + ln tf) · (ln((1 + N) / (1 + df)) + 1),   each text then normalised to length 1
 
 with tf the count of a term in the text and df the number of the N training texts that have it: sublinear counts and a
-smoothed inverse document frequency, as in scikit-learn's TfidfVectorizer(sublinear_tf=True). Terms are runs of one word
-or more, of two letters or more each, in lower case.
+smoothed inverse document frequency, as in scikit-learn's TfidfVectorizer(sublinear_tf=True). Terms are n-grams of one
+word or more, of two letters or more each, in lower case.
 """
 
 import math
@@ -23,9 +25,12 @@ _TERM = re.compile(r"\b\w\w+\b")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SparseFeatures:
-    """B texts as features: text b has ``indices`` and ``weights`` (N each) from ``offsets[b]`` to the next offset.
+    """Sparse features of B texts, in the form that torch.nn.EmbeddingBag takes.
 
-    The form that torch.nn.EmbeddingBag takes.
+    Attributes:
+        indices: Feature indices, shape (N,).
+        weights: Their weights, shape (N,).
+        offsets: Where each text begins in ``indices``, shape (B,).
     """
 
     indices: Int[Tensor, " N"]
@@ -36,7 +41,7 @@ class SparseFeatures:
         return len(self.offsets)
 
     def rows(self, picked: Int[Tensor, " M"]) -> "SparseFeatures":
-        """The texts with these numbers, in this order: a batch."""
+        """Return the texts ``picked``, in this order: a batch."""
         ends = torch.cat([self.offsets[1:], torch.tensor([len(self.indices)])])
         counts = (ends - self.offsets)[picked]
         offsets = counts.cumsum(0) - counts
@@ -44,7 +49,7 @@ class SparseFeatures:
         return SparseFeatures(indices=self.indices[places], weights=self.weights[places], offsets=offsets)
 
     def dense(self, features: int) -> Float[Tensor, "B F"]:
-        """The same with a column for each of ``features``."""
+        """Return the same as a dense matrix with ``features`` columns."""
         counts = torch.diff(self.offsets, append=torch.tensor([len(self.indices)]))
         filled = torch.zeros(len(self), features)
         filled[torch.arange(len(self)).repeat_interleave(counts), self.indices] = self.weights
@@ -52,9 +57,9 @@ class SparseFeatures:
 
 
 def word_ngrams(text: str, *, max_n: int = 1) -> list[str]:
-    """Runs of 1 to ``max_n`` neighbouring words.
+    """Return the n-grams of 1 to ``max_n`` words.
 
-    >>> terms_of("The U.S. wheat crop", longest=2)
+    >>> word_ngrams("The U.S. wheat crop", max_n=2)
     ['the', 'wheat', 'crop', 'the wheat', 'wheat crop']
     """
     words = _TERM.findall(text.lower())
@@ -64,7 +69,7 @@ def word_ngrams(text: str, *, max_n: int = 1) -> list[str]:
 
 
 class TfIdfVectorizer:
-    """The weights of terms, fitted on training texts; later texts are described by the same terms."""
+    """Inverse document frequencies of terms, fitted on training texts."""
 
     def __init__(self, terms: Sequence[str], idf: Sequence[float], *, longest: int) -> None:
         if len(terms) != len(idf):
@@ -76,7 +81,7 @@ class TfIdfVectorizer:
     def fit(
         cls, texts: Iterable[str], *, longest: int = 2, min_texts: int = 2, max_features: int | None = None
     ) -> "TfIdfVectorizer":
-        """Terms in at least ``min_texts`` of the training ``texts``; the ``max_features`` commonest by total count."""
+        """Fit on terms in at least ``min_texts`` of the ``texts``; at most the ``max_features`` most frequent."""
         document_counts: Counter[str] = Counter()
         total_counts: Counter[str] = Counter()
         n = 0
@@ -95,7 +100,7 @@ class TfIdfVectorizer:
         return len(self.terms)
 
     def features(self, texts: Iterable[str]) -> SparseFeatures:
-        """The ``texts`` as rows of length 1 in float32; a text without any known term has none."""
+        """Return ``texts`` as rows of length 1 in float32; a text without any known term is empty."""
         indices: list[int] = []
         weights: list[float] = []
         offsets: list[int] = []
@@ -118,12 +123,12 @@ class TfIdfVectorizer:
         return {number: weight / norm for number, weight in row.items()}
 
     def as_json(self) -> dict[str, object]:
-        """What from_json reads."""
+        """Return what ``from_json`` reads."""
         return {"kind": "tf-idf", "longest": self.longest, "terms": list(self.terms), "idf": list(self.idf)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> "TfIdfVectorizer":
-        """The same weights again. Raises ValueError on anything that as_json does not write."""
+        """Read what ``as_json`` gave. Raises ValueError on anything else."""
         match value:
             case {"kind": "tf-idf", "longest": int(longest), "terms": list(terms), "idf": list(idf)}:
                 if all(isinstance(term, str) for term in terms) and all(isinstance(one, float) for one in idf):

@@ -1,7 +1,7 @@
-"""From text to numbers and back: a vocabulary of words, and one of subwords that spells whatever it has not seen.
+"""Vocabularies of words and of subwords (byte-level fallback), from text to token indices and back.
 
-Both are learnt from training texts only, are never changed afterwards, and go to JSON and back. The first four tokens
-are the same in both: padding, beginning, end, unknown.
+Both are learnt from training texts only, are never changed afterwards, and round-trip through JSON. The first four
+tokens are the same in both: padding, beginning, end, unknown.
 """
 
 import re
@@ -23,16 +23,16 @@ _PIECE = re.compile(rf" ?[\w{_MARKS}]+| ?[^\w\s{_MARKS}]+|\s+(?!\S)|\s")
 
 
 def tokenize_words(text: str, *, lowercase: bool = True) -> list[str]:
-    """Words and punctuation marks, without white space.
+    """Return words and punctuation marks, without white space.
 
-    >>> words_of("¿Qué tal, Ana?")
+    >>> tokenize_words("¿Qué tal, Ana?")
     ['¿', 'qué', 'tal', ',', 'ana', '?']
     """
     return _WORD.findall(text.lower() if lowercase else text)
 
 
 class WordVocabulary:
-    """Whole words by number; words that training did not show often enough are one unknown."""
+    """Whole words by index; words that are too rare in training are the unknown token."""
 
     def __init__(self, words: Sequence[str], *, lowercase: bool = True) -> None:
         self.words = (*SPECIAL_TOKENS, *words)
@@ -45,7 +45,8 @@ class WordVocabulary:
     def learn(
         cls, texts: Iterable[str], *, min_count: int = 2, max_size: int = 50_000, lowercase: bool = True
     ) -> "WordVocabulary":
-        """The commonest words of the training ``texts``, at most ``max_size`` with the four special tokens."""
+        """Learn the most frequent words of the training ``texts``, at most ``max_size`` with the four special tokens.
+        """
         counts = Counter(word for text in texts for word in tokenize_words(text, lowercase=lowercase))
         ranked = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: (-counts[word], word))
         return cls(ranked[: max(0, max_size - len(SPECIAL_TOKENS))], lowercase=lowercase)
@@ -54,20 +55,20 @@ class WordVocabulary:
         return len(self.words)
 
     def encode(self, text: str) -> list[int]:
-        """The number of each word; UNKNOWN for those outside the vocabulary."""
+        """Return the index of each word; UNKNOWN for those outside the vocabulary."""
         return [self.ids.get(word, UNKNOWN) for word in tokenize_words(text, lowercase=self.lowercase)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The words, with spaces between; padding, beginning and end left out."""
+        """Return the words, separated by spaces; padding, beginning and end are left out."""
         return " ".join(self.words[number] for number in ids if number not in (PAD, BOS, EOS))
 
     def as_json(self) -> dict[str, object]:
-        """What from_json reads."""
+        """Return what ``from_json`` reads."""
         return {"kind": "words", "lowercase": self.lowercase, "words": list(self.words[len(SPECIAL_TOKENS) :])}
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> "WordVocabulary":
-        """The same vocabulary again. Raises ValueError on anything that as_json does not write."""
+        """Read what ``as_json`` gave. Raises ValueError on anything else."""
         lowercase = value.get("lowercase")
         if not isinstance(lowercase, bool):
             raise ValueError(f"lowercase is {lowercase!r}; expected true or false")
@@ -75,9 +76,10 @@ class WordVocabulary:
 
 
 class SubwordVocabulary:
-    """Byte-pair encoding: common words are one token, rare ones several, and decode(encode(text)) == text for any text.
+    """Byte-pair encoding: frequent words are one token, rare ones several, and decode(encode(text)) == text for any
+    text.
 
-    A character that training did not show is spelt by the bytes of its UTF-8, so that nothing is ever unknown. Where we
+    A character that training did not show is encoded by its UTF-8 bytes, so that nothing is ever unknown. Where we
     deviate from the paper: a word has the space before it instead of a mark behind it, which keeps all white space.
     """
 
@@ -96,10 +98,15 @@ class SubwordVocabulary:
 
     @classmethod
     def learn(cls, texts: Iterable[str], *, size: int = 8000, min_count: int = 2) -> "SubwordVocabulary":
-        """As many merges as fit into ``size`` tokens (260 of them special tokens and bytes).
+        """Learn as many merges as fit into ``size`` tokens (260 of them special tokens and bytes).
 
-        ``texts``: the training texts, of both languages for a vocabulary that they share. Characters and pairs seen
-        less than ``min_count`` times are left out. Raises ValueError where not even the characters fit.
+        Args:
+            texts: The training texts, of both languages for a shared vocabulary.
+            size: Number of tokens.
+            min_count: Rarer characters and pairs are left out.
+
+        Raises:
+            ValueError: Not even the characters fit.
         """
         pieces = Counter(piece for text in texts for piece in _PIECE.findall(text))
         counts: Counter[str] = Counter()
@@ -118,11 +125,11 @@ class SubwordVocabulary:
         return len(self.tokens)
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of ``text``, without beginning and end."""
+        """Return the token indices of ``text``, without beginning and end."""
         return [number for piece in _PIECE.findall(text) for number in self._piece(piece)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text again; special tokens left out, byte sequences that are no UTF-8 as �."""
+        """Return the text; special tokens are left out, byte sequences that are no UTF-8 become �."""
         kept = (number for number in ids if number >= len(SPECIAL_TOKENS))
         data = b"".join(
             bytes([number - len(SPECIAL_TOKENS)])
@@ -142,7 +149,7 @@ class SubwordVocabulary:
         return tuple(numbers)
 
     def as_json(self) -> dict[str, object]:
-        """What from_json reads."""
+        """Return what ``from_json`` reads."""
         return {
             "kind": "subwords",
             "characters": list(self.characters),
@@ -151,7 +158,7 @@ class SubwordVocabulary:
 
     @classmethod
     def from_json(cls, value: Mapping[str, object]) -> "SubwordVocabulary":
-        """The same vocabulary again. Raises ValueError on anything that as_json does not write."""
+        """Read what ``as_json`` gave. Raises ValueError on anything else."""
         merges = value.get("merges")
         if not isinstance(merges, list):
             raise ValueError(f"merges is {type(merges).__name__}; expected a list of pairs")

@@ -1,7 +1,7 @@
-"""Words as numbers, for a network that labels them: the word itself, its characters, its shape and its ends.
+"""Word features for token classification: the word itself, its characters, its shape and its affixes.
 
 What a word looks like tells of words that training did not show: Collobert et al., "Natural Language Processing
-(Almost) from Scratch", JMLR 2011, Section 6. Words count as equal in any case and with any digits ("1998" = "0000").
+(Almost) from Scratch", JMLR 2011, Section 6. Words are equal in any case and with any digits ("1998" = "0000").
 
 Shapes: B sentences, T words, C characters, F features. 0 is padding everywhere, 1 the unknown.
 """
@@ -29,8 +29,14 @@ _MANY: Final = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EncodedWords:
-    """Padded on the right, in the order in which the network takes them: int64 ``words`` B×T, ``characters`` B×T×C,
-    ``lengths`` B and ``features`` B×T×F."""
+    """Sentences as indices, padded on the right, in the order in which the network takes them.
+
+    Attributes:
+        words: int64, shape (B, T).
+        characters: int64, shape (B, T, C).
+        lengths: int64, shape (B,).
+        features: int64, shape (B, T, F).
+    """
 
     words: Int[Tensor, "B T"]
     characters: Int[Tensor, "B T C"]
@@ -39,18 +45,18 @@ class EncodedWords:
 
 
 def normalise_word(word: str) -> str:
-    """The word that the vocabulary knows.
+    """Return the word as the vocabulary has it.
 
-    >>> plain_word("EE-1998")
+    >>> normalise_word("EE-1998")
     'ee-0000'
     """
     return re.sub(r"\d", "0", word.lower())
 
 
 def word_shape(word: str) -> str:
-    """Capitals, small letters and digits, repetitions shortened.
+    """Return the pattern of capitals, small letters and digits, repetitions shortened.
 
-    >>> [shape_of(word) for word in ("Madrid", "EE.UU.", "1998", "y")]
+    >>> [word_shape(word) for word in ("Madrid", "EE.UU.", "1998", "y")]
     ['Xxx', 'XX.XX.', '00', 'x']
     """
     kinds = "".join(
@@ -68,8 +74,10 @@ _FEATURES: Final[tuple[Callable[[str], str], ...]] = (word_shape, _end(2), _end(
 
 
 class WordFeatures:
-    """The words, characters and feature values that training showed; ``counts`` say how often each word did, and are
-    not kept with the model."""
+    """The words, characters and feature values of the training sentences, with indices.
+
+    ``counts`` are the training frequencies of the words; they are not kept with the model.
+    """
 
     def __init__(
         self,
@@ -89,8 +97,11 @@ class WordFeatures:
 
     @classmethod
     def fit(cls, sentences: Sequence[Sequence[str]], *, max_words: int = 50_000) -> "WordFeatures":
-        """All words of the training ``sentences``, the commonest ``max_words`` where they are more; characters seen
-        twice, and feature values seen three times (twice in fewer than 200 sentences)."""
+        """Fit to the training ``sentences``.
+
+        Keeps all words, the most frequent ``max_words`` where there are more; characters seen twice, and feature values
+        seen three times (twice in fewer than 200 sentences).
+        """
         seen = Counter(chain.from_iterable(sentences))
         words = Counter[str]()
         for word, count in seen.items():
@@ -106,15 +117,15 @@ class WordFeatures:
 
     @property
     def feature_sizes(self) -> tuple[int, ...]:
-        """How many values each feature has, padding and unknown included."""
+        """Number of values of each feature, padding and unknown included."""
         return tuple(FIRST_INDEX + len(values) for values in self.features)
 
     def word_counts(self) -> Int[Tensor, " W"]:
-        """How often each word occurred in training; padding and unknown so often that they are never hidden."""
+        """Training frequency of each word; padding and unknown get so high a one that they are never dropped."""
         return torch.tensor([10**9] * FIRST_INDEX + list(self.counts))
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> EncodedWords:
-        """Words as numbers; of long words the first 24 characters are spelt. Raises ValueError on an empty sentence."""
+        """Encode sentences; of long words the first 24 characters count. Raises ValueError on an empty sentence."""
         if not sentences or not all(sentences):
             raise ValueError("expected sentences of at least one word each")
         rows = [torch.from_numpy(np.stack([self._row(word) for word in words])) for words in sentences]
@@ -138,7 +149,7 @@ class WordFeatures:
         return row
 
     def as_json(self) -> dict[str, object]:
-        """What ``from_json`` reads."""
+        """Return what ``from_json`` reads."""
         return {
             "kind": "word features",
             "words": list(self.words),
@@ -148,7 +159,7 @@ class WordFeatures:
 
     @classmethod
     def from_json(cls, tree: Mapping[str, object]) -> "WordFeatures":
-        """The same again, without the counts. Raises ValueError on anything that ``json_response`` does not write."""
+        """Read what ``as_json`` gave, without the counts. Raises ValueError on anything else."""
         features = tree.get("features")
         if tree.get("kind") != "word features" or not isinstance(features, list):
             raise ValueError(f"kind is {tree.get('kind')!r}; expected 'word features' with a list of features")

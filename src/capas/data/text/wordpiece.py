@@ -1,7 +1,9 @@
-"""WordPiece, as the uncased BERT models read text: Devlin et al., NAACL 2019 (arXiv:1810.04805), after Wu et al.,
-"Google's Neural Machine Translation System", 2016 (arXiv:1609.08144).
+"""WordPiece tokenizer, as in the uncased BERT models.
 
-    clean → split Chinese characters → lower case → strip accents → split at blanks and punctuation
+Devlin et al., NAACL 2019 (arXiv:1810.04805), after Wu et al., "Google's Neural Machine Translation System", 2016
+(arXiv:1609.08144).
+
+    clean → split Chinese characters → lower case → strip accents → split at white space and punctuation
     → each word by its longest known beginning, then the longest known continuation ("##…"), …
     → [CLS] … [SEP], cut at ``max_tokens``
 
@@ -25,9 +27,9 @@ _CHINESE = (
 
 
 class WordPieceTokenizer:
-    """Text to the numbers of its pieces. ``pieces``: all of them, in the order of their numbers.
+    """Tokenizes text into indices; ``pieces`` is the vocabulary in the order of its indices.
 
-    >>> WordPieces(["[UNK]", "[CLS]", "[SEP]", "sail", "##ing"]).encode("Sáiling far")
+    >>> WordPieceTokenizer(["[UNK]", "[CLS]", "[SEP]", "sail", "##ing"]).encode("Sáiling far")
     [1, 3, 4, 0, 2]
     """
 
@@ -42,7 +44,7 @@ class WordPieceTokenizer:
 
     @classmethod
     def from_file(cls, path: Path, *, max_tokens: int = 256) -> "WordPieceTokenizer":
-        """A vocabulary with a piece per line (``vocab.txt``)."""
+        """Read a vocabulary with a piece per line (``vocab.txt``)."""
         # Not splitlines(): some pieces are separators in Unicode's eyes.
         return cls(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"), max_tokens=max_tokens)
 
@@ -50,7 +52,7 @@ class WordPieceTokenizer:
         return len(self.ids)
 
     def encode(self, text: str) -> list[int]:
-        """2 to ``max_tokens`` numbers: the pieces between [CLS] and [SEP]."""
+        """Return 2 to ``max_tokens`` indices: the pieces between [CLS] and [SEP]."""
         numbers: list[int] = [self.ids[CLS]]
         for word in basic_tokenize(text):
             numbers.extend(self._word(word))
@@ -81,9 +83,9 @@ def _piece(word: str, start: int, end: int) -> str:
 
 
 def basic_tokenize(text: str) -> Iterator[str]:
-    """Words in lower case without accents; each punctuation mark and each Chinese character alone.
+    """Iterate over words in lower case without accents; each punctuation mark and each Chinese character alone.
 
-    >>> list(plain_words("¿Qué tal, Ana?"))
+    >>> list(basic_tokenize("¿Qué tal, Ana?"))
     ['¿', 'que', 'tal', ',', 'ana', '?']
     """
     for word in "".join(map(_cleaned, text)).split():

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Training methods around the engine's loop: noisy student with pseudo-labels."""

@@ -1,22 +1,23 @@
-"""How a run learns when labels are few: from a teacher that labels further pictures for its student.
+"""Noisy student: self-training with a teacher that pseudo-labels further images for its student.
 
-Xie, Luong, Hovy & Le, "Self-training with Noisy Student improves ImageNet classification", CVPR 2020,
-arXiv:1911.04252, Algorithm 1:
+Xie, Luong, Hovy & Le, "Self-training with Noisy Student improves ImageNet classification", CVPR 2020, arXiv:1911.04252,
+Algorithm 1:
 
-1. a teacher learns from the labelled pictures;
-2. without noise, it answers for the unlabelled ones (``engine/methods/pseudo_labels.py``);
-3. a student at least as large learns from both, with noise: its loss is the mean over labelled and answered pictures;
+1. a teacher is trained on the labelled images;
+2. without noise, it predicts pseudo-labels for the unlabelled ones (``pseudo_labels.py``);
+3. a student at least as large is trained on both, with noise: its loss is the mean over labelled and pseudo-labelled
+images;
 4. the student becomes the teacher, and again from 2 (``iterations``).
 
-Here each teacher is a finished run of its own in ``RUN/teacher``; with ``iterations`` = k it is itself a student with
-k − 1, whose teacher lies in ``RUN/teacher/teacher``. The sections of the configuration are the first teacher's, and
+Here each teacher is a finished run of its own in ``RUN/teacher``; with ``iterations`` = k it is itself a student with k
+− 1, whose teacher lies in ``RUN/teacher/teacher``. The sections of the configuration are the first teacher's, and
 ``[method]`` holds what its students do otherwise.
 
-Where we deviate: the answers are hard, a class each (the paper: soft; its ablations find that both work, and soft ones
-better where the teacher is unsure). A class is what the data record and its digest hold, what mixing and class weights
-count with, and what a reader can check. Hence, too, a higher threshold than the paper's 0.3. Noise in the input is
-what we have (shift, turn, brightness and contrast, erased square, each drawn per picture) instead of RandAugment; noise
-in the network (dropout, stochastic depth) is what the network brings along.
+Where we deviate: pseudo-labels are hard (the paper: soft; its ablations find that both work, and soft ones better where
+the teacher is unsure). A class is what the dataset record and its digest hold, what mixup and class weights count with,
+and what a reader can check. Hence, too, a higher threshold than the paper's 0.3. Input noise is the augmentation that
+we have (shift, rotation, brightness and contrast, cutout, each drawn per image) instead of RandAugment; model noise
+(dropout, stochastic depth) is what the network brings along.
 """
 
 from capas.core.errors import CapasError
@@ -36,8 +37,9 @@ STUDENT_NOISE = {"crop": 0.1, "rotate": 15.0, "colour": 0.3, "cutout": 0.3}
 
 
 def check_method(config: Config) -> None:
-    """What can be refused before anything is read. Raises CapasError ``unlabelled_unused``, ``unlabelled_wanted``,
-    ``unlabelled_same`` or ``path_not_utf8``."""
+    """Validate ``[method]`` before any data is read. Raises CapasError ``unlabelled_unused``, ``unlabelled_wanted``,
+    ``unlabelled_same`` or ``path_not_utf8``.
+    """
     unlabelled = config.method.unlabelled
     if config.method.name != NOISY_STUDENT:
         if unlabelled:
@@ -53,8 +55,9 @@ def check_method(config: Config) -> None:
 
 
 def resolve_method_defaults(resolved: ResolvedConfig, report: DatasetReport) -> ResolvedConfig:
-    """``resolved`` with every "auto" of ``[method]`` decided. Raises CapasError ``method_not_for``, ``method_width``,
-    and those of ``open_unlabelled``."""
+    """Resolve every "auto" of ``[method]``. Raises CapasError ``method_not_for``, ``method_width``, and those of
+    ``open_unlabelled``.
+    """
     config, method = resolved.config, resolved.config.method
     if method.name != NOISY_STUDENT:
         return resolved
@@ -71,13 +74,13 @@ def resolve_method_defaults(resolved: ResolvedConfig, report: DatasetReport) -> 
 
 
 def refuse_other_problems(spec: Spec) -> None:
-    """Raises CapasError ``method_not_for`` when ``spec`` is not: pictures in, one class out."""
+    """Raise CapasError ``method_not_for`` unless ``spec`` is image classification with one class per image."""
     if (spec.task, spec.medium) != ("classify", "image"):
         raise CapasError("method_not_for", where="method.name", received=f"{spec.task} ({spec.medium})")
 
 
 def open_unlabelled(where: str, max_pixels: int) -> ImageCollection:
-    """The pictures at ``where``. Raises CapasError ``unlabelled_not_pictures`` and those of ``open_source``."""
+    """Open the images at ``where``. Raises CapasError ``unlabelled_not_pictures`` and those of ``open_source``."""
     source = open_source(where, max_pixels=max_pixels)
     if source.images is None or not len(source.images):
         raise CapasError("unlabelled_not_pictures", where=where, received=source.medium)
@@ -85,12 +88,12 @@ def open_unlabelled(where: str, max_pixels: int) -> ImageCollection:
 
 
 def _settled(config: Config, examples: int) -> MethodConfig:
-    """With what a student does otherwise, given that it may learn from so many ``examples``."""
+    """``[method]`` without "auto", for a student that is trained on at most so many ``examples``."""
     method, augment = config.method, config.augment
     batch, epochs = default_batch_and_epochs(config.network.pretrained is True, examples)
     batch = resolve_auto(method.batch_size, batch)
     rate = float(config.optim.learning_rate)
-    if config.optim.optimizer == "sgd":  # in proportion to the batch, as in ``settle``
+    if config.optim.optimizer == "sgd":  # in proportion to the batch, as in ``image/defaults.py``
         rate *= int(batch) / int(config.train.batch_size)
     teacher_augment, method_values = augment.model_dump(), method.model_dump()
     usual = {name: max(strength, float(teacher_augment[name])) for name, strength in STUDENT_NOISE.items()}
@@ -107,7 +110,7 @@ def _settled(config: Config, examples: int) -> MethodConfig:
 
 
 def student_config(config: Config) -> Config:
-    """What the student of a settled ``config`` trains with."""
+    """Return the configuration that the student of a resolved ``config`` is trained with."""
     method, augment, train = config.method, config.augment, config.train
     if method.noise:
         method_values = method.model_dump()
@@ -131,7 +134,9 @@ def student_config(config: Config) -> Config:
 
 
 def teacher_config(config: Config) -> Config:
-    """What the teacher of a settled ``config`` is: a student with one iteration less, or the first, who has none."""
+    """Return the configuration of the teacher of a resolved ``config``: a student with one iteration less, or the first
+    teacher, which is trained on labels alone.
+    """
     method, train = config.method, config.train
     less = method.iterations - 1
     share = method.iterations / (method.iterations + 1)

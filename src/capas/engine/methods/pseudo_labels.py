@@ -1,10 +1,10 @@
-"""A teacher's answers for unlabelled pictures, and which of them a student learns from.
+"""Pseudo-labels: a teacher's predictions for unlabelled images, and which of them a student is trained on.
 
-As in Xie et al., arXiv:1911.04252, section 3.1 (filtering and balancing): only answers that the teacher is sure of; of
-each class the surest, equally many, those of rare classes more than once. Where we deviate: as many of a class as the
-middle one has (the paper: 130,000), and nothing stands in an epoch more than ``MAX_COPIES`` times on this account.
+Xie et al., arXiv:1911.04252, section 3.1 (filtering and balancing): only predictions above a threshold; of each class
+the most confident, equally many, those of rare classes more than once. Where we deviate: as many per class as the
+median class has (the paper: 130,000), and nothing occurs in an epoch more than ``MAX_COPIES`` times on this account.
 
-A picture that is in the test or validation split, or nearly, is left out: learnt from, it would make the test easier.
+Images that are in the test or validation split, exactly or nearly, are left out: training on them would leak.
 """
 
 from collections import Counter
@@ -33,7 +33,13 @@ UnlabelledProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PseudoLabel:
-    """What the teacher says of unlabelled picture ``index``: class ``label``, with its ``probability``."""
+    """The teacher's prediction for one unlabelled image.
+
+    Attributes:
+        index: Index of the image among the unlabelled ones.
+        label: Index of the predicted class.
+        probability: Its probability, in [0, 1].
+    """
 
     index: int
     label: int
@@ -42,9 +48,16 @@ class PseudoLabel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FilteredUnlabelled:
-    """The unlabelled pictures that may be learnt from, as indices with their content hashes. Left out are those that
-    cannot be read, that are in the test or validation split (or nearly), that have a label already, or that occur
-    twice. ``near_searched`` is False where there were too many to look for near duplicates."""
+    """The unlabelled images that may be trained on, and counts of those left out.
+
+    Attributes:
+        hashes: Content hashes of the images that are kept, by index.
+        unreadable: Files that could not be decoded.
+        in_test: Exact or near duplicates of images in the test or validation split.
+        labelled_already: Exact duplicates of labelled training images.
+        repeated: Exact duplicates of other unlabelled images.
+        near_searched: False where there were too many images to search for near duplicates.
+    """
 
     hashes: Mapping[int, str]
     unreadable: int
@@ -56,9 +69,21 @@ class FilteredUnlabelled:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PseudoLabelSummary:
-    """What became of the ``pictures`` unlabelled pictures of ``source``: ``unreadable`` … ``repeated`` as in
-    ``FilteredUnlabelled``; ``unsure``: below the threshold; ``crowded``: of a class that has more than others. ``per_class`` counts
-    those that are ``learnt`` from."""
+    """What became of the unlabelled images of ``source``.
+
+    Attributes:
+        source: Where they are.
+        pictures: Unlabelled images in all.
+        learnt: Pseudo-labelled images that the student is trained on.
+        unreadable: See ``FilteredUnlabelled``, as the next four.
+        in_test: Duplicates of test or validation images.
+        labelled_already: Duplicates of labelled images.
+        repeated: Duplicates among themselves.
+        near_searched: Whether near duplicates were searched for.
+        unsure: Predictions below the threshold.
+        crowded: Confident predictions left out to balance the classes.
+        per_class: ``learnt`` by class.
+    """
 
     source: str
     pictures: int
@@ -73,7 +98,7 @@ class PseudoLabelSummary:
     per_class: Mapping[str, int]
 
     def as_json(self) -> dict[str, object]:
-        """The form of ``unlabelled.json``."""
+        """Return the content of ``unlabelled.json``."""
         return asdict(self)
 
 
@@ -84,9 +109,18 @@ def filter_unlabelled(
     unlabelled: ImageCollection,
     progress: UnlabelledProgress,
 ) -> FilteredUnlabelled:
-    """Which of ``unlabelled`` a student of ``record`` may learn from; ``indices`` say where the record's examples are
-    in ``labelled``. Raises CapasError ``too_many_unreadable`` when more than half cannot be read, and
-    ``unlabelled_none_left``."""
+    """Leave out of ``unlabelled`` what a student of ``record`` must not be trained on.
+
+    Args:
+        record: The labelled examples of the run.
+        labelled: The images of the record's source.
+        indices: Index of each example of ``record`` in ``labelled``.
+        unlabelled: The unlabelled images.
+        progress: Called with (done, total).
+
+    Raises:
+        CapasError: ``too_many_unreadable`` where more than half cannot be decoded, ``unlabelled_none_left``.
+    """
     known, scanned = scan_images(labelled), scan_images(unlabelled, progress)
     _refuse_unreadable(unlabelled, scanned)
     mine = [(i, sight) for i, sight in enumerate(scanned) if isinstance(sight, ImageScan)]
@@ -99,8 +133,8 @@ def filter_unlabelled(
     out = in_test | labelled_already | repeated
     filtered = FilteredUnlabelled(
         hashes={i: sight.hash for place, (i, sight) in enumerate(mine, len(theirs)) if place not in out},
-        unreadable=len(scanned) - len(mine), in_test=len(in_test), labelled_already=len(labelled_already), repeated=len(repeated),
-        near_searched=repeats.near_searched,
+        unreadable=len(scanned) - len(mine), in_test=len(in_test),
+        labelled_already=len(labelled_already), repeated=len(repeated), near_searched=repeats.near_searched,
     )  # fmt: skip
     if not filtered.hashes:
         raise CapasError(
@@ -111,8 +145,9 @@ def filter_unlabelled(
 
 
 def _repeated(repeats: Duplicates, record: DatasetRecord) -> tuple[set[int], set[int], set[int]]:
-    """Of pictures that follow those of ``record``, the places of those that are in its test or validation split (or
-    nearly), that it has with a label, and that occurred before; none stands in two of them."""
+    """Indices of the images after those of ``record`` that are in its test or validation split (or nearly), that it has
+    with a label, and that occurred before; the three sets are disjoint.
+    """
     start = len(record.names)
     in_test, labelled_already, repeated = set[int](), set[int](), set[int]()
     for group in repeats.exact:
@@ -141,7 +176,7 @@ def _refuse_unreadable(pictures: ImageCollection, scanned: Sequence[ImageScan | 
 def predict_pseudo_labels(
     teacher: Model, pictures: ImageCollection, chosen: Sequence[int], progress: UnlabelledProgress
 ) -> list[PseudoLabel]:
-    """The teacher's answers for the ``chosen`` pictures, without noise: as it answers anyone."""
+    """Return the teacher's predictions for the ``chosen`` images, without noise."""
     number = {name: label for label, name in enumerate(teacher.classes)}
     items = (Item(name=pictures.name(i), content=pictures.decode(i)) for i in chosen)
     found: list[PseudoLabel] = []
@@ -153,7 +188,11 @@ def predict_pseudo_labels(
 
 
 def balance_pseudo_labels(pseudo_labels: Sequence[PseudoLabel], method: MethodConfig) -> list[tuple[PseudoLabel, int]]:
-    """The answers to learn from, each with how often it stands in an epoch, in the order of the pictures."""
+    """Select and balance the predictions to train on.
+
+    Returns:
+        Pairs of pseudo-label and number of copies in an epoch, in the order of the images.
+    """
     sure = [answer for answer in pseudo_labels if answer.probability >= method.threshold]
     if not method.balance or not sure:
         return [(answer, 1) for answer in sure]
@@ -181,8 +220,14 @@ def add_pseudo_labels(
     pseudo_labels: Sequence[PseudoLabel],
     method: MethodConfig,
 ) -> tuple[DatasetRecord, PseudoLabelSummary]:
-    """``record`` with the pictures that the student learns from after its own, and what became of the others. Raises
-    CapasError ``unlabelled_unsure`` when there is none."""
+    """Append the selected pseudo-labelled images to ``record``.
+
+    Returns:
+        The extended record, and the counts of images that were used or left out.
+
+    Raises:
+        CapasError: ``unlabelled_unsure`` where no prediction reaches the threshold.
+    """
     kept = balance_pseudo_labels(pseudo_labels, method)
     if not kept:
         surest = max((answer.probability for answer in pseudo_labels), default=0.0)
@@ -193,8 +238,12 @@ def add_pseudo_labels(
             threshold=method.threshold,
             surest=f"{surest:.2f}",
         )
-    grown = _grown(record, source, [(f"{UNLABELLED_PREFIX}{pictures.name(a.index)}", filtered.hashes[a.index], a.label, copies)
-                                    for a, copies in kept], method.ratio)  # fmt: skip
+    grown = _grown(
+        record, source,
+        [(f"{UNLABELLED_PREFIX}{pictures.name(a.index)}", filtered.hashes[a.index], a.label, copies)
+         for a, copies in kept],
+        method.ratio,
+    )  # fmt: skip
     sure = sum(answer.probability >= method.threshold for answer in pseudo_labels)
     counts = Counter(answer.label for answer, _ in kept)
     return grown, PseudoLabelSummary(
@@ -208,8 +257,9 @@ def add_pseudo_labels(
 def _grown(
     record: DatasetRecord, source: str, more: Sequence[tuple[str, str, int, int]], ratio: float
 ) -> DatasetRecord:
-    """``record`` with ``more`` training examples (name, hash, label, copies); its own are repeated so that there are at
-    most ``ratio`` of the others to one of them."""
+    """``record`` with ``more`` training examples (name, hash, label, copies); its own are repeated until there are at
+    most ``ratio`` of the others to one of them.
+    """
     names, hashes, labels, copies = zip(*more, strict=True)
     side: SplitName = "train"
     own = record.splits.count(side)

@@ -1,4 +1,4 @@
-"""One recipe for each kind of problem: a literal table of task and medium."""
+"""The recipes: a literal table from (task, medium) to the module that implements it."""
 
 import importlib
 from typing import cast
@@ -32,12 +32,12 @@ RECIPES: dict[tuple[TaskName, Medium], str] = {
 
 
 def recipe_for(spec: Spec) -> Recipe:
-    """How ``spec`` is learnt. Raises CapasError ``recipe_missing``."""
+    """Return the recipe for ``spec``. Raises CapasError ``recipe_missing``."""
     return named_recipe(spec.task, spec.medium)
 
 
 def named_recipe(task: str, medium: str) -> Recipe:
-    """The recipe for a pair of task and medium as a card names them. Raises CapasError ``recipe_missing``."""
+    """Return the recipe for a task and a medium as a card names them. Raises CapasError ``recipe_missing``."""
     for key, module in RECIPES.items():
         if key == (task, medium):
             return cast(Recipe, vars(importlib.import_module(module))["recipe"])

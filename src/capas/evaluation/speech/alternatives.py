@@ -22,7 +22,7 @@ def parse_alternatives(text: str, where: str) -> tuple[Slot, ...]:
 
     Raises CapasError ``score_braces`` on braces that do not match, or more than ``MOST`` wordings at one place.
 
-    >>> slots_of("I {am / 'm} (uh) here", "")
+    >>> parse_alternatives("I {am / 'm} (uh) here", "")
     ((('I',),), (('am',), ("'m",)), (('uh',), ()), (('here',),))
     """
     text = _OPTIONAL.sub(lambda match: f" {{ {match[1]} / {NOTHING} }} ", text)

@@ -11,7 +11,7 @@ def max_value_assignment(values: Sequence[Sequence[float]]) -> list[tuple[int, i
 
     Pairs of no value are left out.
 
-    >>> assign([[3, 5], [2, 5]])
+    >>> max_value_assignment([[3, 5], [2, 5]])
     [(0, 0), (1, 1)]
     """
     if not values or not values[0]:

@@ -153,7 +153,7 @@ def _worst(compared: Sequence[_Compared]) -> DetailTable:
 def aligned_text(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[str, str]:
     """The two, words below each other; ``***`` where one has none. A shortest way, the same that is counted.
 
-    >>> aligned("the big cat".split(), "the cats sat".split())
+    >>> aligned_text("the big cat".split(), "the cats sat".split())
     ('the big  cat', 'the cats sat')
     """
     pairs = [(wanted or "***", said or "***") for wanted, said in align_words(reference, hypothesis)]

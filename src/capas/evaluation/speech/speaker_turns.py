@@ -64,7 +64,7 @@ def read_uem(path: Path) -> Mapping[str, list[Span]]:
 def merged_spans(spans: list[Span]) -> list[Span]:
     """The same times without overlaps, in order.
 
-    >>> joined([(2.0, 3.0), (0.0, 1.0), (0.5, 2.5)])
+    >>> merged_spans([(2.0, 3.0), (0.0, 1.0), (0.5, 2.5)])
     [(0.0, 3.0)]
     """
     found: list[Span] = []
@@ -81,7 +81,7 @@ def merged_spans(spans: list[Span]) -> list[Span]:
 def subtract_spans(spans: list[Span], holes: list[Span]) -> list[Span]:
     """``spans`` less ``holes``, both in order and without overlaps.
 
-    >>> without([(0.0, 3.0)], [(1.0, 2.0)])
+    >>> subtract_spans([(0.0, 3.0)], [(1.0, 2.0)])
     [(0.0, 1.0), (2.0, 3.0)]
     """
     found: list[Span] = []

@@ -30,7 +30,7 @@ class TextNormalisation:
 def normalise_text(text: str, writing: TextNormalisation) -> str:
     """``text`` as it is compared.
 
-    >>> normalised("«¡Año 3.5!», dijo Ana's…", Writing(ignore_case=True, ignore_punctuation=True))
+    >>> normalise_text("«¡Año 3.5!», dijo Ana's…", TextNormalisation(ignore_case=True, ignore_punctuation=True))
     "año 3.5 dijo ana's"
     """
     text = unicodedata.normalize("NFC", text).strip()

@@ -9,7 +9,7 @@ Pair = tuple[str | None, str | None]
 def align_words(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Pair]:
     """The pairs, in order.
 
-    >>> alignment("the big cat".split(), "the cat".split())
+    >>> align_words("the big cat".split(), "the cat".split())
     [('the', 'the'), ('big', None), ('cat', 'cat')]
     """
     costs = [list(range(len(hypothesis) + 1))]

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Networks for document pages and lines of writing."""

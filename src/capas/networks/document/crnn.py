@@ -1,15 +1,16 @@
-"""Readers of lines and of speech: Shi, Bai & Yao, "An End-to-End Trainable Neural Network for Image-based Sequence
-Recognition" (CRNN), IEEE TPAMI 2017 (arXiv:1507.05717): convolutions, of which pooling takes away the height, then
-LSTMs in both directions over the columns, then one linear layer to the labels of every frame, for CTC (``tasks/ctc``).
+"""CRNN for lines of writing and for speech: Shi, Bai & Yao, "An End-to-End Trainable Neural Network for Image-based
+Sequence Recognition" (CRNN), IEEE TPAMI 2017 (arXiv:1507.05717): convolutions whose pooling removes the height, then
+bidirectional LSTMs over the columns, then one linear layer to the labels of every frame, for CTC
+(``capas.decoding.ctc``).
 
-``LineCRNN``: four convolutions with normalisation and ReLU; the first, 5×5, strides over every other pixel, the
-second is followed by a pooling of both sides, the other two by one of the height alone, so that a frame stands for four
-columns of pixels. Where we deviate: narrower (the paper's has 512 maps, 8.3 million parameters), the first pooling is a
-stride (which takes less time), lines of any width, all heights of the last maps beside each other.
-``AudioCRNN``: the same over log-mel frames, with residual blocks of one dimension (``conv1d``) that halve them.
+``LineCRNN``: four convolutions with normalisation and ReLU; the first, 5×5, has stride 2, the second is followed by
+pooling of both sides, the other two by pooling of the height alone, so that a frame stands for four columns of pixels.
+Where we deviate: narrower (the paper's has 512 maps, 8.3 million parameters), the first pooling is a stride (which
+takes less time), lines of any width, all heights of the last maps concatenated.
+``AudioCRNN``: the same over log-mel frames, with 1-D residual blocks (``spectrogram_cnn.py``) that halve them.
 
 What lies behind the end of a shorter line is set to zero before every convolution, so that, in evaluation, a line's
-answer does not depend on what it is padded with. The LSTM computes in float32 whatever is around it.
+logits do not depend on what it is padded with. The LSTM computes in float32 whatever is around it.
 
 Legend: B batch, H height, W width, M mel bands, T frames, K labels.
 """
@@ -34,8 +35,15 @@ STEPS_PER_FRAME = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CRNNConfig:
-    """``size``: height of the lines in pixels (a multiple of 16), or mel bands; ``num_labels`` with the blank;
-    ``width`` maps of the first convolution; ``hidden`` LSTM units each way."""
+    """Configuration of ``LineCRNN`` and ``AudioCRNN``.
+
+    Attributes:
+        size: Height of the lines in pixels (a multiple of 16), or number of mel bands.
+        num_labels: Number of labels, the blank included.
+        width: Maps of the first convolution.
+        hidden: LSTM units per direction.
+        dropout: Share of units dropped, in [0, 1).
+    """
 
     size: int
     num_labels: int
@@ -51,7 +59,7 @@ class CRNNConfig:
 
 
 class RecurrentHead(nn.Module):
-    """Frames (B, T, D) → logits (B, T, K): an LSTM in both directions and a linear layer."""
+    """Frames (B, T, D) → logits (B, T, K): a bidirectional LSTM and a linear layer."""
 
     def __init__(self, in_features: int, config: CRNNConfig) -> None:
         super().__init__()
@@ -60,7 +68,7 @@ class RecurrentHead(nn.Module):
         self.classifier = nn.Linear(2 * config.hidden, config.num_labels)
 
     def forward(self, x_BTD: Tensor, frames_B: Tensor | None) -> Tensor:
-        """Logits; without ``frames_B`` all frames are read."""
+        """Return logits (B, T, K); without ``frames_B`` all frames are read."""
         with torch.autocast(x_BTD.device.type, enabled=False):
             x_BTD = self.dropout(x_BTD.float())
             states = self.lstm(x_BTD)[0] if frames_B is None else self.lstm.outputs(x_BTD, frames_B)
@@ -69,7 +77,7 @@ class RecurrentHead(nn.Module):
 
 
 class LineCRNN(nn.Module):
-    """Lines (B, 1, H, W), ink high and ground zero, and their widths in pixels → logits (B, T, K) and frames (B)."""
+    """Lines (B, 1, H, W), ink high and ground zero, and their widths in pixels → logits (B, T, K) and frames (B,)."""
 
     def __init__(self, config: CRNNConfig) -> None:
         super().__init__()
@@ -85,8 +93,11 @@ class LineCRNN(nn.Module):
     def forward(
         self, lines_B1HW: Float[Tensor, "B 1 H W"], widths_B: Int[Tensor, " B"] | None
     ) -> tuple[Float[Tensor, "B T K"], Int[Tensor, " B"]]:
-        """A frame for every four columns, the last one for what is left. Without ``widths_B`` nothing is padding, and
-        nothing depends on what the tensors hold, which a network that is exported must not."""
+        """Return logits and number of frames, one per four columns, rounded up.
+
+        Without ``widths_B`` nothing is padding and the computation does not depend on the values of tensors, as export
+        needs.
+        """
         x, lengths = lines_B1HW, full_lengths(lines_B1HW) if widths_B is None else widths_B
         for block, stride, (down, across) in zip(self.blocks, STRIDES, POOLINGS, strict=True):
             x = block(x * frame_mask(lengths, x.shape[3])[:, None, None].to(x.dtype))
@@ -99,7 +110,7 @@ class LineCRNN(nn.Module):
 
 
 class AudioCRNN(nn.Module):
-    """Log-mel spectrograms (B, M, T) and their lengths in frames → logits (B, ⌈T / 2⌉, K) and frames (B)."""
+    """Log-mel spectrograms (B, M, T) and their lengths in frames → logits (B, ⌈T / 2⌉, K) and frames (B,)."""
 
     def __init__(self, config: CRNNConfig) -> None:
         super().__init__()
@@ -115,7 +126,9 @@ class AudioCRNN(nn.Module):
     def forward(
         self, spectrograms_BMT: Float[Tensor, "B M T"], lengths_B: Int[Tensor, " B"] | None
     ) -> tuple[Float[Tensor, "B T2 K"], Int[Tensor, " B"]]:
-        """A frame for every two that came in. Without ``lengths_B`` nothing is padding, as with lines."""
+        """Return logits and number of frames, one per two input frames. Without ``lengths_B`` nothing is padding, as in
+        ``LineCRNN``.
+        """
         lengths = full_lengths(spectrograms_BMT) if lengths_B is None else lengths_B
         mask = frame_mask(lengths, spectrograms_BMT.shape[2])[:, None].to(spectrograms_BMT.dtype)
         x = spectrograms_BMT.masked_fill(mask == 0, 0)
@@ -128,5 +141,5 @@ class AudioCRNN(nn.Module):
 
 
 def full_lengths(x: Float[Tensor, "B ... T"]) -> Int[Tensor, " B"]:
-    """The whole length of each example."""
+    """Return the full length of each example, shape (B,)."""
     return torch.full((x.shape[0],), x.shape[-1], dtype=torch.long, device=x.device)

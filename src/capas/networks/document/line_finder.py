@@ -1,12 +1,12 @@
-"""Where lines of writing run on a page: a narrow U-Net after Ares Oliveira, Seguin & Kaplan, "dhSegment: A Generic
-Deep-Learning Approach for Document Segmentation", ICFHR 2018 (arXiv:1804.10371), and Grüning, Leifert, Strauß,
-Michael & Labahn, "A Two-Stage Method for Text Line Detection in Historical Documents", IJDAR 2019 (arXiv:1802.03345).
+"""Detection of text lines on a page: a narrow U-Net after Ares Oliveira, Seguin & Kaplan, "dhSegment: A Generic
+Deep-Learning Approach for Document Segmentation", ICFHR 2018 (arXiv:1804.10371), and Grüning, Leifert, Strauß, Michael
+& Labahn, "A Two-Stage Method for Text Line Detection in Historical Documents", IJDAR 2019 (arXiv:1802.03345).
 
-From the page in grey to maps of half its size: where baselines run, where they end, where the bodies of letters are.
-Where we deviate: 0.2 million parameters instead of 32 or 4, so that a processor does a page in a fraction of a second;
-the coarsest level widens its view by dilation instead of by further levels.
+From a greyscale page to maps of half its size: baselines, their ends, the bodies of letters. Where we deviate: 0.2
+million parameters instead of 32 or 4, so that a CPU processes a page in a fraction of a second; the coarsest level
+widens its receptive field by dilation instead of by further levels.
 
-Legend: B batch, H height, W width, O wanted maps.
+Legend: B batch, H height, W width, O output maps.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,12 @@ _MULTIPLE = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineFinderConfig:
-    """``width`` maps at half the page's size, two, three and four times as many at each further halving."""
+    """Configuration of ``LineFinderNet``.
+
+    Attributes:
+        maps: Number of output maps.
+        width: Maps at half the page's size; two, three and four times as many at each further halving.
+    """
 
     maps: int = 3
     width: int = 16
@@ -54,7 +59,7 @@ class LineFinderNet(nn.Module):
         self.head = nn.Conv2d(one, config.maps, 1)
 
     def forward(self, pages_B1HW: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B O H2 W2"]:
-        """One logit for every two by two pixels."""
+        """Return one logit for every two by two pixels, (B, O, ⌈H / 2⌉, ⌈W / 2⌉)."""
         height, width = pages_B1HW.shape[2:]
         page = functional.pad(pages_B1HW, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
         half = self.stem(page)
@@ -68,7 +73,7 @@ class LineFinderNet(nn.Module):
 
 
 class DilatedResidual(nn.Module):
-    """A residual 3×3 convolution that looks ``dilation`` places away: Yu & Koltun, ICLR 2016 (arXiv:1511.07122)."""
+    """A residual 3×3 convolution with dilation: Yu & Koltun, ICLR 2016 (arXiv:1511.07122)."""
 
     def __init__(self, maps: int, dilation: int) -> None:
         super().__init__()
@@ -76,7 +81,7 @@ class DilatedResidual(nn.Module):
         self.norm = nn.BatchNorm2d(maps)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """The same size."""
+        """Return maps of the same shape."""
         return x_BCHW + functional.relu(self.norm(self.convolution(x_BCHW)))
 
 

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Networks for sequences: texts, sentences, spectrograms and time series."""

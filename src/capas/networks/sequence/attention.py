@@ -21,26 +21,31 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyValueCache:
-    """What can be looked at: ``keys`` and ``values``, both B×H×S×E. Kept between steps of an incremental decoder."""
+    """Keys and values that can be attended to, kept between the steps of an incremental decoder.
+
+    Attributes:
+        keys: Shape (B, H, S, E).
+        values: Shape (B, H, S, E).
+    """
 
     keys: Tensor
     values: Tensor
 
     def append(self, other: "KeyValueCache") -> "KeyValueCache":
-        """These positions, then the other's."""
+        """Return these positions followed by those of ``other``."""
         return KeyValueCache(
             keys=torch.cat([self.keys, other.keys], dim=2), values=torch.cat([self.values, other.values], dim=2)
         )
 
     def select(self, rows: Tensor) -> "KeyValueCache":
-        """The batch rows ``rows`` (N row numbers, repeats allowed)."""
+        """Return the batch rows ``rows`` (N indices, repeats allowed)."""
         return KeyValueCache(keys=self.keys[rows], values=self.values[rows])
 
 
 def attention_weights(
     queries: Float[Tensor, "B H T E"], keys: Float[Tensor, "B H S E"], allowed: Bool[Tensor, "#B #H #T S"] | None
 ) -> Float[Tensor, "B H T S"]:
-    """softmax(Q Kᵀ / √E): rows that sum to one over the ``allowed`` keys, or are all zero where none is allowed."""
+    """Return softmax(Q Kᵀ / √E): rows sum to one over the ``allowed`` keys, or are all zero where none is allowed."""
     scores: Tensor = queries @ keys.transpose(-2, -1) / float(queries.shape[-1] ** 0.5)
     if allowed is None:
         return scores.softmax(dim=-1)
@@ -49,20 +54,22 @@ def attention_weights(
 
 
 def padding_mask(lengths: Int[Tensor, " B"], size: int) -> Bool[Tensor, "B S"]:
-    """True at the first ``lengths[b]`` of ``size`` positions."""
+    """Return a mask (B, size), True at the first ``lengths[b]`` positions."""
     return torch.arange(size, device=lengths.device) < lengths[:, None]
 
 
 def causal_mask(queries: int, keys: int, device: torch.device) -> Bool[Tensor, "T S"]:
-    """True where a query may look: at keys up to its own place; the last query stands at the last key."""
+    """Return a mask (T, S), True at keys up to the query's own position; the last query is aligned with the
+    last key.
+    """
     return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
 
 
 class MultiHeadAttention(nn.Module):
-    """``heads`` attentions side by side: queries B×T×D and what they look at, B×S×D → B×T×D.
+    """``heads`` attentions in parallel: queries (B, T, D) and memory (B, S, D) → (B, T, D).
 
-    Masks are boolean, True where looking is allowed. Parameters as in torch.nn.MultiheadAttention:
-    ``projection`` stacks W_Q, W_K, W_V.
+    Masks are boolean, True where attention is allowed. Parameters as in torch.nn.MultiheadAttention: ``projection``
+    stacks W_Q, W_K, W_V.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -86,11 +93,11 @@ class MultiHeadAttention(nn.Module):
         *,
         causal: bool = False,
     ) -> Float[Tensor, "B T D"]:
-        """Each of the ``x`` looks at ``memory`` where ``allowed``, and if ``causal`` only up to its own place."""
+        """Attend from ``x`` to ``memory`` where ``allowed``, and if ``causal`` only up to the query's own position."""
         return self.attend(x, self.project_keys_values(memory), allowed, causal=causal)
 
     def project_keys_values(self, memory: Float[Tensor, "B S D"]) -> KeyValueCache:
-        """The keys and values of all heads for ``memory``."""
+        """Return the keys and values of all heads for ``memory``."""
         width = memory.shape[-1]
         both = F.linear(memory, self.projection.weight[width:], self.projection.bias[width:])
         keys, values = both.chunk(2, dim=-1)
@@ -104,7 +111,9 @@ class MultiHeadAttention(nn.Module):
         *,
         causal: bool = False,
     ) -> Float[Tensor, "B T D"]:
-        """As forward, for keys and values computed before; with ``causal`` the last of ``x`` stands at the last key."""
+        """Attend to precomputed keys and values, as ``forward``; with ``causal`` the last of ``x`` is aligned with the
+        last key.
+        """
         width, places = x.shape[-1], (x.shape[1], cache.keys.shape[2])
         queries = self._split(F.linear(x, self.projection.weight[:width], self.projection.bias[:width]))
         simple = causal and allowed is None and places[0] == places[1] and self.capture is None
@@ -127,7 +136,8 @@ class MultiHeadAttention(nn.Module):
 
 @contextmanager
 def capture_attention(network: nn.Module) -> Iterator[dict[str, Tensor]]:
-    """Within the block, each forward pass of ``network`` leaves its attention weights (B×H×T×S) in the dictionary.
+    """Record attention: within the block, each forward pass of ``network`` leaves its weights (B, H, T, S) in the
+    dictionary.
 
     Keys are the dotted names of the attention layers (``decoder.layers.0.cross``); a later pass overwrites an earlier
     one. Outputs are the same up to rounding, only slower.

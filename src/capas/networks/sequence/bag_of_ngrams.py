@@ -1,4 +1,8 @@
-"""TODO docstring."""
+"""Bag of n-grams: Joulin, Grave, Bojanowski & Mikolov, "Bag of Tricks for Efficient Text Classification", EACL 2017
+(arXiv:1607.01759): the mean of the embeddings of words and word pairs, then a linear layer. Pairs share rows by a hash.
+
+Shapes: B texts, T tokens, K classes. Texts are padded on the right with any token; ``lengths`` say where they end.
+"""
 
 from dataclasses import dataclass
 
@@ -15,7 +19,14 @@ _HASH = 2_654_435_761
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BagOfNgramsConfig:
-    """``buckets``: rows that all word pairs share; 0 leaves the pairs out."""
+    """Configuration of ``BagOfNgrams``.
+
+    Attributes:
+        vocabulary: Number of tokens.
+        num_classes: Number of outputs.
+        width: Width of the embeddings.
+        buckets: Embeddings that all word pairs share; 0 leaves the pairs out.
+    """
 
     vocabulary: int
     num_classes: int
@@ -29,7 +40,7 @@ class BagOfNgramsConfig:
 
 
 class BagOfNgrams(nn.Module):
-    """Tokens B×T and lengths B → logits B×K, by the mean vector of all words and neighbouring pairs."""
+    """Token ids (B, T) and lengths (B,) → logits (B, K)."""
 
     def __init__(self, config: BagOfNgramsConfig) -> None:
         super().__init__()
@@ -39,7 +50,7 @@ class BagOfNgrams(nn.Module):
         self.head = nn.Linear(config.width, config.num_classes)
 
     def forward(self, tokens: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B K"]:
-        """An empty text gives the logits of a mean of nothing: the bias."""
+        """Return logits (B, K); those of an empty text are the bias."""
         inside = padding_mask(lengths, tokens.shape[1])
         rows = tokens.masked_fill(~inside, 0)
         if self.buckets:
@@ -50,6 +61,6 @@ class BagOfNgrams(nn.Module):
         return result
 
     def bigram_ids(self, tokens: Int[Tensor, "B T"]) -> Int[Tensor, "B P"]:
-        """The rows of the P = T - 1 neighbouring pairs."""
+        """Return the embedding rows of the P = T - 1 neighbouring pairs."""
         hashed = (tokens[:, :-1].long() * _HASH + tokens[:, 1:].long() * 97) % (2**61 - 1)
         return self.vocabulary + hashed % self.buckets

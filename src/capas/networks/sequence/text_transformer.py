@@ -1,4 +1,8 @@
-"""TODO docstring."""
+"""A Transformer encoder for text classification: the encoder of Vaswani et al., "Attention Is All You Need", NIPS 2017
+(arXiv:1706.03762; ``transformer.py``), averaged over the text, then a linear layer.
+
+Shapes: B texts, T tokens, K classes. Texts are padded on the right with any token; ``lengths`` say where they end.
+"""
 
 from dataclasses import dataclass
 
@@ -11,7 +15,16 @@ from capas.networks.sequence.transformer import TextEncoder, TransformerConfig
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextTransformerConfig:
-    """A small encoder with pre-norm, which needs no warm-up."""
+    """A small encoder with pre-norm, which needs no warm-up.
+
+    Attributes:
+        vocabulary: Number of tokens.
+        num_classes: Number of outputs.
+        width: Width of the embeddings.
+        heads: Attention heads per layer.
+        layers: Encoder layers.
+        dropout: Share of units dropped, in [0, 1).
+    """
 
     vocabulary: int
     num_classes: int
@@ -24,7 +37,7 @@ class TextTransformerConfig:
         check_sizes(num_classes=self.num_classes)
 
     def encoder(self) -> TransformerConfig:
-        """The setting of the encoder, which checks the rest."""
+        """Return the configuration of the encoder, which validates the rest."""
         return TransformerConfig(
             vocabulary=self.vocabulary, width=self.width, heads=self.heads, encoder_layers=self.layers,
             feedforward=4 * self.width, dropout=self.dropout, pre_norm=True,
@@ -32,7 +45,7 @@ class TextTransformerConfig:
 
 
 class TextTransformer(nn.Module):
-    """Tokens B×T and lengths B → logits B×K, by an encoder and a mean over the text."""
+    """Token ids (B, T) and lengths (B,) → logits (B, K)."""
 
     def __init__(self, config: TextTransformerConfig) -> None:
         super().__init__()
@@ -40,6 +53,6 @@ class TextTransformer(nn.Module):
         self.head = nn.Linear(config.width, config.num_classes)
 
     def forward(self, tokens: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B K"]:
-        """Logits."""
+        """Return logits (B, K)."""
         result: Tensor = self.head(self.encoder(tokens, lengths))
         return result

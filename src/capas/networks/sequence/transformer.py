@@ -28,7 +28,18 @@ from capas.networks.sequence.attention import KeyValueCache, MultiHeadAttention,
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TransformerConfig:
-    """The paper's base setting, save for the ``vocabulary`` that source and target share."""
+    """The paper's base configuration, save for the vocabulary.
+
+    Attributes:
+        vocabulary: Number of tokens, shared by source and target.
+        width: Width of the embeddings.
+        heads: Attention heads per layer.
+        encoder_layers: Layers of the encoder.
+        decoder_layers: Layers of the decoder.
+        feedforward: Hidden units of the feed-forward networks.
+        dropout: Share of units dropped, in [0, 1).
+        pre_norm: LayerNorm before each sublayer instead of after it.
+    """
 
     vocabulary: int
     width: int = 512
@@ -51,7 +62,7 @@ class TransformerConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerCache:
-    """What one decoder layer looks at: the target so far (None before the first token) and the source."""
+    """Keys and values of one decoder layer: of the target so far (None before the first token) and of the source."""
 
     target: KeyValueCache | None
     source: KeyValueCache
@@ -59,8 +70,12 @@ class LayerCache:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecoderCache:
-    """Where an incremental decoder stands: ``position`` tokens read; per layer what it looks at; B×S places of the source
-    that are no padding.
+    """State of an incremental decoder.
+
+    Attributes:
+        position: Number of tokens decoded.
+        layers: Keys and values per layer.
+        allowed: Mask of the source, bool (B, S), False at padding.
     """
 
     position: int
@@ -68,7 +83,7 @@ class DecoderCache:
     allowed: Tensor
 
     def select(self, rows: Tensor) -> "DecoderCache":
-        """The batch rows ``rows`` (N row numbers, repeats allowed): what a beam search does when it re-sorts."""
+        """Return the batch rows ``rows`` (N indices, repeats allowed), as beam search re-sorts them."""
         layers = tuple(
             LayerCache(target=layer.target and layer.target.select(rows), source=layer.source.select(rows))
             for layer in self.layers
@@ -79,7 +94,7 @@ class DecoderCache:
 def sinusoidal_positions(
     length: int, width: int, *, start: int = 0, device: torch.device | None = None
 ) -> Float[Tensor, "T D"]:
-    """The waves that tell the places ``start`` … ``start + length - 1`` apart, in -1..1 (Section 3.5).
+    """Return the position encodings of ``start`` … ``start + length - 1``, in [-1, 1] (Section 3.5).
 
     >>> sinusoidal_positions(1, 4).tolist()
     [[0.0, 1.0, 0.0, 1.0]]
@@ -91,7 +106,7 @@ def sinusoidal_positions(
 
 
 class ResidualSublayer(nn.Module):
-    """The residual connection around a sublayer, with its LayerNorm before (pre-norm) or after it: …×D → …×D."""
+    """The residual connection around a sublayer, with its LayerNorm before (pre-norm) or after it: (…, D) → (…, D)."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -100,11 +115,11 @@ class ResidualSublayer(nn.Module):
         self.pre_norm = config.pre_norm
 
     def before(self, x: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
-        """What the sublayer gets."""
+        """Return the input of the sublayer."""
         return self._normed(x) if self.pre_norm else x
 
     def after(self, x: Float[Tensor, "*B D"], result: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
-        """``x`` with the sublayer's ``result`` added."""
+        """Return ``x`` with the sublayer's ``result`` added."""
         total = x + self.dropout(result)
         return total if self.pre_norm else self._normed(total)
 
@@ -114,14 +129,14 @@ class ResidualSublayer(nn.Module):
 
 
 def feed_forward(config: TransformerConfig) -> nn.Sequential:
-    """Equation 2: …×D → …×D."""
+    """Return the feed-forward network of equation 2: (…, D) → (…, D)."""
     return nn.Sequential(
         nn.Linear(config.width, config.feedforward), nn.ReLU(), nn.Linear(config.feedforward, config.width)
     )
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention, then the feed-forward network: B×S×D → B×S×D."""
+    """Self-attention, then the feed-forward network: (B, S, D) → (B, S, D)."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -130,14 +145,16 @@ class EncoderLayer(nn.Module):
         self.around_attention, self.around_feed = ResidualSublayer(config), ResidualSublayer(config)
 
     def forward(self, x: Float[Tensor, "B S D"], allowed: Bool[Tensor, "B S"]) -> Float[Tensor, "B S D"]:
-        """``allowed``: True where the text is no padding."""
+        """Return the layer's outputs; ``allowed`` is False at padding."""
         y = self.around_attention.before(x)
         x = self.around_attention.after(x, self.attention(y, y, allowed[:, None, None]))
         return self.around_feed.after(x, self.feed(self.around_feed.before(x)))
 
 
 class DecoderLayer(nn.Module):
-    """Causal self-attention, attention to the source (``cross``), then the feed-forward network: B×T×D → B×T×D."""
+    """Causal self-attention, attention to the source (``cross``), then the feed-forward network: (B, T, D) →
+    (B, T, D).
+    """
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -150,7 +167,7 @@ class DecoderLayer(nn.Module):
     def forward(
         self, x: Float[Tensor, "B T D"], memory: LayerCache, allowed: Bool[Tensor, "B S"]
     ) -> tuple[Float[Tensor, "B T D"], LayerCache]:
-        """``x``: tokens that follow those in ``memory``. Their vectors, and the memory with them in it."""
+        """Return the outputs for tokens ``x`` that follow those in ``memory``, and the cache extended by them."""
         y = self.around_attention.before(x)
         own = self.attention.project_keys_values(y)
         target = own if memory.target is None else memory.target.append(own)
@@ -162,7 +179,7 @@ class DecoderLayer(nn.Module):
 
 
 class TransformerEncoder(nn.Module):
-    """The encoder's stack: vectors B×S×D → B×S×D."""
+    """The encoder stack: (B, S, D) → (B, S, D)."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -170,7 +187,7 @@ class TransformerEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.width)
 
     def forward(self, x: Float[Tensor, "B S D"], allowed: Bool[Tensor, "B S"]) -> Float[Tensor, "B S D"]:
-        """``allowed``: True where the text is no padding."""
+        """Return the encoder's outputs; ``allowed`` is False at padding."""
         for layer in self.layers:
             x = layer(x, allowed)
         result: Tensor = self.norm(x)
@@ -178,7 +195,7 @@ class TransformerEncoder(nn.Module):
 
 
 class TransformerDecoder(nn.Module):
-    """The decoder's stack: vectors B×T×D and a memory of the source → B×T×D."""
+    """The decoder stack: embeddings (B, T, D) and a cache → (B, T, D)."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -186,13 +203,13 @@ class TransformerDecoder(nn.Module):
         self.norm = nn.LayerNorm(config.width)
 
     def begin(self, source: Float[Tensor, "B S D"], allowed: Bool[Tensor, "B S"]) -> DecoderCache:
-        """The memory before the first token: only the encoded ``source``."""
+        """Return the cache before the first token: only the encoded ``source``."""
         crossings = (layer.cross for layer in self.layers if isinstance(layer, DecoderLayer))
         layers = tuple(LayerCache(target=None, source=cross.project_keys_values(source)) for cross in crossings)
         return DecoderCache(position=0, layers=layers, allowed=allowed)
 
     def forward(self, x: Float[Tensor, "B T D"], memory: DecoderCache) -> tuple[Float[Tensor, "B T D"], DecoderCache]:
-        """The vectors of tokens that follow those in ``memory``, and the memory after them."""
+        """Return the outputs for tokens that follow those in ``memory``, and the cache after them."""
         after: list[LayerCache] = []
         for layer, past in zip(self.layers, memory.layers, strict=True):
             x, present = layer(x, past, memory.allowed)
@@ -202,7 +219,9 @@ class TransformerDecoder(nn.Module):
 
 
 class TokenEmbedding(nn.Module):
-    """Tokens B×T → vectors B×T×D: rows of the one matrix times √D, plus the waves of their places, then dropout."""
+    """Token ids (B, T) → embeddings (B, T, D): rows of the shared matrix times √D, plus position encodings, then
+    dropout.
+    """
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -210,19 +229,19 @@ class TokenEmbedding(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, tokens: Int[Tensor, "B T"], start: int = 0) -> Float[Tensor, "B T D"]:
-        """``start``: the place of the first token."""
+        """Return the embeddings; ``start`` is the position of the first token."""
         width = self.weight.shape[1]
         waves = sinusoidal_positions(tokens.shape[1], width, start=start, device=tokens.device).to(self.weight.dtype)
         result: Tensor = self.dropout(F.embedding(tokens, self.weight) * width**0.5 + waves)
         return result
 
     def logits(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T V"]:
-        """How well each token of the vocabulary fits each vector."""
+        """Return logits (B, T, V) of each token of the vocabulary."""
         return F.linear(x, self.weight)
 
 
 class Transformer(nn.Module):
-    """Encoder and decoder: source tokens B×S with lengths B and target tokens B×T → logits B×T×V of the next token.
+    """Encoder and decoder: source ids (B, S), lengths (B,) and target ids (B, T) → logits (B, T, V) of the next token.
 
     Texts are padded on the right, with any token: ``lengths`` say where they end.
     """
@@ -237,22 +256,26 @@ class Transformer(nn.Module):
     def forward(
         self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"], target: Int[Tensor, "B T"]
     ) -> Float[Tensor, "B T V"]:
-        """Logits of what follows each target token. Padding of the target comes last, so nothing real looks at it."""
+        """Return logits of the token after each target token. Padding of the target comes last, so nothing real attends
+        to it.
+        """
         return self.decode(target, self.encode(source, lengths))[0]
 
     def encode(self, source: Int[Tensor, "B S"], lengths: Int[Tensor, " B"]) -> DecoderCache:
-        """Read the source; what the decoder starts from."""
+        """Encode the source; returns the cache that decoding starts from."""
         allowed = padding_mask(lengths, source.shape[1])
         return self.decoder.begin(self.encoder(self.embedding(source), allowed), allowed)
 
     def decode(self, target: Int[Tensor, "B T"], memory: DecoderCache) -> tuple[Float[Tensor, "B T V"], DecoderCache]:
-        """Logits after each of the ``target`` tokens, which follow those in ``memory``, and the memory after them."""
+        """Return logits after each of the ``target`` tokens, which follow those in ``memory``, and the cache after
+        them.
+        """
         x, later = self.decoder(self.embedding(target, memory.position), memory)
         return self.embedding.logits(x), later
 
 
 class TextEncoder(nn.Module):
-    """Tokens B×T with lengths B → one vector per text, B×D: the encoder's outputs, averaged over the text."""
+    """Token ids (B, T) and lengths (B,) → text embeddings (B, D): the encoder's outputs, averaged over the text."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -261,14 +284,14 @@ class TextEncoder(nn.Module):
         _initialise([self.encoder])
 
     def forward(self, tokens: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B D"]:
-        """An empty text gives zeros."""
+        """Return the embeddings; an empty text gives zeros."""
         allowed = padding_mask(lengths, tokens.shape[1])
         x: Tensor = self.encoder(self.embedding(tokens), allowed)
         return masked_mean(x, allowed)
 
 
 def masked_mean(x: Float[Tensor, "B T D"], allowed: Bool[Tensor, "B T"]) -> Float[Tensor, "B D"]:
-    """The mean over the ``allowed`` places; zeros where there is none."""
+    """Return the mean over the ``allowed`` positions; zeros where there is none."""
     kept = x.masked_fill(~allowed[:, :, None], 0.0)
     return kept.sum(dim=1) / allowed.sum(dim=1, keepdim=True).clamp(min=1)
 

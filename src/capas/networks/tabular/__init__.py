@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Networks for rows of a table."""

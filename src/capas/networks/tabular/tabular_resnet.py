@@ -27,8 +27,17 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TabularResNetConfig:
-    """``categories`` holds, per column, how many values it has, 0 for "missing or unknown" included; ``outputs`` is
-    the number of classes, or 1 for a number. ``blended``: the answer may be shared with a linear one."""
+    """Configuration of ``TabularResNet``.
+
+    Attributes:
+        numbers: Number of numeric columns.
+        categories: Number of values of each categorical column, 0 for "missing or unknown" included.
+        outputs: Number of classes, or of predicted numbers.
+        width: Width of the residual blocks.
+        blocks: Number of residual blocks.
+        dropout: Share of units dropped, in [0, 1).
+        blended: Whether the output may be shared with a linear model.
+    """
 
     numbers: int
     categories: tuple[int, ...]
@@ -60,13 +69,13 @@ class TabularBlock(nn.Module):
         )  # fmt: skip
 
     def forward(self, x_BD: Tensor) -> Tensor:
-        """The sum."""
+        """Return the input plus the branch, (B, D)."""
         branch: Tensor = self.branch(x_BD)
         return x_BD + branch
 
 
 class TabularResNet(nn.Module):
-    """Rows of a table → logits or numbers (B, outputs)."""
+    """Rows of a table → logits or standardised numbers (B, outputs)."""
 
     def __init__(self, config: TabularResNetConfig) -> None:
         super().__init__()
@@ -87,9 +96,11 @@ class TabularResNet(nn.Module):
             self.register_buffer("share", torch.ones(config.outputs))
 
     def forward(self, numbers_BN: Float[Tensor, "B N"], categories_BG: Int[Tensor, "B G"]) -> Float[Tensor, "B O"]:
-        """Standardised numbers, NaN where missing, and category numbers → (B, outputs).
+        """Return logits or standardised numbers (B, outputs).
 
-        A category number that is too large counts as unknown (0).
+        Args:
+            numbers_BN: Standardised numbers, NaN where missing.
+            categories_BG: Category ids; one outside the column's range counts as unknown (0).
         """
         missing = numbers_BN.isnan()
         parts = [torch.where(missing, 0, numbers_BN), missing.to(numbers_BN.dtype)]
@@ -105,7 +116,7 @@ class TabularResNet(nn.Module):
         return share * outputs + (1 - share) * self._linear(torch.cat(parts, dim=1), columns)
 
     def _linear(self, numbers_BM: Tensor, columns: list[Tensor]) -> Tensor:
-        """What a linear model says of one-hot columns, without making them; category 0 has no weight."""
+        """The linear model's output on one-hot columns, without making them; category 0 has no weight."""
         weight = self.get_buffer("linear_weight")
         sizes = [numbers_BM.shape[1], *(size - 1 for size in self.config.categories)]
         of_numbers, *of_categories = torch.tensor_split(weight, tuple(accumulate(sizes[:-1])))
@@ -116,6 +127,7 @@ class TabularResNet(nn.Module):
 
 
 def embedding_size(values: int) -> int:
-    """How many numbers stand for one of ``values`` categories: about 1.6 · values^0.56, at most 64 (fastai's rule of
-    thumb)."""
+    """Return the embedding width of a column with ``values`` categories: about 1.6 · values^0.56, at most 64 (fastai's
+    rule of thumb).
+    """
     return int(min(64, max(1, round(1.6 * float(values) ** 0.56))))

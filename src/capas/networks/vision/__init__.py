@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Networks for images."""

@@ -27,7 +27,13 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlexNetConfig:
-    """Sizes of either AlexNet; ``dropout`` is the share dropped before the first two linear layers."""
+    """Configuration of either AlexNet.
+
+    Attributes:
+        in_channels: Channels of the images.
+        num_classes: Number of outputs.
+        dropout: Share of units dropped before the first two linear layers, in [0, 1).
+    """
 
     in_channels: int = 3
     num_classes: int = 1000
@@ -42,7 +48,7 @@ class AlexNetConfig:
 
 
 class AlexNet(nn.Module):
-    """One tower: pictures (B, in_channels, H, W), sides of 63 or more → logits (B, num_classes)."""
+    """One tower: images (B, in_channels, H, W), sides of 63 or more → logits (B, num_classes)."""
 
     def __init__(self, config: AlexNetConfig) -> None:
         super().__init__()
@@ -65,13 +71,13 @@ class AlexNet(nn.Module):
         self.classifier = _classifier(config)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Logits (B, num_classes)."""
+        """Return logits (B, num_classes)."""
         logits: Tensor = self.classifier(self.features(images_BCHW).flatten(1))
         return logits
 
 
 class AlexNet2012(nn.Module):
-    """Two towers: pictures (B, in_channels, H, W), sides of 63 or more → logits (B, num_classes)."""
+    """Two towers: images (B, in_channels, H, W), sides of 63 or more → logits (B, num_classes)."""
 
     def __init__(self, config: AlexNetConfig) -> None:
         super().__init__()
@@ -97,7 +103,7 @@ class AlexNet2012(nn.Module):
         self._initialise()
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Logits (B, num_classes)."""
+        """Return logits (B, num_classes)."""
         logits: Tensor = self.classifier(self.features(images_BCHW).flatten(1))
         return logits
 
@@ -122,10 +128,10 @@ def _classifier(config: AlexNetConfig) -> nn.Sequential:
 
 
 def alexnet(*, in_channels: int, num_classes: int, image_size: int, width: int | None) -> nn.Module:
-    """AlexNet in one tower for the catalogue; it has no width."""
+    """Build AlexNet in one tower for the catalogue; it has no width."""
     return AlexNet(AlexNetConfig(in_channels=in_channels, num_classes=num_classes))
 
 
 def alexnet_2012(*, in_channels: int, num_classes: int, image_size: int, width: int | None) -> nn.Module:
-    """AlexNet in two towers for the catalogue; it has no width."""
+    """Build AlexNet in two towers for the catalogue; it has no width."""
     return AlexNet2012(AlexNetConfig(in_channels=in_channels, num_classes=num_classes))

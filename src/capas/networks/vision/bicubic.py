@@ -1,4 +1,8 @@
-"""TODO docstring."""
+"""Bicubic resampling: Keys, "Cubic Convolution Interpolation for Digital Image Processing", IEEE TASSP 1981, with a =
+−1/2, widened when shrinking: Pillow's ``BICUBIC``.
+
+Legend: B batch, C channels, H height, W width.
+"""
 
 import torch
 from jaxtyping import Float
@@ -6,8 +10,9 @@ from torch import Tensor
 
 
 def bicubic(images_BCHW: Float[Tensor, "B C H W"], height: int, width: int) -> Float[Tensor, "B C H2 W2"]:
-    """Pictures in 0..1 brought to ``height`` × ``width`` as Pillow's BICUBIC does: columns first, then rows, each pass
-    clipped to 0..1 (Pillow also rounds to 1/255 each time; we do not)."""
+    """Resize images in [0, 1] to ``height`` × ``width`` as Pillow does: columns first, then rows, each pass clipped to
+    [0, 1] (Pillow also rounds to 1/255 each time; we do not).
+    """
     # Half precision would cost more than most corrections are worth.
     with torch.autocast(images_BCHW.device.type, enabled=False):
         images = images_BCHW.float() if images_BCHW.dtype == torch.bfloat16 else images_BCHW
@@ -18,7 +23,9 @@ def bicubic(images_BCHW: Float[Tensor, "B C H W"], height: int, width: int) -> F
 
 
 def resampling_matrix(old_size: int, new_size: int) -> Float[Tensor, "after before"]:
-    """The weights of the ``old_size`` pixels of a line in each of the ``new_size`` new ones, float64; rows sum to one."""
+    """Return the weights of the ``old_size`` pixels of a line in each of the ``new_size`` new ones, float64; rows sum
+    to one. Raises ValueError on sizes below 1.
+    """
     if min(old_size, new_size) < 1:
         raise ValueError(f"sides {old_size} → {new_size}; expected 1 or more")
     ratio = old_size / new_size

@@ -1,4 +1,8 @@
-"""TODO docstring."""
+"""Colourisation: a U-Net (``unet.py``; Ronneberger et al. 2015, arXiv:1505.04597) from L (0..100) to a and b of CIE
+Lab.
+
+Legend: B batch, H height, W width.
+"""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,6 +20,6 @@ class Colouriser(nn.Module):
             nn.init.zeros_(parameter)  # starts as the grey picture
 
     def forward(self, lightness_B1HW: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B 2 H W"]:
-        """The two colour axes of CIE Lab."""
+        """Return the two colour channels of CIE Lab."""
         colours: Tensor = self.unet(lightness_B1HW / 50 - 1)
         return colours * 100

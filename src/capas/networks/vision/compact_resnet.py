@@ -1,12 +1,12 @@
-"""CompactResNet: our small, fast default for little pictures.
+"""CompactResNet: our small, fast default for small images.
 
-After the nine-layer residual network of Page, "How to Train Your ResNet" (Myrtle.ai, 2018–2019), itself cut
-down from He et al. (arXiv:1512.03385); cbr = 3×3 convolution, batch normalisation, ReLU:
+After the nine-layer residual network of Page, "How to Train Your ResNet" (Myrtle.ai, 2018–2019), itself cut down from
+He et al. (arXiv:1512.03385); cbr = 3×3 convolution, batch normalisation, ReLU:
 
     cbr(in → w) · 3 × [ cbr(c → 2c) · max pooling 2×2 · x + cbr(cbr(x)) ] · global max pooling · linear
 
-Where we deviate from Page: the width is a dial (his: 64), every stage has a residual block (his: first and
-third), the logits are not scaled by 1/8, and a strided stem makes larger pictures affordable.
+Where we deviate from Page: the width is a dial (his: 64), every stage has a residual block (his: first and third), the
+logits are not scaled by 1/8, and a strided stem makes larger images affordable.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,14 @@ DEFAULT_WIDTH = 32
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CompactResNetConfig:
-    """``width`` (maps of the first layer) is the dial: cost and size grow with its square.
+    """Configuration of ``CompactResNet``.
 
-    ``stem_stride`` 2 or 4 thins pictures first; ``residual`` says which of the three stages end in a residual
-    block.
+    Attributes:
+        in_channels: Channels of the images.
+        num_classes: Number of outputs.
+        width: Maps of the first layer; cost and size grow with its square.
+        stem_stride: 1, or 2 or 4 to downsample images first.
+        residual: Which of the three stages end in a residual block.
     """
 
     in_channels: int = 3
@@ -54,13 +58,13 @@ class ResidualPair(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """The input plus what the two convolutions add to it."""
+        """Return the input plus the branch, (B, C, H, W)."""
         added: Tensor = self.branch(x_BCHW)
         return x_BCHW + added
 
 
 class CompactResNet(nn.Module):
-    """Pictures (B, in_channels, H, W), sides of 8 · stem_stride or more → logits (B, num_classes)."""
+    """Images (B, in_channels, H, W), sides of 8 · stem_stride or more → logits (B, num_classes)."""
 
     def __init__(self, config: CompactResNetConfig) -> None:
         super().__init__()
@@ -73,7 +77,7 @@ class CompactResNet(nn.Module):
         self.classifier = nn.Linear(8 * width, config.num_classes)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Logits (B, num_classes)."""
+        """Return logits (B, num_classes)."""
         logits: Tensor = self.classifier(self.stages(self.stem(images_BCHW)).amax(dim=(2, 3)))
         return logits
 
@@ -84,7 +88,7 @@ def _stage(channels: int, residual: bool) -> nn.Sequential:
 
 
 def stem_stride_for(image_size: int) -> int:
-    """The stem's stride that brings pictures up to 256 pixels a side to at most 64: 1, 2 or 4.
+    """Return the stem stride that brings images of up to 256 pixels a side to at most 64: 1, 2 or 4.
 
     >>> [stem_stride_for(size) for size in (28, 64, 65, 128, 224)]
     [1, 1, 2, 2, 4]
@@ -93,7 +97,7 @@ def stem_stride_for(image_size: int) -> int:
 
 
 def compact(*, in_channels: int, num_classes: int, image_size: int, width: int | None) -> nn.Module:
-    """CompactResNet for the catalogue, its stem fitted to the pictures' size."""
+    """Build a CompactResNet for the catalogue, its stem fitted to the image size."""
     return CompactResNet(
         CompactResNetConfig(
             in_channels=in_channels,

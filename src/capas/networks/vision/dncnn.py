@@ -1,18 +1,11 @@
-"""Networks from picture to picture: restore, enlarge, colour. All predict a correction of what is already known.
+"""DnCNN: Zhang, Zuo, Chen, Meng & Zhang, "Beyond a Gaussian Denoiser", IEEE TIP 2017 (arXiv:1608.03981):
 
-- ``DnCNN``: Zhang, Zuo, Chen, Meng & Zhang, "Beyond a Gaussian Denoiser", IEEE TIP 2017 (arXiv:1608.03981):
-  x̂ = y − R(y) (eq. 1), R = convolution, ReLU, then depth − 2 times convolution, batch normalisation, ReLU, then
-  convolution; 3×3, 64 maps, depth 17, all at full resolution. Here without any bias (556,032 parameters for grey), and
-  with room for further input maps that are no part of the picture, such as the mask of what is to be painted in.
-- ``SuperResolution``: the residual blocks of Lim et al., "Enhanced Deep Residual Networks for Single Image
-  Super-Resolution" (EDSR), CVPRW 2017 (arXiv:1707.02921): convolution, ReLU, convolution, plus the input, no
-  normalisation; and the last layer of Shi et al. (ESPCN), CVPR 2016 (arXiv:1609.05158), eq. 4: one convolution to
-  C · r² maps at the small size, shuffled into r × r pixels. Where we deviate: the result is added to the bicubic
-  enlargement, and the last layer starts at zero, so that an untrained network is as good as bicubic; EDSR enlarges
-  ×4 in two steps.
-- ``Colouriser``: a U-Net (``unet.py``) from L (0..100) to a and b of CIE Lab.
+    x̂ = y − R(y)      (eq. 1)
 
-``bicubic`` is Keys' kernel (IEEE TASSP 1981) with a = −1/2, widened when shrinking: Pillow's ``BICUBIC``.
+R = convolution, ReLU, then depth − 2 times convolution, batch normalisation, ReLU, then convolution; 3×3, 64 maps,
+depth 17, all at full resolution. Here without any bias (556,032 parameters for grey), and with room for further input
+channels that are no part of the image, such as the mask of an inpainting.
+
 Legend: B batch, C channels, H height, W width.
 """
 
@@ -26,7 +19,14 @@ from capas.networks.layers import ConvBatchNorm
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DnCNNConfig:
-    """``channels`` of the picture, first in the input; ``extra_channels`` behind them that are only looked at."""
+    """Configuration of ``DnCNN``.
+
+    Attributes:
+        channels: Channels of the image, first in the input.
+        extra_channels: Further input channels, behind those of the image, that are not restored.
+        width: Maps of the hidden layers.
+        depth: Number of convolutions.
+    """
 
     channels: int
     extra_channels: int = 0
@@ -39,7 +39,7 @@ class DnCNNConfig:
 
 
 class DnCNN(nn.Module):
-    """Spoiled pictures (B, channels + extra_channels, H, W) → mended ones (B, channels, H, W)."""
+    """Degraded images (B, channels + extra_channels, H, W) → restored images (B, channels, H, W)."""
 
     def __init__(self, config: DnCNNConfig) -> None:
         super().__init__()
@@ -55,6 +55,6 @@ class DnCNN(nn.Module):
         nn.init.zeros_(last.weight)
 
     def forward(self, degraded_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D H W"]:
-        """The picture less what the network takes for noise."""
+        """Return the image minus the predicted noise."""
         noise: Tensor = self.noise(degraded_BCHW)
         return degraded_BCHW[:, : self.channels] - noise

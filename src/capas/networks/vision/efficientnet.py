@@ -1,22 +1,20 @@
 """EfficientNet: compound scaling of inverted bottlenecks, in its forms B0 and Lite0.
 
-Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019
-(arXiv:1905.11946).
+Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019 (arXiv:1905.11946).
 
 Seven stages of inverted bottlenecks (MBConv; Table 1), each block
 
     x → 1×1 expand → k×k depthwise → [squeeze-and-excitation] → 1×1 project (+ x where the shape is kept)
 
 - B0 (5,288,548 parameters): SiLU, squeeze-and-excitation with a quarter of the block's incoming maps.
-- Lite0 (4,652,008): Google's variant for small devices (github.com/tensorflow/tpu, efficientnet/lite, 2020):
-  ReLU6, no squeeze-and-excitation. It follows TensorFlow where that differs: "SAME" padding puts the odd
-  pixel right and below, and batch normalisation has ε = 10⁻³ and momentum 0.01.
+- Lite0 (4,652,008): Google's variant for small devices (github.com/tensorflow/tpu, efficientnet/lite, 2020): ReLU6, no
+  squeeze-and-excitation. It follows TensorFlow where that differs: "SAME" padding puts the odd pixel right and below,
+  and batch normalisation has ε = 10⁻³ and momentum 0.01.
 
-While training, a block's branch is dropped for single pictures ("stochastic depth", Huang et al.,
-arXiv:1603.09382), at a rate that rises linearly with the block's number up to ``stochastic_depth``; dropout
-comes before the linear layer. Where we deviate: B0's padding, normalisation and initialisation are
-torchvision's (symmetric padding, ε = 10⁻⁵), which parity needs. Pretrained weights: see
-``efficientnet_weights.py``.
+While training, a block's branch is dropped for single images ("stochastic depth", Huang et al., arXiv:1603.09382), at a
+rate that rises linearly with the block's number up to ``stochastic_depth``; dropout comes before the linear layer.
+Where we deviate: B0's padding, normalisation and initialisation are torchvision's (symmetric padding, ε = 10⁻⁵), which
+parity needs. Pretrained weights: see ``efficientnet_weights.py``.
 """
 
 import math
@@ -33,7 +31,15 @@ VARIANTS: tuple[Variant, ...] = ("b0", "lite0")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EfficientNetConfig:
-    """Which EfficientNet; ``dropout`` and ``stochastic_depth`` are shares in [0, 1), 0 switches them off."""
+    """Configuration of ``EfficientNet``.
+
+    Attributes:
+        variant: Which EfficientNet.
+        in_channels: Channels of the images.
+        num_classes: Number of outputs.
+        dropout: Share of units dropped before the last layer, in [0, 1).
+        stochastic_depth: Largest rate at which branches are dropped, in [0, 1).
+    """
 
     variant: Variant
     in_channels: int = 3
@@ -54,7 +60,15 @@ class EfficientNetConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stage:
-    """One row of Table 1: ``repeats`` blocks, of which the first has the stride."""
+    """One row of Table 1.
+
+    Attributes:
+        expand: Expansion of the maps inside a block.
+        kernel: Size of the depthwise kernel.
+        stride: Stride of the first block.
+        maps: Output maps.
+        repeats: Number of blocks.
+    """
 
     expand: int
     kernel: int
@@ -78,7 +92,7 @@ class SameConv2d(nn.Conv2d):
     """A convolution padded as TensorFlow's "SAME": an odd pixel goes right and below."""
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Maps (B, out_channels, ⌈H / stride⌉, ⌈W / stride⌉)."""
+        """Return maps (B, out_channels, ⌈H / stride⌉, ⌈W / stride⌉)."""
         top, bottom = self._pads(x_BCHW.shape[2])
         left, right = self._pads(x_BCHW.shape[3])
         maps: Tensor = super().forward(functional.pad(x_BCHW, (left, right, top, bottom)))
@@ -99,7 +113,7 @@ class SqueezeExcitation(nn.Module):
         self.expand = nn.Conv2d(squeezed, channels, 1)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """The gated maps; gates in (0, 1)."""
+        """Return the gated maps; gates are in (0, 1)."""
         mean = x_BCHW.mean(dim=(2, 3), keepdim=True)
         gates: Tensor = self.expand(functional.silu(self.reduce(mean))).sigmoid()
         return x_BCHW * gates
@@ -123,7 +137,7 @@ class InvertedBottleneck(nn.Module):
         self.drop = drop
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """The branch, plus the input where the shape is kept."""
+        """Return the branch, plus the input where the shape is kept."""
         branch: Tensor = self.branch(x_BCHW)
         if not self.has_shortcut:
             return branch
@@ -131,7 +145,7 @@ class InvertedBottleneck(nn.Module):
 
 
 class EfficientNet(nn.Module):
-    """Pictures (B, in_channels, H, W), sides of 32 or more → logits (B, num_classes)."""
+    """Images (B, in_channels, H, W), sides of 32 or more → logits (B, num_classes)."""
 
     def __init__(self, config: EfficientNetConfig) -> None:
         super().__init__()
@@ -150,7 +164,7 @@ class EfficientNet(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Logits (B, num_classes)."""
+        """Return logits (B, num_classes)."""
         maps = self.head(self.blocks(self.stem(images_BCHW)))
         logits: Tensor = self.classifier(maps.mean(dim=(2, 3)))
         return logits

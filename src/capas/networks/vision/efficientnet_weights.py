@@ -34,7 +34,7 @@ _BLOCK_LAYERS = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_proje
 
 
 def lite0_file() -> Path:
-    """Where pip put the weights; the package is not imported. Raises CapasError where it is missing."""
+    """Return the path of the installed weights; the package is not imported. Raises CapasError ``weights_missing``."""
     found = importlib.util.find_spec(PACKAGE)
     if found is None or found.origin is None:
         raise CapasError("weights_missing", where="efficientnet-lite0", received=PACKAGE)
@@ -44,11 +44,16 @@ def lite0_file() -> Path:
 def pretrained_lite0(
     *, num_classes: int = 1000, dropout: float = 0.2, stochastic_depth: float = 0.2, file: Path | None = None
 ) -> EfficientNet:
-    """EfficientNet-Lite0 with its ImageNet weights, in evaluation mode.
+    """Return EfficientNet-Lite0 with its ImageNet weights, in evaluation mode.
 
-    With another ``num_classes`` than 1000 the last layer starts afresh, for transfer learning. Raises
-    CapasError where the package or its file is missing, or where the file is not byte for byte the one we
-    know.
+    Args:
+        num_classes: Outputs; with another number than 1000 the last layer is initialised afresh, for transfer learning.
+        dropout: Share of units dropped before it.
+        stochastic_depth: Largest rate at which branches are dropped.
+        file: The file, by default the installed one.
+
+    Raises:
+        CapasError: ``weights_missing``, or ``weights_changed`` where the file is not byte for byte the one we know.
     """
     config = EfficientNetConfig(
         variant="lite0", num_classes=num_classes, dropout=dropout, stochastic_depth=stochastic_depth
@@ -64,10 +69,10 @@ def pretrained_lite0(
 
 
 def read_lite0(file: Path) -> dict[str, Tensor]:
-    """The file's tensors by the file's names, flat (1-D), float32 or, for counters, int64.
+    """Return the file's tensors by the file's names, flat (1-D), float32 or, for counters, int64.
 
-    Raises CapasError where the file is missing or its SHA-256 is not ``LITE0_SHA256``; then it is not looked
-    into.
+    Raises CapasError ``weights_missing``, or ``weights_changed`` where the SHA-256 is not ``LITE0_SHA256``; then the
+    file is not parsed.
     """
     try:
         content = file.read_bytes()
@@ -86,7 +91,7 @@ def read_lite0(file: Path) -> dict[str, Tensor]:
 
 
 def lite0_names(network: nn.Module) -> dict[str, str]:
-    """Which name of the file belongs to each name in the state of our Lite0.
+    """Return the name in the file for each name in the state of our Lite0.
 
     >>> names = lite0_names(EfficientNet(EfficientNetConfig(variant="lite0")))
     >>> names["blocks.0.branch.0.0.weight"], names["classifier.1.bias"]
@@ -141,5 +146,5 @@ def _next_storage(stream: io.BytesIO, *, counter: bool) -> Tensor:
 
 
 def lite0_weights_installed() -> bool:
-    """Whether pip has put the weights on this machine."""
+    """Whether the package with the weights is installed."""
     return importlib.util.find_spec(PACKAGE) is not None

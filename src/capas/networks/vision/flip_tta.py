@@ -1,8 +1,8 @@
-"""A network that answers for a picture and its mirror image together.
+"""Test-time augmentation by mirroring: predictions for an image and its mirror image, averaged.
 
-Averaging the answers over transformations that do not change the class is as old as AlexNet (Krizhevsky, Sutskever &
-Hinton, NIPS 2012, section 4.1: ten patches of which five are mirrored). It costs a second pass. While training nothing
-is averaged: there half of the pictures are mirrored anyway.
+Averaging over transformations that do not change the class is as old as AlexNet (Krizhevsky, Sutskever & Hinton, NIPS
+2012, section 4.1: ten patches of which five are mirrored). It costs a second pass. While training nothing is averaged:
+there half of the images are mirrored anyway.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class FlipTTA(nn.Module):
-    """``network`` (B×C×H×W → B×K logits), in evaluation mode averaged over left and right.
+    """``network`` (B×C×H×W → B×K logits), in evaluation mode averaged over the image and its mirror image.
 
     The mean is one of probabilities, so the output is their logarithm (B×K, ≤ 0): its softmax is the mean itself.
     """
@@ -20,7 +20,9 @@ class FlipTTA(nn.Module):
         self.network = network
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Logits while training (a tuple where the network gives one), log-probabilities in evaluation mode."""
+        """Return logits while training (a tuple where the network returns one), log-probabilities in evaluation
+        mode.
+        """
         logits: Tensor = self.network(x_BCHW)
         if self.training:
             return logits

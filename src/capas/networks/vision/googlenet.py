@@ -27,7 +27,15 @@ EPSILON = 1e-3  # TensorFlow's default, which torchvision kept here
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GoogLeNetConfig:
-    """Sizes of GoogLeNet; ``auxiliary_heads`` adds the training heads; the dropouts are shares of units."""
+    """Configuration of ``GoogLeNet``.
+
+    Attributes:
+        in_channels: Channels of the images.
+        num_classes: Number of outputs.
+        auxiliary_heads: Whether the two training heads are added.
+        dropout: Share of units dropped before the last layer, in [0, 1).
+        auxiliary_dropout: Share of units dropped in the heads, in [0, 1).
+    """
 
     in_channels: int = 3
     num_classes: int = 1000
@@ -46,7 +54,7 @@ class GoogLeNetConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InceptionSize:
-    """Maps of one module, in the columns of Table 1."""
+    """Numbers of maps of one inception module, in the columns of Table 1."""
 
     one: int
     three_reduce: int
@@ -57,7 +65,7 @@ class InceptionSize:
 
     @property
     def total(self) -> int:
-        """Maps that come out."""
+        """Number of output maps."""
         return self.one + self.three + self.five + self.pool
 
 
@@ -88,12 +96,12 @@ class Inception(nn.Module):
         self.pool = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), _conv(in_channels, size.pool, 1))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """The branches' maps, concatenated in the order of the paper."""
+        """Return the branches' maps, concatenated in the order of the paper."""
         return torch.cat([self.one(x_BCHW), self.three(x_BCHW), self.five(x_BCHW), self.pool(x_BCHW)], dim=1)
 
 
 class AuxiliaryHead(nn.Module):
-    """A small classifier on inner maps: (B, in_channels, H, W) → logits (B, num_classes)."""
+    """A classifier on intermediate maps: (B, in_channels, H, W) → logits (B, num_classes)."""
 
     def __init__(self, in_channels: int, num_classes: int, dropout: float) -> None:
         super().__init__()
@@ -103,14 +111,14 @@ class AuxiliaryHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Logits (B, num_classes)."""
+        """Return logits (B, num_classes)."""
         x = self.conv(functional.adaptive_avg_pool2d(x_BCHW, 4)).flatten(1)
         logits: Tensor = self.fc2(self.dropout(functional.relu(self.fc1(x))))
         return logits
 
 
 class GoogLeNet(nn.Module):
-    """Pictures (B, in_channels, H, W), sides of 32 or more → logits (B, num_classes).
+    """Images (B, in_channels, H, W), sides of 32 or more → logits (B, num_classes).
 
     In training mode with auxiliary heads it returns three: (logits, logits of head 2, logits of head 1).
     """
@@ -138,7 +146,7 @@ class GoogLeNet(nn.Module):
                 nn.init.normal_(layer.weight, std=0.01)
 
     def forward(self, images_BCHW: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
-        """Logits (B, num_classes); while training with heads, also those of head 2 and head 1."""
+        """Return logits (B, num_classes); while training with heads, also those of head 2 and head 1."""
         at_4a = self.to_4a(self.stem(images_BCHW))
         at_4d = self.to_4d(at_4a)
         pooled = self.to_5b(at_4d).mean(dim=(2, 3))
@@ -162,10 +170,10 @@ def _stage(in_channels: int, sizes: tuple[InceptionSize, ...]) -> list[nn.Module
 
 
 def googlenet(*, in_channels: int, num_classes: int, image_size: int, width: int | None) -> nn.Module:
-    """GoogLeNet without auxiliary heads for the catalogue; it has no width."""
+    """Build GoogLeNet without auxiliary heads for the catalogue; it has no width."""
     return GoogLeNet(GoogLeNetConfig(in_channels=in_channels, num_classes=num_classes))
 
 
 def googlenet_auxiliary(*, in_channels: int, num_classes: int, image_size: int, width: int | None) -> nn.Module:
-    """GoogLeNet with its auxiliary heads for the catalogue; it has no width."""
+    """Build GoogLeNet with its auxiliary heads for the catalogue; it has no width."""
     return GoogLeNet(GoogLeNetConfig(in_channels=in_channels, num_classes=num_classes, auxiliary_heads=True))

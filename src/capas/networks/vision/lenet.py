@@ -60,7 +60,13 @@ CODE_SEED = 1998
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeNetConfig:
-    """Sizes of either LeNet-5. ``image_size``: pixels a side, 12 or more; 28 and 32 give the counts."""
+    """Configuration of either LeNet-5.
+
+    Attributes:
+        in_channels: Channels of the images.
+        num_classes: Number of outputs.
+        image_size: Pixels a side, at least 12; 28 and 32 give the published parameter counts.
+    """
 
     in_channels: int = 1
     num_classes: int = 10
@@ -82,13 +88,13 @@ class LeNetConfig:
 
     @property
     def final_side(self) -> int:
-        """Side of the maps of S4: 5 for 28 and 32."""
+        """Side of the maps of S4 in pixels: 5 for images of 28 and 32."""
         after_s2 = (self.image_size + 2 * self.padding - 4) // 2
         return (after_s2 - 4) // 2
 
 
 class LeNet5(nn.Module):
-    """The modern LeNet-5: pictures (B, in_channels, S, S) → logits (B, num_classes); 61,706 parameters."""
+    """The modern LeNet-5: images (B, in_channels, S, S) → logits (B, num_classes); 61,706 parameters."""
 
     def __init__(self, config: LeNetConfig) -> None:
         super().__init__()
@@ -110,7 +116,7 @@ class LeNet5(nn.Module):
         )
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Logits (B, num_classes) of pictures (B, in_channels, image_size, image_size)."""
+        """Return logits (B, num_classes) of images (B, in_channels, image_size, image_size)."""
         logits: Tensor = self.classifier(self.features(images_BCHW).flatten(1))
         return logits
 
@@ -119,7 +125,7 @@ class ScaledTanh(nn.Module):
     """f(a) = 1.7159 tanh(2a/3), any shape (eq. 6); f(±1) = ±1, where its curvature is greatest."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """The squashed tensor, in (−1.7159, 1.7159)."""
+        """Return the squashed tensor, in (−1.7159, 1.7159)."""
         return 1.7159 * torch.tanh(x * (2 / 3))
 
 
@@ -132,7 +138,7 @@ class Subsampling(nn.Module):
         self.bias = nn.Parameter(torch.empty(channels, 1, 1).uniform_(-2.4 / 4, 2.4 / 4))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Half-sized maps, before squashing."""
+        """Return maps of half the size, before squashing."""
         return self.coefficient * (4 * functional.avg_pool2d(x_BCHW, 2)) + self.bias
 
 
@@ -157,7 +163,7 @@ class PartialConv2d(nn.Module):
         self.bias = nn.Parameter(torch.empty(len(inputs)).uniform_(-1, 1) * bias_bounds)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """The maps before squashing."""
+        """Return the maps before squashing."""
         dense = self.weight.new_zeros(self.shape)
         dense = dense.index_put((self.outputs_of, self.inputs_of), self.weight)
         return functional.conv2d(x_BCHW, dense, self.bias)
@@ -173,12 +179,12 @@ class RadialBasisOutput(nn.Module):
         self.register_buffer("codes", codes.to(torch.get_default_device()))
 
     def forward(self, x_BF: Tensor) -> Tensor:
-        """Negative squared distances to the codes; 0 where x is exactly the class's picture."""
+        """Return negative squared distances to the codes; 0 where x is exactly the code of the class."""
         return -(x_BF[:, None, :] - self.codes).square().sum(dim=2)
 
 
 class LeNet5_1998(nn.Module):
-    """LeNet-5 as published: pictures (B, in_channels, S, S) → negative squared distances (B, num_classes).
+    """LeNet-5 as published: images (B, in_channels, S, S) → negative squared distances (B, num_classes).
 
     60,000 trainable parameters for one channel and any number of classes: the output's codes are not trained.
     """
@@ -201,7 +207,7 @@ class LeNet5_1998(nn.Module):
                 nn.init.uniform_(layer.bias, -bound, bound)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Scores (B, num_classes), at most 0, higher is likelier."""
+        """Return scores (B, num_classes), at most 0, higher is more likely."""
         x = _pad_with_corner(images_BCHW, self.config.padding)
         for layer in (self.c1, self.s2, self.c3, self.s4, self.c5):
             x = self.squash(layer(x))
@@ -211,7 +217,8 @@ class LeNet5_1998(nn.Module):
 
 
 def output_codes(num_classes: int) -> Tensor:
-    """The ±1 codes (num_classes, 84) of the RBF output: digits for 10 classes, else coins, always the same.
+    """Return the ±1 codes (num_classes, 84) of the RBF output: digits for 10 classes, else random ones, always the
+    same.
 
     >>> output_codes(10).shape, output_codes(3).abs().unique().tolist()
     (torch.Size([10, 84]), [1.0])
@@ -234,10 +241,10 @@ def _pad_with_corner(images_BCHW: Tensor, padding: int) -> Tensor:
 
 
 def lenet_5(*, in_channels: int, num_classes: int, image_size: int, width: int | None) -> nn.Module:
-    """The modern LeNet-5 for the catalogue; it has no width."""
+    """Build the modern LeNet-5 for the catalogue; it has no width."""
     return LeNet5(LeNetConfig(in_channels=in_channels, num_classes=num_classes, image_size=image_size))
 
 
 def lenet_5_1998(*, in_channels: int, num_classes: int, image_size: int, width: int | None) -> nn.Module:
-    """LeNet-5 of 1998 for the catalogue; it has no width."""
+    """Build LeNet-5 of 1998 for the catalogue; it has no width."""
     return LeNet5_1998(LeNetConfig(in_channels=in_channels, num_classes=num_classes, image_size=image_size))

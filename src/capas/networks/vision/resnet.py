@@ -38,7 +38,13 @@ IMAGENET_STAGES: dict[int, tuple[tuple[int, int, int, int], bool]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResNetConfig:
-    """An ImageNet ResNet: ``depth`` is 18, 34, 50, 101 or 152."""
+    """An ImageNet ResNet.
+
+    Attributes:
+        depth: 18, 34, 50, 101 or 152.
+        in_channels: Channels of the images.
+        num_classes: Number of outputs.
+    """
 
     depth: int
     in_channels: int = 3
@@ -52,7 +58,14 @@ class ResNetConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CifarResNetConfig:
-    """A CIFAR ResNet of ``depth`` 6n + 2; without ``shortcuts`` it is the paper's plain network."""
+    """A CIFAR ResNet.
+
+    Attributes:
+        depth: 6n + 2.
+        in_channels: Channels of the images.
+        num_classes: Number of outputs.
+        shortcuts: False for the paper's plain network.
+    """
 
     depth: int
     in_channels: int = 3
@@ -95,7 +108,7 @@ class ResNetBlock(nn.Module):
             self.shortcut = ConvBatchNorm(in_channels, out_channels, kernel=1, stride=stride, relu=False)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """The block's output; just ReLU(branch(x)) in a plain network."""
+        """Return the block's output; ReLU(branch(x)) in a plain network."""
         branch: Tensor = self.branch(x_BCHW)
         return functional.relu(branch if self.shortcut is None else branch + self.shortcut(x_BCHW))
 
@@ -108,12 +121,12 @@ class SubsampleAndPad(nn.Module):
         self.extra, self.stride = extra, stride
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """The thinned picture with empty maps behind."""
+        """Return the subsampled maps followed by zero maps."""
         return functional.pad(x_BCHW[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
 
 
 class ResNet(nn.Module):
-    """ImageNet ResNet: pictures (B, in_channels, H, W), sides of 32 or more → logits (B, num_classes)."""
+    """ImageNet ResNet: images (B, in_channels, H, W), sides of 32 or more → logits (B, num_classes)."""
 
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__()
@@ -132,13 +145,13 @@ class ResNet(nn.Module):
         _initialise(self)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Logits (B, num_classes)."""
+        """Return logits (B, num_classes)."""
         logits: Tensor = self.fc(self.stages(self.stem(images_BCHW)).mean(dim=(2, 3)))
         return logits
 
 
 class CifarResNet(nn.Module):
-    """CIFAR ResNet or plain: pictures (B, in_channels, H, W), sides of 8 or more → (B, num_classes)."""
+    """CIFAR ResNet or plain network: images (B, in_channels, H, W), sides of 8 or more → logits (B, num_classes)."""
 
     def __init__(self, config: CifarResNetConfig) -> None:
         super().__init__()
@@ -154,7 +167,7 @@ class CifarResNet(nn.Module):
         _initialise(self)
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Logits (B, num_classes)."""
+        """Return logits (B, num_classes)."""
         logits: Tensor = self.fc(self.stages(self.stem(images_BCHW)).mean(dim=(2, 3)))
         return logits
 

@@ -1,4 +1,13 @@
-"""TODO docstring."""
+"""Super-resolution: the residual blocks of Lim et al., "Enhanced Deep Residual Networks for Single Image
+Super-Resolution" (EDSR), CVPRW 2017 (arXiv:1707.02921): convolution, ReLU, convolution, plus the input, no
+normalisation; and the last layer of Shi et al. (ESPCN), CVPR 2016 (arXiv:1609.05158), eq. 4: one convolution to C · r²
+maps at the small size, shuffled into r × r pixels.
+
+Where we deviate: the result is added to the bicubic enlargement, and the last layer starts at zero, so that an
+untrained network is as good as bicubic; EDSR enlarges ×4 in two steps.
+
+Legend: B batch, C channels, H height, W width.
+"""
 
 from dataclasses import dataclass
 
@@ -10,7 +19,15 @@ from capas.networks.vision.bicubic import bicubic
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SuperResolutionConfig:
-    """``factor`` 2, 3 or 4; ``blocks`` residual blocks of ``width`` maps, each branch times ``residual_scale``."""
+    """Configuration of ``SuperResolution``.
+
+    Attributes:
+        channels: Channels of the images.
+        factor: Upscaling factor: 2, 3 or 4.
+        width: Maps of the residual blocks.
+        blocks: Number of residual blocks.
+        residual_scale: Factor of each block's branch.
+    """
 
     channels: int
     factor: int
@@ -36,13 +53,13 @@ class ScaledResidual(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """The sum."""
+        """Return the input plus the scaled branch."""
         branch: Tensor = self.branch(x_BCHW)
         return x_BCHW + self.scale * branch
 
 
 class SuperResolution(nn.Module):
-    """Small pictures (B, C, H, W) in 0..1 → large ones (B, C, factor · H, factor · W), about 0..1, not clipped."""
+    """Images (B, C, H, W) in [0, 1] → images (B, C, factor · H, factor · W), about [0, 1], not clipped."""
 
     def __init__(self, config: SuperResolutionConfig) -> None:
         super().__init__()
@@ -57,7 +74,7 @@ class SuperResolution(nn.Module):
             nn.init.zeros_(self.last.bias)
 
     def forward(self, images_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H2 W2"]:
-        """Bicubic plus the correction."""
+        """Return the bicubic enlargement plus the predicted correction."""
         height, width = images_BCHW.shape[2:]
         x = self.first(images_BCHW)
         correction: Tensor = self.shuffle(self.last(x + self.body(x)))

@@ -2,8 +2,7 @@
 
     conv 3×3, 32 · ReLU · max pooling 2×2 · conv 3×3, 64 · ReLU · max pooling 2×2 · linear 128 · ReLU · linear
 
-No paper: it is the first network of most tutorials, here with padded convolutions (28 → 14 → 7) and without
-dropout.
+No paper: it is the first network of most tutorials, here with padded convolutions (28 → 14 → 7) and without dropout.
 """
 
 from dataclasses import dataclass
@@ -13,7 +12,13 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TwoConvConfig:
-    """``image_size`` in pixels a side, at least 4: the first linear layer is made for it."""
+    """Configuration of ``TwoConvNet``.
+
+    Attributes:
+        in_channels: Channels of the images.
+        num_classes: Number of outputs.
+        image_size: Pixels a side, at least 4; the first linear layer depends on it.
+    """
 
     in_channels: int = 1
     num_classes: int = 10
@@ -30,7 +35,7 @@ class TwoConvConfig:
 
 
 class TwoConvNet(nn.Module):
-    """Pictures (B, in_channels, image_size, image_size) → logits (B, num_classes)."""
+    """Images (B, in_channels, image_size, image_size) → logits (B, num_classes)."""
 
     def __init__(self, config: TwoConvConfig) -> None:
         super().__init__()
@@ -49,11 +54,11 @@ class TwoConvNet(nn.Module):
         )
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Logits (B, num_classes)."""
+        """Return logits (B, num_classes)."""
         logits: Tensor = self.classifier(self.features(images_BCHW).flatten(1))
         return logits
 
 
 def two_conv(*, in_channels: int, num_classes: int, image_size: int, width: int | None) -> nn.Module:
-    """TwoConvNet for the catalogue; it has no width."""
+    """Build a TwoConvNet for the catalogue; it has no width."""
     return TwoConvNet(TwoConvConfig(in_channels=in_channels, num_classes=num_classes, image_size=image_size))

@@ -2,19 +2,19 @@
 (arXiv:1505.04597).
 
 Down (Figure 1): twice a 3×3 convolution and ReLU, then 2×2 max pooling, the maps doubling each time; up: a 2×2
-"up-convolution" that halves the maps, the maps of the same height from the way down beside them, and again two 3×3
-convolutions; at the end a 1×1 convolution to the wanted maps. The paper's has ``depth`` 4 and ``width`` 64.
+"up-convolution" that halves the maps, the skipped maps of the same size concatenated, and again two 3×3 convolutions;
+at the end a 1×1 convolution to the output maps. The paper's has ``depth`` 4 and ``width`` 64.
 
-Where we deviate: convolutions are padded so that the picture keeps its size (the paper's lose 92 pixels a side), with
-batch normalisation and without bias; no dropout. Any size is taken: pictures are padded right and below to a multiple
-of 2^depth by repeating the border, and the result is cropped back.
+Where we deviate: convolutions are padded so that the image keeps its size (the paper's lose 92 pixels a side), with
+batch normalisation and without bias; no dropout. Any size is taken: images are padded right and below to a multiple of
+2^depth by repeating the border, and the result is cropped back.
 
 ``UNetLite0`` keeps the paper's way up, one convolution a level, on the pretrained encoder EfficientNet-Lite0 (see
 ``efficientnet.py``), whose maps at strides 2, 4, 8, 16 and 32 number 16, 24, 40, 112 and 320. It upsamples bilinearly
-and answers at stride 2, enlarged ×2: at full resolution the last level alone would cost more than the encoder. Its
+and predicts at stride 2, enlarged ×2: at full resolution the last level alone would cost more than the encoder. Its
 pixels: RGB, (x − 127) / 128, x in 0..255.
 
-Legend: B batch, C channels, H height, W width, O wanted maps.
+Legend: B batch, C channels, H height, W width, O output maps.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,14 @@ LITE0_LEVELS = ((1, 16), (3, 24), (5, 40), (11, 112), (16, 320))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UNetConfig:
-    """``width`` maps at full resolution, doubled at each of ``depth`` halvings."""
+    """Configuration of ``UNet``.
+
+    Attributes:
+        in_channels: Channels of the images.
+        out_channels: Output maps.
+        width: Maps at full resolution, doubled at each halving.
+        depth: Number of halvings.
+    """
 
     in_channels: int
     out_channels: int
@@ -54,13 +61,13 @@ class UpBlock(nn.Module):
         self.merge = _twice(2 * maps, maps)
 
     def forward(self, x_BCHW: Tensor, skipped_BCHW: Tensor) -> Tensor:
-        """The merged maps."""
+        """Return the merged maps."""
         merged: Tensor = self.merge(torch.cat([skipped_BCHW, self.enlarge(x_BCHW)], dim=1))
         return merged
 
 
 class UNet(nn.Module):
-    """Pictures (B, in_channels, H, W) of any size → maps (B, out_channels, H, W)."""
+    """Images (B, in_channels, H, W) of any size → maps (B, out_channels, H, W)."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -76,7 +83,7 @@ class UNet(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, images_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B O H W"]:
-        """Maps of the picture's size; logits where classes are wanted."""
+        """Return maps of the image's size; logits in segmentation."""
         height, width = images_BCHW.shape[2:]
         x, skipped = pad_to_multiple(images_BCHW, self.multiple), []
         for level, block in enumerate(self.down):
@@ -89,7 +96,7 @@ class UNet(nn.Module):
 
 
 class Lite0Encoder(nn.Module):
-    """Pictures (B, C, H, W), sides multiples of 32 → maps at strides 2, 4, 8, 16, 32 (see ``LITE0_LEVELS``)."""
+    """Images (B, C, H, W), sides multiples of 32 → maps at strides 2, 4, 8, 16, 32 (see ``LITE0_LEVELS``)."""
 
     def __init__(self, network: EfficientNet) -> None:
         super().__init__()
@@ -100,7 +107,7 @@ class Lite0Encoder(nn.Module):
         )
 
     def forward(self, images_BCHW: Tensor) -> list[Tensor]:
-        """Five tensors, finest first."""
+        """Return the five maps, finest first."""
         x, maps = self.stem(images_BCHW), []
         for level in self.levels:
             x = level(x)
@@ -109,8 +116,9 @@ class Lite0Encoder(nn.Module):
 
 
 class Lite0Decoder(nn.Module):
-    """The encoder's maps → maps at stride 1: ``width`` of them at stride 2, twice as many at stride 4, four times at
-    strides 8 and 16, and ``out_channels`` at the end."""
+    """The encoder's maps → ``out_channels`` maps at stride 1; ``width`` of them at stride 2, twice as many at stride 4,
+    four times at strides 8 and 16.
+    """
 
     def __init__(self, *, out_channels: int, width: int) -> None:
         super().__init__()
@@ -124,7 +132,7 @@ class Lite0Decoder(nn.Module):
         self.head = nn.Conv2d(width, out_channels, 1)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Twice the size of the finest maps."""
+        """Return maps of twice the size of the finest encoder maps."""
         *finer, x = maps
         for merge, skip in zip(self.merges, reversed(finer), strict=True):
             x = merge(torch.cat([skip, _enlarged(x)], dim=1))
@@ -132,9 +140,9 @@ class Lite0Decoder(nn.Module):
 
 
 class UNetLite0(nn.Module):
-    """Pictures (B, in_channels, H, W) of any size → maps (B, out_channels, H, W).
+    """Images (B, in_channels, H, W) of any size → maps (B, out_channels, H, W).
 
-    ``encoder`` and ``decoder`` are apart, so that they can learn at different rates.
+    ``encoder`` and ``decoder`` are separate, so that they can have different learning rates.
     """
 
     def __init__(self, network: EfficientNet, *, out_channels: int, width: int) -> None:
@@ -144,19 +152,20 @@ class UNetLite0(nn.Module):
         self.decoder = Lite0Decoder(out_channels=out_channels, width=width)
 
     def forward(self, images_BCHW: Float[Tensor, "B C H W"]) -> Float[Tensor, "B O H W"]:
-        """Maps of the picture's size; logits where classes are wanted."""
+        """Return maps of the image's size; logits in segmentation."""
         height, width = images_BCHW.shape[2:]
         maps: Tensor = self.decoder(self.encoder(pad_to_multiple(images_BCHW, 32)))
         return maps[:, :, :height, :width]
 
 
 def unet(*, in_channels: int, out_channels: int, width: int = 64, depth: int = 4) -> UNet:
-    """A fresh U-Net."""
+    """Build a U-Net with fresh weights."""
     return UNet(UNetConfig(in_channels=in_channels, out_channels=out_channels, width=width, depth=depth))
 
 
 def unet_lite0(*, out_channels: int, width: int = 16, in_channels: int = 3, pretrained: bool = True) -> UNetLite0:
-    """A U-Net on EfficientNet-Lite0, with its ImageNet weights unless told; no chance is at work while training.
+    """Build a U-Net on EfficientNet-Lite0, with its ImageNet weights unless told otherwise; without dropout or
+    stochastic depth.
 
     Raises CapasError ``weights_missing`` where the weights are not installed; ValueError where pretrained weights are
     asked for other than three channels.

@@ -38,7 +38,7 @@ def assign_regions(lines: Sequence[Line]) -> tuple[Line, ...]:
 def region_kind(region: str) -> str:
     """The kind of a region named by ``assign_regions``; "" for other names.
 
-    >>> kind_of("MarginTextZone_2"), kind_of("r1")
+    >>> region_kind("MarginTextZone_2"), region_kind("r1")
     ('MarginTextZone', '')
     """
     kind = region.rpartition("_")[0]

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Adversarial attacks: FGSM, PGD, AutoAttack, Square Attack, adversarial patches, and their sanity checks."""

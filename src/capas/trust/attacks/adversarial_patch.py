@@ -1,17 +1,18 @@
-"""Stickers that change the answer: one patch for all pictures, optimised inside a mask, beside its plain controls.
+"""Adversarial patches: one universal patch optimised inside a mask, compared with plain black, white and random
+patches.
 
-Brown et al., "Adversarial Patch", arXiv 1712.09665: the patch p that maximises the expected damage over pictures x and
-transformations t of the sticker,
+Brown et al., "Adversarial Patch", arXiv 1712.09665: the patch p that maximises the expected loss over images x and
+transformations t of the patch,
 
     min_p E_{x,t} [ ℓ(f(stick(x, t(p)))) ] + λ_tv · TV(p) + λ_nps · NPS(p),
 
 with ℓ the hinge max(0, κ + z_y − max_{j≠y} z_j), or towards a target c max(0, κ + max_{j≠c} z_j − z_c) (Carlini &
-Wagner 2017): pictures that are wrong already no longer pull. TV is the total variation and NPS the non-printability
-score of Sharif et al., CCS 2016. Where we deviate: NPS is the mean distance to the nearest printable colour (as Thys et
-al., CVPR workshops 2019), since the published product over all colours vanishes in float32.
+Wagner 2017): images that are misclassified already no longer pull. TV is the total variation and NPS the
+non-printability score of Sharif et al., CCS 2016. Where we deviate: NPS is the mean distance to the nearest printable
+colour (as Thys et al., CVPR workshops 2019), since the published product over all colours vanishes in float32.
 
-Most of what a sticker does at the centre is to cover something. So black, white and random stickers at the same places
-are part of the result. A patch must be optimised on other pictures than those it is judged on.
+Most of the effect of a patch at the centre is occlusion. So black, white and random patches at the same places are part
+of the result. A patch must be optimised on other images than those it is evaluated on.
 """
 
 from collections.abc import Mapping
@@ -40,9 +41,16 @@ PATCH_FILLINGS = ("none", "black", "white", "random", "optimised")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PatchConfig:
-    """How a sticker is optimised: ``steps`` of Adam at ``learning_rate`` on ``batch`` pictures each.
+    """Hyper-parameters of the patch optimisation.
 
-    ``kappa`` in logits; ``smoothness`` and ``printability`` weigh TV and NPS against it.
+    Attributes:
+        steps: Steps of Adam.
+        batch: Images per step.
+        learning_rate: Learning rate of Adam.
+        kappa: Margin κ of the hinge loss, in logits.
+        smoothness: Weight λ_tv of the total variation.
+        printability: Weight λ_nps of the non-printability score.
+        augmentation: Random transformations of the patch (expectation over transformations).
     """
 
     steps: int = 100
@@ -68,9 +76,22 @@ def optimize_patch(
     config: PatchConfig | None = None,
     target: int | None = None,
 ) -> Float[Tensor, "C H W"]:
-    """One patch in 0..1, ½ outside ``mask``, that takes the answers on ``x`` away from ``y`` or towards ``target``.
+    """Optimise one patch that moves the predictions on ``x`` away from ``y`` or towards ``target``.
 
-    Raises ValueError for an empty mask.
+    Args:
+        forward: Maps images (N, C, H, W) in 0..1 to logits (N, K).
+        x: Images to optimise on, in 0..1.
+        y: Their target classes.
+        mask: Pixels that the patch covers.
+        generator: Source of randomness.
+        config: Hyper-parameters; the defaults of ``PatchConfig`` if None.
+        target: Class of a targeted attack; None for an untargeted one.
+
+    Returns:
+        The patch in 0..1, 0.5 outside ``mask``.
+
+    Raises:
+        ValueError: The mask is empty.
     """
     if not mask.any():
         raise ValueError("the mask is empty")
@@ -96,8 +117,13 @@ def optimize_patch(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PatchAccuracy:
-    """The share of right answers with one ``filling`` (see ``PATCH_FILLINGS``) at one ``position``; ``covered_share`` is the share
-    of the picture that the sticker takes up, 0..1.
+    """Accuracy with one patch at one position.
+
+    Attributes:
+        position: Key of the mask.
+        filling: Kind of patch, one of ``PATCH_FILLINGS``.
+        covered_share: Share of the image that the patch covers, 0..1.
+        accuracy: Share of correct predictions.
     """
 
     position: str
@@ -117,10 +143,22 @@ def patch_accuracy_table(
     augmentation: PatchAugmentation = NO_AUGMENTATION,
     batch: int = 256,
 ) -> tuple[PatchAccuracy, ...]:
-    """Each filling at each position of ``masks`` (H, W) on pictures that ``optimised`` (C, H, W) has not seen.
+    """Measure the accuracy with each filling at each position, on images that the optimised patches have not seen.
 
-    All fillings of a position lie on each picture in the same way. Raises ValueError when the positions of masks and
-    patches disagree.
+    All fillings of a position share their random placements.
+
+    Args:
+        forward: Maps images (N, C, H, W) in 0..1 to logits (N, K).
+        x: Test images in 0..1.
+        y: Their target classes.
+        masks: Mask (H, W) by position.
+        optimised: Optimised patch (C, H, W) by position.
+        generator: Source of randomness.
+        augmentation: Random transformations of the patch.
+        batch: Images per forward pass.
+
+    Raises:
+        ValueError: The positions of masks and patches disagree.
     """
     if masks.keys() != optimised.keys():
         raise ValueError(f"masks at {sorted(masks)}, patches at {sorted(optimised)}")
@@ -139,7 +177,7 @@ def patch_accuracy_table(
 
 
 def patch_image(patch: Float[Tensor, "C H W"], mask: Bool[Tensor, "H W"]) -> NDArray[np.uint8]:
-    """The sticker for printing: (h, w, C) of 0..255, cut out around ``mask``, white beside it."""
+    """Return the patch for printing, uint8 (h, w, C), cropped to ``mask`` and white outside it."""
     rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
     paper = torch.where(mask, patch, 1.0)[:, int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1]
     pixels: NDArray[np.uint8] = (paper * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
@@ -147,7 +185,7 @@ def patch_image(patch: Float[Tensor, "C H W"], mask: Bool[Tensor, "H W"]) -> NDA
 
 
 def total_variation(patch: Float[Tensor, "C H W"], mask: Bool[Tensor, "H W"]) -> Float[Tensor, ""]:
-    """The mean absolute difference between neighbours that both lie in ``mask``, 0..1."""
+    """Return the mean absolute difference between neighbouring pixels that both lie in ``mask``, 0..1."""
     down = (patch[:, 1:] - patch[:, :-1]).abs() * (mask[1:] & mask[:-1])
     across = (patch[:, :, 1:] - patch[:, :, :-1]).abs() * (mask[:, 1:] & mask[:, :-1])
     return (down.sum() + across.sum()) / (2 * len(patch) * mask.sum())
@@ -156,7 +194,7 @@ def total_variation(patch: Float[Tensor, "C H W"], mask: Bool[Tensor, "H W"]) ->
 def non_printability(
     patch: Float[Tensor, "C H W"], mask: Bool[Tensor, "H W"], palette: Float[Tensor, "P C"]
 ) -> Float[Tensor, ""]:
-    """The mean Euclidean distance of the pixels in ``mask`` to the nearest colour of ``palette``."""
+    """Return the mean Euclidean distance of the pixels in ``mask`` to the nearest colour of ``palette``."""
     pixels = patch[:, mask].T
     # Squares first: the root has no gradient where a pixel is of a printable colour.
     nearest = (pixels[:, None] - palette).square().sum(2).amin(1)
@@ -164,9 +202,9 @@ def non_printability(
 
 
 def printable_colors(channels: int) -> Float[Tensor, "P C"]:
-    """What an office printer gives, roughly: neither full black nor full white, and no pure colours.
+    """Return the approximate colour gamut of an office printer: neither full black nor white, and no saturated colours.
 
-    Greys from 0.05 to 0.95 for one channel; for more, five levels of each, drawn a fifth of the way towards their grey.
+    Greys from 0.05 to 0.95 for one channel; for more, five levels per channel, mixed one fifth with their grey.
     """
     levels = torch.linspace(0.05, 0.95, 5 if channels > 1 else 19)
     colours = torch.cartesian_prod(*[levels] * channels).reshape(-1, channels)

@@ -1,4 +1,4 @@
-"""What an attack on one input came to."""
+"""The result of an attack on a single input."""
 
 import io
 from collections.abc import Mapping
@@ -19,9 +19,17 @@ ENLARGED = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttackResult:
-    """``before`` and ``after`` are the answers, ``noise`` that after noise of the same size by chance. ``facts`` say
-    what changed; ``files`` show it, by ending. ``share``: of a mask, how much of it became another class, or the wanted
-    one."""
+    """The outcome of an attack on one input.
+
+    Attributes:
+        before: Prediction for the clean input.
+        after: Prediction under attack.
+        noise: Prediction under random noise of the same size; None where there is no such control.
+        facts: What changed, for ``--json``.
+        files: Files that show it, by suffix.
+        text: The adversarial text, for text input.
+        share: Of a segmentation mask, the share of pixels that changed class, or that reached the target class.
+    """
 
     before: Prediction
     after: Prediction
@@ -33,13 +41,13 @@ class AttackResult:
 
     @property
     def fooled(self) -> bool:
-        """Whether the answer is another: of a mask, that of half of the pixels."""
+        """Whether the prediction changed; of a mask, whether half of its pixels did."""
         if self.share is not None:
             return self.share >= MASK_FOOLED
         return self.before.prediction != self.after.prediction
 
     def as_json(self) -> dict[str, object]:
-        """The form of ``capas attack --json``."""
+        """Return the fields of ``capas attack --json``."""
         return {
             "input": self.before.input,
             "fooled": self.fooled,
@@ -52,7 +60,7 @@ class AttackResult:
 
 
 def perturbation_facts(x: Float[Tensor, "1 C H W"], adversarial: Float[Tensor, "1 C H W"]) -> dict[str, object]:
-    """How much of a picture changed, as shares of its range and of its values."""
+    """Return the largest and the mean absolute change, and the share of values that changed."""
     difference = (adversarial - x).abs()
     return {
         "largest_change": round(float(difference.max()), 6),
@@ -64,13 +72,13 @@ def perturbation_facts(x: Float[Tensor, "1 C H W"], adversarial: Float[Tensor, "
 def perturbation_images(
     x: Float[Tensor, "1 C H W"], adversarial: Float[Tensor, "1 C H W"], eps: float
 ) -> dict[str, bytes]:
-    """The changed picture, and the change, ten times as strong where that fits."""
+    """Return PNG files of the adversarial image and of the perturbation, magnified up to ten times."""
     shown = 0.5 + (adversarial - x) * min(ENLARGED, 0.5 / max(1e-6, eps))
     return {".attacked.png": png(image_to_array(adversarial[0])), ".change.png": png(image_to_array(shown[0]))}
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:
-    """A picture as a file."""
+    """Encode an image as PNG."""
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG")
     return stream.getvalue()

@@ -1,20 +1,20 @@
-"""Several attacks one after the other, each on the examples that the ones before left right.
+"""An ensemble of attacks in sequence, each on the examples that its predecessors left correct.
 
 In the spirit of AutoAttack: Croce & Hein, "Reliable evaluation of adversarial robustness with an ensemble of diverse
 parameter-free attacks", ICML 2020. Auto-PGD (Algorithm 1), with z = P(xₜ + ηₜ · sign ∇f(xₜ)):
 
     xₜ₊₁ = P(xₜ + α (z − xₜ) + (1 − α)(xₜ − xₜ₋₁)), α = 0.75 (1 in the first step), η₀ = 2ε
 
-At the checkpoints w₀ = 0, w₁ = 0.22 T, wⱼ₊₁ = wⱼ + max(wⱼ − wⱼ₋₁ − 0.03 T, 0.06 T) the step η is halved, and the search
-goes on from the best place so far, where the loss rose in fewer than ρ = 75 % of the steps since, or neither η nor the
-best loss changed. Losses: cross-entropy, then the targeted difference of logits ratio for the most probable other
-classes,
+At the checkpoints w₀ = 0, w₁ = 0.22 T, wⱼ₊₁ = wⱼ + max(wⱼ − wⱼ₋₁ − 0.03 T, 0.06 T) the step size η is halved, and the
+search restarts from the best iterate so far, where the loss rose in fewer than ρ = 75 % of the steps since, or neither
+η nor the best loss changed. Losses: cross-entropy, then the targeted difference of logits ratio for the most probable
+other classes,
 
     DLRₜ = −(z_y − z_t) / (z_π1 − (z_π3 + z_π4)/2),
 
-which a saturated softmax does not silence, then the gradient-free Square attack.
+which a saturated softmax does not silence, then the gradient-free Square Attack.
 
-Where we deviate: an example leaves as soon as its answer is wrong (only that is counted; much faster); FAB is left out,
+Where we deviate: an example leaves as soon as it is misclassified (only that is counted; much faster); FAB is left out,
 which in the paper's tables adds next to nothing to the others; fewer steps, targets and queries by default, as the
 report must be quick: ``steps=100, targets=9, queries=5000`` is the paper's; below four classes, where DLR is not
 defined, the plain difference z_t − z_y.
@@ -46,9 +46,20 @@ def autoattack(
     num_targets: int = 3,
     queries: int = 200,
 ) -> Float[Tensor, " B *shape"]:
-    """``x`` in 0..1 changed by at most ``eps`` (L∞); the smallest change of the answer counts, not its certainty.
+    """Perturb ``x`` by at most ``eps`` (L∞) so that as many examples as possible are misclassified.
 
-    Raises ValueError for inputs outside 0..1 or an ``eps`` below zero.
+    Args:
+        forward: Maps inputs in 0..1 to logits (B, K).
+        x: Inputs in 0..1.
+        y: Target classes.
+        eps: L∞ radius.
+        generator: Source of randomness.
+        steps: Steps of each Auto-PGD run.
+        num_targets: Most probable other classes that the targeted attack tries.
+        queries: Forward passes of the Square Attack per example.
+
+    Raises:
+        ValueError: Inputs outside 0..1 or ``eps`` below zero.
     """
     check_inputs(x, eps)
     if eps == 0:
@@ -81,9 +92,23 @@ def apgd(
     loss: ExampleLoss = cross_entropy,
     is_correct: CorrectnessFunction = is_top1_correct,
 ) -> Float[Tensor, " B *shape"]:
-    """Auto-PGD within ±``eps`` of ``x``: the first wrong place of each example, or the place of the greatest loss.
+    """Auto-PGD within ±``eps`` of ``x``.
 
-    Raises ValueError for inputs outside 0..1 or an ``eps`` below zero.
+    Args:
+        forward: Maps inputs in 0..1 to logits.
+        x: Inputs in 0..1.
+        y: Targets, as ``loss`` takes them.
+        eps: L∞ radius.
+        generator: Source of randomness.
+        steps: Gradient steps T.
+        loss: Per-example loss to maximise.
+        is_correct: Per-example correctness.
+
+    Returns:
+        Of each example the first misclassified iterate, or else that of the greatest loss.
+
+    Raises:
+        ValueError: Inputs outside 0..1 or ``eps`` below zero.
     """
     check_inputs(x, eps)
     if eps == 0 or not len(x):
@@ -110,7 +135,7 @@ def apgd(
 
 
 def targeted_logit_ratio(logits: Tensor, pair: Tensor) -> Tensor:
-    """DLRₜ for the pairs (B, 2) of right class and target: (B), above zero where the target wins over the right one."""
+    """Return DLRₜ (B) for pairs (B, 2) of true and target class; above zero where the target wins."""
     ahead = logits.gather(1, pair[:, 1:])[:, 0] - logits.gather(1, pair[:, :1])[:, 0]
     if logits.shape[1] < 4:
         return ahead

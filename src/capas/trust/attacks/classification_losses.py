@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Per-example losses and correctness of single-label classification, as attacks maximise them."""
 
 import torch
 from torch import Tensor
@@ -6,12 +6,12 @@ from torch.nn import functional
 
 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
-    """−log p(y), per example: logits (B, K), y (B) → (B) in nats."""
+    """Return the cross-entropy −log p(y) (B), in nats, of logits (B, K) and targets (B)."""
     return functional.cross_entropy(logits, y, reduction="none")
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:
-    """The best other class's logit minus the right one's: (B, K), (B) → (B), above zero where the answer is wrong.
+    """Return max_{j≠y} z_j − z_y (B) of logits (B, K) and targets (B); above zero where the prediction is wrong.
 
     Unlike the cross-entropy it keeps its gradient where the softmax is saturated (Carlini & Wagner 2017, f₆).
     """
@@ -20,5 +20,5 @@ def margin(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def is_top1_correct(logits: Tensor, y: Tensor) -> Tensor:
-    """Whether the greatest logit is the target's: (B, K), (B) → (B)."""
+    """Return whether the arg max of logits (B, K) is the target (B), as booleans (B)."""
     return logits.argmax(1) == y

@@ -1,18 +1,15 @@
-"""Small changes of the input that change the answer: one step, many steps, and noise of the same size as the control.
+"""L∞ attacks by gradient, FGSM and PGD, with random noise of the same size as the control.
 
 - Goodfellow, Shlens & Szegedy, "Explaining and Harnessing Adversarial Examples", ICLR 2015 (FGSM):
   x′ = clip(x + ε · sign ∇ₓ L(x, y));
 - Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks", ICLR 2018 (PGD):
   xₜ₊₁ = clip(x + clip(xₜ + α · sign ∇ₓ L(xₜ, y) − x, −ε, ε)).
 
-Both stay within ±ε of every value (L∞) and within 0..1. As in foolbox's ``LinfPGD`` the default step is
-α = ε · 0.01/0.3 for 40 steps, the order is step, project, clip, and what comes back is the last step, not the best one.
+Both stay within ±ε of every value (L∞) and within 0..1. As in foolbox's ``LinfPGD`` the default step is α = ε ·
+0.01/0.3 for 40 steps, the order is step, project, clip, and the last iterate is returned, not the best one.
 
-``forward`` takes what the user sees, in 0..1, and normalises inside: an attack outside the model's own normalisation
-has another size than it says. The network is in evaluation mode; the gradients of its parameters are not needed.
-
-An example counts as right under attack only where it was right before: an attacker may leave an input as it is. So
-ε = 0 gives the accuracy without attack exactly, and nothing gives more.
+``forward`` takes inputs in 0..1 and normalises inside: an attack on normalised inputs has another size than it says.
+The network is in evaluation mode; the gradients of its parameters are not needed.
 """
 
 import torch
@@ -33,9 +30,10 @@ def fgsm(
     *,
     loss: ExampleLoss = cross_entropy,
 ) -> Float[Tensor, " B *shape"]:
-    """One step of size ``eps`` along the sign of the gradient, clipped to 0..1.
+    """Take one step of size ``eps`` along the sign of the gradient, clipped to 0..1.
 
-    Raises ValueError for inputs outside 0..1 or an ``eps`` below zero.
+    Raises:
+        ValueError: Inputs outside 0..1 or ``eps`` below zero.
     """
     check_inputs(x, eps)
     return (x + eps * input_gradient(forward, x, y, loss).sign()).clamp(0, 1)
@@ -54,11 +52,22 @@ def pgd(
     loss: ExampleLoss = cross_entropy,
     is_correct: CorrectnessFunction = is_top1_correct,
 ) -> Float[Tensor, " B *shape"]:
-    """``steps`` projected steps of ``step_size`` (ε/30 if not given) along the sign of the gradient.
+    """Take projected steps along the sign of the gradient.
 
-    With a ``generator`` it starts at a random place within ±ε, otherwise at ``x``. Of several ``restarts`` each example
-    keeps one that is answered wrongly, or else the one of the greatest loss. Raises ValueError for inputs outside 0..1,
-    an ``eps`` below zero, or restarts without a generator.
+    Args:
+        forward: Maps inputs in 0..1 to logits.
+        x: Inputs in 0..1.
+        y: Targets, as ``loss`` takes them.
+        eps: L∞ radius.
+        steps: Gradient steps.
+        step_size: Size of a step; ``eps``/30 if None.
+        generator: With one the attack starts at a random point within ±``eps``, otherwise at ``x``.
+        restarts: Runs; each example keeps a misclassified result, or else that of the greatest loss.
+        loss: Per-example loss to maximise.
+        is_correct: Per-example correctness.
+
+    Raises:
+        ValueError: Inputs outside 0..1, ``eps`` below zero, or several restarts without a generator.
     """
     check_inputs(x, eps)
     if eps == 0:
@@ -75,7 +84,7 @@ def pgd(
 
 
 def random_noise(x: Float[Tensor, " B *shape"], eps: float, generator: torch.Generator) -> Float[Tensor, " B *shape"]:
-    """The control: every value moved by +ε or −ε at random, as far as an attack may go, clipped to 0..1.
+    """Move every value by +ε or −ε at random, clipped to 0..1: the control of an attack of size ``eps``.
 
     Not uniform in ±ε: that is noise of half the size, which an attack would be compared with too favourably.
     """
@@ -85,7 +94,7 @@ def random_noise(x: Float[Tensor, " B *shape"], eps: float, generator: torch.Gen
 
 
 def input_gradient(forward: ForwardFunction, x: Tensor, y: Tensor, loss: ExampleLoss) -> Tensor:
-    """∇ₓ of each example's own loss, shaped like ``x``."""
+    """Return ∇ₓ of each example's own loss, shaped like ``x``."""
     with torch.enable_grad():
         inputs = x.detach().clone().requires_grad_()
         (gradient,) = torch.autograd.grad(loss(forward(inputs), y).sum(), inputs)
@@ -93,17 +102,17 @@ def input_gradient(forward: ForwardFunction, x: Tensor, y: Tensor, loss: Example
 
 
 def broadcast_per_example(values: Tensor, x: Tensor) -> Tensor:
-    """``values`` (B) in a shape that broadcasts over ``x`` (B, …)."""
+    """Reshape ``values`` (B) so that they broadcast over ``x`` (B, …)."""
     return values.reshape(-1, *[1] * (x.ndim - 1))
 
 
 def project(adversarial: Tensor, x: Tensor, eps: float) -> Tensor:
-    """Back to within ±ε of ``x`` and to 0..1."""
+    """Project onto the L∞ ball of radius ``eps`` around ``x`` and onto 0..1."""
     return (x + (adversarial - x).clamp(-eps, eps)).clamp(0, 1)
 
 
 def check_inputs(x: Tensor, eps: float) -> None:
-    """Raises ValueError for inputs outside 0..1 or an ``eps`` below zero."""
+    """Raise ValueError for inputs outside 0..1 or an ``eps`` below zero."""
     if not eps >= 0:
         raise ValueError(f"eps is {eps}; expected 0 or more")
     if x.numel() and not (float(x.min()) >= 0 and float(x.max()) <= 1):

@@ -1,9 +1,9 @@
-"""Where a sticker lies on a picture, and how its place and light vary from picture to picture.
+"""Masks of adversarial patches, and random placements of a patch on images (expectation over transformations).
 
-Templates: a square; the frame of a pair of glasses (Sharif et al., "Accessorize to a Crime", CCS 2016: about 6.5 % of a
-picture that a face fills); two bars, above and below the middle (Eykholt et al., "Robust Physical-World Attacks on Deep
+Masks: a square; the frame of a pair of glasses (Sharif et al., "Accessorize to a Crime", CCS 2016: about 6.5 % of an
+image that a face fills); two bars, above and below the middle (Eykholt et al., "Robust Physical-World Attacks on Deep
 Learning Visual Classification", CVPR 2018). The variations are those of expectation over transformations (Athalye et
-al., "Synthesizing Robust Adversarial Examples", ICML 2018), within what a sticker on a thing in front of a camera does.
+al., "Synthesizing Robust Adversarial Examples", ICML 2018), within the limits of a sticker in front of a camera.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,11 @@ Position = Literal["centre", "corner"]
 
 
 def square_mask(height: int, width: int, side: int, position: Position) -> Bool[Tensor, "H W"]:
-    """A square of ``side`` pixels at the centre or in the upper left corner. Raises ValueError if it does not fit."""
+    """Return a square of ``side`` pixels at the centre or in the upper left corner.
+
+    Raises:
+        ValueError: It does not fit.
+    """
     if not 1 <= side <= min(height, width):
         raise ValueError(f"a sticker of {side} pixels on pictures of {height}×{width}")
     top, left = ((height - side) // 2, (width - side) // 2) if position == "centre" else (0, 0)
@@ -28,7 +32,7 @@ def square_mask(height: int, width: int, side: int, position: Position) -> Bool[
 
 
 def glasses_mask(height: int, width: int) -> Bool[Tensor, "H W"]:
-    """The frame of a pair of glasses on a face that fills the picture: two rims, a bridge and the temples."""
+    """Return the frame of a pair of glasses on a face that fills the image: two rims, a bridge and the temples."""
     rows, columns = _unit(height, width)
     outer = (rows - 0.4).abs() < 0.11
     inner = (rows - 0.4).abs() < 0.085
@@ -41,17 +45,22 @@ def glasses_mask(height: int, width: int) -> Bool[Tensor, "H W"]:
 
 
 def sign_mask(height: int, width: int) -> Bool[Tensor, "H W"]:
-    """Two bars, above and below the middle, as on a road sign that fills the picture: about a tenth of it."""
+    """Return two bars, above and below the middle, as on a road sign that fills the image: about a tenth of it."""
     rows, columns = _unit(height, width)
     return (((rows - 0.5).abs() - 0.23).abs() < 0.05) & ((columns - 0.5).abs() < 0.25)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PatchAugmentation:
-    """How far a sticker may be from its place: each is drawn uniformly within ± the value, per picture.
+    """Ranges of the random transformations of a patch, each drawn uniformly within ± the value, per image.
 
-    ``scale``, ``brightness`` and ``contrast`` are shares, ``shift`` one of the picture's side; ``blur_pixels`` is the
-    largest standard deviation of the blur, drawn from 0 on, once for all pictures of a draw.
+    Attributes:
+        rotation_deg: Rotation in degrees.
+        scale: Relative change of size.
+        shift: Translation as a share of the image's side.
+        brightness: Relative change of brightness.
+        contrast: Relative change of contrast.
+        blur_pixels: Largest standard deviation of the blur; drawn from 0 on, once for all images of a draw.
     """
 
     rotation_deg: float = 10.0
@@ -67,7 +76,14 @@ NO_AUGMENTATION = PatchAugmentation(rotation_deg=0, scale=0, shift=0, brightness
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """One draw for B pictures: where each pixel of the picture looks up the sticker (B, H, W, 2), and its light (B)."""
+    """One random placement of a patch on B images.
+
+    Attributes:
+        grid: Sampling grid into the patch, shape (B, H, W, 2).
+        brightness: Factors, shape (B,).
+        contrast: Factors, shape (B,).
+        blur_pixels: Standard deviation of the blur.
+    """
 
     grid: Tensor
     brightness: Tensor
@@ -78,7 +94,7 @@ class Placement:
 def sample_placement(
     n: int, mask: Bool[Tensor, "H W"], augmentation: PatchAugmentation, generator: torch.Generator
 ) -> Placement:
-    """A random placement of the sticker in ``mask`` on ``n`` pictures, turned and scaled around its own middle."""
+    """Draw a placement of the patch in ``mask`` on ``n`` images, rotated and scaled around the patch's own centre."""
 
     def within(limit: float) -> Tensor:
         drawn = torch.rand(n, generator=generator, device=generator.device).to(mask.device)
@@ -107,7 +123,7 @@ def sample_placement(
 def apply_patch(
     x: Float[Tensor, "B C H W"], patch: Float[Tensor, "C H W"], mask: Bool[Tensor, "H W"], placement: Placement
 ) -> Float[Tensor, "B C H W"]:
-    """``x`` in 0..1 with the part of ``patch`` within ``mask`` on it; differentiable in ``patch``."""
+    """Return ``x`` in 0..1 with the part of ``patch`` within ``mask`` pasted on it; differentiable in ``patch``."""
     layer = torch.cat([patch * mask, mask[None].to(patch)])
     moved = functional.grid_sample(layer.expand(len(x), -1, -1, -1), placement.grid, align_corners=False)
     moved = _blurred(moved, placement.blur_pixels)

@@ -1,4 +1,8 @@
-"""TODO docstring."""
+"""Robust accuracy: the share of examples that are predicted correctly before and after an attack.
+
+An example counts as correct under attack only where it was correct before: an attacker may leave an input as it is. So
+ε = 0 gives the clean accuracy exactly, and nothing gives more.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,8 +20,13 @@ AttackFunction = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttackOutcome:
-    """What an attack did to N examples: ``adversarial`` (N, …) are the inputs after it, unchanged where the answer was
-    wrong already; ``correct_before`` and ``correct_after`` (N) booleans; ``accuracy`` the share that is right after it.
+    """The result of an attack on N examples.
+
+    Attributes:
+        accuracy: Share of correct predictions under attack.
+        correct_before: Booleans (N): correct on the clean inputs.
+        correct_after: Booleans (N): correct under attack too.
+        adversarial: Inputs after the attack (N, …), unchanged where the prediction was wrong already.
     """
 
     accuracy: Rate
@@ -35,9 +44,15 @@ def accuracy_under_attack(
     batch: int = 256,
     is_correct: CorrectnessFunction = is_top1_correct,
 ) -> AttackOutcome:
-    """How many of ``x`` (N, …) in 0..1 are answered rightly both before and after ``attack``; N of 1 or more.
+    """Measure how many of ``x`` are predicted correctly both before and after ``attack``.
 
-    Only those that are right before are attacked, ``batch`` at a time.
+    Args:
+        forward: Maps inputs in 0..1 to logits.
+        x: Inputs (N, …) in 0..1, N ≥ 1.
+        y: Targets.
+        attack: Maps (x, y) to adversarial inputs; called only for correct examples.
+        batch: Examples at a time.
+        is_correct: Per-example correctness.
     """
     before = correct_on_clean(forward, x, y, batch=batch, is_correct=is_correct)
     after, adversarial = before.clone(), x.clone()
@@ -57,11 +72,11 @@ def correct_on_clean(
     batch: int = 256,
     is_correct: CorrectnessFunction = is_top1_correct,
 ) -> Bool[Tensor, " N"]:
-    """Which of ``x`` are answered rightly as they are."""
+    """Return which of ``x`` are predicted correctly without an attack."""
     with torch.no_grad():
         return torch.cat([is_correct(forward(part), targets) for part, targets in paired_batches(x, y, batch)])
 
 
 def paired_batches(x: Tensor, y: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """``x`` and ``y`` together, ``size`` examples at a time."""
+    """Iterate over ``x`` and ``y`` together, ``size`` examples at a time."""
     return zip(torch.split(x, size), torch.split(y, size), strict=True)

@@ -1,9 +1,9 @@
-"""Whether the figures of the attacks can be believed: the ways in which an evaluation of robustness fools itself.
+"""Sanity checks of adversarial evaluations: signs that a robustness figure is not to be believed.
 
 Athalye, Carlini & Wagner, "Obfuscated Gradients Give a False Sense of Security", ICML 2018, section 3.1, and Carlini et
-al., "On Evaluating Adversarial Robustness", arXiv 1902.06705, give the signs: one step beats many, an attack without
-gradients beats one with, an attack without limit does not reach 0 %. To them come the mistakes of use: inputs of
-another range, a network in training mode, a softmax that is so sure that its gradient is zero.
+al., "On Evaluating Adversarial Robustness", arXiv 1902.06705, give the signs: one step beats many, a gradient-free
+attack beats a gradient-based one, an unbounded attack does not reach 0 %. Added to them are mistakes of use: inputs of
+another range, a network in training mode, a softmax so saturated that its gradient is zero.
 
 A robustness verdict is to be refused where any failure but ``SATURATED`` is found; there it is enough to attack
 ``margin``, which ``AttackSanityCheck.loss`` then is, instead of the cross-entropy.
@@ -31,7 +31,7 @@ from capas.trust.subjects.model_functions import CorrectnessFunction, ExampleLos
 
 
 class SanityCheckFailure(StrEnum):
-    """What makes the figures of an attack worthless (or, for ``SATURATED``, asks for another loss)."""
+    """Reasons that invalidate the figures of an attack (or, for ``SATURATED``, that ask for another loss)."""
 
     OUTSIDE_RANGE = "outside_range"
     NOT_FINITE = "not_finite"
@@ -57,10 +57,16 @@ LONG_STEP = 0.25
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttackTaskSpec:
-    """How answers of one kind are attacked and judged. ``losses``: the usual one, and one that a sure softmax does not
-    silence, below zero where an answer is right. ``surviving_share``: (forward, x, y, attack, examples at a time) → the share that
-    stays right, 0..1. ``is_correct``: where there is something to attack. ``tie``: a difference that is none;
-    ``max_unlimited_accuracy``: what may be left after changes without limit."""
+    """How predictions of one task are attacked and evaluated.
+
+    Attributes:
+        losses: The usual per-example loss, and one that a saturated softmax does not silence, below zero where the
+            prediction is correct.
+        surviving_share: Maps (forward, x, y, attack, batch) to the share that stays correct, 0..1.
+        is_correct: Per-example correctness: where there is something to attack.
+        tie: Largest difference between two shares that counts as none.
+        max_unlimited_accuracy: Share that may survive an unbounded attack.
+    """
 
     losses: tuple[ExampleLoss, ExampleLoss]
     surviving_share: Callable[[ForwardFunction, Tensor, Tensor, AttackFunction, int], float]
@@ -84,8 +90,20 @@ SINGLE_LABEL_TASK: Final = AttackTaskSpec(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttackSanityCheck:
-    """``failures`` in the order of their checks; the loss to attack; shares of all N examples, 0..1, that stay right,
-    and of the right ones whose gradient vanishes under each loss. NaN for what was not measured after an early failure.
+    """What the sanity checks measured; NaN for what was not measured after an early failure.
+
+    Attributes:
+        failures: Failed checks, in their order.
+        loss: The per-example loss to attack.
+        n: Number of examples.
+        vanishing_cross_entropy: Share of the correct examples whose gradient vanishes under the first loss.
+        vanishing_margin: The same under the second loss.
+        clean: Share correct without an attack, 0..1.
+        noise: Share correct under random noise.
+        one_step: Share correct under FGSM.
+        many_steps: Share correct under PGD.
+        squares: Share correct under the Square Attack.
+        unlimited: Share correct under unbounded PGD.
     """
 
     failures: tuple[SanityCheckFailure, ...]
@@ -102,7 +120,7 @@ class AttackSanityCheck:
 
 
 def invalidating_failures(check: AttackSanityCheck) -> tuple[SanityCheckFailure, ...]:
-    """The failures that forbid a verdict."""
+    """Return the failures that forbid a robustness verdict."""
     return tuple(failure for failure in check.failures if failure is not SanityCheckFailure.SATURATED)
 
 
@@ -118,10 +136,10 @@ def run_sanity_checks(
     steps: int = 40,
     queries: int = 200,
 ) -> AttackSanityCheck:
-    """Every sign that attacks of size ``eps`` on ``x`` (N, …) would be measured wrongly; 50–100 examples are enough.
+    """Run every check for attacks of size ``eps`` on ``x`` (N, …); 50–100 examples are enough.
 
-    It stops early where inputs or answers are broken. Costs about 1.5 · ``steps`` gradients and ``queries`` answers per
-    example.
+    Stops early where inputs or outputs are broken. Costs about 1.5 · ``steps`` gradients and ``queries`` forward passes
+    per example.
     """
     broken = _broken_use(forward, x, batch)
     usual, other = task_spec.losses

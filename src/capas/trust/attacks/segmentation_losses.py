@@ -1,10 +1,10 @@
-"""Attacks on answers with a class for every pixel: what they climb, and what is left right.
+"""Per-image losses and correctness of semantic segmentation, as attacks maximise them.
 
-The loss of a picture is the mean over its known pixels, by cross-entropy (as in Arnab, Miksik & Torr, CVPR 2018) or by
-the margin of the pixels that are still right. The second has no gradient left for pixels that are wrong already and is
-not silenced by a sure softmax; on a small U-Net the first does a little more harm within small changes.
+The loss of an image is the mean over its labelled pixels, by cross-entropy (as in Arnab, Miksik & Torr, CVPR 2018) or
+by the margin of the pixels that are still correct. The second has no gradient left for pixels that are wrong already
+and is not silenced by a saturated softmax; on a small U-Net the first does a little more harm at small ε.
 
-Shapes: B pictures, K classes; ``y`` is B×H×W with VOID where the class is unknown.
+Shapes: B images, K classes; ``y`` is B×H×W with VOID where the class is unknown.
 """
 
 from typing import Final
@@ -22,20 +22,20 @@ from capas.trust.subjects.model_functions import ForwardFunction
 
 
 def pixel_loss(logits: Float[Tensor, "B K H W"], y: Int[Tensor, "B H W"]) -> Float[Tensor, " B"]:
-    """The mean cross-entropy of each picture's known pixels, in nats."""
+    """Return the mean cross-entropy of each image's labelled pixels, in nats."""
     losses = functional.cross_entropy(logits, y, ignore_index=IGNORE_INDEX, reduction="none")
     return losses.sum((1, 2)) / (y != IGNORE_INDEX).sum((1, 2)).clamp(min=1)
 
 
 def pixel_margin(logits: Float[Tensor, "B K H W"], y: Int[Tensor, "B H W"]) -> Float[Tensor, " B"]:
-    """The mean over each picture's known pixels of how far the best wrong class lies behind, 0 where it does not."""
+    """Return the mean over each image's labelled pixels of min(0, max_{j≠y} z_j − z_y)."""
     known = y != IGNORE_INDEX
     behind = margin(logits, y.masked_fill(~known, 0)).clamp(max=0) * known
     return behind.sum((1, 2)) / known.sum((1, 2)).clamp(min=1)
 
 
 def pixel_accuracy(logits: Float[Tensor, "B K H W"], y: Int[Tensor, "B H W"]) -> Float[Tensor, " B"]:
-    """The share of each picture's known pixels whose greatest logit is the target's, 0..1."""
+    """Return the share of each image's labelled pixels whose arg max is the target, 0..1."""
     # No class is called VOID, so what is unknown is never right.
     return (logits.argmax(1) == y).sum((1, 2)) / (y != IGNORE_INDEX).sum((1, 2)).clamp(min=1)
 

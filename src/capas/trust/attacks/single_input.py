@@ -1,4 +1,4 @@
-"""Try to fool one's own model with one input: what had to change, and by how much."""
+"""Adversarial attack on a single input of one's own model: what had to change, and by how much."""
 
 from collections.abc import Callable
 
@@ -24,9 +24,17 @@ MAX_TYPOS = 5
 
 
 def make_attacker(model: Model, *, eps: float, target: str | None, seed: int = 0) -> Callable[[Item], AttackResult]:
-    """What attacks one input of ``model`` with changes of ``eps`` at most, towards the class ``target`` if given.
+    """Return a function that attacks one input of ``model``.
 
-    Raises CapasError ``attack_other_kind`` or ``no_such_answer``."""
+    Args:
+        model: The model under attack.
+        eps: L∞ radius.
+        target: Class of a targeted attack; None for an untargeted one.
+        seed: Seed of the random numbers.
+
+    Raises:
+        CapasError: ``attack_other_kind`` or ``no_such_answer``.
+    """
     predictor, rng = model.predictor, torch.Generator().manual_seed(seed)
     one_class = isinstance(predictor, SingleOutputPredictor) and model.card.task == "classify"
     if not isinstance(predictor, SegmentationPredictor) and not one_class:
@@ -49,7 +57,7 @@ def _other_kind(model: Model) -> CapasError:
 
 
 class SingleOutputAttacker:
-    """A classifier of pictures or texts under attack."""
+    """Attacks a classifier of images or texts."""
 
     def __init__(
         self,
@@ -67,7 +75,7 @@ class SingleOutputAttacker:
         self.rng = rng
 
     def attack(self, item: Item) -> AttackResult:
-        """One input. Raises CapasError when it cannot be read."""
+        """Attack one input. Raises CapasError when it cannot be read."""
         prepared = self.reader.preprocess(item)
         if isinstance(self.reader, ImageReader):
             return self._picture(self.reader, item.name, prepared)

@@ -1,5 +1,4 @@
-"""Try to fool a model of masks with one picture: how many of its pixels are taken for another class, and whether the
-attack can be believed."""
+"""Adversarial attack of a segmentation model on a single image, with the sanity checks of the attack on it."""
 
 import torch
 from jaxtyping import Float, Int
@@ -18,8 +17,7 @@ STEPS, QUERIES = 40, 100
 
 
 class SegmentationAttacker:
-    """A model of a class for every pixel under attack, towards the class numbered ``target`` everywhere if it is given;
-    otherwise away from its own answer."""
+    """Attacks a segmentation model, towards the class ``target`` in every pixel, or away from its prediction."""
 
     def __init__(self, model: SegmentationPredictor, *, eps: float, target: int | None, rng: torch.Generator) -> None:
         self.model = model
@@ -29,7 +27,7 @@ class SegmentationAttacker:
         self.rng = rng
 
     def attack(self, item: Item) -> AttackResult:
-        """One picture; the attack is checked on it first. Raises CapasError when it cannot be read."""
+        """Attack one image, after the sanity checks on it. Raises CapasError when it cannot be read."""
         seen_image = self.model.preprocess(item)
         x = images_to_unit_range([seen_image.prepared])
         with torch.no_grad():

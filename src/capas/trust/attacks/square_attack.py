@@ -1,13 +1,12 @@
-"""An attack that only asks for answers and needs no gradient: squares of ±ε, kept where they bring the answer nearer to
-wrong.
+"""The Square Attack: a gradient-free (black-box) attack by random search over squares of ±ε.
 
 Andriushchenko, Croce, Flammarion & Hein, "Square Attack: a query-efficient black-box adversarial attack via random
 search", ECCV 2020, Algorithms 1 and 2 (L∞): it starts with vertical stripes of ±ε; each query sets one square, whose
-share p of the picture shrinks by the published schedule (rescaled to the number of queries), to +ε or −ε per channel
-and keeps it if the margin fell. Each example gets a place of its own, as in the paper and unlike in AutoAttack's code.
+share p of the image shrinks by the published schedule (rescaled to the number of queries), to +ε or −ε per channel and
+keeps it if the margin fell. Each example gets a position of its own, as in the paper and unlike AutoAttack's code.
 
-It is how masked gradients are found out: a network that resists an attack by gradients, but not this one, only hides
-them. Inputs that are not pictures are taken as (1, T, F), or as one row.
+It detects gradient masking: a network that resists gradient-based attacks, but not this one, only hides its gradients.
+Inputs that are not images are taken as (1, T, F), or as one row.
 """
 
 import math
@@ -35,10 +34,19 @@ def square_attack(
     queries: int = 500,
     loss: ExampleLoss = margin,
 ) -> Float[Tensor, " B *shape"]:
-    """``x`` in 0..1 changed by at most ``eps``, with ``queries`` answers asked for at most per example.
+    """Perturb ``x`` by at most ``eps`` (L∞) by random search.
 
-    An example drops out as soon as its answer is wrong: ``loss`` is below zero where it is right. Raises ValueError for
-    inputs outside 0..1 or an ``eps`` below 0.
+    Args:
+        forward: Maps inputs in 0..1 to logits.
+        x: Inputs in 0..1.
+        y: Targets, as ``loss`` takes them.
+        eps: L∞ radius.
+        generator: Source of randomness.
+        queries: Forward passes per example at most; an example leaves as soon as it is misclassified.
+        loss: Per-example loss, below zero where the prediction is correct.
+
+    Raises:
+        ValueError: Inputs outside 0..1 or ``eps`` below zero.
     """
     check_inputs(x, eps)
     if eps == 0:

@@ -1,8 +1,7 @@
-"""Small changes of a text or a row that change the answer: misspelt words, numbers a little off; chosen one after
-another for the greatest damage, beside as many at random.
+"""Greedy perturbations of texts (typos) and of table rows (numbers a little off), with random ones as the control.
 
 After Pruthi, Dhingra & Lipton, "Combating Adversarial Misspellings with Robust Word Recognition", ACL 2019
-(arXiv:1905.11268), who swap two inner letters of a word; the search is the greedy one of theirs.
+(arXiv:1905.11268), who swap two inner letters of a word; the search is their greedy one.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,14 +19,19 @@ MarginFunction = Callable[[Sequence[object]], Tensor]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CandidatePerturbations:
-    """``count`` places of an input that can be changed; ``apply`` makes the input with some of them changed."""
+    """The single changes that an input allows.
+
+    Attributes:
+        count: Number of positions that can be changed.
+        apply: Maps the positions to change to the perturbed input.
+    """
 
     count: int
     apply: Callable[[Sequence[int]], object]
 
 
 def typo_perturbations(text: str, rng: torch.Generator) -> CandidatePerturbations:
-    """In each of the first 40 words of four letters or more two neighbouring inner letters can be swapped."""
+    """Swap two neighbouring inner letters in any of the first 40 words of four letters or more."""
     words = text.split()
     places = [i for i, word in enumerate(words) if len(word) >= 4][:MAX_WORDS]
     swaps = {i: 1 + int(torch.randint(len(words[i]) - 3 + 1, (1,), generator=rng)) for i in places}
@@ -44,7 +48,7 @@ def typo_perturbations(text: str, rng: torch.Generator) -> CandidatePerturbation
 
 
 def numeric_perturbations(row: EncodedRows, step: float) -> CandidatePerturbations:
-    """Each number of a row that is not missing can be ``step`` standard deviations greater, or less."""
+    """Move any number of a row that is not missing up or down by ``step`` standard deviations."""
     there = (~row.numbers[0].isnan()).nonzero().flatten().tolist()
     ways = [(column, sign) for column in there for sign in (1.0, -1.0)]
 
@@ -59,7 +63,7 @@ def numeric_perturbations(row: EncodedRows, step: float) -> CandidatePerturbatio
 
 
 def greedy_attack(candidates: CandidatePerturbations, score: MarginFunction, max_changes: int) -> list[int]:
-    """The changes that harm most, each chosen with those before it in place; it stops where the answer is wrong."""
+    """Return the changes that lower the score most, each chosen given those before it; stops at a misclassification."""
     chosen: list[int] = []
     for _ in range(min(max_changes, candidates.count)):
         rest = [i for i in range(candidates.count) if i not in chosen]
@@ -71,5 +75,5 @@ def greedy_attack(candidates: CandidatePerturbations, score: MarginFunction, max
 
 
 def random_perturbations(candidates: CandidatePerturbations, max_changes: int, rng: torch.Generator) -> list[int]:
-    """As many changes by chance."""
+    """Return ``max_changes`` random changes, or all there are: the control."""
     return torch.randperm(candidates.count, generator=rng)[:max_changes].tolist()

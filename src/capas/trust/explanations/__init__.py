@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Explanations: saliency maps, attention, feature ablation, and the checks of their faithfulness."""

@@ -1,14 +1,14 @@
-"""Where the attention of a network goes: from which words the vector of a text is gathered.
+"""Attention maps of text encoders: which words the embedding of a text is gathered from.
 
 - rollout: Abnar & Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020 (arXiv:2005.00928), Section 3:
   R = Ā_L ⋯ Ā_1 with Ā_l = (A_l + I)/2, A_l the mean over the heads and I for the residual connection;
 - the last layer: A_L alone.
 
-The vector of a text is the mean over its places, so a place has the mean of its column, and a word the sum of its
-pieces. Attention is a weak explanation (Jain & Wallace, "Attention is not Explanation", NAACL 2019, arXiv:1902.10186:
-very different attention often gives the same answer), so its maps have to pass the checks of all others.
+The embedding of a text is the mean over its positions, so a position has the mean of its column, and a word the sum of
+its tokens. Attention is a weak explanation (Jain & Wallace, "Attention is not Explanation", NAACL 2019,
+arXiv:1902.10186: very different attention often gives the same prediction), so its maps have to pass all checks.
 
-Shapes: H heads, T places, P words.
+Shapes: H heads, T positions, P words.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ from capas.networks.sequence.attention import MultiHeadAttention, capture_attent
 
 
 def rollout(layers: Sequence[Float[Tensor, "_ T T"]]) -> Float[Tensor, "T T"]:
-    """What each place has gathered from each after all ``layers``, the first one first; rows sum to one."""
+    """Return the attention rollout over ``layers``, the first one first; rows sum to one."""
     heads = [layer.mean(0) for layer in layers]
     flow = torch.eye(len(heads[0]), dtype=heads[0].dtype)
     for mean in heads:
@@ -36,7 +36,7 @@ def rollout(layers: Sequence[Float[Tensor, "_ T T"]]) -> Float[Tensor, "T T"]:
 
 
 def last_layer(layers: Sequence[Float[Tensor, "_ T T"]]) -> Float[Tensor, "T T"]:
-    """Where the heads of the last of the ``layers`` look, on average; rows sum to one."""
+    """Return the mean attention over the heads of the last of the ``layers``; rows sum to one."""
     return layers[-1].mean(0)
 
 
@@ -46,7 +46,7 @@ ATTENTION_METHODS: Final[Mapping[str, Callable[[Sequence[Tensor]], Tensor]]] = M
 
 
 def attention_network(reader: InputReader[object]) -> nn.Module | None:
-    """The network by whose attention a text is read; None where none is."""
+    """Return the attention network that encodes a text; None where there is none."""
     if not isinstance(reader, TextReader):
         return None
     network = reader.encoding.encoder if isinstance(reader.encoding, SentenceEmbeddingEncoding) else reader.network
@@ -55,8 +55,10 @@ def attention_network(reader: InputReader[object]) -> nn.Module | None:
 
 @torch.no_grad()
 def attention_to_words(reader: TextReader, words: Sequence[str], text: str) -> dict[str, Float[Tensor, " P"]]:
-    """The share of each of the first ``words`` of ``text``, 0..1, by every way of ``ATTENTION_METHODS``; nothing where the
-    network has no attention. What is left to 1 went to the rest of the text."""
+    """Return the attention to each of the first ``words`` of ``text``, 0..1, by method of ``ATTENTION_METHODS``.
+
+    Empty where the network has no attention. What is left to 1 went to the rest of the text.
+    """
     network = attention_network(reader)
     if network is None:
         return {}

@@ -1,11 +1,11 @@
-"""Which words of the source a translator looks at while it writes each word: its attention to the source.
+"""Cross-attention of a translation model: which source words the decoder attends to for each target word.
 
-The decoder's attention to the source, the mean over its layers and heads, at the step that chooses each token: the
-soft alignment of Bahdanau, Cho & Bengio, ICLR 2015 (arXiv:1409.0473), Section 5.2, in the Transformer of Vaswani et al.
-2017. A word of the source has the sum over its tokens, a word that is written the mean over its own. What is left to 1
-went to the end of the source, where a translator looks that needs nothing more.
+The decoder's attention to the source, the mean over its layers and heads, at the step that chooses each token: the soft
+alignment of Bahdanau, Cho & Bengio, ICLR 2015 (arXiv:1409.0473), Section 5.2, in the Transformer of Vaswani et al.
+2017. A source word has the sum over its tokens, a target word the mean over its own. What is left to 1 went to the
+end-of-sentence token of the source, which absorbs the attention of steps that need nothing more.
 
-Attention is a weak explanation (Jain & Wallace, NAACL 2019): a word that is looked at need not have decided.
+Attention is a weak explanation (Jain & Wallace, NAACL 2019): a word that is attended to need not have decided.
 
 Shapes: H heads, T target tokens, S source tokens.
 """
@@ -28,37 +28,37 @@ CROSS_ATTENTION_METHOD = "attention_to_source"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetWordAttention:
-    """A word of the translation and how much it looks at each word of the source, 0..1."""
+    """A target word and its attention weights on the source words, 0..1."""
 
     word: str
     weights: tuple[float, ...]
 
     def as_json(self) -> dict[str, object]:
-        """For ``--json``."""
+        """Return the fields for ``--json``."""
         return {"word": self.word, "weights": [round(weight, 4) for weight in self.weights]}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentCrossAttention:
-    """A line or sentence that was translated as one: its words, and those that were written."""
+    """The cross-attention of one segment, a line or sentence that was translated as one."""
 
     source_words: tuple[str, ...]
     target_words: tuple[TargetWordAttention, ...]
 
     def as_json(self) -> dict[str, object]:
-        """For ``--json``."""
+        """Return the fields for ``--json``."""
         return {"source": list(self.source_words), "written": [one.as_json() for one in self.target_words]}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TranslationExplanation:
-    """``prediction`` is what the model says, ``segments`` what it looked at, piece by piece."""
+    """A translation with the cross-attention of each of its segments."""
 
     prediction: Prediction
     segments: tuple[SegmentCrossAttention, ...]
 
     def as_json(self) -> dict[str, object]:
-        """The form of ``capas explain --json``."""
+        """Return the fields of ``capas explain --json``."""
         return {
             **self.prediction.as_json(),
             "method": CROSS_ATTENTION_METHOD,
@@ -67,7 +67,7 @@ class TranslationExplanation:
 
 
 def explain_translation(model: TranslationPredictor, item: Item) -> TranslationExplanation:
-    """Translate a text and say what was looked at. Raises CapasError when it cannot be read."""
+    """Translate a text and return its cross-attention. Raises CapasError when it cannot be read."""
     ((answer, found),) = model.predict_with_hypotheses([item.name], [model.preprocess(item)])
     pieces = tuple(_looked_at(model, encoded, one.tokens) for encoded, one in found)
     return TranslationExplanation(prediction=answer, segments=pieces)
@@ -75,7 +75,10 @@ def explain_translation(model: TranslationPredictor, item: Item) -> TranslationE
 
 @torch.no_grad()
 def source_attention(network: Transformer, source: Sequence[int], target: Sequence[int]) -> Float[Tensor, "T S"]:
-    """Where the step that writes each token of ``target`` looks: rows that sum to one, with the end of the source."""
+    """Return the mean cross-attention at the step that produces each token of ``target``.
+
+    Rows sum to one, with the end-of-sentence token of the source.
+    """
     device = next(network.parameters()).device
     tokens = torch.tensor([source], device=device)
     decoder_input = torch.tensor([[BOS, *target]], device=device)
@@ -87,7 +90,7 @@ def source_attention(network: Transformer, source: Sequence[int], target: Sequen
 
 
 def word_token_spans(vocabulary: SubwordVocabulary, tokens: Sequence[int]) -> list[tuple[str, int, int]]:
-    """Words with the first of their tokens and the one after their last: what stands between white space."""
+    """Return each whitespace-separated word with the half-open range of its tokens."""
     starts = [i for i, token in enumerate(tokens) if i == 0 or vocabulary.tokens[token][:1].isspace()]
     ends = [*starts[1:], len(tokens)]
     named = [(vocabulary.decode(tokens[a:b]).strip(), a, b) for a, b in zip(starts, ends, strict=True)]

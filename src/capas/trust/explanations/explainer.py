@@ -1,4 +1,4 @@
-"""Why this answer? For one input: where in a picture or sound, which words, which columns it rests on."""
+"""Explanation of a single prediction: a heatmap over an image or spectrogram, or attributions of words and columns."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,10 +46,17 @@ IMAGE_METHODS: Final = ("integrated_gradients", "occlusion", "gradient", "grad_c
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
-    """``prediction`` is what the model says; ``of`` the class, tag or number that is explained. A picture (of its own size,
-    2048 pixels a side at most) or sound has a ``image`` to look at and ``heatmap`` (H×W, 0..1: what speaks for it); a
-    text, row or sound has ``attributions`` with what each brings (of a class: probability lost without it; of a number: in its
-    unit; by attention: its share)."""
+    """The explanation of one prediction.
+
+    Attributes:
+        prediction: What the model predicts.
+        explained_output: The class, tag or number that is explained.
+        method: Name of the explanation method.
+        attributions: Features with their weights, for text, rows and audio: probability lost without the feature
+            (classes), change in the number's unit, or share of the attention.
+        image: The image or spectrogram to look at, 2048 pixels a side at most.
+        heatmap: Evidence for the output, shape (H, W), 0..1.
+    """
 
     prediction: Prediction
     explained_output: str
@@ -59,7 +66,7 @@ class Explanation:
     heatmap: NDArray[np.float32] | None = None
 
     def as_json(self) -> dict[str, object]:
-        """The form of ``capas explain --json``."""
+        """Return the fields of ``capas explain --json``."""
         return {
             **self.prediction.as_json(),
             "explained": self.explained_output,
@@ -72,8 +79,15 @@ AnyExplanation = Explanation | TranslationExplanation
 
 
 def make_explainer(model: Model, method: str | None = None) -> Callable[[Item, str | None], AnyExplanation]:
-    """What explains one input of ``model``, given with the class, tag or number that is asked for instead of the
-    answer; ``method`` names another way than the usual one. Raises CapasError ``explain_other_kind`` or ``no_such_way``."""
+    """Return a function that explains one input, given with the output to explain (None for the predicted one).
+
+    Args:
+        model: The model to explain.
+        method: Name of the explanation method; None for the default of the medium.
+
+    Raises:
+        CapasError: ``explain_other_kind`` or ``no_such_way``.
+    """
     if isinstance(model.predictor, SingleOutputPredictor):
         return Explainer(model.predictor, model.card.spec, method).explain
     if not isinstance(model.predictor, TranslationPredictor):
@@ -92,8 +106,11 @@ def make_explainer(model: Model, method: str | None = None) -> Callable[[Item, s
 
 
 class Explainer:
-    """A model with one answer per input that is asked why, in the first of its ``ways`` if not ``method`` another. Raises
-    CapasError ``no_such_way``."""
+    """Explains a model with one output per input, by ``method`` or by the default of its medium.
+
+    Raises:
+        CapasError: ``no_such_way`` for an unknown method.
+    """
 
     def __init__(self, predictor: SingleOutputPredictor[object], spec: Spec, method: str | None = None) -> None:
         self.predictor = predictor
@@ -110,7 +127,11 @@ class Explainer:
         return ("leave_one_out", *(ATTENTION_METHODS if attention_network(self.reader) is not None else ()))
 
     def explain(self, item: Item, requested: str | None = None) -> Explanation:
-        """One input; ``of`` names another class, tag or number than the one that is answered. Raises CapasError."""
+        """Explain one input; ``requested`` names another class, tag or number than the predicted one.
+
+        Raises:
+            CapasError: The input cannot be read, or the model has no such output.
+        """
         prepared = self.reader.preprocess(item)
         (answer,) = self.predictor.predict([item.name], [prepared])
         output, name = self._output(prepared, requested)

@@ -1,17 +1,10 @@
-"""Whether a saliency map says something about the network: does it find what the answer depends on, does it change with
-the weights, and is it better than looking for bright places?
+"""Faithfulness of saliency maps: deletion and insertion curves, compared with those of the brightness control.
 
-- Petsiuk, Das & Saenko, "RISE", BMVC 2018: deletion (values are taken away, the most important first: the probability
-  of the class should fall fast) and insertion (they are put in: it should rise fast), as areas under the curve;
-- Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018: the map of a network whose weights are random must
-  look different. We randomise all layers at once, keeping each tensor's scale, and compare by Spearman's rank
-  correlation;
+- Petsiuk, Das & Saenko, "RISE", BMVC 2018: deletion (values are removed, the most important first: the probability of
+  the class should fall fast) and insertion (they are put in: it should rise fast), as areas under the curve;
 - the brightness of the pixels as the control: on white digits on black it is better than most maps.
 
-Signed maps are compared with their signs, as they are also ranked for deletion. Without them, gradient × input and
-integrated gradients would fail on any picture with a black background, where they are zero for every network: on digits
-the correlation of their absolute values is 0.99 over the picture and 0.35 on the strokes, which is the picture's doing
-(Adebayo et al. discuss it for MNIST). ``mask`` leaves places out.
+Signed maps are ranked by their signed values. The test by random weights is in ``parameter_randomization``.
 """
 
 from collections.abc import Callable
@@ -28,9 +21,12 @@ OutputScore = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FaithfulnessCurve:
-    """The score, a class's probability or a number, over the share of values taken away or put in.
+    """The score (a class probability, or a number) over the share of values removed or inserted.
 
-    ``shares`` (S + 1) from 0 to 1; ``mean`` (S + 1) over the examples; ``areas`` (N) under each example's own curve.
+    Attributes:
+        shares: Shares of the values, 0..1, shape (S + 1,).
+        mean: Mean score over the examples, shape (S + 1,).
+        areas: Area under each example's own curve, shape (N,).
     """
 
     shares: Tensor
@@ -53,10 +49,19 @@ def deletion(
     steps: int = 20,
     batch: int = 1024,
 ) -> FaithfulnessCurve:
-    """The curve while the most important values of ``x`` are replaced by ``fill``: a small area is good.
+    """Return the curve while the most important values of ``x`` are replaced by ``fill``: a small area is good.
 
-    ``saliency`` as ``capas.trust.explanations.saliency`` makes it; ``fill`` is one value or broadcasts over ``x``; ``batch`` counts
-    changed inputs. Raises ValueError when the shapes disagree.
+    Args:
+        forward: Maps inputs to logits.
+        x: Inputs.
+        target: Classes to explain.
+        saliency: Maps as ``capas.trust.explanations.saliency`` makes them.
+        fill: One value, or a tensor that broadcasts over ``x``.
+        steps: Points of the curve.
+        batch: Perturbed inputs per forward pass.
+
+    Raises:
+        ValueError: The shapes disagree.
     """
     filled = torch.as_tensor(fill).to(x).expand_as(x)
     return interpolation_curve(_of_class(forward, target), x, filled, saliency, steps=steps, batch=batch)
@@ -72,15 +77,19 @@ def insertion(
     steps: int = 20,
     batch: int = 1024,
 ) -> FaithfulnessCurve:
-    """The curve while the most important values of ``x`` are put into ``fill``: a large area is good."""
+    """Return the curve while the most important values of ``x`` are put into ``fill``: a large area is good."""
     filled = torch.as_tensor(fill).to(x).expand_as(x)
     return interpolation_curve(_of_class(forward, target), filled, x, saliency, steps=steps, batch=batch)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AdvantageOverBrightness:
-    """By how much (insertion − deletion) of a map exceeds that of brightness: the mean over ``n`` examples, with the 95
-    % interval of the bootstrap over the examples.
+    """By how much (insertion − deletion) of a map exceeds that of brightness.
+
+    Attributes:
+        value: Mean over the examples.
+        interval: 95 % bootstrap interval over the examples.
+        n: Number of examples.
     """
 
     value: float
@@ -100,9 +109,10 @@ def advantage_over_brightness(
     *,
     resamples: int = 2000,
 ) -> AdvantageOverBrightness:
-    """Compares (deletion, insertion) of a ``method`` with those of ``brightness``, on the same examples.
+    """Compare (deletion, insertion) of a ``method`` with those of ``control`` on the same examples.
 
-    Raises ValueError when the numbers of examples disagree.
+    Raises:
+        ValueError: The numbers of examples disagree.
     """
     gains = [insertion.areas - deletion.areas for deletion, insertion in (method, control)]
     if gains[0].shape != gains[1].shape or not len(gains[0]):
@@ -123,8 +133,11 @@ def interpolation_curve(
     steps: int = 20,
     batch: int = 256,
 ) -> FaithfulnessCurve:
-    """The score while ``start`` turns into ``end``, the most salient values first. Raises ValueError when the shapes
-    disagree."""
+    """Return the score while ``start`` turns into ``end``, the most salient values first.
+
+    Raises:
+        ValueError: The shapes disagree.
+    """
     shape = start.shape[:1] + start.shape[2:] if start.ndim == 4 else start.shape
     if saliency.shape != shape or steps < 1:
         raise ValueError(f"maps {tuple(saliency.shape)} for inputs {tuple(start.shape)}, {steps} steps")

@@ -1,8 +1,8 @@
-"""What an input is made of, and what the answer becomes without each part: words, columns, stretches of time.
+"""Feature ablation (leave-one-out): how the prediction changes without each word, column or time segment.
 
-Leaving out one part at a time asks nothing of the network but answers, so it is the same for all of them (Zeiler &
-Fergus 2014 for pictures; Li, Monroe & Jurafsky 2016, "Understanding Neural Networks through Representation Erasure",
-arXiv:1612.08220, for words). What only several parts together bring about it does not see.
+It needs only forward passes, so it works for every model (Zeiler & Fergus 2014 for images; Li, Monroe & Jurafsky 2016,
+"Understanding Neural Networks through Representation Erasure", arXiv:1612.08220, for words). Interactions between
+features are not seen.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ TIME_SEGMENTS = 24
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AblationFeatures:
-    """The ``names`` of an input's parts; ``keep`` makes a prepared input of those that are wanted."""
+    """The features of an input: their ``names``, and ``keep``, which builds a prepared input with the kept ones."""
 
     names: Sequence[str]
     keep: Callable[[Bool[Tensor, " P"]], object]
@@ -38,8 +38,13 @@ class AblationFeatures:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureAttributions:
-    """``weights`` (P): how much of the score each part brings; ``score`` is that of the whole input. Of a class the
-    score is its probability, of a number the value."""
+    """The leave-one-out attributions of an input.
+
+    Attributes:
+        names: The features.
+        weights: Score lost without each feature, shape (P,).
+        score: Score of the whole input: a class's probability, or a number's value.
+    """
 
     names: Sequence[str]
     weights: Tensor
@@ -50,7 +55,7 @@ ScoreFunction = Callable[[Sequence[object]], Float[Tensor, " B"]]
 
 
 def ablation_features_of(subject: ModelUnderTest, position: int) -> AblationFeatures | None:
-    """The parts of an example of the record; None where the medium has none (pictures have places instead)."""
+    """Return the features of an example of the record; None where the medium has none (images have regions instead)."""
     reader, inputs, index = subject.reader, subject.inputs, subject.run_context.indices[position]
     if isinstance(reader, TabularReader) and isinstance(inputs, TableRows):
         return column_features(reader, inputs.row(index), baseline_cells(reader.preparation))
@@ -58,7 +63,7 @@ def ablation_features_of(subject: ModelUnderTest, position: int) -> AblationFeat
 
 
 def ablation_features_of_prepared(subject: ModelUnderTest, prepared: object) -> AblationFeatures | None:
-    """The same for an input that was prepared already; rows cannot be taken apart any more."""
+    """Return the features of a prepared input; None for rows, which are encoded already, and for images."""
     reader = subject.reader
     if isinstance(reader, TextReader) and isinstance(prepared, str):
         return word_features(prepared)
@@ -68,7 +73,7 @@ def ablation_features_of_prepared(subject: ModelUnderTest, prepared: object) -> 
 
 
 def word_features(text: str) -> AblationFeatures:
-    """The first 200 words, in order; the rest stays as it is."""
+    """Return the first 200 words as features, in order; the rest stays as it is."""
     words = text.split()
     first, rest = words[:MAX_WORDS], words[MAX_WORDS:]
 
@@ -80,7 +85,7 @@ def word_features(text: str) -> AblationFeatures:
 
 
 def baseline_cells(preparation: TabularPreprocessing) -> dict[str, Cell]:
-    """A typical cell of every column: the mean of numbers, the commonest category; dates are missing."""
+    """Return a typical cell per column: the mean of numbers, the most frequent category; dates are missing."""
     return {
         column.name: column.mean[0] if column.kind == "number" else column.values[0] if column.values else None
         for column in preparation.columns
@@ -88,8 +93,10 @@ def baseline_cells(preparation: TabularPreprocessing) -> dict[str, Cell]:
 
 
 def column_features(reader: TabularReader, row: Mapping[str, Cell], baseline: Mapping[str, Cell]) -> AblationFeatures:
-    """The columns that the model reads; one that is left out gets a typical cell instead: what is missing would tell
-    something too."""
+    """Return the columns that the model reads as features.
+
+    An ablated column gets its baseline cell, not a missing one: that a cell is missing would carry information too.
+    """
     names = [column.name for column in reader.preparation.columns]
 
     def keep(kept_mask: Bool[Tensor, " P"]) -> object:
@@ -103,7 +110,7 @@ def column_features(reader: TabularReader, row: Mapping[str, Cell], baseline: Ma
 
 
 def time_segment_features(wave: NDArray[np.float32], sample_rate: int) -> AblationFeatures:
-    """24 stretches of time, silent where they are left out."""
+    """Return 24 time segments as features; an ablated one is silent."""
     edges = np.linspace(0, len(wave), TIME_SEGMENTS + 1).round().astype(int)
     names = [f"{a / sample_rate:.2f}–{b / sample_rate:.2f} s" for a, b in pairwise(edges.tolist())]
 
@@ -118,18 +125,18 @@ def time_segment_features(wave: NDArray[np.float32], sample_rate: int) -> Ablati
 
 
 def tabular_row_of(item: Item) -> Mapping[str, Cell]:
-    """The cells of a row as the user gave it."""
+    """Return the cells of a row as the user gave it."""
     assert isinstance(item.content, Mapping)
     return item.content
 
 
 def score_function_of(subject: ModelUnderTest, output: int) -> ScoreFunction:
-    """The probability of a class or tag, or a number's value."""
+    """Return a function from prepared inputs to the probability of a class or tag, or to a number's value."""
     return lambda prepared: subject.predictions(prepared)[:, output].float()
 
 
 def leave_one_out_attributions(features: AblationFeatures, score: ScoreFunction) -> FeatureAttributions:
-    """What the score loses without each part."""
+    """Return what the score loses without each feature."""
     count = len(features.names)
     kept_mask = torch.cat([torch.ones(1, count, dtype=torch.bool), ~torch.eye(count, dtype=torch.bool)])
     scores = score([features.keep(row) for row in kept_mask])
@@ -139,8 +146,10 @@ def leave_one_out_attributions(features: AblationFeatures, score: ScoreFunction)
 def ablation_curves(
     features: AblationFeatures, score: ScoreFunction, order: Sequence[int], shares: Sequence[float]
 ) -> tuple[Float[Tensor, " S"], Float[Tensor, " S"]]:
-    """Deletion and insertion (Petsiuk, Das & Saenko 2018): the score when the first ``shares`` of ``order`` are left
-    out, and when they are all there is."""
+    """Return deletion and insertion curves (Petsiuk, Das & Saenko 2018).
+
+    The score when the first ``shares`` of ``order`` are ablated, and when all others are.
+    """
     count = len(features.names)
     rows = []
     for share in shares:

@@ -1,7 +1,7 @@
-"""A map of what a network was given, laid over the picture that a person knows, at that picture's own size.
+"""Upsampling of a heatmap from the network's input size to the original image.
 
-The fitting is undone exactly, by the same numbers as it was done: what was cut off gets no heat, and the heat of what
-was padded falls away. Between the middles of the map's pixels it is linear.
+Resizing, cropping and padding of the preprocessing are inverted exactly: what was cropped gets no heat, and the heat of
+the padding falls away. Bilinear between the pixel centres of the heatmap.
 """
 
 from typing import Final
@@ -18,8 +18,16 @@ MAX_SIDE: Final = 2048  # of what is written: larger pictures are made smaller f
 def upsample_heatmap(
     image: NDArray[np.uint8], heatmap: NDArray[np.float32], preparation: ImagePreprocessing
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """The ``image`` (H×W×C, uint8) that ``preparation`` was given, 2048 pixels a side at most, as H'×W' or H'×W'×3,
-    and the ``heatmap`` (h×w, 0..1) of the prepared one over it (H'×W')."""
+    """Return the original image, 2048 pixels a side at most, with the heatmap at its size.
+
+    Args:
+        image: The original image, uint8 (H, W, C).
+        heatmap: Heatmap of the preprocessed image, shape (h, w), 0..1.
+        preparation: The preprocessing between them.
+
+    Returns:
+        The image (H', W') or (H', W', 3) and the heatmap (H', W').
+    """
     height, width = image.shape[:2]
     output = limit_size(image, MAX_SIDE)
     down, across = preparation.stretches(height, width)

@@ -1,4 +1,4 @@
-"""The ways of making maps that every report tries, and the network with random weights that they are checked by."""
+"""The saliency methods that every report tries on images, and the randomised network that they are checked against."""
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from capas.trust.subjects.single_output import ModelUnderTest
 
 
 def saliency_functions(baseline: Tensor, steps: int) -> dict[str, SaliencyFunction]:
-    """The methods that are tried."""
+    """Return the saliency methods by name."""
 
     def integrated(forward: ForwardFunction, x: Tensor, classes: Tensor) -> Tensor:
         return integrated_gradients(forward, x, classes, baseline=baseline, steps=steps)
@@ -24,13 +24,13 @@ def saliency_functions(baseline: Tensor, steps: int) -> dict[str, SaliencyFuncti
 
 
 def grad_cam_map(forward: ForwardFunction, x: Tensor, classes: Tensor) -> Tensor:
-    """Grad-CAM on the last map of 4×4 or more."""
+    """Return Grad-CAM on the last feature map of 4×4 or more."""
     assert isinstance(forward, UnitRangeImageModel)
     return grad_cam(forward.feature_map_and_logits, x, classes)
 
 
 def randomized_forward(subject: ModelUnderTest, rng: torch.Generator) -> ForwardFunction:
-    """The model with random weights."""
+    """Return the model's forward function with randomised parameters."""
     reader = subject.reader
     assert isinstance(reader, ImageReader)
     return UnitRangeImageModel(ImageReader(with_randomized_parameters(reader.network, rng).eval(), reader.preparation))

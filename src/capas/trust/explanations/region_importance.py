@@ -1,8 +1,7 @@
-"""Whether one place of the pictures decides by itself: what is right when it is covered in all of them, and what is
-still right when it is all that can be seen.
+"""Region importance over a whole test set: accuracy with one fixed window covered, and with only that window visible.
 
-A model that has learnt a shortcut (a date in a corner, a coloured frame) is right from that corner alone. Where a
-thing itself fills the middle of every picture, covering the middle costs much too, but the middle alone is not enough
+A model that has learnt a shortcut (a date in a corner, a coloured frame) is correct from that corner alone. Where the
+object itself fills the middle of every image, covering the middle costs much too, but the middle alone is not enough
 for a quarter of the side.
 """
 
@@ -20,8 +19,16 @@ from capas.trust.subjects.model_functions import ForwardFunction
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegionImportance:
-    """A window, ``top``, ``left``, ``height`` and ``width`` in pixels; the share right with it ``accuracy_covered``, and with it
-    ``accuracy_alone``."""
+    """A window with the accuracies that show its importance.
+
+    Attributes:
+        top: Upper edge in pixels.
+        left: Left edge in pixels.
+        height: Height in pixels.
+        width: Width in pixels.
+        accuracy_covered: Accuracy with the window covered in every image.
+        accuracy_alone: Accuracy with everything else covered.
+    """
 
     top: int
     left: int
@@ -32,7 +39,7 @@ class RegionImportance:
 
 
 def sliding_windows(height: int, width: int, *, divisions: int, step: float) -> Iterator[tuple[int, int, int, int]]:
-    """Windows of a ``divisions``-th of each side that move by the share ``step`` of themselves, the last at the border."""
+    """Iterate over windows of 1/``divisions`` of each side, ``step`` of themselves apart, the last at the border."""
     tall, wide = max(1, height // divisions), max(1, width // divisions)
     for top in window_starts(height, tall, max(1, int(tall * step))):
         for left in window_starts(width, wide, max(1, int(wide * step))):
@@ -49,8 +56,16 @@ def region_importances(
     divisions: int = 4,
     step: float = 0.5,
 ) -> list[RegionImportance]:
-    """Every window, the one that decides most by itself first; what is covered shows the ``background``, and ``is_correct``
-    says of the outputs of all N pictures (N, K) which are right (N)."""
+    """Measure every window, that of the highest accuracy alone first.
+
+    Args:
+        forward: Maps images (N, C, H, W) to logits (N, K).
+        images: Images in 0..1.
+        is_correct: Maps the outputs (N, K) of all images to booleans (N).
+        background: What covered pixels show.
+        divisions: Windows per side.
+        step: Stride as a share of the window.
+    """
     found = []
     for top, left, tall, wide in sliding_windows(*images.shape[2:], divisions=divisions, step=step):
         rows, columns = slice(top, top + tall), slice(left, left + wide)

@@ -1,16 +1,16 @@
-"""Which values of an input an answer depends on: maps of the logit of one class, and the controls they must beat.
+"""Saliency maps of one class's logit with respect to the input, and the controls that they must beat.
 
 - gradient: Simonyan, Vedaldi & Zisserman, "Deep Inside Convolutional Networks", ICLR workshop 2014: |∂z_c/∂x|;
 - gradient × input: Shrikumar et al., "Not Just a Black Box", arXiv 1605.01713: x ⊙ ∂z_c/∂x;
 - integrated gradients: Sundararajan, Taly & Yan, "Axiomatic Attribution for Deep Networks", ICML 2017:
   (x − x₀) ⊙ ∫₀¹ ∂z_c/∂x (x₀ + α(x − x₀)) dα, by Gauss–Legendre quadrature as in captum; it sums to z_c(x) − z_c(x₀);
 - occlusion: Zeiler & Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014: the fall of z_c when a
-  window is covered, averaged over the windows that cover a place;
-- Grad-CAM: Selvaraju et al., ICCV 2017: ReLU(Σ_k A_k · mean ∂z_c/∂A_k), enlarged.
+  window is covered, averaged over the windows that cover a pixel;
+- Grad-CAM: Selvaraju et al., ICCV 2017: ReLU(Σ_k A_k · mean ∂z_c/∂A_k), upsampled.
 
-Pictures (B, C, H, W) give maps (B, H, W): the largest over the channels of |gradient|, as in Simonyan, and the sum of
+Images (B, C, H, W) give maps (B, H, W): the largest over the channels of |gradient|, as in Simonyan, and the sum of
 what is signed, which keeps completeness. Other inputs give maps of their own shape. Larger is more important; signed
-maps are below zero where a value speaks against the class.
+maps are below zero where a value is evidence against the class.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ Features = Callable[[Tensor], tuple[Tensor, Tensor]]
 def gradient(
     forward: ForwardFunction, x: Float[Tensor, " B *shape"], target: Int[Tensor, " B"]
 ) -> Float[Tensor, " B *places"]:
-    """|∂z_c/∂x|, the largest over the channels, ≥ 0; ``target`` holds the classes c."""
+    """Return |∂z_c/∂x|, the largest over the channels, ≥ 0; ``target`` holds the classes c."""
     slope = class_gradient(forward, x, target).abs()
     return slope.amax(1) if x.ndim == 4 else slope
 
@@ -38,7 +38,7 @@ def gradient(
 def gradient_times_input(
     forward: ForwardFunction, x: Float[Tensor, " B *shape"], target: Int[Tensor, " B"]
 ) -> Float[Tensor, " B *places"]:
-    """x ⊙ ∂z_c/∂x, signed, summed over the channels."""
+    """Return x ⊙ ∂z_c/∂x, signed, summed over the channels."""
     return over_channels(x * class_gradient(forward, x, target))
 
 
@@ -50,10 +50,19 @@ def integrated_gradients(
     baseline: float | Tensor = 0.0,
     steps: int = 32,
 ) -> Float[Tensor, " B *places"]:
-    """What each value adds to z_c on the way from ``baseline`` to ``x``, signed, summed over the channels.
+    """Return the integrated gradients of z_c from ``baseline`` to ``x``, signed, summed over the channels.
 
-    The maps sum to z_c(x) − z_c(baseline), up to the error of ``steps`` points of quadrature. ``baseline`` is one value
-    or broadcasts over ``x``; memory is that of one point. Raises ValueError for ``steps`` below 1.
+    The maps sum to z_c(x) − z_c(baseline), up to the quadrature error. Memory is that of one quadrature point.
+
+    Args:
+        forward: Maps inputs to logits (B, K).
+        x: Inputs.
+        target: The classes c.
+        baseline: One value, or a tensor that broadcasts over ``x``.
+        steps: Quadrature points.
+
+    Raises:
+        ValueError: ``steps`` below 1.
     """
     if steps < 1:
         raise ValueError(f"steps is {steps}; expected 1 or more")
@@ -76,10 +85,19 @@ def occlusion(
     stride: int | None = None,
     batch: int = 1024,
 ) -> Float[Tensor, "B H W"]:
-    """How much z_c falls when a window is covered with ``fill`` (one value, or broadcasting over ``x``), signed.
+    """Return how much z_c falls when a window is covered with ``fill``, signed.
 
-    The window is a seventh of the shorter side and moves by half of itself unless given: about 170 answers per square
-    picture, whatever its size. ``batch`` counts covered pictures. Raises ValueError for a window that does not fit.
+    Args:
+        forward: Maps images to logits (B, K).
+        x: Images.
+        target: The classes c.
+        fill: One value, or a tensor that broadcasts over ``x``.
+        window: Side in pixels; a seventh of the shorter side if None (about 170 forward passes per square image).
+        stride: Stride in pixels; half of the window if None.
+        batch: Occluded images per forward pass.
+
+    Raises:
+        ValueError: The window does not fit.
     """
     height, width = x.shape[2:]
     side = max(1, round(min(height, width) / 7)) if window is None else window
@@ -104,7 +122,7 @@ def occlusion(
 def grad_cam(
     features_and_logits: Features, x: Float[Tensor, "B C H W"], target: Int[Tensor, " B"]
 ) -> Float[Tensor, "B H W"]:
-    """Where the features of a layer speak for the class, ≥ 0, enlarged bilinearly to the picture."""
+    """Return the Grad-CAM map of a layer, ≥ 0, upsampled bilinearly to the image."""
     with torch.enable_grad():
         # The parameters are frozen: without this the features would belong to no graph.
         features, logits = features_and_logits(x.detach().clone().requires_grad_())
@@ -115,7 +133,7 @@ def grad_cam(
 
 
 def brightness(x: Float[Tensor, " B *shape"]) -> Float[Tensor, " B *places"]:
-    """A control that knows no network: how far each value lies from the median of its example (and channel), ≥ 0.
+    """Return the distance of each value from the median of its example (and channel), ≥ 0: a control without a network.
 
     The median stands for the background: black for white digits on black, white for ink on paper.
     """
@@ -125,13 +143,13 @@ def brightness(x: Float[Tensor, " B *shape"]) -> Float[Tensor, " B *places"]:
 
 
 def random_map(x: Float[Tensor, " B *shape"], generator: torch.Generator) -> Float[Tensor, " B *places"]:
-    """A control that knows nothing: uniform in 0..1."""
+    """Return uniform random values in 0..1: a control without information."""
     shape = (len(x), *x.shape[2:]) if x.ndim == 4 else x.shape
     return torch.rand(shape, generator=generator, device=generator.device).to(x)
 
 
 def class_gradient(forward: ForwardFunction, x: Tensor, target: Tensor) -> Tensor:
-    """∂z_c/∂x of each example, shaped like ``x``."""
+    """Return ∂z_c/∂x of each example, shaped like ``x``."""
     with torch.enable_grad():
         inputs = x.detach().clone().requires_grad_()
         (slope,) = torch.autograd.grad(_chosen(forward(inputs), target).sum(), inputs)
@@ -139,7 +157,7 @@ def class_gradient(forward: ForwardFunction, x: Tensor, target: Tensor) -> Tenso
 
 
 def over_channels(values: Tensor) -> Tensor:
-    """The sum over the channels of pictures (B, C, H, W); other shapes as they are."""
+    """Sum images (B, C, H, W) over the channels; other shapes are returned unchanged."""
     return values.sum(1) if values.ndim == 4 else values
 
 
@@ -159,6 +177,6 @@ def _windows(height: int, width: int, side: int, stride: int) -> Tensor:
 
 
 def window_starts(length: int, side: int, stride: int) -> list[int]:
-    """Where windows of ``side`` begin along a ``length``, ``stride`` apart, the last at the end."""
+    """Return where windows of ``side`` begin along a ``length``, ``stride`` apart, the last at the end."""
     last = length - side
     return sorted({*range(0, last + 1, stride), last})

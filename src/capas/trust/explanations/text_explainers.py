@@ -1,5 +1,4 @@
-"""The ways of weighing the words of a text that every report tries, and the readers with random weights that they are
-checked by."""
+"""The explanation methods that every report tries on texts, and encoders with random weights to check them."""
 
 from collections.abc import Sequence
 
@@ -24,7 +23,7 @@ from capas.trust.subjects.single_output import ModelUnderTest
 def text_attributions(
     reader: InputReader[object], features: AblationFeatures, attributions: FeatureAttributions
 ) -> dict[str, Tensor]:
-    """What each part weighs (P): by what it ``attributions``, and in texts by every way of attention there is."""
+    """Return the weight of each word (P) by method: leave-one-out, and the attention methods of the network."""
     weights = {"leave_one_out": attributions.weights}
     if isinstance(reader, TextReader):
         text = str(features.keep(torch.ones(len(features.names), dtype=torch.bool)))
@@ -33,7 +32,7 @@ def text_attributions(
 
 
 def randomized_text_reader(reader: TextReader, rng: torch.Generator) -> TextReader:
-    """The same with random weights everywhere, in the encoder of sentences too."""
+    """Return the same text reader with random weights everywhere, in the sentence encoder too."""
     code = reader.encoding
     if isinstance(code, SentenceEmbeddingEncoding):
         encoder = with_randomized_parameters(code.encoder, rng).eval()
@@ -49,7 +48,7 @@ def randomization_correlations(
     weights: dict[str, Tensor],
     others: Sequence[TextReader],
 ) -> dict[str, Tensor]:
-    """By way: Spearman's rank correlation of ``weights`` with those of each of the ``others`` (R)."""
+    """Return, by method, Spearman's rank correlation of ``weights`` with those of each of the ``others`` (R)."""
     found = [_weighed_by(subject, other, features, output) for other in others]
     return {name: torch.stack([spearman(own, one[name]) for one in found]) for name, own in weights.items()}
 

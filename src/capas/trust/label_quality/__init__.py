@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Label quality: out-of-sample probabilities and confident learning."""

@@ -1,4 +1,4 @@
-"""What a quick model that has not seen a training label thinks of it, cross-validated."""
+"""Cross-validated class probabilities of the training examples, from a quick model of each medium."""
 
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -32,9 +32,11 @@ TIME_SEGMENTS = 8
 def cross_validated_probabilities(
     subject: ModelUnderTest, labels: Int[Tensor, " N"], rng: torch.Generator, progress: Progress
 ) -> Float[Tensor, "N K"]:
-    """For the training part with these ``labels``, the probabilities of the classes from a model that was not given the
-    example's own: of pictures a small network, or logistic regression on what ImageNet taught where the model began
-    with that; of texts, sounds and rows logistic regression on words, bands over eight stretches of time, and cells."""
+    """Return the class probabilities of each training example from models that were not trained on it.
+
+    Images: a small CNN, or logistic regression on pretrained embeddings where the model started from them. Texts, audio
+    and rows: logistic regression on words, on mel bands over eight time segments, and on encoded cells.
+    """
     reader, k = subject.reader, len(subject.run_context.classes)
     if isinstance(reader, ImageReader) and subject.run_context.config.network.pretrained is not True:
         pictures = standardized_images(images_to_unit_range(subject.train.prepared))

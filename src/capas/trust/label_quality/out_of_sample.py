@@ -1,4 +1,7 @@
-"""TODO docstring."""
+"""Out-of-sample probabilities by k-fold cross-validation, of any model or of logistic regression on features.
+
+Shapes: N examples, D features, K classes.
+"""
 
 from collections.abc import Callable
 
@@ -11,9 +14,12 @@ from torch import Tensor
 def cross_validate(
     n: int, num_classes: int, rng: torch.Generator, fit_predict: Callable[[Tensor, Tensor], Tensor], *, folds: int = 5
 ) -> Float[Tensor, "n K"]:
-    """Probabilities of each of n examples from a model that learned the other folds.
+    """Return the probabilities of each of n examples from a model that was trained on the other folds.
 
     ``fit_predict(learn, held)`` trains on the rows ``learn`` and gives the probabilities of the rows ``held`` (H, K).
+
+    Raises:
+        ValueError: Fewer than two folds, or fewer examples than folds.
     """
     if n < folds or folds < 2:
         raise ValueError(f"{n} examples, {folds} folds; expected 2 folds or more and as many examples")
@@ -34,11 +40,11 @@ def out_of_sample_probabilities(
     folds: int = 5,
     penalty: float = 0.1,
 ) -> Float[Tensor, "N K"]:
-    """Probabilities of each example from a logistic regression on the other folds; rows sum to one.
+    """Return the probabilities of each example from a logistic regression on the other folds; rows sum to one.
 
     Features are centred and brought to one scale for all; ``penalty`` times half the squared weights is added to the
-    mean loss in nats. The features may come from a network only if it has not learned these labels, or it has copied
-    the wrong ones into them.
+    mean loss in nats. The features may come from a network only if it was not trained on these labels: otherwise it has
+    copied the wrong ones into them.
     """
     rows = features.float()
 

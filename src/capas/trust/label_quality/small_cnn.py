@@ -1,4 +1,4 @@
-"""A small network that learns on some of the examples in seconds, to ask it about the others' labels."""
+"""A small CNN that trains on one fold in seconds and predicts the held-out examples."""
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +19,11 @@ def fit_predict_small_cnn(
     test_indices: Int[Tensor, " M"],
     rng: torch.Generator,
 ) -> Float[Tensor, "M K"]:
-    """Probabilities of the pictures ``test_indices`` from two convolutions that learned the pictures ``train_indices`` for five passes;
-    pictures are brought to 28×28."""
+    """Train two convolutions for five epochs on the images ``train_indices``; return the probabilities of
+    ``test_indices``.
+
+    Images are resized to 28×28.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (1,), generator=rng)))
         network = TwoConvNet(TwoConvConfig(in_channels=images.shape[1], num_classes=num_classes, image_size=SIDE))
@@ -44,7 +47,7 @@ def fit_predict_small_cnn(
 
 
 def standardized_images(images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C h w"]:
-    """28×28, with a mean of 0 and a deviation of 1 over all."""
+    """Return images at 28×28, with a mean of 0 and a standard deviation of 1 over all."""
     size = (SIDE, SIDE)
     if tuple(images.shape[2:]) != size:
         images = F.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)

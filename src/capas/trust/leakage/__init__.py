@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Leakage between training and test examples: exact duplicates, near duplicates and shared targets."""

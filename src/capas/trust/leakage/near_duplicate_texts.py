@@ -1,4 +1,8 @@
-"""TODO docstring."""
+"""Near-duplicate texts across splits, by Jaccard similarity of character shingles.
+
+Shingles of five letters of the normalised text; candidates by MinHash (Broder, "On the resemblance and containment of
+documents", 1997), decided by the exact similarity.
+"""
 
 import hashlib
 import re
@@ -20,9 +24,9 @@ _ROWS: Final = 4
 
 
 def normalized_for_matching(text: str) -> str:
-    """Compatibility forms, case and accents given up, white space and punctuation made one space.
+    """Fold compatibility forms, case and accents; collapse white space and punctuation to one space.
 
-    >>> normalised("  El  NIÑO, ¡ya! ") == normalised("el nino ya")
+    >>> normalized_for_matching("  El  NIÑO, ¡ya! ") == normalized_for_matching("el nino ya")
     True
     """
     plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
@@ -32,7 +36,7 @@ def normalized_for_matching(text: str) -> str:
 def near_duplicate_texts(
     train: Sequence[str], test: Sequence[str], *, min_jaccard: float = MIN_JACCARD
 ) -> tuple[Leak, ...]:
-    """For each test text the training text with which it shares most shingles, where that is a share ≥ ``least``."""
+    """Return for each test text the training text of the highest Jaccard similarity, if ≥ ``min_jaccard``."""
     buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     held = [_shingles(text) for text in train]
     for i, shingles in enumerate(held):

@@ -1,4 +1,4 @@
-"""Leaks where the answer is a text or picture of its own: the same answer in training, and figures without leaks."""
+"""Leaks where the target is a text or image: the same target in training, and the test metric without leaks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,8 +18,10 @@ from capas.trust.subjects.run_context import RunContext
 
 
 def same_target_leaks(run_context: RunContext, train: Int[Tensor, " N"], test: Int[Tensor, " M"]) -> tuple[Leak, ...]:
-    """Test examples whose wanted text or picture is that of a training example too, exactly; positions of the record
-    are given."""
+    """Return the test examples whose target text or image equals that of a training example.
+
+    ``train`` and ``test`` are positions in the record.
+    """
     targets = run_context.source.targets
     if isinstance(targets, TextCollection):
         texts = targets.texts
@@ -40,7 +42,7 @@ def same_target_leaks(run_context: RunContext, train: Int[Tensor, " N"], test: I
 def metric_without_leaks(
     run_context: RunContext, test: Int[Tensor, " M"], leaks: Sequence[Leak]
 ) -> tuple[str, Mapping[str, object]] | None:
-    """The name of a figure, and the figure itself on what has not leaked; None where there is none."""
+    """Return the name and value of a test metric on the examples that have not leaked; None where there is none."""
     own = per_example_metric(run_context)
     if own is None:
         return None

@@ -1,20 +1,11 @@
-"""Test examples that the network has already seen while learning: the same, or the same saved again, moved or mirrored.
+"""Overlap between training and test examples: exact duplicates, the merge of all leaks, and accuracy with and without.
 
-Within a data set ``capas.data.inspect.duplicates`` joins what is nearly equal before the splits are made; this looks across the
-splits that were used, and also for what that misses: pictures that are moved by a pixel or two, mirrored, made lighter,
-or stored smaller. Two steps on grey *prints* of at most 32×32, smoothed by (1 2 1)/4 both ways:
+Within a dataset ``capas.data.inspect.duplicates`` groups near duplicates before the splits are made; the files of this
+folder look across the splits that were used, also for what that misses: images that are shifted by a pixel or two,
+mirrored, made lighter, or stored smaller (``near_duplicate_images``), and texts (``near_duplicate_texts``). Tables are
+compared exactly, after normalising.
 
-1. candidates: each test picture, as it is and mirrored, is moved by up to 2 print pixels both ways and compared with
-   all training pictures at 14×14; the six most alike go on;
-2. each is compared at full size where both overlap, at the best shift (correlation, mean removed). At ``MIN_SIMILARITY`` or
-   above it is a near duplicate. Measured on MNIST-5k (28×28, 1,000 against 3,500): of 100 planted copies each, saved as
-   JPEG of quality 60, moved by 1 or 2 pixels, 20 % lighter, 30 % darker, at 56×56 or mirrored, all are found; of those
-   at 20×20 99 %, at 14×14 a third. Of 1,000 test digits, which nobody planted, 7 or 8 are named too.
-
-Texts: shingles of five letters of the normalised text, Jaccard similarity by MinHash (Broder, "On the resemblance and
-containment of documents", 1997) to find candidates, exactly to decide. Tables: equal after normalising, no near ones.
-
-Shapes: N training and M test examples, S = 32 the side of a print.
+Shapes: M test examples.
 """
 
 from collections.abc import Sequence
@@ -29,7 +20,14 @@ from capas.metrics.rate import Rate, rate
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Leak:
-    """Test example ``test`` resembles training example ``train``, 0..1; ``mirrored`` where it is turned round."""
+    """A test example that resembles a training example.
+
+    Attributes:
+        test: Index of the test example.
+        train: Index of the training example.
+        similarity: Similarity, 0..1; 1 for exact duplicates.
+        mirrored: Whether one is the mirror image of the other.
+    """
 
     test: int
     train: int
@@ -39,7 +37,7 @@ class Leak:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccuracyByLeakage:
-    """The share of right answers on all test examples, on the leaked ones, and on the others."""
+    """Accuracy on all test examples, on the leaked ones, and on the others."""
 
     all: Rate
     leaked: Rate
@@ -47,7 +45,10 @@ class AccuracyByLeakage:
 
 
 def exact_train_test_duplicates(train: Sequence[str], test: Sequence[str]) -> tuple[Leak, ...]:
-    """Test examples whose key (content hash, normalised text or row) is that of a training example, the first such."""
+    """Return the test examples whose key equals that of a training example, with the first such.
+
+    Keys are content hashes, or normalised texts or rows.
+    """
     first: dict[str, int] = {}
     for i, key in enumerate(train):
         first.setdefault(key, i)
@@ -57,7 +58,7 @@ def exact_train_test_duplicates(train: Sequence[str], test: Sequence[str]) -> tu
 
 
 def accuracy_by_leakage(correct: Bool[Tensor, " M"], leaks: Sequence[Leak]) -> AccuracyByLeakage:
-    """The share of right answers with the leaked test examples and without them."""
+    """Return the accuracy with the leaked test examples and without them."""
     leaked = torch.zeros(len(correct), dtype=torch.bool)
     leaked[torch.tensor([leak.test for leak in leaks], dtype=torch.long)] = True
     counts = ((correct, torch.ones_like(leaked)), (correct & leaked, leaked), (correct & ~leaked, ~leaked))
@@ -66,7 +67,7 @@ def accuracy_by_leakage(correct: Bool[Tensor, " M"], leaks: Sequence[Leak]) -> A
 
 
 def merge_leaks(*groups: Sequence[Leak]) -> tuple[Leak, ...]:
-    """One leak per test example, the most alike; exact ones given first win ties."""
+    """Return one leak per test example, the most similar; groups given first win ties."""
     best: dict[int, Leak] = {}
     for leak in (leak for group in groups for leak in group):
         if leak.test not in best or leak.similarity > best[leak.test].similarity:

@@ -1,17 +1,17 @@
-"""What a small autoencoder of the training pictures cannot draw: one score per picture, and where in it.
+"""Reconstruction error of a small autoencoder of the training images: an OOD score per image, and a heatmap.
 
 After Cohen, Bertin & Frappier, "Chester: A Web Delivered Locally Computed Chest X-Ray Disease Prediction System" 2019
-(arXiv:1901.11210): an autoencoder at a reduced size is trained on the training pictures; a picture that it draws badly
-is unlike them. The heat map is |x − x̂|, its mean the ``recScore``; the gate compares x and x̂ by structural similarity
-(SSIM, Wang et al. 2004): the score is 1 − SSIM.
+(arXiv:1901.11210): an autoencoder at a reduced size is trained on the training images; an image that it reconstructs
+badly is out of distribution. The heatmap is |x − x̂|, its mean the ``recScore``; the gate compares x and x̂ by
+structural similarity (SSIM, Wang et al. 2004): the score is 1 − SSIM.
 
-Deviations: an own network for the user's pictures, not one trained on chest X-rays; pictures are reduced to at most 64
-pixels a side, small ones stay as they are; the heat map is smoothed by (1 2 1)/4 both ways, for a single pixel that
-differs is no find (planted 5×5 defects on MNIST: 93 % of their pixels among the highest tenth, 75 % without).
+Deviations: an own network for the user's images, not one trained on chest X-rays; images are reduced to at most 64
+pixels a side, small ones stay as they are; the heatmap is smoothed by (1 2 1)/4 both ways, since a single pixel that
+differs is no detection (planted 5×5 defects on MNIST: 93 % of their pixels among the highest tenth, 75 % without).
 
     x (C, h, w) → two or three convolutions with stride 2 → z, one number per 49 of x, 16 to 64 → the same way back → x̂
 
-Shapes: B pictures (C, H, W) in 0..1; (C, h, w) their reduced size.
+Shapes: B images (C, H, W) in 0..1; (C, h, w) their reduced size.
 """
 
 import itertools
@@ -40,7 +40,7 @@ _NETWORK: Final = "network."
 
 
 def working_size(height: int, width: int) -> tuple[int, int]:
-    """(h, w) at which pictures are drawn: 16..64 pixels a side, multiples of 4 (of 8 where above 32).
+    """Return (h, w) at which images are reconstructed: 16..64 pixels a side, multiples of 4 (of 8 where above 32).
 
     >>> working_size(28, 28), working_size(480, 640), working_size(8, 8)
     ((28, 28), (48, 64), (16, 16))
@@ -52,7 +52,7 @@ def working_size(height: int, width: int) -> tuple[int, int]:
 
 
 class Autoencoder(nn.Module):
-    """Pictures (B, channels, h, w) → the same shape, in 0..1, through ``code`` numbers."""
+    """Convolutional autoencoder: images (B, channels, h, w) → the same shape in 0..1, through ``code`` units."""
 
     def __init__(self, *, channels: int, height: int, width: int, code: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Autoencoder(nn.Module):
         self.from_code = nn.Linear(code, math.prod(self.corner))
 
     def forward(self, pictures_BCHW: Tensor) -> Tensor:
-        """The pictures as they are remembered."""
+        """Return the reconstructed images."""
         code = self.to_code(self.down(pictures_BCHW).flatten(1))
         drawn: Tensor = self.up(self.from_code(code).unflatten(1, self.corner))
         return drawn.sigmoid()
@@ -78,8 +78,13 @@ class Autoencoder(nn.Module):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReconstructionResult:
-    """``dissimilarity`` (B), 1 − SSIM, 0..2; ``mean_absolute_error`` (B), mean |x − x̂| (recScore), 0..1; ``heatmap`` (B, H, W),
-    |x − x̂| averaged over the channels, smoothed, at the picture's own size."""
+    """The reconstruction error of B images.
+
+    Attributes:
+        dissimilarity: 1 − SSIM, shape (B,), 0..2.
+        mean_absolute_error: Mean |x − x̂| (recScore), shape (B,), 0..1.
+        heatmap: |x − x̂| averaged over the channels, smoothed, at the image's own size, shape (B, H, W).
+    """
 
     dissimilarity: Tensor
     mean_absolute_error: Tensor
@@ -88,15 +93,16 @@ class ReconstructionResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReconstructionScore:
-    """A trained autoencoder; pictures of any size with its number of channels are brought to its size."""
+    """A trained autoencoder; images of any size with its number of channels are resized to its size."""
 
     network: Autoencoder
 
     @classmethod
     def fit(cls, images: Float[Tensor, "N C H W"], rng: torch.Generator) -> "ReconstructionScore":
-        """Learn to draw the training pictures, at most 5,000 of them, in a time that does not grow with their number.
+        """Train on the images, at most 5,000 of them, in a time that does not grow with their number.
 
-        Raises ValueError where there is none.
+        Raises:
+            ValueError: There is no image.
         """
         if not len(images):
             raise ValueError("no pictures; expected one or more")
@@ -113,7 +119,7 @@ class ReconstructionScore:
         return cls(network=network.eval().requires_grad_(False))
 
     def reconstruct(self, images: Float[Tensor, "N C H W"], *, batch: int = 256) -> ReconstructionResult:
-        """Scores and heat maps of pictures; the maps of all N must fit into memory."""
+        """Return scores and heatmaps of images; the heatmaps of all N must fit into memory."""
         parts = [self._draw(part) for part in torch.split(images, batch)]
         dissimilarity, difference, heat = (torch.cat(column) for column in zip(*parts, strict=True))
         return ReconstructionResult(dissimilarity=dissimilarity, mean_absolute_error=difference, heatmap=heat)
@@ -128,13 +134,13 @@ class ReconstructionScore:
         return 1 - ssim(drawn, small), apart.mean((1, 2, 3)), heat[:, 0]
 
     def tensors(self) -> dict[str, Tensor]:
-        """For safetensors."""
+        """Return the state as tensors, for safetensors."""
         held = {_NETWORK + name: values.contiguous() for name, values in self.network.state_dict().items()}
         return {**held, "shape": torch.tensor(self.network.shape)}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "ReconstructionScore":
-        """What ``tensors`` gave."""
+        """Build it from what ``tensors`` returned."""
         channels, height, width, code = tensors["shape"].tolist()
         network = Autoencoder(channels=channels, height=height, width=width, code=code)
         network.load_state_dict(

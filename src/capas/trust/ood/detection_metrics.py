@@ -1,4 +1,8 @@
-"""TODO docstring."""
+"""Metrics of out-of-distribution detection: AUROC, and the detection rate at a threshold.
+
+DeLong, DeLong & Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating characteristic
+curves: a nonparametric approach", Biometrics 1988.
+"""
 
 import math
 
@@ -10,10 +14,13 @@ from capas.metrics.rate import Z95, Rate, rate
 
 
 def auroc(in_distribution: Float[Tensor, " N"], out_of_distribution: Float[Tensor, " M"]) -> Rate:
-    """How often an unusual example scores higher than a usual one, ties counting half, 0..1; ``n`` is N + M.
+    """Return the probability that an OOD example scores higher than an in-distribution one, ties half; ``n`` is N + M.
 
-    The interval is that of DeLong, DeLong & Clarke-Pearson 1988 on the logit scale, so that it stays within 0..1; where
-    all pairs agree it is Wilson's for the smaller group. Raises ValueError where a group is empty.
+    The interval is that of DeLong et al. on the logit scale, so that it stays within 0..1; where all pairs agree it is
+    Wilson's for the smaller group.
+
+    Raises:
+        ValueError: A group is empty.
     """
     n, m = len(in_distribution), len(out_of_distribution)
     if not n or not m:
@@ -32,5 +39,5 @@ def auroc(in_distribution: Float[Tensor, " N"], out_of_distribution: Float[Tenso
 
 
 def detection_rate_at(scores: Float[Tensor, " N"], threshold: float) -> Rate:
-    """How many of the examples score above the threshold: false alarms on usual ones, detections on others."""
+    """Return the share of examples that score above the threshold: false alarms in distribution, detections outside."""
     return rate(int((scores > threshold).sum()), len(scores))

@@ -1,9 +1,9 @@
-"""What notices that an input is unlike the training data; kept beside the bundle, so that ``predict`` can refuse.
+"""The out-of-distribution detector of a model, kept beside its bundle, so that ``predict`` can refuse inputs.
 
-Scores: the distance to the nearest training examples in what the last layer is given (``knn``), the same with an
-earlier map beside (``nearest_wide``, pictures), the energy of the outputs (classes), and how badly an autoencoder of
-the training pictures draws it (``autoencoder``). One that takes noise for its own is switched off (``outliers``,
-``unusual`` and ``autoencoder`` say where each comes from).
+Scores: the distance to the nearest training examples in the features before the last layer (``nearest``), the same with
+an earlier feature map concatenated (``nearest_wide``, images), the energy of the logits (``energy``, classes), and the
+reconstruction error of an autoencoder (``autoencoder``). A score that does not separate noise from real inputs is
+switched off (``scores``, ``autoencoder`` and ``threshold`` say where each comes from).
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,17 @@ FORMAT: Final = "capas-unlike-1"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OODDetector:
-    """The fitted scores; those of ``combination`` count. ``weights_hash`` is the hash of the model that they belong to."""
+    """The fitted scores of one model.
+
+    Attributes:
+        knn: k-nearest-neighbour score in the last layer's features.
+        knn_multilayer: The same in concatenated features of two layers.
+        autoencoder: Reconstruction score of images.
+        combination: The combined score that decides, with its threshold.
+        uses_energy: Whether the energy of the logits is a score.
+        target_fpr: False alarm rate that the threshold was chosen for.
+        weights_hash: Hash of the weights of the model that it belongs to.
+    """
 
     knn: KNNScore | None
     knn_multilayer: KNNScore | None
@@ -53,7 +63,7 @@ class OODDetector:
         prepared: Sequence[object],
         outputs: ModelOutputs | SplitOutputs | None = None,
     ) -> dict[str, Tensor]:
-        """Every score of prepared inputs (N each); ``outputs`` where the network has been asked already."""
+        """Return every score of the prepared inputs, (N) each; ``outputs`` avoids a second forward pass."""
         found = forward_with_features(reader, prepared) if outputs is None else outputs
         scores = {} if self.knn is None else {"nearest": self.knn.score(found.features)}
         if self.uses_energy:
@@ -67,7 +77,7 @@ class OODDetector:
         return scores
 
     def structured_scores(self, ood_features: Sequence[OODFeatures]) -> dict[str, Tensor]:
-        """The same (N each) for a model with many answers per example; of several views the mean counts."""
+        """Return every score of inputs of a model with structured output, (N) each; the mean over an input's views."""
         scores: dict[str, Tensor] = {}
         if self.knn is not None:
             scores["nearest"] = self.knn.score(
@@ -80,18 +90,18 @@ class OODDetector:
         return scores
 
     def heatmap(self, prepared: object) -> Tensor | None:
-        """Where a picture could not be redrawn (H, W), 0..1; None for what is no picture."""
+        """Return the reconstruction error of a prepared image (H, W), 0..1; None for other inputs."""
         return None if self.autoencoder is None else self.image_heatmap(images_to_unit_range([prepared]))
 
     def image_heatmap(self, picture: Float[Tensor, "1 C H W"]) -> Tensor | None:
-        """The same of a picture in 0..1."""
+        """Return the reconstruction error of an image in 0..1."""
         if self.autoencoder is None:
             return None
         heat = self.autoencoder.reconstruct(picture).heatmap[0]
         return heat / heat.max().clamp(min=0.25)
 
     def save(self, folder: Path) -> None:
-        """Write it into the bundle's ``folder``. Raises CapasError."""
+        """Write the detector into the bundle's ``folder``. Raises CapasError."""
         assert self.combination is not None
         parts: dict[str, Mapping[str, Tensor]] = {"combined": self.combination.tensors()}
         if self.knn is not None:
@@ -107,8 +117,10 @@ class OODDetector:
 
 
 def fit_detector(subject: ModelUnderTest, rng: torch.Generator, *, with_autoencoder: bool) -> OODDetector:
-    """The scores, fitted to the training examples; ``combination`` follows from the calibration examples. Without
-    ``with_autoencoder`` no autoencoder is trained."""
+    """Fit the scores to the training examples, and their combination to the calibration examples.
+
+    Without ``with_autoencoder`` no autoencoder is trained.
+    """
     train, labels = subject.train, subject.train.targets
     if labels.ndim > 1:
         labels = torch.zeros(len(train), dtype=torch.long)
@@ -129,7 +141,7 @@ def fit_detector(subject: ModelUnderTest, rng: torch.Generator, *, with_autoenco
 def fit_structured_detector(
     run_context: RunContext, ood_features: Sequence[OODFeatures], rng: torch.Generator, *, with_autoencoder: bool
 ) -> OODDetector:
-    """The same for a model with many answers per example, from what its training examples look like."""
+    """Fit a detector for a model with structured output, from the features of its training examples."""
     features = [one.features for one in ood_features if one.features is not None]
     views = [one.views for one in ood_features if one.views is not None]
     return OODDetector(
@@ -146,7 +158,10 @@ def fit_structured_detector(
 
 
 def load_detector(folder: Path, card: Card) -> OODDetector | None:
-    """The detector of the bundle in ``folder``; None where none was made. Raises CapasError ``detector_damaged``."""
+    """Return the detector of the bundle in ``folder``; None where there is none.
+
+    Raises CapasError ``detector_damaged``.
+    """
     path = folder / DETECTOR_FILE
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Examples shown with what an autoencoder of the training pictures could not redraw."""
+"""Test examples shown with the reconstruction heatmap of the autoencoder."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -12,17 +12,17 @@ from capas.trust.subjects.single_output import ModelUnderTest
 
 @runtime_checkable
 class GalleryExamples(Protocol):
-    """The test examples, by ``names``, and how a prepared input is shown."""
+    """The test examples, by ``names``, and how a prepared input is displayed."""
 
     names: Sequence[str]
     prepared: Sequence[object]
 
     def captioned_image(self, prepared: object, caption: str) -> CaptionedImage | None:
-        """A picture with what could not be redrawn; None where it is nothing to look at."""
+        """Return an image with its reconstruction heatmap; None where there is nothing to look at."""
 
 
 class SingleOutputGalleryExamples:
-    """``GalleryExamples`` for a model with one answer per example."""
+    """``GalleryExamples`` of a model with one output per example."""
 
     def __init__(
         self, subject: ModelUnderTest, detector: OODDetector, names: Sequence[str], prepared: Sequence[object]
@@ -40,7 +40,7 @@ class SingleOutputGalleryExamples:
 
 
 class StructuredGalleryExamples:
-    """``GalleryExamples`` for a model with many answers per example."""
+    """``GalleryExamples`` of a model with structured output."""
 
     def __init__(self, scorer: StructuredOODScorer, names: Sequence[str], prepared: Sequence[object]) -> None:
         self.names, self.prepared = names, prepared

@@ -1,12 +1,12 @@
-"""Pictures that a network should not take for its own: made from the test pictures, so that every report has them.
+"""Synthetic out-of-distribution images, made from the test images, so that every report has them.
 
-Each probe gets pictures (B, C, H, W) in 0..1 and a generator, and gives as many of the same size:
+Each probe maps images (B, C, H, W) in 0..1 and a generator to as many images of the same size:
 
-- noise: every value drawn evenly from 0..1;
-- rotated: a quarter turn to the left, brought back to (H, W) where the sides differ;
+- noise: every value uniform in 0..1;
+- rotated: a quarter turn to the left, resized to (H, W) where the sides differ;
 - inverted: 1 − x;
-- tiles: cut into 4×4 tiles that change places, the same content without its shape;
-- blank: one even grey per picture.
+- tiles: cut into 4×4 tiles that are shuffled, the same content without its shape;
+- blank: one constant grey per image.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,12 +24,12 @@ ImageProbe = Callable[[Tensor, torch.Generator], Tensor]
 
 
 def noise(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Tensor, "B C H W"]:
-    """Every value drawn evenly from 0..1."""
+    """Draw every value uniformly from 0..1."""
     return torch.rand(pictures.shape, generator=rng)
 
 
 def rotated(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Tensor, "B C H W"]:
-    """A quarter turn to the left; nothing is drawn."""
+    """Rotate a quarter turn to the left; ``rng`` is not used."""
     turned = torch.rot90(pictures, 1, (2, 3))
     if turned.shape == pictures.shape:
         return turned
@@ -37,12 +37,12 @@ def rotated(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[T
 
 
 def inverted(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Tensor, "B C H W"]:
-    """Light for dark; nothing is drawn."""
+    """Return 1 − x; ``rng`` is not used."""
     return 1 - pictures
 
 
 def tiles(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Tensor, "B C H W"]:
-    """4×4 tiles in an order drawn for each picture; what does not divide by four stays at the right and bottom edge."""
+    """Shuffle 4×4 tiles, per image; what does not divide by four stays at the right and bottom edge."""
     n, c, height, width = pictures.shape
     h, w = height // TILES, width // TILES
     if min(h, w) < 1:
@@ -57,7 +57,7 @@ def tiles(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Ten
 
 
 def blank(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Tensor, "B C H W"]:
-    """One grey per picture, drawn evenly from 0..1."""
+    """Return one grey per image, uniform in 0..1."""
     return torch.rand(len(pictures), 1, 1, 1, generator=rng).expand(pictures.shape).clone()
 
 

@@ -1,9 +1,9 @@
-"""Inputs that no model should take for its own, made from the test examples: of texts, sounds and rows; those of
-pictures are in ``probes``. All work on prepared inputs.
+"""Synthetic out-of-distribution inputs of every medium, made from the prepared test examples.
 
-- sounds: white noise as loud as the sound, silence, and the sound backwards;
-- texts: the letters of every word mixed, and words of random letters;
-- rows: every column shuffled by itself, and all numbers five deviations further up with categories never seen.
+- images: see ``image_probes``;
+- audio: white noise as loud as the clip, silence, and the clip backwards;
+- texts: the letters of every word shuffled, and words of random letters;
+- rows: every column shuffled by itself, and all numbers five standard deviations higher with unknown categories.
 """
 
 import string
@@ -29,7 +29,7 @@ FAR = 5.0
 def make_ood_probes(
     subject: ModelUnderTest, prepared: Sequence[object], rng: torch.Generator
 ) -> dict[str, list[object]]:
-    """By name, as many strange inputs as there are ``prepared`` ones; none for a medium that has no such."""
+    """Return, by name, as many OOD inputs as there are ``prepared`` ones; empty for a medium without probes."""
     reader = subject.reader
     if isinstance(reader, ImageReader):
         pictures = images_to_unit_range(prepared)

@@ -1,4 +1,4 @@
-"""Scores of how unlike the training data an example is: the higher, the more unusual.
+"""Out-of-distribution scores of single examples: the higher, the less like the training data.
 
     confidence   −max softmax(z)                                    Hendrycks & Gimpel, ICLR 2017 (arXiv:1610.02136)
     energy       −log Σ exp z                                       Liu et al., NeurIPS 2020 (arXiv:2010.03759)
@@ -10,9 +10,9 @@
 Deviations. *Nearest*: k is 5, not 50: with some 350 training examples a class the 50th neighbour tells how crowded a
 region is more than how near; on MNIST-5k k = 5 was better on every probe (rotated 97.3 for 95.9, letters 89.9 for 87.5;
 measured on one seed, reported on others). *Mahalanobis*: the covariance is shrunk after Ledoit & Wolf 2004; without it
-that of a thousand features from a few thousand examples cannot be inverted. Features are the caller's: ``concat_layer_features`` makes
-of several layers one table, in which each weighs the same. What the last hidden layer has forgotten (sharpness,
-texture) an earlier one still holds: enlarged 8×8 digits went from 96.8 to 99.9.
+that of a thousand features from a few thousand examples cannot be inverted. Features are the caller's:
+``feature_hooks.concat_layer_features`` concatenates several layers with equal weight. What the last hidden layer has
+discarded (sharpness, texture) an earlier one still holds: upsampled 8×8 digits went from 96.8 to 99.9.
 
 Shapes: N examples, D features, K classes, M training examples that are kept.
 """
@@ -31,17 +31,17 @@ NEIGHBOURS: Final = 5
 
 
 def confidence(logits: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
-    """Minus the probability of the most probable class, −1..−1/K."""
+    """Return minus the maximum softmax probability, −1..−1/K."""
     return -logits.softmax(1).amax(1)
 
 
 def energy(logits: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
-    """−log Σ exp of the logits, in nats."""
+    """Return −log Σ exp of the logits, in nats."""
     return -logits.logsumexp(1)
 
 
 def class_balanced_indices(labels: Int[Tensor, " N"], keep: int, rng: torch.Generator) -> Int[Tensor, " M"]:
-    """The rows of at most ``keep`` examples, as even over the classes as their numbers allow, in ascending order."""
+    """Return the indices of at most ``keep`` examples, as balanced over the classes as possible, in ascending order."""
     if len(labels) <= keep:
         return torch.arange(len(labels))
     mixed = torch.randperm(len(labels), generator=rng)
@@ -55,7 +55,7 @@ def class_balanced_indices(labels: Int[Tensor, " N"], keep: int, rng: torch.Gene
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KNNScore:
-    """``bank`` (M, D): training features of length one; the score is the distance to the k-th nearest, 0..2."""
+    """Distance to the k-th nearest training example, 0..2; ``bank`` (M, D) holds training features of length one."""
 
     bank: Tensor
     k: int
@@ -70,39 +70,47 @@ class KNNScore:
         k: int = NEIGHBOURS,
         keep: int = MAX_BANK_SIZE,
     ) -> "KNNScore":
-        """Keep at most ``keep`` training examples, even over the classes; fewer than k examples lower k."""
+        """Keep at most ``keep`` training examples, balanced over the classes; fewer than k examples lower k."""
         if k < 1 or len(features) < 1:
             raise ValueError(f"k is {k}, {len(features)} examples; expected 1 or more of both")
         rows = F.normalize(features[class_balanced_indices(labels, keep, rng)].float(), dim=1)
         return cls(bank=rows, k=min(k, len(rows)))
 
     def score(self, features: Float[Tensor, "N D"], *, batch: int = 1024) -> Float[Tensor, " N"]:
-        """Examples that are not among those that were fitted; an own copy would be its own neighbour."""
+        """Score examples that are not in the bank: a copy would be its own neighbour."""
         units = F.normalize(features.float(), dim=1)
         # For rows of length one |a − b|² = 2 − 2a·b: one matrix product, whatever D is.
         parts = [(part @ self.bank.T).topk(self.k, dim=1).values[:, -1] for part in torch.split(units, batch)]
         return (2 - 2 * torch.cat(parts)).clamp(min=0).sqrt() if parts else units.new_zeros(0)
 
     def tensors(self) -> dict[str, Tensor]:
-        """For safetensors; the rows in half precision, which moves distances by less than a thousandth."""
+        """Return the state for safetensors.
+
+        The bank is stored in half precision, which moves distances by less than a thousandth.
+        """
         return {"rows": self.bank.half(), "k": torch.tensor(self.k)}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "KNNScore":
-        """What ``tensors`` gave."""
+        """Build it from what ``tensors`` returned."""
         return cls(bank=F.normalize(tensors["rows"].float(), dim=1), k=int(tensors["k"]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mahalanobis:
-    """``means`` (K, D) of the classes that occur, and ``whiten`` (D, D), after which the covariance is the identity."""
+    """Mahalanobis distance to the nearest class mean.
+
+    Attributes:
+        means: Means of the classes that occur, shape (K, D).
+        whiten: Matrix (D, D) after which the shared covariance is the identity.
+    """
 
     means: Tensor
     whiten: Tensor
 
     @classmethod
     def fit(cls, features: Float[Tensor, "N D"], labels: Int[Tensor, " N"]) -> "Mahalanobis":
-        """From training features; one covariance, of the distances to each one's own class mean."""
+        """Estimate the class means and one covariance of the residuals from training features."""
         if not len(features):
             raise ValueError("no examples; expected one or more")
         values = features.double()
@@ -117,7 +125,7 @@ class Mahalanobis:
         return cls(means=means.float(), whiten=(axes / spread.sqrt()).float())
 
     def score(self, features: Float[Tensor, "N D"], *, batch: int = 1024) -> Float[Tensor, " N"]:
-        """The distance to the nearest class, in standard deviations; ≥ 0."""
+        """Return the distance to the nearest class, in standard deviations; ≥ 0."""
         centres = self.means @ self.whiten
         # Plain differences: through a matrix product float32 loses near points that lie far from zero.
         parts = [
@@ -127,17 +135,17 @@ class Mahalanobis:
         return torch.cat(parts) if parts else torch.zeros(0)
 
     def tensors(self) -> dict[str, Tensor]:
-        """For safetensors."""
+        """Return the state for safetensors."""
         return {"means": self.means, "whiten": self.whiten.contiguous()}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "Mahalanobis":
-        """What ``tensors`` gave."""
+        """Build it from what ``tensors`` returned."""
         return cls(means=tensors["means"], whiten=tensors["whiten"])
 
 
 def shrunk_covariance(centred: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "D D"], float]:
-    """The covariance of centred rows, drawn towards a multiple of the identity, and by how much (0..1).
+    """Return the covariance of centred rows, shrunk towards a multiple of the identity, and the shrinkage (0..1).
 
     Ledoit & Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", JMVA 2004, Lemma 3.1–3.4.
     """

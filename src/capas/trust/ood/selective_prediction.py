@@ -1,4 +1,4 @@
-"""A model that answers only what resembles its training data; anything else is refused, with the reason and where."""
+"""Selective prediction: inputs that the OOD detector rejects are refused, with a reason and a heatmap."""
 
 import io
 from collections.abc import Sequence
@@ -33,8 +33,10 @@ MAX_STATED_SHARE = 0.999  # more is not said: the check examples are some hundre
 
 
 def load_with_ood_gate(where: str | Path, *, device: str = "cpu", answer_all: bool = False) -> Model:
-    """The model of a run or bundle. Where the trust report left a detector beside it, inputs that do not resemble the
-    training data are refused, or with ``answer_all`` answered and marked. Raises CapasError."""
+    """Load the model of a run or bundle, with the OOD gate where the trust report left a detector beside it.
+
+    Out-of-distribution inputs are refused, or with ``answer_all`` predicted and marked. Raises CapasError.
+    """
     model = load_model(where, device=device)
     detector = load_detector(model.bundle.folder, model.card)
     if detector is None:
@@ -54,17 +56,17 @@ def load_with_ood_gate(where: str | Path, *, device: str = "cpu", answer_all: bo
 
 @runtime_checkable
 class OODScorer(Protocol):
-    """How inputs look to a detector."""
+    """Computes the detector's scores of prepared inputs."""
 
     def scores(self, prepared: Sequence[object]) -> dict[str, Tensor]:
-        """Every score of prepared inputs (N each)."""
+        """Return every score of prepared inputs, (N) each."""
 
     def heatmap_of(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
-        """A picture of an input, and where it could not be redrawn (0..1); None where there is no such."""
+        """Return an image of an input with its reconstruction error (0..1); None where there is none."""
 
 
 class SingleOutputOODScorer:
-    """``OODScorer`` for a model with one answer per example."""
+    """``OODScorer`` of a model with one output per example."""
 
     def __init__(self, detector: OODDetector, reader: InputReader[object]) -> None:
         self.detector = detector
@@ -83,7 +85,7 @@ class SingleOutputOODScorer:
 
 
 class StructuredOODScorer:
-    """``OODScorer`` for a model with many answers per example."""
+    """``OODScorer`` of a model with structured output."""
 
     def __init__(self, detector: OODDetector, feature_extractor: OODFeatureExtractor) -> None:
         self.detector = detector
@@ -96,7 +98,7 @@ class StructuredOODScorer:
         return self.reconstruction_heatmap(prepared)
 
     def reconstruction_heatmap(self, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
-        """As ``heatmap_of``: what was prepared still knows its picture."""
+        """Return what ``heatmap_of`` returns, from a prepared input alone."""
         picture, sensed = self.feature_extractor.display_image(prepared), self.feature_extractor.ood_features(prepared)
         if picture is None or sensed.views is None or not sensed.is_whole_image:
             return None
@@ -112,7 +114,7 @@ class StructuredOODScorer:
 
 
 class SelectivePredictionGate:
-    """Goes between a model's answers and whoever asked."""
+    """Post-processes a model's predictions: refuses or marks those of out-of-distribution inputs."""
 
     def __init__(self, detector: OODDetector, scorer: OODScorer, *, answer_all: bool) -> None:
         self.detector = detector
@@ -122,7 +124,7 @@ class SelectivePredictionGate:
     def __call__(
         self, items: Sequence[Item], prepared: Sequence[object], answers: Sequence[Prediction]
     ) -> list[Prediction]:
-        """``answers`` with how unusual each input is; those that are too unusual refused."""
+        """Return the predictions with each input's percentile; out-of-distribution ones are refused, or marked."""
         combined = self.detector.combination
         assert combined is not None
         scores = self.scorer.scores(prepared)

@@ -1,11 +1,11 @@
-"""From several scores one answer: is this example unlike the training data, at a stated rate of false alarms?
+"""Combination of several OOD scores into one decision at a stated false alarm rate.
 
 Each score of an example becomes a p-value among calibration examples (which no score was fitted on):
 
     pₛ = (1 + how many of the n calibration examples score as high or higher) / (n + 1)
 
 and the combination is Fisher's, −Σ log pₛ (R. A. Fisher, "Statistical Methods for Research Workers", 1932). No score
-wins everywhere (OpenOOD 1.5, arXiv:2306.09301), and Fisher's sum saw more than the largest rank at the same false
+wins everywhere (OpenOOD 1.5, arXiv:2306.09301), and Fisher's sum detected more than the largest rank at the same false
 alarms (MNIST-5k, one seed: letters 75 % for 65 %), for it also adds up what each alone would pass. The scores are not
 independent, so the sum is not read off a χ² table: the threshold is the ⌈(n + 1)(1 − α)⌉-th smallest sum among the
 calibration examples, which raises a false alarm on at most about a share α of new examples like them.
@@ -30,8 +30,13 @@ _PREFIX: Final = "calibration."
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FisherCombination:
-    """``calibration``: for each score its values (n) among the calibration examples, ascending; ``sums`` (n): their
-    combined scores, ascending; ``threshold``: above it an example is called unusual."""
+    """Fisher's combination of several scores, with its threshold.
+
+    Attributes:
+        calibration: For each score its values among the calibration examples, ascending, shape (n,).
+        sums: Their combined scores, ascending, shape (n,).
+        threshold: Combined score above which an example is out of distribution.
+    """
 
     calibration: Mapping[str, Tensor]
     sums: Tensor
@@ -39,7 +44,7 @@ class FisherCombination:
 
     @classmethod
     def fit(cls, scores: Mapping[str, Float[Tensor, " n"]], *, target_fpr: float = 0.05) -> "FisherCombination":
-        """From the scores of calibration examples; the threshold is ∞ where they are too few for this rate."""
+        """Fit to the scores of calibration examples; the threshold is ∞ where they are too few for ``target_fpr``."""
         lengths = {len(values) for values in scores.values()}
         if len(lengths) != 1 or lengths == {0} or not 0 < target_fpr < 1:
             raise ValueError(f"scores of {sorted(lengths)} examples, false_alarms {target_fpr}; expected equal, 0..1")
@@ -57,27 +62,27 @@ class FisherCombination:
         return tuple(self.calibration)
 
     def score(self, scores: Mapping[str, Float[Tensor, " N"]]) -> Float[Tensor, " N"]:
-        """Fisher's sum in nats; further scores than those that were fitted are left out."""
+        """Return Fisher's sum in nats; scores that were not fitted are ignored."""
         n = len(self.sums)
         found = [-((1 + _above(held, scores[name])) / (n + 1)).log() for name, held in self.calibration.items()]
         return torch.stack(found).sum(0)
 
     def is_ood(self, scores: Mapping[str, Float[Tensor, " N"]]) -> Tensor:
-        """(N) whether each example is called unusual."""
+        """Return whether each example is out of distribution, booleans (N)."""
         return self.score(scores) > self.threshold
 
     def in_distribution_percentile(self, scores: Mapping[str, Float[Tensor, " N"]]) -> Float[Tensor, " N"]:
-        """The share of the calibration examples that are less unusual, 0..1."""
+        """Return the share of the calibration examples that score lower, 0..1."""
         return torch.searchsorted(self.sums, self.score(scores)).float() / len(self.sums)
 
     def tensors(self) -> dict[str, Tensor]:
-        """For safetensors."""
+        """Return the state for safetensors."""
         held = {_PREFIX + name: values for name, values in self.calibration.items()}
         return {**held, "sums": self.sums, "threshold": torch.tensor(self.threshold, dtype=torch.float64)}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "FisherCombination":
-        """What ``tensors`` gave."""
+        """Build it from what ``tensors`` returned."""
         held = {name.removeprefix(_PREFIX): values for name, values in tensors.items() if name.startswith(_PREFIX)}
         return cls(calibration=held, sums=tensors["sums"], threshold=float(tensors["threshold"]))
 
@@ -93,10 +98,10 @@ def uninformative_scores(
     *,
     min_auroc: float = MIN_AUROC,
 ) -> tuple[str, ...]:
-    """The scores that do not even tell noise from calibration examples: their AUROC is below ``min_auroc``."""
+    """Return the scores whose AUROC between noise and calibration examples is below ``min_auroc``."""
     return tuple(name for name, values in in_distribution.items() if auroc(values, noise[name]).value < min_auroc)
 
 
 def most_ood_first(scores: Float[Tensor, " N"], names: Sequence[str]) -> tuple[str, ...]:
-    """The names, the most unusual example's first."""
+    """Return the names sorted by score, the highest first."""
     return tuple(names[i] for i in scores.argsort(descending=True, stable=True).tolist())

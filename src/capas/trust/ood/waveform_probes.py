@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Synthetic out-of-distribution audio: white noise, silence, and reversed waveforms."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def waveform_probes(waves: Sequence[NDArray[np.float32]], rng: torch.Generator) -> dict[str, list[object]]:
-    """White noise as loud as each, silence, and each backwards."""
+    """Return, by name, white noise as loud as each waveform, silence, and each waveform backwards."""
     numpy_rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=rng)))
     levels = [float(np.sqrt(np.mean(wave**2))) for wave in waves]
     return {

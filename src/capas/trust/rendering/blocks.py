@@ -1,6 +1,4 @@
-"""What a theme of the report shows: values that a page draws and a terminal can say. All texts are in the user's
-language already; nothing here knows HTML.
-"""
+"""The building blocks of a theme's report, independent of HTML; all texts are in the user's language already."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ Tone = Literal["plain", "good", "attention", "problem"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sentence:
-    """A sentence of its own; ``tone`` says how grave it is."""
+    """A sentence; ``tone`` says how grave it is."""
 
     text: str
     tone: Tone = "plain"
@@ -22,7 +20,15 @@ class Sentence:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grid:
-    """A table. The columns numbered in ``right`` are numbers."""
+    """A table.
+
+    Attributes:
+        title: Heading.
+        heads: Column heads.
+        rows: Cells as text.
+        right: Indices of the right-aligned (numeric) columns.
+        note: Text below the table.
+    """
 
     title: str
     heads: Sequence[str]
@@ -33,7 +39,7 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bar:
-    """A bar in a chart, with its interval where there is one."""
+    """A bar of a chart, with its interval where there is one."""
 
     label: str
     value: float
@@ -55,7 +61,16 @@ class Bars:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlotSeries:
-    """A line through points, with a band where ``lows`` and ``highs`` are given; ``dashed`` for a reference."""
+    """One series of a plot.
+
+    Attributes:
+        name: Name in the legend.
+        xs: Abscissae.
+        ys: Ordinates.
+        lows: Lower edge of a confidence band; empty for none.
+        highs: Upper edge of the band.
+        dashed: Drawn dashed, for a reference.
+    """
 
     name: str
     xs: Sequence[float]
@@ -67,9 +82,17 @@ class PlotSeries:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plot:
-    """Lines over a common axis; axes are shares (0..1, shown in percent) where ``percent_x`` or ``percent_y``.
+    """A line plot.
 
-    ``description`` says in words what is to be seen, for who cannot see it.
+    Attributes:
+        title: Heading.
+        x: Label of the x axis.
+        y: Label of the y axis.
+        lines: The series.
+        description: Alternative text for readers who cannot see the plot.
+        percent_x: Whether x is a share 0..1, shown in percent.
+        percent_y: Whether y is a share 0..1, shown in percent.
+        note: Text below the plot.
     """
 
     title: str
@@ -84,7 +107,7 @@ class Plot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CaptionedImage:
-    """A picture (uint8, H×W or H×W×3) with a caption; ``heatmap`` (0..1, H×W) is laid over it in colour."""
+    """An image (uint8, H×W or H×W×3) with a caption; ``heatmap`` (0..1, H×W) is overlaid in colour."""
 
     image: NDArray[np.uint8]
     caption: str
@@ -93,7 +116,7 @@ class CaptionedImage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageGallery:
-    """Pictures side by side."""
+    """Images side by side."""
 
     title: str
     images: Sequence[CaptionedImage]

@@ -1,4 +1,4 @@
-"""A translation as a page: for each word that was written, the source with the words that it looked at in colour."""
+"""HTML page of a translation's cross-attention: for each target word the source, coloured by its weights."""
 
 from html import escape
 
@@ -10,7 +10,7 @@ from capas.trust.rendering.style import STYLE
 
 
 def cross_attention_html(found: TranslationExplanation) -> str:
-    """The whole file; it opens offline."""
+    """Return the page; it opens offline."""
     title, text = escape(found.prediction.input), escape(str(found.prediction.prediction))
     return (
         f'<!doctype html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8"/>\n'

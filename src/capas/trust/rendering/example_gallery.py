@@ -1,4 +1,4 @@
-"""Examples as a person would look at them, where they can be shown: pictures, and sounds as spectrograms."""
+"""Examples as captioned images: images themselves, and audio as spectrograms."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from capas.trust.subjects.single_output import ModelUnderTest, SplitOutputs
 def captioned_examples(
     subject: ModelUnderTest, split_outputs: SplitOutputs, order: Tensor, captions: Sequence[str]
 ) -> list[CaptionedImage]:
-    """The examples ``order`` of ``split_outputs``; none where they are texts or rows."""
+    """Return the examples ``order`` of ``split_outputs`` as images; empty for texts and rows."""
     shown = []
     for i, caption in zip(order.tolist(), captions, strict=True):
         picture = display_image_of(subject.reader, split_outputs.prepared[i])

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Overlay of a heatmap on a grey image."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ _STOPS = ((0.0, (0, 0, 4)), (0.25, (87, 16, 110)), (0.5, (188, 55, 84)), (0.75, 
 
 
 def overlay_heatmap(image: NDArray[np.uint8], heatmap: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """``image`` in grey with ``heatmap`` (0..1, the same height and width) over it in colour."""
+    """Return ``image`` in grey with ``heatmap`` (0..1, the same height and width) over it in colour."""
     grey = image if image.ndim == 2 else np.asarray(Image.fromarray(image).convert("L"))
     strength = (HEATMAP_OPACITY * np.clip(heatmap, 0, 1))[..., None]
     mixed = grey[..., None] * (1 - strength) + colorize_heatmap(heatmap) * strength
@@ -19,7 +19,7 @@ def overlay_heatmap(image: NDArray[np.uint8], heatmap: NDArray[np.float32]) -> N
 
 
 def colorize_heatmap(heatmap: NDArray[np.float32]) -> NDArray[np.float64]:
-    """0..1, H×W → colours 0..255, H×W×3."""
+    """Map a heatmap (H, W), 0..1, to colours (H, W, 3), 0..255."""
     places = [place for place, _ in _STOPS]
     channels = [np.interp(np.clip(heatmap, 0, 1), places, [colour[c] for _, colour in _STOPS]) for c in range(3)]
     return np.stack(channels, axis=-1)

@@ -1,4 +1,4 @@
-"""The report as one HTML file: opens offline, prints, follows light and dark, and is read aloud in order."""
+"""The trust report as one HTML file: works offline, prints, light and dark, accessible to screen readers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,15 @@ MARKS = {"nothing_found": "✓", "attention": "!", "problem": "✗", "not_comput
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReportPage:
-    """What the report says besides its themes: texts in the user's language. ``facts`` are name and value."""
+    """The contents of the report, texts in the user's language.
+
+    Attributes:
+        title: Title.
+        subtitle: Line below the title.
+        verdict: The first sentences.
+        facts: Pairs (name, value) about the run.
+        themes: The themes in their order.
+    """
 
     title: str
     subtitle: str
@@ -26,7 +34,7 @@ class ReportPage:
 
 
 def report_page_html(page: ReportPage) -> str:
-    """The whole file."""
+    """Return the whole HTML file."""
     return (
         f'<!doctype html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8"/>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
@@ -72,7 +80,7 @@ def _section(theme: Theme) -> str:
 
 
 def block_html(block: Block) -> str:
-    """One block of a theme."""
+    """Return the HTML of one block of a theme."""
     match block:
         case Sentence():
             return f'<p class="{block.tone}">{escape(block.text)}</p>'

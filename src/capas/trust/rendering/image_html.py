@@ -1,4 +1,4 @@
-"""Pictures inside a page: as PNG data, enlarged without smoothing where they are small, with heat laid over them."""
+"""Images inside the report page: inline PNG, small ones upsampled without smoothing, with a heatmap overlay."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ MIN_SIDE, MAX_SIDE = 112, 320
 
 
 def image_html(captioned: CaptionedImage) -> str:
-    """A figure with its caption."""
+    """Return a figure element with its caption."""
     picture = overlay_heatmap(captioned.image, captioned.heatmap) if captioned.heatmap is not None else captioned.image
     return (
         f'<figure class="shown"><img alt="{escape(captioned.caption, quote=True)}" src="{data_uri(picture)}"/>'
@@ -24,14 +24,14 @@ def image_html(captioned: CaptionedImage) -> str:
 
 
 def data_uri(image: NDArray[np.uint8]) -> str:
-    """A picture as text, PNG, between 112 and 320 pixels long where that is possible."""
+    """Return an image as a PNG data URI, its longer side between 112 and 320 pixels where possible."""
     stream = io.BytesIO()
     fit_for_page(image).save(stream, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
 def fit_for_page(picture: NDArray[np.uint8]) -> Image.Image:
-    """Small pictures in whole multiples of their pixels, large ones reduced."""
+    """Upscale small images by whole factors, downscale large ones."""
     image, side = Image.fromarray(picture), max(picture.shape[:2])
     if side < MIN_SIDE:
         times = -(-MIN_SIDE // side)

@@ -1,5 +1,6 @@
-"""How the report looks, in ``report.css``: colours that people who see them differently tell apart (after Okabe and
-Ito), and a sign or a word beside every one.
+"""The style sheet of the report, ``report.css``.
+
+A colour-blind-safe palette (after Okabe and Ito), with a sign or word beside each colour.
 """
 
 from pathlib import Path

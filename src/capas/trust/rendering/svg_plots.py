@@ -1,6 +1,4 @@
-"""Charts as inline SVG: no script, no font, no file; they take the page's colours, light or dark, and are read aloud by
-their description.
-"""
+"""Plots as inline SVG without scripts, fonts or files; they use the page's colours and carry a description."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +13,7 @@ BAR, GAP, LABEL = 18, 8, 200
 
 
 def plot_svg(plot: Plot) -> str:
-    """Lines over common axes."""
+    """Return a line plot as SVG."""
     xs = [x for line in plot.lines for x in line.xs]
     ys = [y for line in plot.lines for y in (*line.ys, *line.highs)]
     across = _Axis(0.0 if plot.percent_x else min(xs), 1.0 if plot.percent_x else max(xs), LEFT, WIDTH - RIGHT)
@@ -33,7 +31,7 @@ def plot_svg(plot: Plot) -> str:
 
 
 def legend(lines: Sequence[PlotSeries]) -> str:
-    """The names of the lines in their colours; nothing for one alone."""
+    """Return the legend of the series as HTML; empty for a single one."""
     if len(lines) < 2:
         return ""
     items = "".join(
@@ -46,7 +44,7 @@ def legend(lines: Sequence[PlotSeries]) -> str:
 
 
 def bars_svg(bars: Bars) -> str:
-    """Bars with their labels on the left and their values on the right."""
+    """Return horizontal bars as SVG, labels on the left and values on the right."""
     width, height = WIDTH + 120, len(bars.bars) * (BAR + GAP) + GAP
     space = width - LABEL - 150
     drawn = []

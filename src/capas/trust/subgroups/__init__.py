@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Subgroup performance: accuracy and metrics by group, class imbalance, and significance tests."""

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Class imbalance of the training data, and the recall of rare classes compared with the others."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ RARE: Final = 0.1  # of the commonest class
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassRecall:
-    """One class: its number of training examples, whether it is rare, and how many of its test examples are found."""
+    """One class: its number of training examples, whether it is rare, and the recall of its test examples."""
 
     name: str
     count: int
@@ -29,8 +29,16 @@ class ClassRecall:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassImbalance:
-    """``ratio``: commonest to rarest class in training, ∞ where one is missing; ``rare`` and ``common``: the recall of
-    all rare classes' test examples, and of all others'; ``gap``: the first minus the second with its interval."""
+    """The imbalance of the training classes and its effect.
+
+    Attributes:
+        ratio: Most frequent to rarest class in training; ∞ where one is missing.
+        classes: Each class with its recall.
+        rare: Recall of all rare classes' test examples.
+        common: Recall of all others'.
+        gap: ``rare`` minus ``common``, −1..1.
+        interval: 95 % interval of the gap.
+    """
 
     ratio: float
     classes: tuple[ClassRecall, ...]
@@ -43,7 +51,12 @@ class ClassImbalance:
 def class_imbalance(
     training_counts: Sequence[int], correct: Bool[Tensor, " N"], targets: Int[Tensor, " N"], classes: Sequence[str]
 ) -> ClassImbalance:
-    """How uneven the training classes are, and what it does: rare classes have at most a tenth of the commonest's."""
+    """Compare the recall of rare classes, at most a tenth of the most frequent one in training, with that of the
+    others.
+
+    Raises:
+        ValueError: Counts and classes differ in number, or there is no class.
+    """
     if len(training_counts) != len(classes) or not classes:
         raise ValueError(f"{len(training_counts)} counts, {len(classes)} classes; expected as many, 1 or more")
     most, fewest = max(training_counts), min(training_counts)

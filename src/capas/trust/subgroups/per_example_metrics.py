@@ -1,8 +1,7 @@
-"""How each test example fared by itself, read back from ``predictions.csv``: the share of its pixels, words or
-characters, where an answer is no simple right or wrong.
+"""Per-example metrics of structured outputs, read back from ``predictions.csv``: pixels, words or characters correct.
 
-A figure of several examples is Σ top / Σ bottom, as in the test: entity F1 of all sentences together is twice the right
-entities by the given and the found ones; a mean over pictures has the bottom 1.
+The metric of several examples is Σ numerator / Σ denominator, as in the test: entity F1 of all sentences together is
+twice the correct entities by the given and the predicted ones; a mean over images has the denominator 1.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,8 +22,15 @@ PredictionRow = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PerExampleMetric:
-    """A figure by its ``name`` in the test; ``numerator`` and ``denominator`` (N) of the examples at ``positions`` of the record.
-    ``unit`` is None for a share."""
+    """A test metric split into per-example ratios.
+
+    Attributes:
+        name: Name of the metric in the test.
+        positions: Positions of the examples in the record.
+        numerator: Shape (N,).
+        denominator: Shape (N,).
+        unit: Unit of the metric; None for a share.
+    """
 
     name: str
     positions: tuple[int, ...]
@@ -34,12 +40,12 @@ class PerExampleMetric:
 
     @property
     def sign(self) -> int:
-        """1 where more is better, −1 where less is."""
+        """1 where higher is better, −1 where lower is."""
         return -1 if self.name in LOWER_IS_BETTER_METRICS else 1
 
 
 def per_example_metric(case: RunContext) -> PerExampleMetric | None:
-    """Of the one test; None where the file holds none by example. Raises CapasError ``run_damaged``."""
+    """Return the per-example metric of the test; None where the file holds none. Raises CapasError ``run_damaged``."""
     rows = [row for row in read_predictions(case.run) if row.get("example")]
     way = _way(rows[0], spans="entity_f1" in cast(Mapping[str, object], case.metrics["metrics"])) if rows else None
     if way is None:

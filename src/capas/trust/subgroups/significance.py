@@ -1,4 +1,9 @@
-"""TODO docstring."""
+"""Significance of differences between rates: Newcombe's interval, the score test, and Holm's correction.
+
+Newcombe, "Interval estimation for the difference between independent proportions: comparison of eleven methods",
+Statistics in Medicine 1998, method 10; Holm, "A simple sequentially rejective multiple test procedure", Scandinavian
+Journal of Statistics 1979.
+"""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +17,7 @@ SIGNIFICANT: Final = 0.05
 
 
 def difference_interval(a: Rate, b: Rate, *, share: float = 0.95) -> tuple[float, float]:
-    """The interval of a − b, two independent rates, that holds in a ``share`` of cases: Newcombe's method 10."""
+    """Return the interval of a − b, two independent rates, at confidence level ``share``: Newcombe's method 10."""
     z = -_normal_quantile((1 - share) / 2)
     (low_a, high_a), (low_b, high_b) = _wilson(a, z), _wilson(b, z)
     gap = a.value - b.value
@@ -35,14 +40,14 @@ def _normal_quantile(share: float) -> float:
 
 
 def difference_p(a: Rate, b: Rate) -> float:
-    """The two-sided p-value of equal rates: the score test with the pooled rate."""
+    """Return the two-sided p-value of equal rates: the score test with the pooled rate."""
     pooled = (a.value * a.n + b.value * b.n) / (a.n + b.n)
     variance = pooled * (1 - pooled) * (1 / a.n + 1 / b.n)
     return 1.0 if variance <= 0 else math.erfc(abs(a.value - b.value) / math.sqrt(2 * variance))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's step-down correction: as many p-values, none below the one given, at most 1.
+    """Return p-values after Holm's step-down correction; none falls, none exceeds 1.
 
     >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]

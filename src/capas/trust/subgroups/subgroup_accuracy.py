@@ -1,9 +1,8 @@
-"""Whether a model is right as often in one group of examples as in others, as far as their numbers let one say.
+"""Accuracy by subgroup, each compared with all other examples.
 
-Rates carry Wilson's interval, gaps Newcombe's (Newcombe, "Interval estimation for the difference between independent
-proportions", Statistics in Medicine 1998, method 10). Each group is compared with all other examples; of several
-comparisons the p-values are corrected after Holm 1979, so that the chance of one false alarm among all stays at 5 %.
-Groups below 30 examples get figures and no verdict.
+Rates carry Wilson's interval, gaps Newcombe's; the p-values of several comparisons are corrected after Holm, so that
+the chance of one false alarm among all stays at 5 % (``significance``). Groups below 30 examples get figures and no
+verdict.
 
 Shapes: N examples.
 """
@@ -25,8 +24,17 @@ MIN_SUBGROUP_SIZE: Final = 30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubgroupAccuracy:
-    """``gap``: its rate minus that of all others, −1..1, with a 95 % interval; ``p``: corrected after Holm, None
-    without a verdict; ``differs``: None where either side has too few examples."""
+    """Accuracy of one group compared with all other examples.
+
+    Attributes:
+        name: The group.
+        accuracy: Its accuracy.
+        others: Accuracy of all other examples.
+        gap: ``accuracy`` minus ``others``, −1..1.
+        interval: 95 % interval of the gap.
+        p: p-value, corrected after Holm; None without a verdict.
+        differs: Whether the gap is significant; None where either side has too few examples.
+    """
 
     name: str
     accuracy: Rate
@@ -40,7 +48,7 @@ class SubgroupAccuracy:
 def subgroup_accuracies(
     correct: Bool[Tensor, " N"], groups: Sequence[str], *, min_size: int = MIN_SUBGROUP_SIZE
 ) -> tuple[SubgroupAccuracy, ...]:
-    """How often ``right`` in each group, the commonest group first. Raises ValueError where lengths differ."""
+    """Return the accuracy of each group, the largest group first. Raises ValueError where lengths differ."""
     if len(correct) != len(groups):
         raise ValueError(f"{len(correct)} answers, {len(groups)} groups; expected as many")
     names = [name for name, _ in sorted(Counter(groups).items(), key=lambda item: (-item[1], item[0]))]
@@ -63,7 +71,7 @@ def subgroup_accuracies(
 def widest_gap(
     groups: Sequence[SubgroupAccuracy], *, min_size: int = MIN_SUBGROUP_SIZE
 ) -> tuple[SubgroupAccuracy, SubgroupAccuracy, tuple[float, float]] | None:
-    """The best and the worst of the groups that are large enough, and the 95 % interval of their difference.
+    """Return the best and the worst of the groups that are large enough, and the 95 % interval of their difference.
 
     They were chosen for being far apart, so the interval is widened to hold for every pair at once (Bonferroni).
     """

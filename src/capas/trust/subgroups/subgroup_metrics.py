@@ -1,4 +1,4 @@
-"""Groups compared by a figure that is no yes or no (overlap with the truth, errors by character, decibels)."""
+"""Report blocks, facts and findings of groups compared by a ratio metric (overlap, character error rate, decibels)."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ LARGE_GAP, LARGE_GAP_DB = 0.05, 1.0
 
 
 def subgroup_metric_json(group: SubgroupRatio, own: PerExampleMetric) -> dict[str, object]:
-    """One group in the facts."""
+    """Return the facts of one group."""
     return {
         "name": group.name,
         "figure": ratio_metric_json(group, own),
@@ -25,14 +25,14 @@ def subgroup_metric_json(group: SubgroupRatio, own: PerExampleMetric) -> dict[st
 
 
 def ratio_metric_json(group: SubgroupRatio, own: PerExampleMetric) -> dict[str, object]:
-    """The group's figure as every ``--json`` gives it."""
+    """Return the group's metric in the form of every ``--json``."""
     unit = {} if own.unit is None else {"unit": own.unit}
     interval = [round(end, 6) for end in group.interval]
     return {"value": round(group.value, 6), "n": group.n, "interval": interval, **unit}
 
 
 def subgroup_metric_grid(column: str, found: Sequence[SubgroupRatio], own: PerExampleMetric) -> Grid:
-    """A table of the groups of one column."""
+    """Return a table of the groups of one column."""
     scale, digits = (100, 1) if own.unit is None else (1, 2)
     rows = []
     for group in found:
@@ -48,7 +48,7 @@ def subgroup_metric_grid(column: str, found: Sequence[SubgroupRatio], own: PerEx
 
 
 def subgroup_metric_findings(column: str, found: Sequence[SubgroupRatio], own: PerExampleMetric) -> list[Finding]:
-    """Groups that fare clearly worse."""
+    """Return findings about groups that are significantly worse."""
     large = LARGE_GAP if own.unit is None else LARGE_GAP_DB
     unit = {} if own.unit is None else {"unit": own.unit}
     return [

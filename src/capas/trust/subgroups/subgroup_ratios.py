@@ -1,7 +1,7 @@
-"""Whether a figure that is a ratio of sums over examples is another one in some groups.
+"""Ratio metrics by subgroup: whether Σ numerator / Σ denominator differs between groups.
 
-As ``groups`` does for yes and no: each group against all other examples, intervals and p-values by drawing examples
-again (Efron 1979), corrected after Holm 1979; no verdict where a side has fewer than 30 examples.
+As in ``subgroup_accuracy`` each group is compared with all other examples; intervals and p-values by the bootstrap over
+examples (Efron 1979), corrected after Holm 1979; no verdict where a side has fewer than 30 examples.
 
 Shapes: N examples, K groups, R draws.
 """
@@ -24,8 +24,18 @@ DRAWS: Final = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubgroupRatio:
-    """Σ top / Σ bottom of ``n`` examples with its 95 % interval, that of all ``others``, and the ``gap`` between them
-    with its own; ``differs``: None where either side has too few examples."""
+    """A ratio metric of one group compared with all other examples.
+
+    Attributes:
+        name: The group.
+        n: Number of its examples.
+        value: Σ numerator / Σ denominator.
+        interval: 95 % interval of ``value``.
+        others: The metric of all other examples.
+        gap: ``value`` minus ``others``.
+        gap_interval: 95 % interval of the gap.
+        differs: Whether the gap is significant; None where either side has too few examples.
+    """
 
     name: str
     n: int
@@ -41,7 +51,7 @@ def subgroup_ratios(
     numerator: Float[Tensor, " N"], denominator: Float[Tensor, " N"], groups: Sequence[str], rng: torch.Generator,
     *, draws: int = DRAWS, min_size: int = MIN_SUBGROUP_SIZE,
 ) -> tuple[SubgroupRatio, ...]:  # fmt: skip
-    """The commonest group first. Raises ValueError where lengths differ."""
+    """Return the metric of each group, the largest group first. Raises ValueError where lengths differ."""
     if not len(numerator) == len(denominator) == len(groups):
         raise ValueError(f"{len(numerator)} and {len(denominator)} figures, {len(groups)} groups; expected as many")
     counted = sorted(Counter(groups).items(), key=lambda item: (-item[1], item[0]))

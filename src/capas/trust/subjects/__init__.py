@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Models under test: a run with its examples, outputs and features, by kind of output."""

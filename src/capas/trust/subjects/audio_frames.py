@@ -1,4 +1,4 @@
-"""A class for every frame of a sound, questioned recording by recording."""
+"""Audio models with a class per frame, audited recording by recording."""
 
 from collections.abc import Sequence
 
@@ -32,14 +32,14 @@ CPU_FLOAT32 = Execution(device="cpu", precision="float32", memory_format="contig
 
 
 class AudioFrameFeatureExtractor:
-    """``OODFeatureExtractor`` of sounds whose frames get classes."""
+    """``OODFeatureExtractor`` of audio models with a class per frame."""
 
     def __init__(self, model: AudioFramesPredictor) -> None:
         self.model = model
 
     @torch.no_grad()
     def ood_features(self, prepared: object) -> OODFeatures:
-        """``features``: the mean over the frames of what the LSTM makes of them."""
+        """Return as ``features`` the mean over the frames of the LSTM's outputs."""
         assert isinstance(prepared, np.ndarray)
         with LastLinearHook(self.model.network) as last:
             self.model.network(spectrograms_of([prepared], self.model.preparation))
@@ -54,7 +54,7 @@ class AudioFrameFeatureExtractor:
 
 
 class AudioFrameAdapter:
-    """``StructuredAdapter`` of frames."""
+    """``StructuredAdapter`` of frame classes."""
 
     kind: StructuredKind = "frames"
     max_examples: int = 100

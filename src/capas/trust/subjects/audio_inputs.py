@@ -1,4 +1,4 @@
-"""Sounds as a model of them is given them, as waves, differentiable: where gradients and attacks begin."""
+"""Waveforms in 0..1 as differentiable inputs of an audio model, for gradients and attacks."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -15,7 +15,7 @@ from capas.engine.recipes.single_output.audio.predictor import AudioReader
 
 
 class UnitRangeAudioModel(nn.Module):
-    """``forward``: waves (B, N) in 0..1, ½ being silence → raw outputs (B, K); all are as long as one another."""
+    """Maps waveforms (B, N) in 0..1, 0.5 being silence, to raw outputs (B, K); all have the same length."""
 
     def __init__(self, reader: AudioReader) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class UnitRangeAudioModel(nn.Module):
         self.preparation = reader.preparation
 
     def forward(self, waves: Float[Tensor, "B N"]) -> Float[Tensor, "B K"]:
-        """See the class."""
+        """Return the raw outputs."""
         mel = self.preparation.mel
         values = (log_mel(2 * waves - 1, mel) - self.preparation.mean) / self.preparation.std
         lengths = frame_counts(torch.full((len(waves),), waves.shape[1]), mel)
@@ -34,7 +34,7 @@ class UnitRangeAudioModel(nn.Module):
 
 
 def waveforms_to_unit_range(prepared: Sequence[object]) -> Float[Tensor, "B N"]:
-    """Waves of −1..1 in 0..1, silent behind their ends."""
+    """Map waveforms in −1..1 to 0..1, padded with silence."""
     waves = cast(Sequence[NDArray[np.float32]], prepared)
     padded = torch.zeros(len(waves), max(len(wave) for wave in waves))
     for i, wave in enumerate(waves):

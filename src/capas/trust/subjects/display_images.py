@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Prepared inputs as images to look at: images themselves, and audio as a spectrogram."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from capas.trust.subjects.image_inputs import image_to_array
 
 
 def display_image_of(reader: InputReader[object], prepared: object) -> NDArray[np.uint8] | None:
-    """One prepared input as uint8 H×W or H×W×3; None where it is nothing to look at."""
+    """Return a prepared input as uint8 (H, W) or (H, W, 3); None where there is nothing to look at."""
     if isinstance(reader, ImageReader) and isinstance(prepared, Tensor):
         return image_to_array(prepared)
     if isinstance(reader, AudioReader):
@@ -24,7 +24,7 @@ def display_image_of(reader: InputReader[object], prepared: object) -> NDArray[n
 
 
 def spectrogram_image(values: Tensor) -> NDArray[np.uint8]:
-    """Bands × frames, low tones below, loud bright."""
+    """Return a spectrogram (bands, frames) as a grey image, low frequencies at the bottom, loud bright."""
     low, high = (float(torch.quantile(values, q)) for q in (0.05, 0.995))
     shares = ((values.flip(0) - low) / max(1e-6, high - low)).clamp(0, 1)
     grey: NDArray[np.uint8] = (shares * 255).round().to(torch.uint8).numpy()

@@ -1,4 +1,4 @@
-"""The kind of a finished model that gives many answers per example."""
+"""Chooses the adapter and the feature extractor of a model with structured output."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ from capas.trust.subjects.translation import TranslationAdapter
 def structured_adapter(
     predictor: Predictor, inputs: ExampleCollection, targets: ExampleCollection | None
 ) -> StructuredAdapter | None:
-    """What a finished model with its data contributes; None where it gives one answer per example."""
+    """Return the adapter of a predictor and its data; None where it has one output per example."""
     if isinstance(predictor, SegmentationPredictor) and isinstance(inputs, ImageCollection):
         return SegmentationAdapter(predictor, inputs, targets)
     if isinstance(predictor, TokenClassificationPredictor):
@@ -51,13 +51,16 @@ def structured_model_under_test(
     indices: Sequence[int],
     seed: int,
 ) -> StructuredModelUnderTest | None:
-    """The model of a run beside its examples; None where it gives one answer per example."""
+    """Return the model of a run with its examples; None where it has one output per example."""
     adapter = structured_adapter(model.predictor, inputs, targets)
     return None if adapter is None else StructuredModelUnderTest(adapter, record, indices, seed)
 
 
 def ood_feature_extractor(predictor: Predictor) -> OODFeatureExtractor | None:
-    """How inputs look to a model with many answers per example, without any data."""
+    """Return the feature extractor of a predictor with structured output; None for other predictors.
+
+    It needs no data.
+    """
     if isinstance(predictor, SegmentationPredictor):
         return SegmentationFeatureExtractor(predictor)
     if isinstance(predictor, TokenClassificationPredictor):

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Forward hooks that collect a network's features before its last linear layer, and an earlier feature map."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,13 @@ MIN_MAP_SIDE = 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelOutputs:
-    """Raw ``outputs`` (N, K), ``features`` (N, D) and ``multilayer_features`` features (N, E) of N inputs; see ``SplitOutputs``."""
+    """What the network computes for N inputs.
+
+    Attributes:
+        outputs: Raw outputs, shape (N, K).
+        features: Inputs of the last linear layer, shape (N, D).
+        multilayer_features: ``features`` concatenated with an earlier feature map, shape (N, E).
+    """
 
     outputs: Tensor
     features: Tensor
@@ -27,7 +33,7 @@ class ModelOutputs:
 
 @torch.no_grad()
 def forward_with_features(reader: InputReader[object], prepared: Sequence[object]) -> ModelOutputs:
-    """What the network of ``reader`` makes of prepared inputs, in batches."""
+    """Run the network of ``reader`` on prepared inputs, in batches."""
     outputs, features, wide = [], [], []
     with FeatureHooks(reader.network) as hooks:
         for start in range(0, len(prepared), BATCH):
@@ -39,8 +45,10 @@ def forward_with_features(reader: InputReader[object], prepared: Sequence[object
 
 
 class FeatureHooks:
-    """What passes through ``network`` while the context lasts: what reaches its last linear layer and, in a network of
-    pictures, the last map of 4×4 or more, which still holds what the last layer has forgotten."""
+    """Context manager that records the input of the last linear layer and the last convolutional map of 4×4 or more.
+
+    The map still holds what the last layer has discarded.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
@@ -71,8 +79,10 @@ class FeatureHooks:
             self._map = output.detach()
 
     def collect(self, outputs: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B E"]]:
-        """Since the last call: what reached the last layer (the outputs where there is none), and that with the map
-        beside it."""
+        """Return the features since the last call: alone, and concatenated with the map.
+
+        Where the network has no linear layer the outputs stand for its input.
+        """
         hidden, maps = self._hidden, self._map
         self._hidden, self._map, self._again = None, None, False
         last = (outputs if hidden is None or len(hidden) != len(outputs) else hidden).flatten(1).float()
@@ -80,7 +90,7 @@ class FeatureHooks:
 
 
 class LastLinearHook:
-    """The mean over its steps of what the last linear layer of ``network`` is given, for inputs asked one by one."""
+    """Context manager that averages the input of the last linear layer over time steps, for single inputs."""
 
     def __init__(self, network: nn.Module) -> None:
         self._layer = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
@@ -97,7 +107,7 @@ class LastLinearHook:
         self._heard = inputs[0].detach()
 
     def features(self) -> Float[Tensor, " D"]:
-        """Of what was asked last."""
+        """Return the features of the last forward pass."""
         assert self._heard is not None
         return self._heard.flatten(0, -2).float().mean(0)
 
@@ -106,8 +116,13 @@ _MAP_SIDE: Final = 2
 
 
 def concat_layer_features(layers: Sequence[Float[Tensor, "N ..."]]) -> Float[Tensor, "N D"]:
-    """One row per example from several layers: maps (N, C, H, W) are averaged to 2×2 fields, each layer is normalised
-    to length one, and all are put side by side."""
+    """Concatenate several layers with equal weight to one row per example.
+
+    Maps (N, C, H, W) are average-pooled to 2×2, then each layer is normalised to length one.
+
+    Raises:
+        ValueError: ``layers`` is empty.
+    """
     if not layers:
         raise ValueError("layers is empty; expected at least one")
     rows = [F.adaptive_avg_pool2d(layer, _MAP_SIDE) if layer.ndim == 4 else layer for layer in layers]

@@ -1,4 +1,4 @@
-"""Pictures as a model of them is given them, in 0..1 and differentiable: where gradients, attacks and patches begin."""
+"""Images in 0..1 as differentiable inputs of an image model, for gradients, attacks and patches."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ MIN_MAP_SIDE = 4
 
 
 class UnitRangeImageModel(nn.Module):
-    """``forward``: pictures (B, C, H, W) in 0..1 → raw outputs (B, K), the preparation's own scaling inside."""
+    """Maps images (B, C, H, W) in 0..1 to raw outputs (B, K), with the preprocessing's normalisation inside."""
 
     def __init__(self, reader: ImageReader) -> None:
         super().__init__()
@@ -28,14 +28,19 @@ class UnitRangeImageModel(nn.Module):
         self.register_buffer("std", torch.tensor(reader.preparation.std).view(1, -1, 1, 1))
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
-        """See the class."""
+        """Return the raw outputs."""
         scaled = (images - self.get_buffer("mean")) / self.get_buffer("std")
         outputs: Tensor = self.network(scaled.contiguous(memory_format=torch.channels_last))
         return outputs
 
     def feature_map_and_logits(self, images: Float[Tensor, "B C H W"]) -> tuple[Tensor, Tensor]:
-        """The last map of 4×4 or more (B, D, h, w), and the raw outputs that followed from it (B, K); of a mirrored
-        network for the picture as it is. Raises ValueError where there is no such map."""
+        """Return the last feature map of 4×4 or more (B, D, h, w), and the raw outputs (B, K) that follow from it.
+
+        With flip test-time augmentation those of the unflipped image.
+
+        Raises:
+            ValueError: There is no such map.
+        """
         network = self.network.network if isinstance(self.network, FlipTTA) else self.network
         maps: list[Tensor] = []
 
@@ -55,17 +60,17 @@ class UnitRangeImageModel(nn.Module):
 
 
 def images_to_unit_range(prepared: Sequence[object]) -> Float[Tensor, "B C H W"]:
-    """Prepared pictures (uint8 C×H×W each) in 0..1."""
+    """Stack prepared images (uint8, C×H×W each) in 0..1."""
     return torch.stack([p for p in prepared if isinstance(p, Tensor)]).float() / 255
 
 
 def images_to_uint8(images: Float[Tensor, "B C H W"]) -> list[Tensor]:
-    """Back again: what the reader would have made."""
+    """Convert images in 0..1 back to prepared ones, uint8."""
     return list((images.clamp(0, 1) * 255).round().to(torch.uint8))
 
 
 def image_to_array(image: Tensor) -> NDArray[np.uint8]:
-    """A picture C×H×W, uint8 or in 0..1, as H×W or H×W×3 to be shown."""
+    """Return an image (C, H, W), uint8 or in 0..1, as uint8 (H, W) or (H, W, 3) for display."""
     held = image if image.dtype == torch.uint8 else (image.clamp(0, 1) * 255).round().to(torch.uint8)
     array: NDArray[np.uint8] = held.permute(1, 2, 0).contiguous().numpy()
     return array[..., 0] if array.shape[2] == 1 else array

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Types of functions on models: forward pass, per-example loss (outputs, targets), and per-example correctness."""
 
 from collections.abc import Callable
 

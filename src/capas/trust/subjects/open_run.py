@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Opens a finished run for the trust report."""
 
 from capas.data.inspect.report import input_collection
 from capas.engine.config import read_config
@@ -9,8 +9,11 @@ from capas.trust.subjects.run_context import RunContext
 
 
 def open_run(where: str) -> tuple[RunContext, Model]:
-    """The run at ``where`` and its model. Raises CapasError when it is unfinished, damaged, altered, or when its data
-    are gone or are not what they were."""
+    """Return the run at ``where`` and its model.
+
+    Raises:
+        CapasError: The run is unfinished, damaged or altered, or its data are gone or have changed.
+    """
     # Not above: what shows their examples is built upon this module.
     from capas.trust.subjects.factory import structured_model_under_test
 

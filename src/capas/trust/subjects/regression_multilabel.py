@@ -1,7 +1,7 @@
-"""Numbers and tags as answers: what counts as right, and how far off an answer is, in the network's own unit.
+"""Targets, loss and correctness of regression and multi-label models, in the network's own units.
 
-Numbers are standardised (mean 0, spread 1 in training); right is what lies inside the interval that the model gives.
-Of tags right is the same set of tags as the true one, with the model's own thresholds.
+Numbers are standardised (mean 0, standard deviation 1 in training); a prediction is correct inside the model's own
+prediction interval. Tags are correct if the predicted set, with the model's own thresholds, equals the target set.
 
 Shapes: B examples, K numbers or tags.
 """
@@ -22,7 +22,13 @@ from capas.trust.subjects.single_output import ModelUnderTest
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputTargets:
-    """``targets`` (N, K) of the test examples; ``loss`` and ``is_correct`` of raw outputs (B, K) and what is wanted."""
+    """The test targets with what is correct.
+
+    Attributes:
+        targets: Shape (N, K).
+        loss: Per-example loss of raw outputs (B, K) and targets (B, K).
+        is_correct: Per-example correctness of raw outputs and targets.
+    """
 
     targets: Float[Tensor, "N K"]
     loss: ExampleLoss
@@ -30,7 +36,7 @@ class OutputTargets:
 
 
 def output_targets(subject: ModelUnderTest) -> OutputTargets | None:
-    """Of the test; None for numbers without an interval, and for classes."""
+    """Return the targets of the test examples; None for numbers without an interval, and for classes."""
     answers, targets = subject.predictor.output_head, subject.test.targets
     if isinstance(answers, TagsHead):
         return multilabel_targets(targets.float(), answers.thresholds, answers.temperature)
@@ -44,7 +50,7 @@ def output_targets(subject: ModelUnderTest) -> OutputTargets | None:
 
 
 def regression_targets(targets: Float[Tensor, "N K"], half: Float[Tensor, " K"]) -> OutputTargets:
-    """Standardised numbers with intervals of ``half`` to either side; the loss is the squared error."""
+    """Return standardised targets with intervals of ± ``half``; the loss is the squared error."""
 
     def loss(outputs: Tensor, y: Tensor) -> Tensor:
         return (outputs - y).square().sum(1)
@@ -58,7 +64,7 @@ def regression_targets(targets: Float[Tensor, "N K"], half: Float[Tensor, " K"])
 def multilabel_targets(
     targets: Float[Tensor, "N K"], thresholds: Float[Tensor, " K"], temperature: float
 ) -> OutputTargets:
-    """Tags (0 or 1) with a threshold each; the loss is the binary cross-entropy, summed over the tags."""
+    """Return tags (0 or 1) with a threshold each; the loss is the binary cross-entropy, summed over the tags."""
 
     def loss(outputs: Tensor, y: Tensor) -> Tensor:
         return functional.binary_cross_entropy_with_logits(outputs / temperature, y, reduction="none").sum(1)

@@ -1,4 +1,4 @@
-"""Pictures that become pictures: no probability is stated, but an input can be unlike what was learnt from."""
+"""Image restoration models: they state no probability, but an input can be out of distribution."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -26,13 +26,13 @@ LIGHTNESS: Final = 100.0  # of a picture to be coloured, L in 0..100
 
 
 class RestorationFeatureExtractor:
-    """``OODFeatureExtractor`` of pictures that become pictures."""
+    """``OODFeatureExtractor`` of image restoration models."""
 
     def __init__(self, model: RestorationPredictor) -> None:
         self.model = model
 
     def ood_features(self, prepared: object) -> OODFeatures:
-        """``views``: the whole picture, small."""
+        """Return as ``views`` the whole image, reduced."""
         picture = functional.interpolate(
             self._shares(prepared)[None], (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True
         )
@@ -61,7 +61,7 @@ class RestorationFeatureExtractor:
 
 
 class RestorationAdapter:
-    """``StructuredAdapter`` of pictures as answers; what is prepared is what the network is given, float32 C×H×W."""
+    """``StructuredAdapter`` of image targets; prepared inputs are float32 (C, H, W), as the network takes them."""
 
     kind: StructuredKind = "transforms"
     max_examples: int = 400
@@ -72,7 +72,7 @@ class RestorationAdapter:
         self.images = images
 
     def prepared(self, index: int) -> Tensor:
-        """Spoilt as in the test, where the pictures are spoilt."""
+        """Return the input image, degraded as in the test where the problem degrades images."""
         restorer, picture = self.model.restorer, self.images.decode(index)
         if restorer.kind == "pairs":
             return self.model.preprocess(Item(name=self.images.name(index), content=picture))

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""A finished run with its record, card, data and test metrics, as every theme uses it."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,19 @@ from capas.trust.subjects.structured import StructuredModelUnderTest
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunContext:
-    """What every finished run has, whatever was learnt: its record, its card, the figures of its test; ``structured`` where
-    its model gives many answers per example."""
+    """A finished run with its data.
+
+    Attributes:
+        run: The run.
+        card: The card of its bundle.
+        record: The dataset record: names, splits, hashes.
+        config: The configuration that it was trained with.
+        source: The data source.
+        indices: Index in the source of each position in the record.
+        inputs: The inputs of the source.
+        metrics: The contents of the run's metrics file.
+        structured: The model under test where it has structured output; None otherwise.
+    """
 
     run: Run
     card: Card
@@ -32,23 +43,23 @@ class RunContext:
 
     @property
     def task(self) -> str:
-        """What was learnt: classify, tag, regress, label, …"""
+        """The task: classify, tag, regress, label, …"""
         return self.record.spec.task
 
     @property
     def medium(self) -> str:
-        """image, text, audio, table or tokens."""
+        """The medium: image, text, audio, table or tokens."""
         return self.record.spec.medium
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Classes or tags; none of numbers."""
+        """Classes or tags; empty for numbers."""
         return tuple(self.record.spec.classes)
 
     def rng(self, purpose: str) -> torch.Generator:
-        """Chance for one purpose, the same whenever this run is questioned."""
+        """Return a generator for one purpose, seeded by the run."""
         return torch.Generator().manual_seed(derive_seed(self.config.train.seed, f"trust {purpose}"))
 
     def example_names(self, positions: Tensor) -> list[str]:
-        """What the examples are called."""
+        """Return the names of the examples at ``positions``."""
         return [self.record.names[i] for i in positions.tolist()]

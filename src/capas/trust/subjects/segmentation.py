@@ -1,4 +1,4 @@
-"""A class for every pixel, questioned at the size that the network sees."""
+"""Segmentation models, audited at the network's input size."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -30,7 +30,7 @@ MIN_CLASS_AREA: Final = 0.005  # of the known pixels: a smaller zone is not doub
 
 
 class UnitRangeSegmentationModel(nn.Module):
-    """Pictures (B, C, H, W) in 0..1 → logits (B, K, H, W), the preparation's own scaling inside."""
+    """Maps images (B, C, H, W) in 0..1 to logits (B, K, H, W), with the preprocessing's normalisation inside."""
 
     def __init__(self, model: SegmentationPredictor) -> None:
         super().__init__()
@@ -41,20 +41,20 @@ class UnitRangeSegmentationModel(nn.Module):
         self.register_buffer("std", torch.tensor(model.preparation.std).view(1, -1, 1, 1))
 
     def forward(self, pictures: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
-        """See the class."""
+        """Return the logits."""
         outputs: Tensor = self.network((pictures - self.get_buffer("mean")) / self.get_buffer("std"))
         return outputs
 
 
 class SegmentationFeatureExtractor:
-    """``OODFeatureExtractor`` of pictures that become masks."""
+    """``OODFeatureExtractor`` of segmentation models."""
 
     def __init__(self, model: SegmentationPredictor) -> None:
         self.forward = UnitRangeSegmentationModel(model)
 
     @torch.no_grad()
     def ood_features(self, prepared: object) -> OODFeatures:
-        """``features``: the mean over the smallest map of the network, the end of its encoder."""
+        """Return as ``features`` the mean over the network's smallest feature map, the end of its encoder."""
         assert isinstance(prepared, SegmentationInput)
         picture = images_to_unit_range([prepared.prepared])
         smallest: list[Tensor] = []
@@ -86,7 +86,7 @@ class SegmentationFeatureExtractor:
 
 
 class SegmentationAdapter:
-    """``StructuredAdapter`` of masks."""
+    """``StructuredAdapter`` of segmentation masks."""
 
     kind: StructuredKind = "masks"
     max_examples: int = 60
@@ -103,12 +103,12 @@ class SegmentationAdapter:
         return self.model.preprocess(Item(name=self.images.name(index), content=self.images.decode(index)))
 
     def mask(self, index: int) -> UInt8[Tensor, "H W"]:
-        """The true classes at the size that the network sees."""
+        """Return the target classes at the network's input size."""
         return torch.from_numpy(resize_mask(self.masks.decode(index), *self.model.preparation.shape[1:]))
 
     @torch.no_grad()
     def probabilities(self, index: int) -> Float[Tensor, "K H W"]:
-        """Of every class in every pixel."""
+        """Return the class probabilities of every pixel."""
         logits: Tensor = self.forward(images_to_unit_range([self.prepared(index).prepared]))
         return logits[0].softmax(0)
 

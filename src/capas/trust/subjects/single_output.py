@@ -1,7 +1,7 @@
-"""A finished run, opened to be questioned: its examples as the model is given them, and what the model makes of them.
+"""The model under test of a run with one output per example: its examples, outputs, predictions and features.
 
-For models with one answer per example (``SingleOutputPredictor``): a class, tags or numbers, of a picture, text, sound or row.
-Everything is computed on the CPU in float32, in evaluation mode, once, when it is first asked for.
+For ``SingleOutputPredictor``: a class, tags or numbers, of an image, text, audio clip or row. Everything is computed on
+the CPU in float32, in evaluation mode, once, on first use.
 """
 
 import math
@@ -33,9 +33,17 @@ LARGE = 60_000  # values in a picture
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SplitOutputs:
-    """Examples of one split: their ``positions`` in the record, the ``prepared`` inputs, the network's raw ``outputs``
-    (N, K), the ``predictions`` made of them (N, K), the ``features`` (N, D) that its last layer is given, those with an
-    earlier map beside (``multilayer_features``, N, E), and the ``targets`` (N, …)."""
+    """The examples of one split with what the model computes for them.
+
+    Attributes:
+        positions: Positions in the record, shape (N,).
+        prepared: The prepared inputs.
+        outputs: Raw outputs of the network, shape (N, K).
+        predictions: Probabilities or values, shape (N, K).
+        features: Inputs of the last linear layer, shape (N, D).
+        multilayer_features: Features concatenated with an earlier map, shape (N, E).
+        targets: Targets, shape (N, …).
+    """
 
     positions: Tensor
     prepared: Sequence[object]
@@ -50,7 +58,7 @@ class SplitOutputs:
 
 
 class ModelUnderTest:
-    """The model that is questioned, with its examples. Raises ValueError on one that gives no single answer."""
+    """The model with its examples. Raises ValueError for a model without a single output per example."""
 
     def __init__(self, run_context: RunContext, model: Model) -> None:
         predictor = model.predictor
@@ -64,8 +72,7 @@ class ModelUnderTest:
 
     @property
     def is_expensive(self) -> bool:
-        """Whether a picture costs so much (over 96 pixels a side, or more than 30 convolutions) that the themes
-        that ask hundreds of times take fewer of them."""
+        """Whether themes must use fewer images: over 96 pixels a side, or more than 30 convolutions."""
         if not isinstance(self.reader, ImageReader):
             return False
         convolutions = sum(isinstance(module, nn.Conv2d) for module in self.reader.network.modules())
@@ -73,43 +80,43 @@ class ModelUnderTest:
 
     @property
     def temperature(self) -> float:
-        """What the outputs are divided by before they become probabilities; 1 where nothing was gained by another."""
+        """The calibration temperature that divides the outputs; 1 where none improved the validation loss."""
         answers = self.predictor.output_head
         return answers.temperature if isinstance(answers, ClassHead | TagsHead) else 1.0
 
     @cached_property
     def train(self) -> SplitOutputs:
-        """What it learnt from, or a part of it drawn by chance."""
+        """The training examples, or a random subset."""
         return self._part("train")
 
     @cached_property
     def validation(self) -> SplitOutputs | None:
-        """What it was chosen by; None where there was no such split."""
+        """The validation examples; None where there is no such split."""
         return self._part("validation") if "validation" in self.run_context.record.splits else None
 
     @cached_property
     def test(self) -> SplitOutputs:
-        """What it had never seen."""
+        """The test examples."""
         return self._part("test")
 
     def prepared(self, positions: Tensor) -> list[object]:
-        """The inputs at ``positions`` of the record as the model's reader prepares them."""
+        """Return the prepared inputs at ``positions`` of the record."""
         return [self.reader.preprocess_example(self.inputs, self.run_context.indices[i]) for i in positions.tolist()]
 
     def outputs(self, prepared: Sequence[object]) -> Tensor:
-        """The network's raw outputs (N, K)."""
+        """Return the raw outputs (N, K) of the network."""
         return self.outputs_and_features(prepared).outputs
 
     def predictions(self, prepared: Sequence[object]) -> Tensor:
-        """Probabilities or values (N, K)."""
+        """Return probabilities or values (N, K)."""
         return self.predictor.output_head.activate(self.outputs(prepared))
 
     def outputs_and_features(self, prepared: Sequence[object]) -> ModelOutputs:
-        """What the network makes of prepared inputs."""
+        """Return the raw outputs and features of prepared inputs."""
         return forward_with_features(self.reader, prepared)
 
     def split_outputs(self, positions: Tensor) -> SplitOutputs:
-        """Any examples of the record."""
+        """Return any examples of the record with their outputs."""
         prepared = self.prepared(positions)
         model_outputs = self.outputs_and_features(prepared)
         return SplitOutputs(
@@ -131,7 +138,7 @@ class ModelUnderTest:
 
 
 def correct_test_predictions(subject: ModelUnderTest) -> Tensor:
-    """Which test examples (N) were answered rightly; of numbers, which are not off by more than twice the median."""
+    """Return which test examples (N) are predicted correctly; numbers: an error of at most twice the median."""
     part = subject.test
     if subject.run_context.task == "classify":
         return part.predictions.argmax(1) == part.targets

@@ -1,7 +1,7 @@
-"""Models that give many answers per example (a class per pixel, word or frame; a text; a picture), as they are
-questioned: what they stated and what came true, what they hold of the labels given, what their inputs look like.
+"""Protocols of models with structured output (a class per pixel, word or frame; a text; an image).
 
-Each kind is in a file of its own (``many_masks`` …); ``many_kinds`` opens the right one.
+They say how such a model is audited: its calibration samples, its label issues, and its OOD features. ``factory``
+chooses the adapter; each kind of output has a file of its own.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,12 @@ StructuredKind = Literal["masks", "words", "frames", "transcripts", "transforms"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CalibrationSamples:
-    """Of one example: the probability ``confidence`` (S) of each label that was answered, and whether it is ``correct`` (S).
-    The statements of one example depend on each other."""
+    """The statements about one example, which depend on each other.
+
+    Attributes:
+        confidence: Probability of each predicted label, shape (S,), 0..1.
+        correct: Whether each is correct, booleans (S,).
+    """
 
     confidence: Float[Tensor, " S"]
     correct: Bool[Tensor, " S"]
@@ -32,8 +36,15 @@ class CalibrationSamples:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LabelIssue:
-    """A label that was given (``given_label``) at a ``location`` of an example, what the model answers there (``predicted_label``), and
-    the ``given_label_probability`` that it leaves to the given one."""
+    """A given label that the model does not believe.
+
+    Attributes:
+        position: Position of the example in the record.
+        location: Where in the example; empty for all of it.
+        given_label: The label in the data.
+        predicted_label: The model's label.
+        given_label_probability: Probability that the model leaves to the given label, 0..1.
+    """
 
     position: int
     location: str
@@ -44,7 +55,7 @@ class LabelIssue:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExampleEvaluation:
-    """What the model made of one example whose answer is known."""
+    """What the model predicts for one labelled example: calibration samples and label issues."""
 
     calibration_samples: CalibrationSamples
     label_issues: tuple[LabelIssue, ...]
@@ -52,9 +63,14 @@ class ExampleEvaluation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OODFeatures:
-    """What tells a usual input from a strange one: ``features`` (D) of the network, ``views`` (V, C, H, W) in 0..1 that
-    an autoencoder is to redraw, all of one size for all inputs; None for what there is not. ``is_whole_image``: the only view is
-    all of the picture."""
+    """What an OOD detector sees of an input.
+
+    Attributes:
+        features: Features of the network, shape (D,); None where there are none.
+        views: Images (V, C, H, W) in 0..1 for an autoencoder, all of one size for all inputs; None where there are
+            none.
+        is_whole_image: Whether the only view is the whole image.
+    """
 
     features: Tensor | None
     views: Tensor | None
@@ -63,46 +79,46 @@ class OODFeatures:
 
 @runtime_checkable
 class OODFeatureExtractor(Protocol):
-    """How inputs look to a model, known or not."""
+    """Extracts from prepared inputs what an OOD detector needs."""
 
     def ood_features(self, prepared: object) -> OODFeatures:
-        """What an input looks like to the network."""
+        """Return the features and views of an input."""
 
     def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> dict[str, list[object]]:
-        """Inputs that it should not take for its own, by name, as many as ``prepared`` ones."""
+        """Return, by name, as many synthetic OOD inputs as there are ``prepared`` ones."""
 
     def display_image(self, prepared: object) -> NDArray[np.uint8] | None:
-        """As a person would look at it; None where it is nothing to look at."""
+        """Return an input as an image to look at; None where there is none."""
 
 
 @runtime_checkable
 class StructuredAdapter(Protocol):
-    """What one kind of model contributes. ``index`` numbers the examples of the source."""
+    """What one kind of structured output contributes to the audit. ``index`` numbers the examples of the source."""
 
     @property
     def kind(self) -> StructuredKind:
-        """Which."""
+        """The kind of output."""
 
     @property
     def max_examples(self) -> int:
-        """So many examples of a split are questioned at most."""
+        """Largest number of examples of a split that are evaluated."""
 
     @property
     def feature_extractor(self) -> OODFeatureExtractor | None:
-        """How inputs look to it; None where this version has no measure of likeness."""
+        """The extractor of OOD features; None where there is no OOD score."""
 
     def prepared(self, index: int) -> object:
-        """An example as ``predict`` prepares it."""
+        """Return an example as ``predict`` prepares it."""
 
     def evaluate_example(self, index: int, position: int, rng: torch.Generator) -> ExampleEvaluation | None:
-        """What is made of it; None where no probability is stated."""
+        """Evaluate an example against its target; None where the model states no probability."""
 
     def label_issue_heatmap(self, index: int, issue: LabelIssue) -> NDArray[np.float32] | None:
-        """Where in a picture the label of ``issue`` is not believed (0..1, H×W); None where it is no zone."""
+        """Return where in an image the label of ``issue`` is implausible (H, W), 0..1; None if it is no region."""
 
 
 class StructuredModelUnderTest:
-    """The examples of a run beside its model; what was asked once is kept."""
+    """The examples of a run with its model; results are cached."""
 
     def __init__(self, adapter: StructuredAdapter, record: DatasetRecord, indices: Sequence[int], seed: int) -> None:
         self.adapter = adapter
@@ -113,11 +129,11 @@ class StructuredModelUnderTest:
 
     @property
     def kind(self) -> StructuredKind:
-        """Which kind of answers."""
+        """The kind of output."""
         return self.adapter.kind
 
     def positions(self, split: SplitName, max_examples: int | None = None) -> list[int]:
-        """At most ``max_examples`` examples of a split, drawn by chance, always the same."""
+        """Return a random but fixed subset of at most ``max_examples`` positions of a split."""
         held = self.record.labelled(split)
         rng = torch.Generator().manual_seed(derive_seed(self.seed, f"trust {split}"))
         order = torch.randperm(len(held), generator=rng)[
@@ -126,11 +142,11 @@ class StructuredModelUnderTest:
         return sorted(held[order].tolist())
 
     def prepared(self, positions: Sequence[int]) -> list[object]:
-        """Examples as ``predict`` prepares them."""
+        """Return examples as ``predict`` prepares them."""
         return [self.adapter.prepared(self.indices[position]) for position in positions]
 
     def evaluate_example(self, position: int) -> ExampleEvaluation | None:
-        """What the model made of the example at ``position`` of the record."""
+        """Evaluate the example at ``position`` of the record."""
         if position not in self._answered:
             rng = torch.Generator().manual_seed(derive_seed(self.seed, f"trust statements {position}"))
             self._answered[position] = self.adapter.evaluate_example(self.indices[position], position, rng)

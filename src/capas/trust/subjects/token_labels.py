@@ -1,4 +1,4 @@
-"""A label for every word, questioned through the marginals of the CRF."""
+"""Token classification models, audited through the marginals of their CRF."""
 
 import string
 from collections.abc import Sequence
@@ -25,13 +25,13 @@ WordSequence = Sequence[str]
 
 
 class TokenLabelFeatureExtractor:
-    """``OODFeatureExtractor`` of sentences whose words get labels."""
+    """``OODFeatureExtractor`` of token classification models."""
 
     def __init__(self, model: TokenClassificationPredictor) -> None:
         self.model = model
 
     def emissions(self, words: WordSequence) -> tuple[Tensor, Tensor]:
-        """(1, T, K) of every word, and their number (1)."""
+        """Return the CRF's emission scores (1, T, K), and the number of words (1)."""
         network = self.model.network
         assert isinstance(network, SequenceLabeller)
         given = self.model.code.encode([words])
@@ -39,7 +39,7 @@ class TokenLabelFeatureExtractor:
 
     @torch.no_grad()
     def ood_features(self, prepared: object) -> OODFeatures:
-        """``features``: the mean over the words of what the LSTM makes of them."""
+        """Return as ``features`` the mean over the words of the LSTM's outputs."""
         words = [word for sentence in _texts(prepared) for word in sentence]
         with LastLinearHook(self.model.network) as last:
             parts = []
@@ -70,7 +70,7 @@ class TokenLabelFeatureExtractor:
 
 
 class TokenLabelAdapter:
-    """``StructuredAdapter`` of labels in sentences."""
+    """``StructuredAdapter`` of token labels."""
 
     kind: StructuredKind = "words"
     max_examples: int = 2000
@@ -89,8 +89,10 @@ class TokenLabelAdapter:
 
     @torch.no_grad()
     def marginals(self, words: WordSequence) -> tuple[Float[Tensor, "T K"], list[int]]:
-        """P(label | sentence) of every word, and the likeliest sequence of labels; a long sentence in pieces, as the
-        model reads it."""
+        """Return P(label | sentence) of every word, and the most probable label sequence.
+
+        A long sentence is split as the model does.
+        """
         network, longest = self.model.network, self.model.longest
         assert isinstance(network, SequenceLabeller)
         parts, path = [], list[int]()

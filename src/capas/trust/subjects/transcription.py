@@ -1,7 +1,7 @@
-"""Lines of writing and sounds of speech with their transcripts, questioned line by line.
+"""Transcription models (handwriting and speech), audited line by line.
 
-The statement about a line is the probability of all of it, as ``predict`` gives it, and it is true where every
-character is right. The probability left to the given text is that of CTC, by character (its geometric mean).
+The confidence of a line is the probability of its whole text, as ``predict`` gives it, and it is correct if every
+character is. The probability of the given text is that of CTC, per character (its geometric mean).
 """
 
 import math
@@ -42,7 +42,7 @@ SQUARENESS: Final = 2  # a window is so many times as wide as it is high
 
 
 class TranscriptionFeatureExtractor:
-    """``OODFeatureExtractor`` of lines and sounds of speech."""
+    """``OODFeatureExtractor`` of line images and speech."""
 
     def __init__(self, model: TranscriptionPredictor) -> None:
         self.model = model
@@ -52,12 +52,12 @@ class TranscriptionFeatureExtractor:
         return isinstance(self.model.inputs, SpeechInputs)
 
     def logits(self, example: Tensor) -> Float[Tensor, "T K"]:
-        """Of every frame of a line or sound."""
+        """Return the logits of every frame of a line or recording."""
         return forward_sequences(self.model.network, self.model.inputs.collate([example]), CPU_FLOAT32)[0]
 
     @torch.no_grad()
     def ood_features(self, prepared: object) -> OODFeatures:
-        """``features``: the mean over the frames of what the LSTM makes of them; ``views`` of a line: windows of it."""
+        """Return as ``features`` the mean over the frames of the LSTM's outputs; ``views`` are windows of a line."""
         example = _values(prepared)
         with LastLinearHook(self.model.network) as last:
             self.logits(example)
@@ -139,7 +139,7 @@ class _Holding(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TranscriptionExample:
-    """The same, made here."""
+    """An example prepared here."""
 
     values: Tensor
 
@@ -155,7 +155,7 @@ def _heard(wave: object) -> TranscriptionExample:
 
 
 def line_windows(line: UInt8[Tensor, "H W"]) -> Float[Tensor, "V 1 H w"]:
-    """At most eight windows, twice as wide as high, evenly over a line; ground behind its end. In 0..1."""
+    """Return at most eight windows, twice as wide as high, evenly over a line, padded with background; in 0..1."""
     height, width = line.shape
     wide = SQUARENESS * height
     count = min(MAX_WINDOWS, max(1, round(width / wide)))

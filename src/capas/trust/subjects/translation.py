@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Translation models: the report shows their test metrics and runs no further forward passes."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from capas.trust.subjects.structured import (
 
 
 class TranslationAdapter:
-    """``StructuredAdapter`` of translations: this version asks the model nothing beyond its test."""
+    """``StructuredAdapter`` of translations, which evaluates no examples."""
 
     kind: StructuredKind = "translations"
     max_examples: int = 1000

@@ -1,4 +1,4 @@
-"""The nine questions, each in a file of its own: a literal table."""
+"""The nine themes of the report, each in a file of its own, as a literal table."""
 
 from collections.abc import Callable, Mapping
 from typing import Final

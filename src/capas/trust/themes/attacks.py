@@ -1,4 +1,4 @@
-"""Do tiny changes fool it? Noise of a given size, then changes of the same size made on purpose, beside each other."""
+"""Theme of adversarial attacks on image classifiers: accuracy under random noise and under attacks of the same size."""
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ SHOWN = 4
 
 
 def attacks_theme(context: ThemeContext) -> Theme:
-    """See the module."""
+    """Return the theme of adversarial attacks, for any task and medium."""
     subject = context.subject
     if subject is None:
         return segmentation_attacks_theme(context, context.structured)

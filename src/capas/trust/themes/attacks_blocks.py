@@ -1,4 +1,4 @@
-"""What attacks leave right, as a table and as lines."""
+"""Report blocks of adversarial attacks: robust accuracy as a table and as a plot, and the sanity checks."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,20 +16,20 @@ FRAGILE: Final = 0.5  # of what noise leaves right
 
 
 def sanity_check_sentence(failures: Sequence[SanityCheckFailure]) -> Sentence:
-    """Whether the figures can be believed."""
+    """Say whether the figures can be believed."""
     if failures:
         return Sentence(text=say("trust.attacks.no_verdict"), tone="problem")
     return Sentence(text=say("trust.attacks.passed"), tone="good")
 
 
 def invalid_attack_finding(failures: Sequence[SanityCheckFailure]) -> Finding:
-    """That they cannot, and why."""
+    """Return the finding that the figures cannot be believed, and why."""
     names = "; ".join(say(f"trust.attacks.failures.{failure.value}") for failure in failures)
     return Finding(key="attacks_not_valid", gravity="problem", text=say("trust.attacks.invalid", names=names))
 
 
 def robust_accuracy_table(found: dict[str, list[Rate]], note: str) -> Grid:
-    """What is left at each size, by way of attacking."""
+    """Return the accuracy at each size, by attack."""
     heads = ["", *(say("trust.attacks.size", size=format_percent(eps, 1)) for eps in EPSILONS)]
     rows = [
         [say(f"trust.attacks.ways.{n}"), *(format_metric(r.as_json()) for r in rates)] for n, rates in found.items()
@@ -44,7 +44,7 @@ def robust_accuracy_table(found: dict[str, list[Rate]], note: str) -> Grid:
 
 
 def robust_accuracy_plot(found: dict[str, list[Rate]]) -> Plot:
-    """The same as lines."""
+    """Return the accuracy over the size, by attack."""
     lines = [
         PlotSeries(
             name=say(f"trust.attacks.ways.{name}"),

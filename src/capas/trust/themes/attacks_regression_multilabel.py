@@ -1,4 +1,4 @@
-"""Do tiny changes fool it, where the answer is numbers or tags of a picture?"""
+"""Theme of adversarial attacks on image models that predict numbers or tags."""
 
 from typing import Final
 
@@ -27,7 +27,7 @@ MIDDLE: Final = 1  # the size that the verdict goes by
 
 
 def output_attacks_theme(context: ThemeContext, subject: ModelUnderTest) -> Theme:
-    """See the module."""
+    """Return the theme for regression and multi-label models."""
     values = output_targets(subject)
     if values is None:
         return Theme(name="attacks", not_computed_because=say("trust.many.no_interval"))

@@ -1,4 +1,4 @@
-"""Do tiny changes fool it, where the answer is a class for every pixel? The share of the pixels that stays right."""
+"""Theme of adversarial attacks on segmentation models: the share of pixels that stays correct."""
 
 from typing import Final
 
@@ -38,7 +38,7 @@ MIDDLE: Final = 1
 
 
 def segmentation_attacks_theme(context: ThemeContext, structured: StructuredModelUnderTest | None) -> Theme:
-    """See the module; other kinds of many answers say why not."""
+    """Return the theme for segmentation; other structured outputs say why there is none."""
     adapter = None if structured is None else structured.adapter
     if structured is None or not isinstance(adapter, SegmentationAdapter):
         return Theme(name="attacks", not_computed_because=_why_not(structured))

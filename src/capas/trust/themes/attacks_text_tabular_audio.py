@@ -1,4 +1,4 @@
-"""Do tiny changes fool it, in texts (misspelt words), rows (numbers a little off) and sounds (faint noise)?"""
+"""Theme of adversarial attacks on texts (typos), rows (numbers a little off) and audio (faint noise)."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -37,7 +37,7 @@ FRAGILE = 0.5
 
 
 def input_perturbation_attacks_theme(context: ThemeContext, subject: ModelUnderTest) -> Theme:
-    """See the module."""
+    """Return the theme for text, tabular and audio inputs."""
     if subject.run_context.task != "classify":
         return Theme(name="attacks", not_computed_because=say("trust.attacks.only_classes"))
     rng = subject.run_context.rng("attacks")

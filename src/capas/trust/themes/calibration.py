@@ -1,4 +1,4 @@
-"""Are its probabilities true? Stated against found, sets of classes that hold the true one, intervals of numbers."""
+"""Theme of calibration: reliability of probabilities, conformal prediction sets, and coverage of intervals."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -30,7 +30,7 @@ MIN_CALIBRATION = 40
 
 
 def calibration_theme(context: ThemeContext) -> Theme:
-    """See the module."""
+    """Return the theme of calibration."""
     subject = context.subject
     if subject is None:
         return _of_many(context, context.structured)

@@ -1,6 +1,4 @@
-"""What does it look at? Maps of what an answer rests on, each checked before it is shown, and whether one place of all
-pictures decides by itself.
-"""
+"""Theme of explanations of image classifiers: saliency maps with their checks, and decisive regions."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -45,7 +43,7 @@ DECIDES_ALONE = 0.6  # of what is right beyond guessing
 
 
 def explanations_theme(context: ThemeContext) -> Theme:
-    """See the module."""
+    """Return the theme of explanations, for any task and medium."""
     subject = context.subject
     if subject is None:
         return segmentation_explanations_theme(context, context.structured)

@@ -1,4 +1,4 @@
-"""Whether what the parts of inputs weigh can be believed, method by method, and how that is shown."""
+"""Faithfulness checks of feature attributions, by method, and their report blocks."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,18 @@ SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AblatedExample:
-    """An example that was taken apart: its position, parts, what each brings, what each weighs by method, and the score
-    without and with only the weightiest parts. ``alike`` (R): how alike the weights of readers with random weights are,
-    where that was asked."""
+    """An example with its feature attributions and their curves.
+
+    Attributes:
+        position: Position in the record.
+        features: Its features.
+        attributions: Leave-one-out attributions.
+        weights: Weight of each feature, by method.
+        randomization_correlations: Rank correlations with encoders of random weights, shape (R,), by method; empty
+            where not measured.
+        deletion: Score without the weightiest features, by method.
+        insertion: Score with only the weightiest features, by method.
+    """
 
     position: int
     features: AblationFeatures
@@ -32,8 +41,15 @@ class AblatedExample:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AblationCheck:
-    """What the checks of one method showed: areas under its curves, in how many examples it does better than chance,
-    and the mean rank correlation with readers with random weights, where that was asked."""
+    """What the checks of one method showed.
+
+    Attributes:
+        name: The method.
+        deletion: Mean area under its deletion curves.
+        insertion: Mean area under its insertion curves.
+        better_than_random: Share of examples where it beats a random order.
+        randomization_correlation: Mean rank correlation with encoders of random weights; None where not measured.
+    """
 
     name: str
     deletion: float
@@ -43,13 +59,13 @@ class AblationCheck:
 
     @property
     def reliable(self) -> bool:
-        """Whether it finds more than chance does, and depends on the weights."""
+        """Whether it beats a random order, and depends on the weights."""
         return self.better_than_random.interval[0] > 0.5 and (
             self.randomization_correlation is None or self.randomization_correlation <= MAX_RANDOMIZATION_CORRELATION
         )
 
     def as_json(self) -> dict[str, object]:
-        """In the facts of the theme."""
+        """Return the facts of the method."""
         return {
             "deletion": round(self.deletion, 4), "insertion": round(self.insertion, 4),
             "better_than_random": self.better_than_random.as_json(),
@@ -59,7 +75,7 @@ class AblationCheck:
 
 
 def curve_areas(found: list[AblatedExample], name: str) -> tuple[float, float]:
-    """The mean areas under the curves of deletion and insertion."""
+    """Return the mean areas under the deletion and the insertion curves."""
     shares = torch.tensor(SHARES)
 
     def mean(curves_: list[Tensor]) -> float:
@@ -69,7 +85,7 @@ def curve_areas(found: list[AblatedExample], name: str) -> tuple[float, float]:
 
 
 def check_ablation_method(found: list[AblatedExample], name: str) -> AblationCheck:
-    """The checks of the method ``name`` over all examples."""
+    """Run the checks of the method ``name`` over all examples."""
     correlations = [ablated.randomization_correlations[name] for ablated in found if ablated.randomization_correlations]
     deletion, insertion = curve_areas(found, name)
     return AblationCheck(
@@ -89,7 +105,7 @@ def _gain(found: list[AblatedExample], way: str) -> Rate:
 
 
 def ablation_checks_table(checks: list[AblationCheck], random_areas: tuple[float, float]) -> Grid:
-    """The checks of every method, with ``random_areas`` (deletion, insertion) as the control."""
+    """Return a table of the checks of every method, with ``random_areas`` (deletion, insertion) as the control."""
     heads = [say(f"trust.zones.heads.{name}") for name in ("method", "deletion", "insertion", "alike", "use")]
     rows = [
         [
@@ -112,7 +128,7 @@ def ablation_checks_table(checks: list[AblationCheck], random_areas: tuple[float
 
 
 def ablation_deletion_plot(found: list[AblatedExample]) -> Plot:
-    """The deletion curves."""
+    """Return the deletion curves by method."""
     lines = []
     for name in (*found[0].weights, "random"):
         mean = torch.stack([a.deletion[name] for a in found]).mean(0).tolist()

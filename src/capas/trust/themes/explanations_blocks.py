@@ -1,4 +1,4 @@
-"""What the model looks at, in words: maps with their checks, and the places that decide."""
+"""Report blocks, facts and findings of saliency maps and of decisive regions."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,16 @@ from capas.trust.theme import Finding
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SaliencyMethod:
-    """A way of making maps: what it showed. ``randomization_correlation`` is the rank correlation with maps of random networks."""
+    """A saliency method with its checks.
+
+    Attributes:
+        name: The method.
+        maps: Its maps.
+        deletion: Deletion curve.
+        insertion: Insertion curve.
+        randomization_correlation: Rank correlation with maps of randomised networks; None where not measured.
+        advantage: Advantage over the brightness control; None where not measured.
+    """
 
     name: str
     maps: Tensor
@@ -29,7 +38,7 @@ class SaliencyMethod:
 
     @property
     def reliable(self) -> bool:
-        """Whether it depends on the weights and finds more than bright places."""
+        """Whether it depends on the weights and beats the brightness control."""
         return (
             self.randomization_correlation is not None
             and self.randomization_correlation <= 0.3
@@ -39,7 +48,7 @@ class SaliencyMethod:
 
 
 def method_facts(method: SaliencyMethod) -> dict[str, object]:
-    """One map in the facts."""
+    """Return the facts of one method."""
     facts: dict[str, object] = {
         "deletion": round(method.deletion.area, 4),
         "insertion": round(method.insertion.area, 4),
@@ -59,13 +68,13 @@ def method_facts(method: SaliencyMethod) -> dict[str, object]:
 
 
 def best_method(methods: list[SaliencyMethod]) -> SaliencyMethod | None:
-    """The most telling of the reliable ones."""
+    """Return the best of the reliable methods; None where none is."""
     reliable = [m for m in methods if m.reliable]
     return max(reliable, key=lambda m: m.insertion.area - m.deletion.area) if reliable else None
 
 
 def region_facts(found: list[RegionImportance]) -> dict[str, object]:
-    """The places that matter most."""
+    """Return the facts of the most important regions."""
     first = found[0]
     worst = min(found, key=lambda place: place.accuracy_covered.value)
     return {
@@ -81,7 +90,7 @@ def _where(place: RegionImportance) -> dict[str, object]:
 def explanation_findings(
     subject: ModelUnderTest, best: SaliencyMethod | None, decisive: RegionImportance | None
 ) -> list[Finding]:
-    """Of a place that decides, and of maps that cannot be believed."""
+    """Return findings about a decisive region, and about maps that cannot be believed."""
     found = []
     if decisive is not None:
         assert isinstance(subject.reader, ImageReader)
@@ -98,7 +107,7 @@ def explanation_findings(
 
 
 def region_text(place: RegionImportance, reader: ImageReader) -> str:
-    """Where a place is, in words: "at the top left"."""
+    """Say where a region is: "at the top left"."""
     _, height, width = reader.preparation.shape
     middle_y, middle_x = (place.top + place.height / 2) / height, (place.left + place.width / 2) / width
     row = "top" if middle_y < 1 / 3 else "bottom" if middle_y > 2 / 3 else "middle"
@@ -113,7 +122,7 @@ def _area(place: RegionImportance, reader: ImageReader) -> float:
 
 
 def methods_table(methods: list[SaliencyMethod], note: str) -> Grid:
-    """The checks of every map."""
+    """Return a table of the checks of every method."""
     heads = [
         say(f"trust.zones.heads.{name}") for name in ("method", "deletion", "insertion", "alike", "advantage", "use")
     ]
@@ -147,7 +156,7 @@ def _with_interval(found: AdvantageOverBrightness) -> str:
 
 
 def saliency_deletion_plot(methods: list[SaliencyMethod], score: str, *, percent_y: bool = True) -> Plot:
-    """The deletion curves; ``score`` says what falls."""
+    """Return the deletion curves; ``score`` names the y axis."""
     lines = [
         PlotSeries(
             name=say(f"trust.zones.methods.{m.name}"),
@@ -170,7 +179,7 @@ def saliency_deletion_plot(methods: list[SaliencyMethod], score: str, *, percent
 
 
 def region_blocks(subject: ModelUnderTest, x: Tensor, found: list[RegionImportance]) -> list[Block]:
-    """The most telling and the most missed place, and what covering costs everywhere."""
+    """Return the most decisive and the most missed region, and the accuracy lost by covering, as a heatmap."""
     assert isinstance(subject.reader, ImageReader)
     reader, worst = subject.reader, min(found, key=lambda place: place.accuracy_covered.value)
     rows = [

@@ -1,8 +1,8 @@
-"""What does it look at, where the answer is numbers or tags of a picture: maps of one output, each checked.
+"""Theme of explanations of image models that predict numbers or tags: saliency maps of one output, with their checks.
 
-Of tags the output is the one that it is surest of, and the score its probability. Of numbers it is the first one, and
-the score how far the number is from that of the mean training picture, in units of its spread in training: what a map
-calls important must move the number back when it is covered.
+Of tags the output is the most probable one, and the score its probability. Of numbers it is the first one, and the
+score how far the number is from that of the mean training image, in standard deviations: what a map calls important
+must move the number back when it is covered.
 """
 
 from collections.abc import Callable, Mapping
@@ -51,8 +51,15 @@ DECIDES_ALONE: Final = 0.6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutputQuestion:
-    """Pictures ``x``, the number of the ``output_index`` that is asked for each (N), the ``sign`` that its maps get (N), and
-    the ``score`` that is to fall when what matters is covered with the ``background``."""
+    """The outputs to explain.
+
+    Attributes:
+        x: Images, shape (N, C, H, W).
+        output_index: Output to explain of each image, shape (N,).
+        sign: Sign of each image's maps, shape (N,).
+        score: Score that falls when what matters is covered.
+        background: What covered pixels show.
+    """
 
     x: Tensor
     output_index: Tensor
@@ -62,7 +69,7 @@ class OutputQuestion:
 
 
 def output_explanations_theme(context: ThemeContext, subject: ModelUnderTest) -> Theme:
-    """See the module."""
+    """Return the theme for regression and multi-label models."""
     assert isinstance(subject.reader, ImageReader)
     large = subject.is_expensive
     most = EXAMPLES_LARGE if large else EXAMPLES_QUICK if context.level == "quick" else EXAMPLES

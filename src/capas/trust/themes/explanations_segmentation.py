@@ -1,5 +1,4 @@
-"""Where masks are wrong: near the borders of zones, or inside them. Other kinds of many answers say why they get no
-maps."""
+"""Theme of explanations of segmentation models: whether errors lie near region borders or inside regions."""
 
 from typing import Final
 
@@ -25,7 +24,7 @@ DRAWS: Final = 1000
 
 
 def segmentation_explanations_theme(context: ThemeContext, structured: StructuredModelUnderTest | None) -> Theme:
-    """See the module."""
+    """Return the theme for segmentation; other structured outputs say why there is none."""
     answers = None if structured is None else structured.adapter
     if structured is None or not isinstance(answers, SegmentationAdapter):
         return Theme(name="explanations", not_computed_because=_why_not(structured))
@@ -71,8 +70,10 @@ def _names() -> list[str]:
 
 
 def accuracy_by_border_distance(targets: UInt8[Tensor, "H W"], correct: Bool[Tensor, "H W"]) -> Float[Tensor, "R 2"]:
-    """How many of the known pixels are right, and how many there are, by their distance to a border of the true zones
-    (the larger of rows and columns): 0 where a neighbour is of another class."""
+    """Return the numbers of correct and of labelled pixels by Chebyshev distance to a border of the target regions.
+
+    Distance 0 where a neighbour is of another class.
+    """
     same = targets[None, None].float()
     grown, shrunk = (functional.max_pool2d(values, 3, 1, 1)[0, 0] for values in (same, -same))
     near = (grown != -shrunk).float()

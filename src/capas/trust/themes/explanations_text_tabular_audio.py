@@ -1,6 +1,4 @@
-"""What does it look at, in texts, sounds and rows: what the answer loses without each word, stretch or column, and
-where the attention of a network that reads words goes.
-"""
+"""Theme of explanations of text, audio and tabular models: feature ablation, and attention of text encoders."""
 
 import torch
 from torch import Tensor
@@ -38,7 +36,7 @@ ONE_PART = 0.5
 
 
 def ablation_explanations_theme(context: ThemeContext, subject: ModelUnderTest) -> Theme:
-    """See the module."""
+    """Return the theme for text, audio and tabular models."""
     chosen = torch.randperm(len(subject.test), generator=subject.run_context.rng("zones"))[:EXAMPLES].tolist()
     rng = subject.run_context.rng("zones checks")
     randomized_readers = _others(subject)

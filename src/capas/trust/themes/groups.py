@@ -1,4 +1,4 @@
-"""Is it as good for everyone? Figures by class, and by every column of a table that has few values."""
+"""Theme of subgroups: metrics by class, and by every column of a table that has few values."""
 
 import math
 from collections import Counter
@@ -31,7 +31,7 @@ UNEVEN = 5.0
 
 
 def groups_theme(context: ThemeContext) -> Theme:
-    """See the module."""
+    """Return the theme of subgroups."""
     subject = context.subject
     if subject is None:
         return _of_many(context)
@@ -61,7 +61,7 @@ def _meaning(subject: ModelUnderTest) -> str:
 
 
 def grouping_columns(run_context: RunContext, positions: Sequence[int]) -> dict[str, list[str]]:
-    """The columns of the table that are no target and have 2 to 20 values among the examples at ``positions``."""
+    """Return the columns that are no target and have 2 to 20 values among the examples at ``positions``."""
     spec = run_context.record.spec
     left_out = {field.name for field in (*spec.targets, *(spec.inputs if spec.medium != "table" else ()))}
     indices = [run_context.indices[i] for i in positions]

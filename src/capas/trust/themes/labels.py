@@ -1,4 +1,4 @@
-"""Are the labels right? Training labels that a model which had not seen them does not believe, to be reviewed."""
+"""Theme of label quality: training labels that a cross-validated model does not believe, to be reviewed."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ REVIEW = "labels-to-review.csv"
 
 
 def labels_theme(context: ThemeContext) -> Theme:
-    """See the module."""
+    """Return the theme of label quality."""
     subject = context.subject
     if subject is None:
         return structured_labels_theme(context, context.structured)

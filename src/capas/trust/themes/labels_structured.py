@@ -1,7 +1,7 @@
-"""Are the labels right, where an example has many: those that the model believes least, to be reviewed.
+"""Theme of label quality for structured outputs: the labels that the model finds least probable, to be reviewed.
 
-Only of the validation and test examples: a network that has learnt a label believes it, right or wrong. So this says
-nothing of the training labels, and a label that the model does not believe may be right: it is a list, not a verdict.
+Only of the validation and test examples: a network that was trained on a label believes it, right or wrong. So this
+says nothing of the training labels, and an improbable label may be right: it is a list, not a verdict.
 """
 
 import csv
@@ -23,7 +23,7 @@ REVIEW = "given-labels-believed-least.csv"
 
 
 def structured_labels_theme(context: ThemeContext, structured: StructuredModelUnderTest | None) -> Theme:
-    """See the module."""
+    """Return the theme for structured outputs."""
     if structured is None or structured.kind in ("transforms", "translations"):
         return Theme(name="labels", not_computed_because=say("trust.many.no_labels"))
     positions = sorted({*structured.positions("validation"), *structured.positions("test")})

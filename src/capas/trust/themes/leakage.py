@@ -1,4 +1,4 @@
-"""Was the test really unseen? Test examples that are in the training examples too, exactly or nearly."""
+"""Theme of leakage: test examples that are among the training examples too, exactly or nearly."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ CONTROLS = 500
 
 
 def leakage_theme(context: ThemeContext) -> Theme:
-    """See the module."""
+    """Return the theme of leakage."""
     run_context = context.run_context
     train, test = run_context.record.positions("train")[:MAX_TRAIN], run_context.record.positions("test")[:MAX_TEST]
     hashes = run_context.record.hashes

@@ -1,4 +1,4 @@
-"""Does it notice what it does not know? How well inputs unlike the training data are told from the test examples."""
+"""Theme of out-of-distribution detection: how well synthetic OOD inputs are told from the test examples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ SHOWN = 6
 
 
 def ood_theme(context: ThemeContext) -> Theme:
-    """See the module. Leaves the detector in the bundle, where ``predict`` finds it."""
+    """Return the theme of OOD detection, and leave the detector in the bundle, where ``predict`` finds it."""
     subject = context.subject
     if subject is None:
         return _of_many(context, context.structured)

@@ -1,4 +1,4 @@
-"""How good is it? The figures of the one test, beside baselines, and what it got most wrong."""
+"""Theme of quality: the test metrics beside baselines, and the worst errors."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ WORST = 12
 
 
 def quality_theme(context: ThemeContext) -> Theme:
-    """See the module."""
+    """Return the theme of quality."""
     metrics = cast(Mapping[str, object], context.run_context.metrics["metrics"])
     baseline = cast(Mapping[str, Mapping[str, object]], context.run_context.metrics["baseline"])
     name = next(iter(metrics))

@@ -1,5 +1,6 @@
-"""Does a sticker fool it? One patch for all pictures, made on training pictures and judged on test pictures, beside
-black, white and random ones in the same places.
+"""Theme of adversarial patches: one patch for all images, optimised on training and evaluated on test images.
+
+Black, white and random patches at the same positions are the control.
 """
 
 import io
@@ -42,7 +43,7 @@ HARMFUL = 0.1
 
 
 def stickers_theme(context: ThemeContext) -> Theme:
-    """See the module."""
+    """Return the theme of adversarial patches."""
     subject = context.subject
     if context.run_context.medium != "image":
         return Theme(name="stickers", not_computed_because=say("trust.stickers.only_pictures"))
@@ -148,7 +149,7 @@ def _gallery(x: Tensor, masks: dict[str, Tensor], patches: dict[str, Tensor]) ->
 
 
 def printable_patch(patch: Tensor, mask: Tensor) -> bytes:
-    """The sticker as a PNG to be printed 5 cm wide at 300 dots per inch."""
+    """Return the patch as a PNG to be printed 5 cm wide at 300 dots per inch."""
     pixels = patch_image(patch, mask)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     times = max(1, PRINT_SIDE // max(image.size))

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Audio segmentation: a class for every frame of a recording."""

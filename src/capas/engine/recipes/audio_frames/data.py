@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Recordings and the classes of their frames."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ from capas.engine.recipes.shared.spectrograms import (
 def frame_targets(
     segments: SegmentCollection | None, index: int, wave: Tensor, classes: Sequence[str], preparation: AudioPreparation
 ) -> Tensor:
-    """The class of every frame of a recording, T int64."""
+    """Return the class of every frame of a recording, int64, shape (T,)."""
     assert segments is not None
     kept = clip_segments(segments.segments[index], len(wave) / preparation.rate).kept
     return frame_classes(kept, classes, frame_count(wave, preparation), hop_seconds(preparation))

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Default values for audio segmentation."""
 
 from typing import Final
 
@@ -18,7 +18,9 @@ BATCH: Final = 16
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
-    """Decide what ``config`` leaves open for sounds with segments."""
+    """Resolve every "auto" for recordings with segments. Raises CapasError ``no_sounds_to_learn`` or
+    ``network_not_for``.
+    """
     sounds = report.statistics
     if not isinstance(sounds, AudioStatistics):
         raise CapasError("no_sounds_to_learn", where=report.source.root)

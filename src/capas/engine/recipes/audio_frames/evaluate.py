@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Test metrics of audio segmentation by frame and by segment."""
 
 from collections.abc import Mapping, Sequence
 
@@ -31,7 +31,16 @@ def evaluate_frames(
     names: Sequence[str], targets: Sequence[Tensor], predicted: Sequence[list[int]], classes: Sequence[str], hop: float,
     baselines: Mapping[str, Sequence[list[int]]],
 ) -> TestResult:  # fmt: skip
-    """Figures of the ``predicted`` that were said against the ``targets``; those of the ``baselines`` answers stand beside."""
+    """Evaluate predicted frame classes against their targets.
+
+    Args:
+        names: Names of the recordings.
+        targets: True classes of each recording's frames, shape (T,).
+        predicted: Predicted classes of each recording's frames.
+        classes: Class names, "none" first.
+        hop: Seconds between frames.
+        baselines: Predictions of the baselines by name.
+    """
     k = len(classes)
 
     def against(said: Sequence[list[int]], draws: int) -> tuple[Tensor, dict[str, object], dict[str, object]]:

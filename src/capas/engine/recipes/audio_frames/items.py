@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Reading recordings for inference."""
 
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,9 @@ MAX_SECONDS: Final = 7200.0  # of what is answered; what is learnt from is held 
 
 
 def read_recording_item(item: Item, rate: int) -> Waveform:
-    """The samples of an item at ``rate`` Hz. Raises CapasError ``not_a_sound_array`` and those of ``read_audio``."""
+    """Return the samples of an item at ``rate`` Hz. Raises CapasError ``not_a_sound_array`` and those of
+    ``read_audio``.
+    """
     content = item.content
     if isinstance(content, np.ndarray) and content.dtype == np.float32 and content.ndim == 1 and content.size:
         return content

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Training of audio segmentation networks on windows of recordings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -43,7 +43,7 @@ DEFAULT_MIN_DURATION: Final = 10
 
 
 class AudioFramesJob:
-    """Sounds, the classes of their frames, network and objective of a run (``TrainingJob``)."""
+    """Recordings, frame classes, network and objective of a run (``TrainingJob``)."""
 
     head: str | None = None
 
@@ -75,7 +75,7 @@ class AudioFramesJob:
         self.min_duration = DEFAULT_MIN_DURATION
 
     def _weights(self, train: Sequence[int]) -> Tensor | None:
-        """Rare classes weigh more where the configuration wants it: by the share of the frames."""
+        """Class weights in inverse proportion to the frames of each class, where the configuration asks for them."""
         if self.config.objective.class_weights != "balanced":
             return None
         counts = torch.bincount(torch.cat([self.targets[i] for i in train]), minlength=len(self.classes)).float()
@@ -91,7 +91,7 @@ class AudioFramesJob:
         return sounds, nn.utils.rnn.pad_sequence(wanted, batch_first=True, padding_value=IGNORE_INDEX)
 
     def _shifted_window(self, piece: FrameWindow, rng: torch.Generator) -> FrameWindow:
-        """The piece moved by up to half of its length, within its recording."""
+        """The window moved by up to half of its length, within its recording."""
         moved = piece.first + int((torch.rand((), generator=rng) - 0.5) * piece.count)
         last = len(self.targets[piece.recording]) - piece.count
         return replace(piece, first=max(0, min(last, moved)))
@@ -120,7 +120,7 @@ class AudioFramesJob:
         return ValidationScore(metric="frame_accuracy", value=right, loss=loss, n=len(positions))
 
     def calibrate(self, execution: Execution) -> None:
-        """How short a segment may be: what finds most segments of the validation split, and wrongs fewest frames."""
+        """Choose the least duration of a segment, by event F1 on the validation split, then by frame accuracy."""
         if self.has_validation:
             positions = self.record.positions("validation").tolist()
             paths = [own.argmax(1).tolist() for own in self._probabilities(positions, execution)]

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Frame-level networks: a CRNN at half the frame rate, upsampled to all frames."""
 
 import torch
 from jaxtyping import Float, Int
@@ -14,7 +14,7 @@ from capas.networks.document.crnn import AudioCRNN, CRNNConfig
 
 
 class FrameUpsampler(nn.Module):
-    """Calls ``reader``, which answers every second frame, and gives every frame an answer: Spectrograms → B×T×K."""
+    """Upsamples the logits of ``reader``, which has every second frame, to all frames: Spectrograms → (B, T, K)."""
 
     def __init__(self, reader: AudioCRNN) -> None:
         super().__init__()
@@ -26,20 +26,20 @@ class FrameUpsampler(nn.Module):
 
 
 class UnpaddedFrameUpsampler(nn.Module):
-    """The same for sounds without padding, called with spectrograms B×M×T and lengths that it has no need of."""
+    """As ``FrameUpsampler``, for unpadded spectrograms (B, M, T); lengths are ignored."""
 
     def __init__(self, reader: AudioCRNN) -> None:
         super().__init__()
         self.reader = reader
 
     def forward(self, spectrograms_BMT: Tensor, lengths_B: Tensor) -> Tensor:
-        """Logits B×T×K."""
+        """Return logits (B, T, K)."""
         logits, lengths = self.reader(spectrograms_BMT, None)
         return upsample_frames(logits, lengths, spectrograms_BMT.shape[2])
 
 
 def build_network(config: Config, num_classes: int) -> nn.Module:
-    """With weights drawn from the run's seed."""
+    """Build the configured network with weights drawn from the run's seed."""
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
     return new_frame_network(config.audio.n_mels, num_classes, int(config.network.width), HIDDEN).train()
 
@@ -49,8 +49,11 @@ def new_frame_network(bands: int, num_classes: int, width: int, hidden: int) -> 
 
 
 def upsample_frames(logits: Float[Tensor, "B T2 K"], lengths: Int[Tensor, " B"], frames: int) -> Float[Tensor, "B T K"]:
-    """Answers of frames 0, 2, 4 … as answers of all ``frames``; those between are the mean of their neighbours, the
-    last one of a sound (``lengths`` answers) the same as the one before."""
+    """Return logits of all ``frames`` from those of frames 0, 2, 4 …
+
+    Frames between are the mean of their neighbours; the last one of a recording (of ``lengths`` logits) repeats the one
+    before.
+    """
     places = torch.arange(logits.shape[1], device=logits.device)
     following = torch.minimum(places + 1, (lengths - 1)[:, None])[:, :, None].expand(logits.shape)
     between = (logits + logits.gather(1, following)) / 2

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Inference and evaluation of audio segmentation models."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -36,7 +36,14 @@ from capas.engine.recipes.shared.spectrograms import (
 
 
 class AudioFramesPredictor:
-    """A finished model (``Predictor``) that says what is when."""
+    """A trained audio segmentation model (``Predictor``).
+
+    Args:
+        network: A ``FrameUpsampler``.
+        preparation: Spectrogram settings.
+        classes: Class names, "none" first.
+        min_duration: Least length of a segment in frames.
+    """
 
     def __init__(
         self, network: nn.Module, preparation: AudioPreparation, classes: Sequence[str], min_duration: int
@@ -88,7 +95,9 @@ class AudioFramesPredictor:
             f"of every frame of {hop_seconds(self.preparation):g} s; what lasts fewer than shortest_frames is left out"
         )
         return Exportable(
-            network=ProbabilityOutput(WaveformInput(UnpaddedFrameUpsampler(self.network.reader), log_mel_layer(self.preparation)), dim=2),
+            network=ProbabilityOutput(
+                WaveformInput(UnpaddedFrameUpsampler(self.network.reader), log_mel_layer(self.preparation)), dim=2
+            ),
             inputs=[waveform_input(self.preparation, 1)], output="probabilities", axes=(1, "frames", len(self.classes)),
             compared=waves or [(random_waveforms(self.preparation, 1),)], count=max(1, len(waves)),
             facts={"classes": list(self.classes), "probabilities": description, "shortest_frames": self.min_duration,

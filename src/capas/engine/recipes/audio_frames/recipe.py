@@ -1,9 +1,10 @@
-"""A class for every frame of a sound (10 ms): speech or none, which sound when. What is no segment is "none".
+"""The recipe for audio segmentation: a class for every frame (10 ms), such as speech or none; what is no segment is
+"none".
 
-The network reads log-mel frames through convolutions that halve them and an LSTM in both directions, the CRNN of
-``networks/document/crnn.py``; between two of its answers, the frame that it has none for gets their mean. It learns from pieces
-of ``audio.seconds``, each time begun elsewhere; nothing is shifted against its labels and no stretch of time is hidden,
-because what is there must be said. It answers whole sounds, very long ones in pieces that overlap.
+The network is the CRNN of ``networks/document/crnn.py``, whose convolutions halve the frame rate; the frames between
+are interpolated. It is trained on windows of ``audio.seconds``, each time at another offset; nothing is shifted against
+its labels and no stretch of time is masked, because what is there must be predicted. Inference is on whole recordings,
+very long ones in overlapping windows.
 """
 
 from typing import cast
@@ -39,7 +40,7 @@ _PREPARATION_ADAPTER: TypeAdapter[AudioPreparation] = TypeAdapter(AudioPreparati
 
 
 class AudioFramesRecipe:
-    """Sounds → what is when (``Recipe``)."""
+    """The recipe for audio segmentation (``Recipe``)."""
 
     def resolve_defaults(self, config: Config, report: DatasetReport) -> ResolvedConfig:
         return resolve_defaults(config, report)

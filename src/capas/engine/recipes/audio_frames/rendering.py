@@ -1,4 +1,4 @@
-"""What a model of frames is asked, and how it answers: sounds in, segments out, on screen, as JSON and as files."""
+"""Predictions of audio segmentation models: on screen, as JSON and as files."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -26,7 +26,15 @@ MAX_SHOWN: Final = 12
 def timed_segments(
     probabilities: Float[Tensor, "T K"], classes: Sequence[str], min_duration: int, hop_s: float, seconds: float
 ) -> list[TimedText]:
-    """The segments of a sound that lasts ``seconds``, without those of nothing."""
+    """Return the segments of a recording of ``seconds``, without those of the background.
+
+    Args:
+        probabilities: Of every frame, shape (T, K).
+        classes: Class names, the background first.
+        min_duration: Least length of a segment in frames.
+        hop_s: Seconds between frames.
+        seconds: Duration of the recording.
+    """
     return [
         TimedText(
             start_s=run.start * hop_s, end_s=min(seconds, run.end * hop_s), text=classes[run.label],
@@ -38,7 +46,7 @@ def timed_segments(
 
 
 def segments_prediction(name: str, segments_found: Sequence[TimedText], seconds: float) -> Prediction:
-    """The answer for one sound: its segments, and the files that hold them."""
+    """Return the prediction for one recording, with output files as CSV, Audacity labels, RTTM, SRT and JSON."""
     segments = [one.as_json("label") for one in segments_found]
     answer = Prediction(
         input=name, prediction=[one.text for one in segments_found], text=segments_text(segments_found),
@@ -53,7 +61,7 @@ def segments_prediction(name: str, segments_found: Sequence[TimedText], seconds:
 
 
 def segments_text(segments_found: Sequence[TimedText]) -> str:
-    """Segments for the screen, the first dozen of them."""
+    """Return the first dozen segments for the screen."""
     if not segments_found:
         return say("segments.nothing")
     rendered = [
@@ -65,12 +73,12 @@ def segments_text(segments_found: Sequence[TimedText]) -> str:
 
 
 def segments_cell(segments: Sequence[Segment]) -> str:
-    """Segments in a cell of ``predictions.csv``: "0.50-1.20 speech; …"."""
+    """Return segments as a cell of ``predictions.csv``: "0.50-1.20 speech; …"."""
     return "; ".join(f"{one.start_s:.2f}-{one.end_s:.2f} {one.label}" for one in segments if one.label != NO_CLASS)
 
 
 def segments_of(path: Sequence[int], classes: Sequence[str], hop_s: float) -> list[Segment]:
-    """The runs of a path as segments, those of nothing too."""
+    """Return the runs of a path of classes as segments, background included."""
     return [
         Segment(start_s=run.start * hop_s, end_s=run.end * hop_s, label=classes[run.label]) for run in label_runs(path)
     ]  # fmt: skip

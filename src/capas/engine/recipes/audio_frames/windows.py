@@ -1,7 +1,7 @@
-"""The frames of long sounds: divided into pieces that can be learnt from, read in pieces that overlap, put together.
+"""Windows of long recordings: divided for training, overlapping for inference, with predictions put together again.
 
-Frame t is centred on sample t · hop (``data/mel``), so that samples f · hop to (f + n - 1) · hop have just the frames f
-to f + n - 1; those within half a window of a cut see silence beyond it.
+Frame t is centred on sample t · hop (``data/audio/mel.py``), so that samples f · hop to (f + n - 1) · hop have just the
+frames f to f + n - 1; those within half an analysis window of a cut see silence beyond it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,9 +31,9 @@ class FrameWindow:
 
 
 def split_into_windows(frames: Sequence[int], max_frames: int) -> list[FrameWindow]:
-    """Every recording divided into as few pieces of at most ``max_frames`` frames as it takes, of like length.
+    """Divide every recording into the fewest windows of at most ``max_frames`` frames, of similar length.
 
-    >>> [(piece.first, piece.count) for piece in pieces_of([250], 100)]
+    >>> [(window.first, window.count) for window in split_into_windows([250], 100)]
     [(0, 84), (84, 84), (168, 82)]
     """
     found = []
@@ -47,7 +47,9 @@ def split_into_windows(frames: Sequence[int], max_frames: int) -> list[FrameWind
 
 
 def window_samples(wave: Tensor, first: int, count: int, hop: int) -> Tensor:
-    """The samples that have just the frames ``first`` to ``first`` + ``count`` - 1 of ``wave``, and no others."""
+    """Return the samples that have just the frames ``first`` to ``first`` + ``count`` - 1 of ``wave``, and no
+    others.
+    """
     return wave[first * hop : max((first + count - 1) * hop, first * hop + 1)]
 
 
@@ -55,7 +57,9 @@ def window_samples(wave: Tensor, first: int, count: int, hop: int) -> Tensor:
 def frame_probabilities(
     network: nn.Module, waves: Sequence[Tensor], preparation: AudioPreparation, execution: Execution
 ) -> list[Tensor]:
-    """Probabilities T×K of every frame of each wave, float32 on the CPU; a long wave is read in pieces that overlap."""
+    """Return class probabilities (T, K) of every frame of each waveform, float32 on the CPU; long ones in overlapping
+    windows.
+    """
     hop = preparation.mel.hop
     frames = [frame_count(wave, preparation) for wave in waves]
     windows = [window for i, total in enumerate(frames) for window in _windows(i, total)]
@@ -70,12 +74,13 @@ def frame_probabilities(
         for (window, kept), own in zip(part, outputs, strict=True):
             by_window[window.recording, kept.first] = own[kept.first - window.first :][: kept.count]
     return [
-        torch.cat([by_window[key] for key in sorted(key for key in by_window if key[0] == i)]) for i in range(len(waves))
-    ]  # fmt: skip
+        torch.cat([by_window[key] for key in sorted(key for key in by_window if key[0] == i)])
+        for i in range(len(waves))
+    ]
 
 
 def _windows(recording: int, total: int) -> Iterator[tuple[FrameWindow, FrameWindow]]:
-    """What is read, and what of it is kept."""
+    """Pairs of a window that is computed, with context, and the part of it that is kept."""
     core = WINDOW - 2 * CONTEXT
     for kept in (
         [FrameWindow(recording=recording, first=0, count=total)]
@@ -89,17 +94,17 @@ def _windows(recording: int, total: int) -> Iterator[tuple[FrameWindow, FrameWin
 
 
 def frame_count(wave: Tensor, preparation: AudioPreparation) -> int:
-    """1 + ⌊N / hop⌋."""
+    """Return the number of frames, 1 + ⌊N / hop⌋."""
     return 1 + len(wave) // preparation.mel.hop
 
 
 def hop_seconds(preparation: AudioPreparation) -> float:
-    """Seconds between two frames: 0.01, or as near as the rate allows."""
+    """Return the seconds between frames: 0.01, or as near as the sample rate allows."""
     return preparation.mel.hop / preparation.rate
 
 
 def frame_levels_db(wave: Tensor, preparation: AudioPreparation) -> Tensor:
-    """The energy of every frame in dB, T."""
+    """Return the energy of every frame in dB, shape (T,)."""
     hop = preparation.mel.hop
     parts = [
         spectrograms_of([window_samples(wave, p.first, p.count, hop).numpy()], preparation).values[0]

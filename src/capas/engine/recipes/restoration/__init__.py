@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Image-to-image problems: restoration, super-resolution, inpainting, colourisation."""

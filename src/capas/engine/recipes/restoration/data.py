@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Decoded images for restoration, kept in memory as far as the budget allows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,14 @@ from capas.engine.recipes.shared.image_items import with_channels
 
 
 class DecodedImages:
-    """Pictures as uint8 H×W×C: as many of them in memory as ``budget`` bytes hold, the others read when asked for."""
+    """Images as uint8 H×W×C by position of the record; those beyond the memory budget are decoded on every access.
+
+    Args:
+        pictures: The collection.
+        indices: Index of each position in it.
+        channels: 1 or 3.
+        max_side: Longer images are downscaled to it; None for no limit.
+    """
 
     def __init__(self, pictures: ImageCollection, indices: Sequence[int], channels: int, max_side: int | None) -> None:
         self.pictures = pictures
@@ -27,7 +34,7 @@ class DecodedImages:
         self._held: dict[int, NDArray[np.uint8]] = {}
 
     def fill(self, budget: int, progress: Callable[[int, int], None]) -> None:
-        """Decode until ``budget`` is spent. Raises CapasError on a picture that cannot be read."""
+        """Decode images until ``budget`` bytes are spent. Raises CapasError on one that cannot be read."""
         with ThreadPoolExecutor(max_workers=physical_cores()) as pool:
             for start in range(0, len(self.indices), 64):
                 places = range(start, min(start + 64, len(self.indices)))
@@ -37,7 +44,7 @@ class DecodedImages:
                 progress(places.stop, len(self.indices))
 
     def take(self, position: int) -> NDArray[np.uint8]:
-        """The picture at a position of the record."""
+        """Return the image at a position of the record."""
         held = self._held.get(position)
         return self._read(position) if held is None else held
 
@@ -47,7 +54,7 @@ class DecodedImages:
 
 
 def decode_images(work: PreparedDataset, restorer: Restorer) -> tuple[DecodedImages, DecodedImages | None]:
-    """What is given and, in pairs, what is wanted."""
+    """Return the input images and, for paired data, the target images."""
     paired = restorer.kind == "pairs"
     side = None if paired else restorer.max_side
     galleries = [

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Default values for image-to-image problems."""
 
 from typing import Final
 
@@ -23,7 +23,11 @@ WIDTHS: Final = {"dncnn": 32, "super-resolution": 32, "colouriser": 16}
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
-    """Decide what ``config`` leaves open for pictures that are to be transformed."""
+    """Resolve every "auto" for an image-to-image problem.
+
+    Raises CapasError ``transform_grey``, ``transform_kind_of_pairs``, ``transform_kind_missing``,
+    ``transform_no_pairs`` or ``network_not_for``.
+    """
     facts = image_facts(report)
     kind = _kind(config, report)
     channels = int(resolve_auto(config.data.channels, 1 if facts.grey else 3))
@@ -74,5 +78,5 @@ def _scale_of_pairs(report: DatasetReport) -> int:
 
 
 def patches_per_picture(examples: int) -> int:
-    """In an epoch; few pictures are looked at in more places."""
+    """Return the number of patches per image and epoch, 1..64: the fewer images, the more."""
     return max(1, min(64, round(PATCHES_PER_EPOCH / examples)))

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Test metrics of image-to-image models: PSNR, SSIM and ΔE2000, and the gain over the untrained baseline."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,13 @@ MAX_PSNR_DB: Final = 100.0  # of two pictures that are equal
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageQuality:
-    """How near one picture is to the wanted one: dB, −1..1 (None where a side is below 11 pixels), and ΔE2000 (None for
-    grey)."""
+    """Similarity of a restored image to its target.
+
+    Attributes:
+        psnr: Peak signal-to-noise ratio in dB, at most 100.
+        ssim: Structural similarity in [−1, 1]; None where a side is below 11 pixels.
+        delta_e: Mean ΔE2000; None for greyscale images.
+    """
 
     psnr: float
     ssim: float | None
@@ -31,7 +36,7 @@ class ImageQuality:
 
 
 def measure_quality(picture: Tensor, target: Tensor) -> ImageQuality:
-    """Of two pictures C×H×W in 0..1, rounded to 256 levels as they would be stored."""
+    """Compare two images (C, H, W) in [0, 1], rounded to 256 levels as they would be stored."""
     rounded, true = ((p.clamp(0, 1) * 255).round()[None] / 255 for p in (picture, target))
     large = min(target.shape[1:]) >= SSIM_WINDOW
     return ImageQuality(
@@ -47,7 +52,7 @@ _UNITS: Final = {"psnr": "dB", "ssim": "", "delta_e": ""}
 def evaluate_restoration(
     pairs: Iterable[tuple[str, ImagePair]], restorer: Restorer, network: nn.Module, execution: Execution
 ) -> TestResult:
-    """Figures over whole pictures, the mean of them; the gain is over the same pictures without learning."""
+    """Return the mean metrics over whole images, and the mean gain over the baseline on the same images."""
     results: list[ImageQuality] = []
     baseline_quality: list[ImageQuality] = []
     rows = [["example", "psnr", "ssim", "delta_e", f"psnr {restorer.baseline}"]]

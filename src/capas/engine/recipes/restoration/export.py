@@ -1,4 +1,4 @@
-"""Networks from picture to picture as they are exported: uint8 in, 0..1 out, of any size."""
+"""Export of image-to-image networks: uint8 in, [0, 1] out, of any size."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,7 +16,7 @@ AXES: Final = ("batch", "height", "width")
 
 
 def exportable_restorer(network: torch.nn.Module, restorer: Restorer, prepared: Sequence[Tensor]) -> Exportable:
-    """``network`` of a model from picture to picture; ``prepared`` is what such a network is given, C×H×W."""
+    """Return an image-to-image network for export; ``prepared`` are preprocessed inputs (C, H, W)."""
     rng = torch.Generator().manual_seed(0)
     given = [one[None] for one in prepared] or [_noise(restorer, rng)]
     compared = [_as_bytes(restorer, one) for one in given]
@@ -51,7 +51,7 @@ def _facts(restorer: Restorer) -> dict[str, object]:
 
 
 def _noise(restorer: Restorer, rng: torch.Generator) -> Tensor:
-    """What the network might be given, 2×C×32×48."""
+    """Random preprocessed inputs (2, C, 32, 48)."""
     shape = (2, restorer.channels, RANDOM_SIDE, RANDOM_SIDE + RANDOM_SIDE // 2)
     if restorer.kind == "colourise":
         return 100 * torch.rand(2, 1, *shape[2:], generator=rng)
@@ -62,7 +62,7 @@ def _noise(restorer: Restorer, rng: torch.Generator) -> Tensor:
 
 
 def _as_bytes(restorer: Restorer, source: Tensor) -> tuple[Tensor, ...]:
-    """What such a network is given, as the exported one takes it."""
+    """Preprocessed inputs as the exported network takes them."""
     if restorer.kind == "colourise":
         step = 2**COLOUR_DEPTH
         height, width = (max(step, side // step * step) for side in source.shape[2:])

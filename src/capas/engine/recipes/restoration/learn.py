@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Training of image-to-image networks on random patches."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -37,7 +37,7 @@ VALIDATION_LIMITS: Final = (20, 256)  # at most so many pictures, the middle so 
 
 
 class RestorationJob:
-    """Pictures, network and objective of a run (``TrainingJob``)."""
+    """Images, network and objective of a restoration run (``TrainingJob``)."""
 
     def __init__(self, work: PreparedDataset, ranks: Ranks) -> None:
         config = self.config = work.config
@@ -58,7 +58,7 @@ class RestorationJob:
         return torch.stack([pair.source for pair in pairs]), torch.stack([pair.target for pair in pairs])
 
     def _patch(self, position: int, rng: torch.Generator) -> ImagePair:
-        """A square from anywhere in the picture, turned and mirrored at random."""
+        """A random square patch, rotated and mirrored at random."""
         scale, picture = self.restorer.scale, self.source_images.take(position)
         paired = self.target_images is not None
         side = max(1, int(self.config.data.image_size) // scale) * (1 if paired else scale)
@@ -80,7 +80,7 @@ class RestorationJob:
         return make_degraded_pair(kind, picture, factor=self.restorer.scale, noise=noise, rng=rng, training=training)
 
     def pair(self, position: int, side: int | None = None) -> ImagePair:
-        """A whole picture (or the middle ``side`` pixels of it) as it is tested: always the same."""
+        """Return a whole image, or its central ``side`` pixels, as it is evaluated: deterministic."""
         picture = self.source_images.take(position)
         target = None if self.target_images is None else self.target_images.take(position)
         if side is not None:

@@ -1,4 +1,4 @@
-"""The answers of a model from picture to picture: figures beside those of not learning, and the pictures themselves."""
+"""Inference and evaluation of image-to-image models."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,11 @@ from capas.engine.recipes.shared.image_items import image_item, image_items, rea
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RestorerCard(Restorer):
-    """A Restorer as the bundle keeps it, with the strongest ``noise`` (0..255) that it was trained on."""
+    """A ``Restorer`` as the bundle stores it.
+
+    Attributes:
+        noise: Strongest noise that it was trained on: standard deviation, 0..255.
+    """
 
     noise: float
 
@@ -43,7 +47,7 @@ _ADAPTER: TypeAdapter[RestorerCard] = TypeAdapter(RestorerCard)
 
 
 class RestorationPredictor:
-    """A finished model (``Predictor``) from picture to picture."""
+    """A trained image-to-image model (``Predictor``)."""
 
     def __init__(self, network: nn.Module, restorer: RestorerCard) -> None:
         self._network = network
@@ -51,7 +55,7 @@ class RestorationPredictor:
 
     @staticmethod
     def reopen(bundle: Bundle) -> "RestorationPredictor":
-        """The model of ``bundle``. Raises CapasError ``bundle_incomplete``."""
+        """Restore the model of ``bundle``. Raises CapasError ``bundle_incomplete``."""
         try:
             restorer = _ADAPTER.validate_python(bundle.file(PREPARATION))
             network = restorer.network()
@@ -71,7 +75,9 @@ class RestorationPredictor:
         return image_item(content, number)
 
     def preprocess(self, item: Item) -> Tensor:
-        """What the network is given, at the picture's own size, uint8 but for the holes."""
+        """Return the network's input (C, H, W) at the image's own size, with the mask as last channel for
+        inpainting.
+        """
         if self.restorer.kind == "inpaint":
             return self._with_holes(item)
         picture = with_channels(
@@ -140,7 +146,7 @@ def _plain(network: nn.Module) -> Execution:
 
 
 def _with_transparency(item: Item) -> NDArray[np.uint8]:
-    """uint8 H×W×4 of an item. Raises CapasError where it cannot be read or has no transparency."""
+    """The image of an item, uint8 H×W×4. Raises CapasError ``hole_missing`` where it has no alpha channel."""
     if not isinstance(item.content, str | Path):
         array = read_image_item(item)
         if array.shape[2] != 4:

@@ -1,4 +1,4 @@
-"""From picture to picture: learnt from pairs, or from pictures out of which the pairs are made."""
+"""The recipe for image-to-image problems, trained on pairs, or on images of which degraded inputs are made."""
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from capas.objectives.restoration import Restoration
 
 
 class RestorationRecipe:
-    """How pictures are transformed (``Recipe``)."""
+    """The recipe for image-to-image problems (``Recipe``)."""
 
     def resolve_defaults(self, config: Config, report: DatasetReport) -> ResolvedConfig:
         return resolve_defaults(config, report)

@@ -1,7 +1,6 @@
-"""What each way of transforming pictures gives its network, and how its answer becomes a picture again.
+"""The kinds of image-to-image problems: which network each has, and how its output becomes an image again.
 
-A picture is put through in tiles with a margin that no network here sees beyond, so that the result does not depend on
-the tiles; colours, which need to see far, are found on the picture made small.
+Colours, which need a large receptive field, are predicted on the downscaled image; all else in tiles (``tiling.py``).
 """
 
 from dataclasses import dataclass
@@ -30,8 +29,14 @@ DEPTH, COLOUR_DEPTH = 8, 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Restorer:
-    """One way: its ``kind``, ``channels`` of the pictures, how many times larger the result is (``scale``), and the
-    ``width`` of the network."""
+    """One image-to-image problem.
+
+    Attributes:
+        kind: What is restored.
+        channels: Channels of the images, 1 or 3.
+        scale: Upscaling factor, 1 where the size is kept.
+        width: Width of the network.
+    """
 
     kind: DegradationKind
     channels: int
@@ -40,28 +45,28 @@ class Restorer:
 
     @property
     def name(self) -> str:
-        """The network's."""
+        """Name of the network in the catalogue."""
         return "colouriser" if self.kind == "colourise" else "super-resolution" if self.scale > 1 else "dncnn"
 
     @property
     def loss_scale(self) -> float:
-        """The range of what the network gives."""
+        """Range of the network's outputs."""
         return 100.0 if self.kind == "colourise" else 1.0
 
     @property
     def max_side(self) -> int:
-        """Pictures out of which pairs are made are brought to this, to learn from and to be tested."""
+        """Longest side of the images that degraded pairs are made of, in training and in evaluation."""
         return COLOUR_SIDE if self.kind == "colourise" else MAX_SIDE
 
     @property
     def baseline(self) -> str:
-        """The name of what can be had without learning."""
+        """Name of the baseline without training."""
         if self.scale > 1:
             return "bicubic"
         return {"colourise": "grey", "inpaint": "mean_colour"}.get(self.kind, "unchanged")
 
     def network(self) -> nn.Module:
-        """With fresh weights, in training mode."""
+        """Return a network with fresh weights, in training mode."""
         if self.kind == "colourise":
             return Colouriser(width=self.width, depth=COLOUR_DEPTH).train()
         if self.scale > 1:
@@ -71,7 +76,7 @@ class Restorer:
         return DnCNN(DnCNNConfig(channels=self.channels, extra_channels=extra, width=self.width, depth=DEPTH)).train()
 
     def baseline_image(self, source: Tensor) -> Tensor:
-        """The baseline's picture, C×H×W in 0..1."""
+        """Return the baseline's image (C, H, W) in [0, 1]."""
         if self.kind == "colourise":
             return lab_channels_to_rgb(source, source.new_zeros(2, *source.shape[1:]))
         if self.scale > 1:
@@ -79,7 +84,7 @@ class Restorer:
         return source[: self.channels]
 
     def restore(self, network: nn.Module, source: Tensor, execution: Execution) -> Tensor:
-        """The picture that the network makes of ``given`` (C×H×W), in 0..1, ``scale`` times as large."""
+        """Return the restored image in [0, 1], ``scale`` times as large as ``source`` (C, H, W)."""
         if self.kind == "colourise":
             return lab_channels_to_rgb(source, _colours(network, source, execution))
         restored = apply_in_tiles(network, source, self.scale, execution).clamp(0, 1)
@@ -89,12 +94,14 @@ class Restorer:
         return restored
 
     def target_image(self, source: Tensor, target: Tensor) -> Tensor:
-        """What should come out, as a picture in 0..1."""
+        """Return the target as an image in [0, 1]."""
         return lab_channels_to_rgb(source, target) if self.kind == "colourise" else target
 
 
 def _colours(network: nn.Module, lightness: Tensor, execution: Execution) -> Tensor:
-    """a and b, found on a picture of at most ``COLOUR_SIDE`` and enlarged: eyes see colour coarsely."""
+    """The channels a and b, predicted at no more than ``COLOUR_SIDE`` pixels and upsampled: eyes see colour
+    coarsely.
+    """
     height, width = lightness.shape[1:]
     scale = min(1.0, COLOUR_SIDE / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
@@ -104,7 +111,7 @@ def _colours(network: nn.Module, lightness: Tensor, execution: Execution) -> Ten
 
 
 def restorer_from_config(config: Config) -> Restorer:
-    """What a settled configuration means."""
+    """Return the problem that a resolved configuration describes."""
     kind, factor = config.transform.kind, config.transform.factor
     assert kind != "auto"
     scale = int(factor) if factor != "auto" and config.network.name == "super-resolution" else 1

@@ -1,4 +1,6 @@
-"""TODO docstring."""
+"""Tiled inference: an image is processed in tiles with a margin wider than the receptive field of any network used
+here, so that the result does not depend on the tiles.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,9 @@ TILE, MARGIN = 256, 32
 
 
 def apply_in_tiles(network: nn.Module, source: Tensor, scale: int, execution: Execution, *, tile: int = TILE) -> Tensor:
-    """The network's answer to C×H×W, put together from tiles of ``tile`` pixels with a margin around each."""
+    """Return the network's output for ``source`` (C, H, W), ``scale`` times as large, assembled from tiles of ``tile``
+    pixels.
+    """
     height, width = source.shape[1:]
     rows = []
     for top in range(0, height, tile):

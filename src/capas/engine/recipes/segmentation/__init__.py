@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Semantic segmentation: a class for every pixel."""

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Reading and resizing masks."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,9 @@ from capas.data.image.segmentation_transforms import resize_mask
 def read_fitted_masks(
     masks: MaskFiles, indices: Sequence[int], size: tuple[int, int], progress: Callable[[int, int], None]
 ) -> NDArray[np.uint8]:
-    """The masks ``indices``, uint8 N×H×W. Raises CapasError on one that cannot be read."""
+    """Return the masks ``indices`` resized to ``size`` (height, width), uint8 N×H×W. Raises CapasError on one that
+    cannot be read.
+    """
     fitted = np.empty((len(indices), *size), dtype=np.uint8)
     with ThreadPoolExecutor(max_workers=physical_cores()) as pool:
         for row, mask in enumerate(pool.map(lambda i: resize_mask(masks.decode(i), *size), indices)):

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Default values for semantic segmentation."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ TRAINING_IMAGES: Final = 6000
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
-    """Decide what ``config`` leaves open for pictures with masks."""
+    """Resolve every "auto" for images with masks. Raises CapasError ``network_not_for`` or ``no_pretrained``."""
     facts = image_facts(report)
     name = config.network.name
     if name not in ("auto", UNET, UNET_LITE0):
@@ -44,13 +44,16 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
         say("settle.epochs", epochs=int(epochs), n=n),
     ]
     updates: dict[str, dict[str, object]] = {
-        "data": {"image_size": size, "channels": resolve_auto(config.data.channels, 1 if facts.grey else 3), "fit": "squash"},
+        "data": {"image_size": size, "channels": resolve_auto(config.data.channels, 1 if facts.grey else 3),
+                 "fit": "squash"},
         "network": {"name": name, "width": resolve_auto(config.network.width, WIDTH), "flip_tta": False,
                     "pretrained": bool(transfer) and name == UNET_LITE0},
-        "augment": {"crop": resolve_auto(config.augment.crop, 0.3), "flip": resolve_auto(config.augment.flip, flips.allowed),
+        "augment": {"crop": resolve_auto(config.augment.crop, 0.3),
+                    "flip": resolve_auto(config.augment.flip, flips.allowed),
                     "colour": resolve_auto(config.augment.colour, 0.2), "cutout": 0.0},
         "objective": {"class_weights": resolve_auto(config.objective.class_weights, "balanced")},
-        "train": {"batch_size": resolve_auto(config.train.batch_size, max(2, min(BATCH_SIZE, n // 8))), "epochs": epochs},
+        "train": {"batch_size": resolve_auto(config.train.batch_size, max(2, min(BATCH_SIZE, n // 8))),
+                  "epochs": epochs},
         "optim": {"optimizer": resolve_auto(config.optim.optimizer, "adamw"),
                   "learning_rate": resolve_auto(config.optim.learning_rate, 2e-3),
                   "weight_decay": resolve_auto(config.optim.weight_decay, 1e-2)},
@@ -63,7 +66,8 @@ def _rounded(side: float) -> int:
 
 
 def target_image_size(long: int, height: float, width: float) -> tuple[int, int]:
-    """Height and width that all pictures are brought to: the ``long`` side, the other in the proportion of the median
-    picture, in steps of 32."""
+    """Return the height and width that all images are resized to: ``long`` and, in the aspect ratio of the median
+    image, the shorter side, in multiples of 32.
+    """
     short = min(long, _rounded(long * min(height, width) / max(height, width)))
     return (short, long) if width >= height else (long, short)

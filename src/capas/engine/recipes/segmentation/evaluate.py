@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Test metrics of semantic segmentation: mean IoU and pixel accuracy."""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,7 +16,16 @@ from capas.metrics.segmentation import pixel_confusions, segmentation_metrics
 def evaluate_segmentation(
     predictions: Iterable[tuple[str, Tensor, Tensor]], classes: Sequence[str], baseline_class: int | None = None
 ) -> TestResult:
-    """Figures from names, logits K×h×w and true masks H×W; beside them those of answering ``baseline_class`` everywhere."""
+    """Evaluate predictions at the size of the masks.
+
+    Args:
+        predictions: Name, logits (K, h, w) and true mask (H, W) of each image.
+        classes: Class names.
+        baseline_class: The class that the baseline predicts everywhere; None for no baseline.
+
+    Raises:
+        CapasError: ``masks_all_void`` where no pixel has a class.
+    """
     found, constant = [], []
     rows: list[list[str]] = [["example", "mean_iou", "pixel_accuracy"]]
     for name, logits, mask in predictions:

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Training of segmentation networks."""
 
 from collections.abc import Iterator, Mapping
 from typing import cast
@@ -30,7 +30,7 @@ from capas.objectives.segmentation import Segmentation, pixel_class_weights
 
 
 class SegmentationJob:
-    """Pictures, masks, network and objective of a run (``TrainingJob``)."""
+    """Images, masks, network and objective of a segmentation run (``TrainingJob``)."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class SegmentationJob:
         return "validation" in self.work.record.splits
 
     def _answered(self, positions: Tensor, execution: Execution) -> Iterator[tuple[Tensor, Tensor]]:
-        """Positions and logits B×K×H×W, a few pictures at a time."""
+        """Positions and logits (B, K, H, W), a few images at a time."""
         for part in torch.split(positions, PREDICTION_BATCH):
             inputs = self.preparation.normalise(self.store.take(part))
             yield part, forward_batch(self._network, inputs, execution)
@@ -101,7 +101,7 @@ class SegmentationJob:
         return None
 
     def test(self, execution: Execution) -> TestResult:
-        """At the pictures' own sizes."""
+        """Evaluate on the test split, at the size of the original masks."""
         record, masks = self.work.record, cast(MaskFiles, self.work.targets)
         train, test = record.positions("train"), record.positions("test")
         common = majority_pixel_class(self.masks[train], len(self.classes))

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Segmentation networks for training and for restored bundles."""
 
 from typing import Final
 
@@ -14,7 +14,9 @@ PREDICTION_BATCH: Final = 16
 
 
 def build_network(config: Config, num_classes: int, *, fresh: bool = True) -> nn.Module:
-    """With weights drawn from the run's seed; the encoder's pretrained where so configured and ``fresh``."""
+    """Build the configured network with weights drawn from the run's seed; the encoder is pretrained where so
+    configured, unless ``fresh`` is False.
+    """
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
     name, channels, width = config.network.name, int(config.data.channels), int(config.network.width)
     return new_segmentation_network(
@@ -25,7 +27,7 @@ def build_network(config: Config, num_classes: int, *, fresh: bool = True) -> nn
 def new_segmentation_network(
     name: str, channels: int, num_classes: int, width: int, *, pretrained: bool = False
 ) -> nn.Module:
-    """One of the two networks, in training mode."""
+    """Build a U-Net, plain or on EfficientNet-Lite0, in training mode."""
     if name == UNET:
         return unet(in_channels=channels, out_channels=num_classes, width=width).train()
     return unet_lite0(out_channels=num_classes, width=width, in_channels=channels, pretrained=pretrained).train()

@@ -1,4 +1,4 @@
-"""The answers of a model of zones: masks at the picture's own size, their figures, and how a person sees them."""
+"""Inference and evaluation of segmentation models: masks at the image's own size, class shares, and an overlay."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -38,7 +38,14 @@ MAX_DISPLAY_SIDE: Final = 2048  # larger pictures are shown smaller; their mask 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentationInput:
-    """A picture to be answered: ``prepared`` uint8 C×H×W, ``display_image`` as a person would look at it, its own size."""
+    """A preprocessed image.
+
+    Attributes:
+        prepared: The network's input before normalisation, uint8 C×H×W.
+        display_image: The image for the overlay, uint8 H×W×C, at most ``MAX_DISPLAY_SIDE`` a side.
+        height: Original height in pixels.
+        width: Original width in pixels.
+    """
 
     prepared: Tensor
     display_image: NDArray[np.uint8]
@@ -47,7 +54,7 @@ class SegmentationInput:
 
 
 class SegmentationPredictor:
-    """A finished model (``Predictor``) of the classes of pixels."""
+    """A trained segmentation model (``Predictor``)."""
 
     def __init__(self, network: nn.Module, preparation: ImagePreprocessing, classes: Sequence[str]) -> None:
         self._network = network

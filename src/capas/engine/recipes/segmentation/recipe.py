@@ -1,4 +1,4 @@
-"""Zones of pictures: a class for every pixel, learnt from masks, answered with a mask."""
+"""The recipe for semantic segmentation."""
 
 from collections.abc import Sequence
 from statistics import median_low
@@ -43,7 +43,7 @@ def _median_size(pictures: ImageCollection, indices: Sequence[int]) -> tuple[int
 
 
 class SegmentationRecipe:
-    """How zones of pictures are learnt (``Recipe``)."""
+    """The recipe for semantic segmentation (``Recipe``)."""
 
     def resolve_defaults(self, config: Config, report: DatasetReport) -> ResolvedConfig:
         return resolve_defaults(config, report)

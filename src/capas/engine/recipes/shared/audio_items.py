@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Audio inputs named on the command line."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +9,9 @@ from capas.engine.recipe import Item
 
 
 def audio_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
-    """Sound files, folders of them, "-" for a path per line of ``lines``. Raises CapasError ``no_such_sound``."""
+    """Yield audio files, files of folders, and for "-" a path per line of ``lines``. Raises CapasError
+    ``no_such_sound``.
+    """
     for text in words:
         if text == "-":
             paths = (line.rstrip("\r\n") for line in lines if line.strip())

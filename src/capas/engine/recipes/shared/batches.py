@@ -1,4 +1,4 @@
-"""Batches of which inputs and targets are made together: what is done to a picture at random is done to its mask."""
+"""Training batches whose inputs and targets are made together, so that an image and its mask are augmented alike."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
@@ -14,7 +14,9 @@ from capas.engine.distributed import Ranks
 
 
 def training_sampler(config: Config, positions: Tensor, ranks: Ranks, *, lengths: Tensor | None = None) -> BatchSampler:
-    """Batches of the configured size; ``lengths`` (one per position) bring like to like."""
+    """Return a sampler of batches of the configured size; ``lengths``, one per position, group examples of similar
+    length.
+    """
     return BatchSampler(
         positions, batch_size=int(config.train.batch_size), seed=config.train.seed, rank=ranks.rank,
         world_size=ranks.world_size, lengths=lengths,
@@ -26,8 +28,13 @@ MakePair = Callable[[Tensor, torch.Generator], tuple[InputT, Tensor]]
 
 
 class JointlyAugmentedBatches(Generic[InputT]):
-    """Batches in the order of ``order``; ``make(positions, rng)`` gives inputs and targets, varied by ``rng`` alone.
-    ``example_names`` are those of all positions."""
+    """Training batches with joint augmentation of inputs and targets.
+
+    Args:
+        order: The sampler.
+        example_names: Names of all positions.
+        make: Returns inputs and targets for positions; all its randomness comes from the generator it is passed.
+    """
 
     def __init__(self, order: BatchSampler, example_names: Sequence[str], make: MakePair[InputT]) -> None:
         self.order = order
@@ -40,7 +47,7 @@ class JointlyAugmentedBatches(Generic[InputT]):
 
     @property
     def examples(self) -> int:
-        """Examples in an epoch."""
+        """Examples per epoch."""
         return len(self.order.positions)
 
     @property
@@ -48,18 +55,18 @@ class JointlyAugmentedBatches(Generic[InputT]):
         return self.order.steps_per_epoch
 
     def batch(self, step: int) -> Batch[InputT]:
-        """The batch of this step (0, 1, …, in any order, without end): the same whenever it is asked for."""
+        """Return the batch of ``step`` (0, 1, …, in any order, without end), the same whenever it is asked for."""
         positions = self.order.positions_at(step)
         inputs, targets = self._make(positions, seeded_generator(self.order.seed, "augment", step, self.order.rank))
         return Batch(inputs=inputs, targets=targets, positions=positions)
 
     def iterate(self, start: int = 0) -> Iterator[Batch[InputT]]:
-        """Batches ``start``, ``start + 1``, … without end."""
+        """Yield the batches ``start``, ``start + 1``, … without end."""
         step = start
         while True:
             yield self.batch(step)
             step += 1
 
     def names(self, step: int) -> list[str]:
-        """The names of what is in the batch of ``step``."""
+        """Return the names of the examples in the batch of ``step``."""
         return [self._names[i] for i in self.order.positions_at(step).tolist()]

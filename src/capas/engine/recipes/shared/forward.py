@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Forward passes in evaluation mode, and the adapter from batch dataclasses to positional arguments."""
 
 from dataclasses import fields, is_dataclass
 
@@ -23,7 +23,7 @@ class DataclassInputAdapter(nn.Module):
 
 @torch.no_grad()
 def forward_batch(network: nn.Module, inputs: object, execution: Execution) -> Tensor:
-    """What the network, put into evaluation mode, makes of ``inputs``: float32 on the CPU."""
+    """Return the network's output in evaluation mode, float32 on the CPU; without gradients."""
     network.eval()
     with execution.autocast():
         outputs: Tensor = network(execution.place_batch(inputs))

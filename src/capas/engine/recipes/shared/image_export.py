@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Export of networks that take preprocessed images."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from capas.data.image.preprocess import ImagePreprocessing
 
 
 def exportable_images(network: nn.Module, preparation: ImagePreprocessing, pictures: Sequence[Tensor]) -> Exportable:
-    """``network`` after the normalisation of ``preparation``; ``pictures`` are prepared, uint8 C×H×W."""
+    """Return ``network`` with normalisation inside, compared on ``pictures`` (uint8 C×H×W) or on noise."""
     rng = torch.Generator().manual_seed(0)
     noise = torch.randint(0, 256, (16, *preparation.shape), dtype=torch.uint8, generator=rng)
     compared = torch.stack(list(pictures)) if pictures else noise

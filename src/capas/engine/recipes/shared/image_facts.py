@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The properties of an image dataset that default values depend on."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,16 @@ from capas.data.inspect.report import DatasetReport
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageFacts:
-    """What the rules look at: ``examples`` for training, median picture sides in pixels, whether all are grey."""
+    """Properties of an image dataset.
+
+    Attributes:
+        examples: Number of training examples.
+        classes: Class names.
+        median_width: In pixels.
+        median_height: In pixels.
+        grey: Whether all images are greyscale.
+        is_regression: Whether numbers are predicted, which brightness or cropped-off content may determine.
+    """
 
     examples: int
     classes: tuple[str, ...]
@@ -20,7 +29,7 @@ class ImageFacts:
 
     @property
     def side(self) -> int:
-        """The longer median side."""
+        """The longer median side in pixels."""
         return max(self.median_width, self.median_height)
 
 
@@ -28,7 +37,7 @@ GREY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F"}
 
 
 def image_facts(report: DatasetReport) -> ImageFacts:
-    """What the rules for automatic choices need to know. Raises CapasError when there are no pictures."""
+    """Return the properties of a dataset. Raises CapasError ``no_pictures_to_learn`` where it holds no images."""
     pictures = report.statistics
     if not isinstance(pictures, ImageStatistics):
         raise CapasError("no_pictures_to_learn", where=report.source.root)

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Image inputs named on the command line or passed from Python, and how their pixels are read."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,12 +15,14 @@ from capas.engine.recipe import Item
 
 
 def image_item(content: object, number: int) -> Item:
-    """A path or an array given from Python."""
+    """Wrap a path or an array passed from Python."""
     return Item(name=str(content) if isinstance(content, str | Path) else f"array {number}", content=content)
 
 
 def read_image_item(item: Item) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """The pixels of an item, uint8 H×W×C. Raises CapasError when it cannot be read."""
+    """Return the pixels of an item, uint8 H×W×C. Raises CapasError ``not_a_picture_array`` and those of
+    ``decode_image``.
+    """
     content = item.content
     if isinstance(content, str | Path):
         return decode_image(Path(content), max_pixels=MAX_PIXELS)
@@ -32,8 +34,14 @@ def read_image_item(item: Item) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8
 
 
 def image_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
-    """The pictures that the user named: files, folders (with everything in them), "-" for a path per line of
-    ``lines``, ``sample:NAME`` for the test pictures of a sample. Raises CapasError for a path that does not exist.
+    """Yield the images that the user named.
+
+    Args:
+        words: Files, folders (searched recursively), "-", or ``sample:NAME`` for the test images of a sample.
+        lines: Paths, one per line, read for "-".
+
+    Raises:
+        CapasError: ``no_such_picture``.
     """
     for text in words:
         if text == "-":
@@ -53,7 +61,7 @@ def image_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
 
 
 def with_channels(picture: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """uint8 H×W×C in grey (1) or colour (3)."""
+    """Convert an image, uint8 H×W×C, to 1 (grey) or 3 (RGB) channels."""
     if picture.shape[2] == channels:
         return picture
     image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)

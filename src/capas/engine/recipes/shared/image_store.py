@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Decoded and resized training images, with the normalisation fitted to the training split."""
 
 from capas.core.errors import CapasError
 from capas.data.image.io import ImageCollection
@@ -13,8 +13,19 @@ PRETRAINED_MEAN, PRETRAINED_STD = 127 / 255, 128 / 255
 def prepare_image_store(
     work: PreparedDataset, shape: tuple[int, int] | None = None
 ) -> tuple[ImageStore, ImagePreprocessing]:
-    """All pictures of the record as uint8, and the preparation with the training split's own mean and deviation;
-    ``shape`` is height and width where they are not square."""
+    """Read all images of the record as uint8.
+
+    Args:
+        work: The examples of the run.
+        shape: Height and width, where they are not square.
+
+    Returns:
+        The store, and the preprocessing with the mean and deviation of the training split (or of the pretrained
+            network).
+
+    Raises:
+        CapasError: ``no_pictures_to_learn``; ``data_changed`` where an image can no longer be read.
+    """
     config, record = work.config, work.record
     if not isinstance(work.inputs, ImageCollection):
         raise CapasError("no_pictures_to_learn", where=record.source)

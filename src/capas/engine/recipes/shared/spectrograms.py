@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Log-mel spectrograms for audio networks: preprocessing settings, batches, augmentation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +19,15 @@ HOP_S, WINDOW_S = 0.010, 0.032
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioPreparation:
-    """How sounds become spectrograms: ``rate`` in Hz, at most ``seconds``, ``num_mels`` bands, and the ``mean`` and
-    ``std`` of the training sounds' log-mel values."""
+    """How waveforms become spectrograms.
+
+    Attributes:
+        rate: Sample rate in Hz.
+        seconds: Longest duration; longer waveforms lose both ends.
+        num_mels: Number of mel bands.
+        mean: Mean of the log-mel values of the training split.
+        std: Their standard deviation.
+    """
 
     rate: int
     seconds: float
@@ -30,12 +37,12 @@ class AudioPreparation:
 
     @property
     def mel(self) -> MelConfig:
-        """A window of 32 ms every 10 ms."""
+        """The mel settings: a window of about 32 ms every 10 ms."""
         window = 1 << round(self.rate * WINDOW_S - 1).bit_length()
         return MelConfig(sample_rate=self.rate, window=window, hop=round(self.rate * HOP_S), n_mels=self.num_mels)
 
     def read(self, path: Path) -> NDArray[np.float32]:
-        """The sound at ``path``, mono, the middle of it where it is longer than ``seconds``. Raises CapasError."""
+        """Read the audio file at ``path`` as mono samples, the middle ``seconds`` of it. Raises CapasError."""
         samples = read_audio(path, sample_rate=self.rate).samples
         most = round(self.seconds * self.rate)
         start = max(0, (len(samples) - most) // 2)
@@ -44,7 +51,12 @@ class AudioPreparation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spectrograms:
-    """Standardised log-mel ``values`` float32 B×M×T, and how many of the T frames are of each sound."""
+    """A batch of spectrograms.
+
+    Attributes:
+        values: Standardised log-mel values, float32, shape (B, M, T).
+        lengths: Frames of each waveform, shape (B,).
+    """
 
     values: Tensor
     lengths: Tensor
@@ -56,7 +68,7 @@ def spectrograms_of(
     augmentation: AudioAugmentation | None = None,
     rng: torch.Generator | None = None,
 ) -> Spectrograms:
-    """Waves of any length as one batch, varied where ``augmentation`` is given."""
+    """Return waveforms of any length as one batch; augmented where ``augmentation`` and ``rng`` are given."""
     lengths = torch.tensor([len(wave) for wave in waves])
     padded = torch.zeros(len(waves), int(lengths.max()))
     for i, wave in enumerate(waves):
@@ -71,7 +83,7 @@ def spectrograms_of(
 
 
 def audio_augmentation(config: Config) -> AudioAugmentation:
-    """How training sounds are varied."""
+    """Return the augmentation that ``config`` asks for."""
     sound = config.audio
     return AudioAugmentation(
         shift=sound.shift,
@@ -83,7 +95,9 @@ def audio_augmentation(config: Config) -> AudioAugmentation:
 
 
 def fit_spectrogram_statistics(waves: Sequence[NDArray[np.float32]], preparation: AudioPreparation) -> AudioPreparation:
-    """The same with the mean and deviation of (at most 500 of) these sounds' log-mel values."""
+    """Return ``preparation`` with the mean and deviation of the log-mel values of at most about 500 of these
+    waveforms.
+    """
     few = waves[:: max(1, len(waves) // 500)]
     parts = [spectrograms_of([wave], preparation).values.flatten() for wave in few]
     values = torch.cat(parts)

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Validation of the temperature in a bundle: a number above 0."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Text inputs named on the command line or passed from Python, and how they are read."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,7 +10,9 @@ from capas.engine.recipe import Item
 
 
 def text_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
-    """Text files, folders of them, "-" for a text per line of ``lines``; anything with a blank in it is a text."""
+    """Yield text files, files of folders, and for "-" a text per line of ``lines``; a word with a blank in it is a text
+    itself. Raises CapasError ``no_such_text``.
+    """
     for text in words:
         if text == "-":
             yield from (Item(name=f"#{i + 1}", content=line.rstrip("\r\n")) for i, line in enumerate(lines))
@@ -32,13 +34,15 @@ def _exists(text: str) -> bool:
 
 
 def text_item(content: object, number: int) -> Item:
-    """A text, or a path of one, given from Python."""
+    """Wrap a text or its path passed from Python."""
     named = isinstance(content, Path)
     return Item(name=str(content) if named else f"text {number}", content=content)
 
 
 def read_text_item(item: Item) -> str:
-    """The text of an item. Raises CapasError ``no_such_text``, ``text_empty`` or ``table_encoding``."""
+    """Return the text of an item. Raises CapasError ``no_such_text``, ``not_a_text``, ``text_empty`` or
+    ``table_encoding``.
+    """
     content = item.content
     if isinstance(content, Path):
         try:

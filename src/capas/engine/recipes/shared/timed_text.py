@@ -1,4 +1,4 @@
-"""What is heard, with its times, as other programs read it: SubRip (``.srt``), Audacity's labels, RTTM, CSV."""
+"""Time-stamped text, and the formats other programs read: SubRip (``.srt``), Audacity labels, RTTM, CSV."""
 
 import csv
 import io
@@ -12,7 +12,14 @@ from capas.engine.recipe import Prediction
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TimedText:
-    """From ``start_s`` to ``end_s`` (seconds) there is ``text``, with this ``probability`` (0..1)."""
+    """A segment with its text.
+
+    Attributes:
+        start_s: Start in seconds.
+        end_s: End in seconds.
+        text: Word, subtitle or label.
+        probability: Its probability, in [0, 1].
+    """
 
     start_s: float
     end_s: float
@@ -20,15 +27,15 @@ class TimedText:
     probability: float
 
     def as_json(self, name: str) -> dict[str, object]:
-        """For ``--json``; ``name`` is what the text is."""
+        """Return the form of ``--json``; ``name`` is the key of the text."""
         return {"start": round(self.start_s, 3), "end": round(self.end_s, 3), name: self.text,
                 "probability": round(self.probability, 6)}  # fmt: skip
 
 
 def to_srt(segments: Sequence[TimedText]) -> str:
-    """Subtitles, numbered from 1.
+    """Return SubRip subtitles, numbered from 1.
 
-    >>> print(as_srt([Timed(start_s=1.5, end_s=3661.25, text="¡Hola!", probability=1.0)]), end="")
+    >>> print(to_srt([TimedText(start_s=1.5, end_s=3661.25, text="¡Hola!", probability=1.0)]), end="")
     1
     00:00:01,500 --> 01:01:01,250
     ¡Hola!
@@ -46,12 +53,12 @@ def _clock(seconds: float) -> str:
 
 
 def to_audacity(segments: Sequence[TimedText]) -> str:
-    """A label a line: start TAB end TAB text."""
+    """Return an Audacity label track: start TAB end TAB text, one per line."""
     return "".join(f"{one.start_s:.6f}\t{one.end_s:.6f}\t{' '.join(one.text.split())}\n" for one in segments)
 
 
 def to_segment_csv(segments: Sequence[TimedText]) -> str:
-    """start, end, label, probability."""
+    """Return a CSV table with the columns start, end, label, probability."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["start", "end", "label", "probability"])
@@ -60,7 +67,9 @@ def to_segment_csv(segments: Sequence[TimedText]) -> str:
 
 
 def to_rttm(segments: Sequence[TimedText], name: str) -> str:
-    """Lines of NIST's Rich Transcription format; ``name`` is the sound's. Blanks in names become underscores."""
+    """Return lines of NIST's Rich Transcription Time Marked format; ``name`` is the audio file. Blanks become
+    underscores.
+    """
     stem = "_".join(Path(name).stem.split()) or "sound"
     return "".join(
         f"SPEAKER {stem} 1 {one.start_s:.3f} {one.end_s - one.start_s:.3f} <NA> <NA> {'_'.join(one.text.split())} "
@@ -70,6 +79,6 @@ def to_rttm(segments: Sequence[TimedText], name: str) -> str:
 
 
 def with_output_files(prediction: Prediction, texts: Mapping[str, str]) -> Prediction:
-    """``prediction`` with files of these ``texts`` by ending, and one of what ``--json`` says of it."""
+    """Return ``prediction`` with output files of these ``texts`` by ending, and a ``.json`` file."""
     whole = {**texts, ".json": json.dumps(prediction.as_json(), indent=2, ensure_ascii=False) + "\n"}
     return replace(prediction, files={ending: text.encode() for ending, text in whole.items()})

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The input side of single-output problems: what a medium contributes to training and inference."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
@@ -28,21 +28,21 @@ InputT = TypeVar("InputT")
 
 @runtime_checkable
 class BlendableInputs(Protocol):
-    """Prepared examples that share the answer with a simpler model."""
+    """Prepared inputs whose network shares its output with a linear model."""
 
     def blend(self, positions: Tensor, execution: Execution) -> None:
-        """Decide how much, on the validation examples at ``positions``."""
+        """Fit the shares on the validation examples at ``positions``."""
 
 
 @runtime_checkable
 class PreparedInputs(Protocol[InputT]):
-    """The examples of one medium, read and fitted to the training split."""
+    """The examples of a run in one medium, read, with preprocessing fitted to the training split."""
 
     def network(self, num_outputs: int) -> nn.Module:
-        """A network with fresh weights, called with what ``take`` gives."""
+        """Build a network with fresh weights for the inputs that ``take`` returns."""
 
     def network_card(self, network: nn.Module, num_outputs: int) -> NetworkCard:
-        """What it is, and what ``reopen`` builds it from."""
+        """Return the description from which ``reopen`` builds the network again."""
 
     @property
     def head(self) -> str | None:
@@ -50,28 +50,28 @@ class PreparedInputs(Protocol[InputT]):
 
     @property
     def baseline(self) -> str:
-        """The name of the linear baseline on ``features``."""
+        """Name of the linear baseline on ``features``."""
 
     def training(self, targets: Tensor, positions: Tensor, ranks: Ranks) -> TrainingBatches[Batch[InputT]]:
-        """Batches of the training examples, augmented."""
+        """Return augmented batches of the training examples at ``positions``."""
 
     def take(self, positions: Tensor) -> InputT:
-        """The inputs at ``positions``, as they are."""
+        """Return the inputs at ``positions``, without augmentation."""
 
     def features(self, positions: Tensor) -> Tensor:
-        """N×D, for a linear model."""
+        """Return features (N, D) for the linear baseline."""
 
     def as_json(self) -> Mapping[str, object]:
-        """``preparation.json``."""
+        """Return the content of ``preparation.json``."""
 
 
 @runtime_checkable
 class InputReader(Protocol[InputT]):  # type: ignore[misc]
-    """The input side of a finished model."""
+    """The input side of a trained model."""
 
     @property
     def network(self) -> nn.Module:
-        """In evaluation mode."""
+        """The network, in evaluation mode."""
 
     def items(self, words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
         """See ``Predictor``."""
@@ -80,36 +80,36 @@ class InputReader(Protocol[InputT]):  # type: ignore[misc]
         """See ``Predictor``."""
 
     def preprocess(self, item: Item) -> object:
-        """One input, prepared. Raises CapasError."""
+        """Preprocess one input. Raises CapasError where it cannot be used."""
 
     def preprocess_example(self, inputs: ExampleCollection, index: int) -> object:
-        """The same for an example of a data set."""
+        """Preprocess example ``index`` of a dataset."""
 
     def collate(self, prepared: Sequence[object]) -> InputT:
-        """Prepared inputs as the network takes them."""
+        """Return preprocessed inputs as a batch for the network."""
 
     def exportable(self, prepared: Sequence[object]) -> Exportable:
-        """See ``Predictor``; what it gives are the raw outputs."""
+        """See ``Predictor``; the exported output is that of the network, before the head."""
 
 
 @runtime_checkable
 class InputPipeline(Protocol[InputT]):
-    """What a medium contributes."""
+    """What a medium contributes to its recipe."""
 
     @property
     def medium(self) -> Medium:
-        """Which."""
+        """The medium of the inputs."""
 
     def resolve_defaults(self, config: Config, report: DatasetReport) -> ResolvedConfig:
         """See ``Recipe``."""
 
     def prepare(self, work: PreparedDataset, output_head: OutputHead) -> PreparedInputs[InputT]:
-        """See ``Recipe``."""
+        """Read the examples and fit the preprocessing to the training split; see ``Recipe``."""
 
     def trial_inputs(
         self, config: Config, report: DatasetReport, num_outputs: int, indices: Sequence[int]
     ) -> tuple[nn.Module, InputT]:
-        """A network and a batch of inputs like those at ``indices``."""
+        """Return a network, and a batch of inputs like those at ``indices``, for measuring throughput."""
 
     def reopen(self, bundle: Bundle, num_outputs: int) -> InputReader[InputT]:
         """See ``Recipe``."""

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Training of networks with one output per example."""
 
 from collections.abc import Mapping
 from typing import Generic
@@ -27,7 +27,7 @@ EVALUATION_BATCH = 250
 
 
 class SingleOutputJob(Generic[InputT]):
-    """A Learnable with one answer per example."""
+    """Inputs, output head, network and objective of a run (``TrainingJob``)."""
 
     def __init__(
         self,

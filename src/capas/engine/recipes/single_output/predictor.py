@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Inference and evaluation of models with one output per example."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -31,7 +31,7 @@ from capas.engine.recipes.single_output.inputs import (
 
 
 class SingleOutputPredictor(Generic[InputT]):
-    """A finished model (``Predictor``) with one answer per example."""
+    """A trained model with one output per example (``Predictor``): an input reader and an output head."""
 
     def __init__(self, reader: InputReader[InputT], output_head: OutputHead, spec: Spec) -> None:
         self.reader = reader
@@ -82,8 +82,8 @@ class SingleOutputPredictor(Generic[InputT]):
             )
             values = [{"name": field.name, "unit": field.unit} for field in output_head.fields]
             return replace(
-                raw, network=DestandardisedOutput(raw.network, means, deviations), output="values", axes=axes, scale=max(deviations),
-                facts={"values": values, **facts},
+                raw, network=DestandardisedOutput(raw.network, means, deviations), output="values", axes=axes,
+                scale=max(deviations), facts={"values": values, **facts},
             )  # fmt: skip
         temperature = output_head.temperature if isinstance(output_head, ClassHead | TagsHead) else 1.0
         exclusive = self.spec.task == "classify"
@@ -93,7 +93,7 @@ class SingleOutputPredictor(Generic[InputT]):
 
 
 def relabel_to_model(label: Label, classes: Sequence[str], model_classes: Mapping[str, int]) -> Label:
-    """A label that indexes ``classes`` as one that indexes the model's; numbers stay."""
+    """Convert a label that indexes ``classes`` to one that indexes the model's classes; numbers stay as they are."""
     if isinstance(label, tuple) and classes:
         return tuple(model_classes[classes[int(i)]] for i in label)
     return model_classes[classes[label]] if isinstance(label, int) else label

@@ -1,5 +1,5 @@
-"""One answer per example, whatever the medium: an input side (pictures, sounds, texts, rows) and a kind of answer
-(class, tags, numbers) put together.
+"""The recipe for single-output problems: an input pipeline (image, audio, text, tabular) and an output head (class,
+tags, numbers) combined.
 """
 
 from typing import Generic
@@ -25,7 +25,7 @@ from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
 
 
 class SingleOutputRecipe(Generic[InputT]):
-    """The Recipe of a medium, for all tasks with one answer."""
+    """The recipe of a medium for all tasks with one output per example (``Recipe``)."""
 
     def __init__(self, pipeline: InputPipeline[InputT]) -> None:
         self.pipeline = pipeline

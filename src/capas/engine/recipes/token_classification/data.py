@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Label sets, and batches of labelled sentences."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ Words = Sequence[str]
 
 
 class LabelSet:
-    """The labels that the network tells apart; those that mark entities are IOB2, whatever the data's are."""
+    """The labels of the network's outputs; entity labels are IOB2, whatever scheme the data uses."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         if not labels or len(set(labels)) != len(labels):
@@ -30,22 +30,22 @@ class LabelSet:
 
     @classmethod
     def from_data(cls, labels: Sequence[str]) -> "LabelSet":
-        """For the labels that data hold."""
+        """Return the label set for the labels that occur in the data."""
         if not any(map(_SPAN.fullmatch, labels)):
             return cls(sorted(labels))
         kinds = sorted({entity.kind for label in labels for entity in labels_to_entities([label])})
         return cls(["O", *(f"{prefix}-{kind}" for kind in kinds for prefix in "BI")])
 
     def to_scheme(self, labels: Words) -> list[str]:
-        """The labels of a sentence in this set's scheme."""
+        """Convert the labels of a sentence to this set's scheme."""
         return convert_scheme(labels, "IOB2") if self.spans else list(labels)
 
     def encode(self, labels: Words) -> list[int]:
-        """Their numbers, once read."""
+        """Return the ids of labels in this set's scheme."""
         return [self._number[label] for label in labels]
 
     def network(self, code: WordFeatures, width: int) -> SequenceLabeller:
-        """A network with fresh weights."""
+        """Build a BiLSTM-CRF with fresh weights."""
         forbidden, start = forbidden_transitions(self.labels, "IOB2") if self.spans else (None, None)
         shape = SequenceLabellerConfig(
             num_words=2 + len(code.words), num_chars=2 + len(code.characters), num_labels=len(self.labels),
@@ -57,7 +57,12 @@ class LabelSet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenLabelBatch:
-    """``inputs`` and int64 ``labels`` B×T, 0 beyond a sentence's end."""
+    """A batch of labelled sentences.
+
+    Attributes:
+        inputs: Encoded words.
+        labels: Label ids, int64, shape (B, T), 0 behind a sentence's end.
+    """
 
     inputs: EncodedWords
     labels: Tensor
@@ -66,7 +71,7 @@ class TokenLabelBatch:
 def collate_sentences(
     code: WordFeatures, labels: LabelSet, sentences: Sequence[Words], targets: Sequence[Words]
 ) -> TokenLabelBatch:
-    """Sentences with their labels, as long as one another."""
+    """Return sentences and their labels as a padded batch."""
     rows = [torch.tensor(labels.encode(row)) for row in targets]
     return TokenLabelBatch(inputs=code.encode(sentences), labels=nn.utils.rnn.pad_sequence(rows, batch_first=True))
 
@@ -77,13 +82,13 @@ def sentences_of(inputs: ExampleCollection | None) -> Sequence[Words]:
 
 
 def fit_word_features(config: Config, sentences: Sequence[Words]) -> WordFeatures:
-    """What the training ``sentences`` show of words."""
+    """Fit vocabulary and word features to the training sentences."""
     return WordFeatures.fit(sentences, max_words=int(config.text.vocab_size))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LabelledWord:
-    """A word's label, with its probability given the whole sentence."""
+    """The predicted label of a word, with its marginal probability given the sentence."""
 
     label: str
     probability: float

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Default values for token classification."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ BATCH: Final = 64
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
-    """Decide what ``config`` leaves open for sentences with labels."""
+    """Resolve every "auto" for labelled sentences. Raises CapasError ``network_not_for``."""
     n = max(1, report.split.count("train"))
     if config.network.name not in ("auto", NAME):
         raise CapasError("network_not_for", where="network.name", received=config.network.name, names=NAME)

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Test metrics of token classification, and its baseline."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -10,7 +10,9 @@ from capas.metrics.rate import rate
 
 
 class MostFrequentLabelBaseline:
-    """The baseline: the label that each word had most often in training; O, or the commonest of all, for others."""
+    """The baseline: each word gets its most frequent training label; unknown words get O, or the most frequent label of
+    all.
+    """
 
     def __init__(self, sentences: Sequence[Words], targets: Sequence[Words], labels: LabelSet) -> None:
         counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -24,17 +26,17 @@ class MostFrequentLabelBaseline:
         }  # fmt: skip
 
     def predict(self, words: Words) -> list[str]:
-        """A label for each word."""
+        """Return a label for each word."""
         return [self.labels.get(word, self.default) for word in words]
 
 
 def label_headline_metric(figures: TokenLabelMetrics, labels: LabelSet) -> dict[str, float]:
-    """The figure that counts, by its name."""
+    """Return name and value of the headline metric: entity F1, or token accuracy where labels mark no entities."""
     return {"entity_f1": figures.f1.value} if labels.spans else {"token_accuracy": figures.token_accuracy.value}
 
 
 def label_metrics(figures: TokenLabelMetrics, labels: LabelSet) -> dict[str, object]:
-    """All figures, the headline first."""
+    """Return all metrics, the headline first."""
     accuracy: dict[str, object] = {"token_accuracy": figures.token_accuracy.as_json()}
     if not labels.spans:
         return accuracy
@@ -51,7 +53,7 @@ def evaluate_labels(
     names: Sequence[str], sentences: Sequence[Words], targets: Sequence[Words], predicted: Sequence[Words],
     labels: LabelSet, baseline_model: MostFrequentLabelBaseline | None,
 ) -> TestResult:  # fmt: skip
-    """Figures of the labels ``found`` against those ``targets``; without ``baseline_model`` no baseline stands beside."""
+    """Evaluate predicted labels against ``targets``; without ``baseline_model`` the result has no baseline."""
     figures = token_label_metrics(targets, predicted)
     baseline: dict[str, dict[str, object]] = {}
     if baseline_model is not None:
@@ -64,7 +66,8 @@ def evaluate_labels(
     ]
     return TestResult(
         n=len(sentences), metrics=label_metrics(figures, labels), baseline=baseline,
-        rows=[["example", "words", "labels", "predicted"], *rows], per_class=_per_class(figures, labels, targets, predicted),
+        rows=[["example", "words", "labels", "predicted"], *rows],
+        per_class=_per_class(figures, labels, targets, predicted),
     )  # fmt: skip
 
 

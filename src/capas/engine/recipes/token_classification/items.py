@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Sentences named on the command line or passed from Python, and how they are split into words."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,8 +15,9 @@ NAME_LENGTH = 60
 
 
 def sentence_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
-    """A sentence each: of files in CoNLL's columns, of text files, of folders of both, of texts in quotes; "-" reads
-    texts, one or more sentences a line. Raises CapasError ``no_such_text`` and those of reading a file."""
+    """Yield sentences of CoNLL files, text files, folders of both and quoted texts; "-" reads ``lines``, with one or
+    more sentences each. Raises CapasError ``no_such_text`` and those of reading a file.
+    """
     for named in words:
         path = Path(named)
         if " " not in named and path.is_dir():
@@ -56,12 +57,12 @@ def _of_text(name: str, text: str) -> Iterator[Item]:
 
 
 def sentence_item(content: object, number: int) -> Item:
-    """A text, its path, or a list of words, given from Python."""
+    """Wrap a text, its path, or a list of words passed from Python."""
     return Item(name=str(content) if isinstance(content, Path) else f"text {number}", content=content)
 
 
 def read_sentence_words(item: Item) -> tuple[tuple[str, ...], ...]:
-    """The sentences of an item as words.
+    """Return the sentences of an item as words.
 
     Raises CapasError ``no_such_text``, ``table_encoding``, ``not_words``, ``sentence_empty`` or ``word_blank``.
     """

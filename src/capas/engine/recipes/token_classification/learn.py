@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Training of token classifiers."""
 
 from collections.abc import Mapping
 
@@ -33,7 +33,7 @@ from capas.objectives.token_classification import TokenClassification, negative_
 
 
 class TokenClassificationJob:
-    """A Learnable of sentences with labels."""
+    """Labelled sentences, network and objective of a token classification run (``TrainingJob``)."""
 
     head: str | None = None
 

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""BiLSTM-CRF networks: construction and decoding."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,9 @@ def label_sentences(
     network: nn.Module, code: WordFeatures, labels: LabelSet, sentences: Sequence[Words], execution: Execution,
     max_words: int = MAX_WORDS,
 ) -> list[list[LabelledWord]]:  # fmt: skip
-    """The likeliest labels of each sentence; one of more than ``max_words`` words is labelled in pieces."""
+    """Return the Viterbi labels of each sentence with their marginal probabilities; sentences of more than
+    ``max_words`` words are labelled in pieces.
+    """
     assert isinstance(network, SequenceLabeller)
     network.eval()
     places = [(i, start) for i, words in enumerate(sentences) for start in range(0, len(words), max_words)]
@@ -46,6 +48,6 @@ def label_sentences(
 
 
 def build_network(config: Config, code: WordFeatures, labels: LabelSet) -> SequenceLabeller:
-    """With weights drawn from the run's seed."""
+    """Build the configured network with weights drawn from the run's seed."""
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
     return labels.network(code, int(config.network.width)).train()

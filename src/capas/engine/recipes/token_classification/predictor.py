@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Inference and evaluation of token classifiers."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
@@ -20,7 +20,7 @@ from capas.networks.sequence.bilstm_crf import SequenceLabeller
 
 
 class TokenClassificationPredictor:
-    """A finished labeller (``Predictor``)."""
+    """A trained token classifier (``Predictor``)."""
 
     def __init__(self, network: nn.Module, code: WordFeatures, labels: LabelSet, longest: int) -> None:
         self.network = network
@@ -61,8 +61,10 @@ class TokenClassificationPredictor:
         crf = self.network.crf
         rules = {"transitions": crf.transitions.tolist(), "start": crf.start.tolist(), "end": crf.end.tolist(),
                  "forbidden": crf.forbidden.tolist(), "forbidden_start": crf.forbidden_start.tolist()}  # fmt: skip
-        description = ("scores of each label for each word; the labels are the path with the largest sum of these, of its "
-                "transitions (from row to column), its start and its end (Viterbi), none of it forbidden")  # fmt: skip
+        description = (
+            "scores of each label for each word; the labels are the path with the largest sum of these, of its "
+            "transitions (from row to column), its start and its end (Viterbi), none of it forbidden"
+        )
         places = ("words", "characters", "features")
         axes: tuple[tuple[str | int, ...], ...] = (
             (1, "words"), (1, "words", "letters"), (1, "words", made_up.features.shape[2]))  # fmt: skip
@@ -74,5 +76,6 @@ class TokenClassificationPredictor:
             inputs=[ExportInput(name=n, axes=a, values=v, example=e)
                     for n, a, v, e in zip(places, axes, meanings, examples, strict=True)],
             output="emissions", axes=(1, "words", len(self.labels.labels)), compared=compared, count=len(compared),
-            facts={"labels": list(self.labels.labels), "emissions": description, **rules}, vocabulary=self.code.as_json(),
+            facts={"labels": list(self.labels.labels), "emissions": description, **rules},
+            vocabulary=self.code.as_json(),
         )  # fmt: skip

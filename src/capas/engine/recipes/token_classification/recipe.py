@@ -1,4 +1,4 @@
-"""Sentences with a label for every word: entities (labels B-PER, I-PER, O …), or labels that stand for themselves."""
+"""The recipe for token classification: entities (B-PER, I-PER, O …) or labels of single words."""
 
 from typing import cast
 
@@ -26,7 +26,7 @@ from capas.objectives.token_classification import TokenClassification
 
 
 class TokenClassificationRecipe:
-    """Words → labels."""
+    """The recipe for token classification (``Recipe``)."""
 
     def resolve_defaults(self, config: Config, report: DatasetReport) -> ResolvedConfig:
         return resolve_defaults(config, report)

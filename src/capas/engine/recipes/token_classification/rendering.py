@@ -1,4 +1,4 @@
-"""How a labeller of words is asked, and how it answers: sentences in, spans out, on screen, as JSON or in columns."""
+"""Predictions of token classifiers: on screen, as JSON, in CoNLL columns."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -8,7 +8,7 @@ from capas.engine.recipes.token_classification.data import LabelledWord
 
 
 def labels_prediction(name: str, words: Sequence[str], labelled: Sequence[LabelledWord], *, spans: bool) -> Prediction:
-    """The answer for one text; ``spans``: whether labels mark entities, or stand for themselves."""
+    """Return the prediction for one text; ``spans`` says whether labels mark entities or stand for themselves."""
     labels = [word.label for word in labelled]
     predicted = [
         {
@@ -27,16 +27,16 @@ def labels_prediction(name: str, words: Sequence[str], labelled: Sequence[Labell
 
 
 def mean_probability(values: Sequence[float]) -> float:
-    """The mean of at least one value."""
+    """Return the mean of at least one probability."""
     return sum(values) / len(values)
 
 
 def render_labels(words: Sequence[str], labels: Sequence[str], *, spans: bool) -> str:
-    """A sentence for the screen.
+    """Return a labelled sentence for the screen.
 
-    >>> marked(["Ana", "vive", "en", "La", "Habana"], ["B-PER", "O", "O", "B-LOC", "I-LOC"], spans=True)
+    >>> render_labels(["Ana", "vive", "en", "La", "Habana"], ["B-PER", "O", "O", "B-LOC", "I-LOC"], spans=True)
     '[Ana PER] vive en [La Habana LOC]'
-    >>> marked(["Ana", "vive"], ["NOUN", "VERB"], spans=False)
+    >>> render_labels(["Ana", "vive"], ["NOUN", "VERB"], spans=False)
     'Ana/NOUN vive/VERB'
     """
     if not spans:
@@ -50,8 +50,9 @@ def render_labels(words: Sequence[str], labels: Sequence[str], *, spans: bool) -
 
 
 def to_conll(predictions: Iterable[Prediction]) -> str:
-    """The answers in CoNLL's columns: a word and its label a line, an empty line behind each sentence. What was refused
-    is left out."""
+    """Return predictions in CoNLL columns: a word and its label per line, an empty line behind each sentence. Refused
+    inputs are left out.
+    """
     blocks = []
     for prediction in predictions:
         words, labels = prediction.facts.get("words"), prediction.facts.get("labels")
@@ -66,7 +67,7 @@ LabelFunction = Callable[[Sequence[Sequence[str]]], list[list[LabelledWord]]]
 def label_texts(
     names: Sequence[str], texts: Sequence[Sequence[Sequence[str]]], label: LabelFunction, *, spans: bool
 ) -> list[Prediction]:
-    """``label`` (many sentences → their labels) asked for the sentences of all ``texts`` at once."""
+    """Apply ``label`` (sentences → their labels) to the sentences of all ``texts`` at once; one prediction per text."""
     labelled = iter(label([sentence for text in texts for sentence in text]))
     together = []
     for name, text in zip(names, texts, strict=True):

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Transcription of line images and of speech by CTC."""

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Normalised transcripts of the targets."""
 
 from collections.abc import Sequence
 

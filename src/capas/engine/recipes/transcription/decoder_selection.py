@@ -1,8 +1,8 @@
-"""How the answers of a line reader become text: best path, beam, or beam with n-grams of characters, whichever makes
-fewest mistakes on the validation lines.
+"""The choice of CTC decoder: best path, beam search, or beam search with character n-grams, whichever makes the fewest
+errors on the validation lines.
 
-The weight and the bonus of the n-grams are chosen on the same lines, so that what is compared is cross-fitted: the
-mistakes in each half of the lines with the pair that made fewest in the other half.
+Weight and length bonus of the n-grams are chosen on the same lines, so the comparison is cross-fitted: the errors in
+each half of the lines with the pair that made the fewest in the other half.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ _NUMBERS: TypeAdapter[tuple[float, float]] = TypeAdapter(tuple[float, float])
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecoderChoice:
-    """The way of reading that was chosen, and the character error rates that were compared ({} for none)."""
+    """The chosen decoder, and the character error rates by which it was chosen ({} for none)."""
 
     decoder: CTCDecoder
     tried: Mapping[str, float]
@@ -46,9 +46,21 @@ class DecoderChoice:
 def fit_ngrams(
     config: Config, texts: Iterable[str], alphabet: Alphabet, rules: NormalisationRules
 ) -> CharacterNgrams | None:
-    """The n-grams that ``config`` wants, of the training transcripts ``texts`` and of its text, to which ``rules`` are
-    applied, and those of the reader that it starts from; None for none. Raises CapasError ``unreadable`` or
-    ``table_encoding`` for that text."""
+    """Fit character n-grams to the training transcripts and to the text file of ``config``, merged with those of the
+    reader that training starts from.
+
+    Args:
+        config: The resolved configuration.
+        texts: Training transcripts, normalised.
+        alphabet: The alphabet of the network.
+        rules: Normalisation of the text file.
+
+    Returns:
+        The n-grams, or None where ``config`` wants none.
+
+    Raises:
+        CapasError: ``unreadable`` or ``table_encoding`` for the text file.
+    """
     order = DEFAULT_ORDER if config.network.ngrams == "auto" else config.network.ngrams
     if not order:
         return None
@@ -76,8 +88,14 @@ def _lines_of(file: str) -> list[str]:
 def select_decoder(
     lines: Sequence[tuple[str, Tensor]], alphabet: Alphabet, ngrams: CharacterNgrams | None, *, force_ngrams: bool
 ) -> DecoderChoice:
-    """The best way of reading ``lines`` (true text, calibrated logits T×K). N-grams that are ``force_ngrams`` are taken
-    however they do."""
+    """Choose the decoder with the fewest errors.
+
+    Args:
+        lines: True text and calibrated logits (T, K) of each validation line.
+        alphabet: The alphabet of the network.
+        ngrams: Character n-grams, or None.
+        force_ngrams: Use the n-grams whatever their error rate.
+    """
     best, beam = CTCDecoder(alphabet=alphabet), CTCDecoder(alphabet=alphabet, beam=BEAM_WIDTH)
     untried = replace(beam, ngrams=ngrams, weight=DEFAULT_WEIGHT_BONUS[0], bonus=DEFAULT_WEIGHT_BONUS[1])
     if not lines:
@@ -95,12 +113,14 @@ def select_decoder(
 
 
 def line_errors(lines: Sequence[tuple[str, Tensor]], decoder: CTCDecoder) -> list[int]:
-    """Wrong characters of each line."""
+    """Return the edit distance of each line."""
     return [count_edits(text, decoder.decode(logits).text).distance for text, logits in lines]
 
 
 def cross_fitted_errors(found: Sequence[Sequence[int]]) -> int:
-    """Mistakes (of each setting, of each line) where half of the lines is read with the best setting of the other."""
+    """Return the errors where each half of the lines is decoded with the best setting of the other half; ``found`` has
+    a row per setting and a column per line.
+    """
     total = 0
     for half in (0, 1):
         chosen = min(found, key=lambda lines: sum(lines[1 - half :: 2]))
@@ -109,13 +129,13 @@ def cross_fitted_errors(found: Sequence[Sequence[int]]) -> int:
 
 
 def decoder_json(decoder: CTCDecoder) -> dict[str, object]:
-    """What ``answers.json`` says of it; the n-grams are a file of their own."""
+    """Return the decoder's entries of ``answers.json``; n-grams are a file of their own."""
     numbers = {"language_model": [decoder.weight, decoder.bonus]} if decoder.ngrams else {}
     return {"beam": decoder.beam, **numbers}
 
 
 def restore_decoder(bundle: Bundle, alphabet: Alphabet) -> CTCDecoder:
-    """The way of reading of a finished model. Raises CapasError ``bundle_incomplete``."""
+    """Restore the decoder of a trained model. Raises CapasError ``bundle_incomplete``."""
     answers = bundle.file(ANSWERS)
     beam = answers.get("beam", 0)
     if not isinstance(beam, int) or not 0 <= beam <= MAX_BEAM_WIDTH:

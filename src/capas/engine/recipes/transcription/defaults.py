@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Default values for transcription."""
 
 from typing import Final
 
@@ -19,7 +19,9 @@ TRAINING_LINES: Final = 20_000
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
-    """Decide what ``config`` leaves open for lines and sounds with transcripts."""
+    """Resolve every "auto" for line images or speech with transcripts. Raises CapasError ``network_not_for`` and
+    others.
+    """
     inputs = sequence_inputs_for(report.detection.spec.medium)
     if config.network.name not in ("auto", inputs.name):
         raise CapasError("network_not_for", where="network.name", received=config.network.name, names=inputs.name)

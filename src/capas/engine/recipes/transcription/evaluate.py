@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Test metrics of transcription: character and word error rates, exact lines."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from capas.metrics.rate import rate
 
 
 def evaluate_transcripts(names: Sequence[str], texts: Sequence[str], predicted: Sequence[Transcript]) -> TestResult:
-    """Error rates over all lines; without learning, nothing is read and every character is wrong."""
+    """Return error rates over all lines; the baseline reads nothing, so that every character is wrong."""
     found = [transcript.text for transcript in predicted]
     rows = [["example", "text", "prediction", "probability", "errors"]]
     for name, text, one in zip(names, texts, predicted, strict=True):

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The protocol of transcription inputs, and their padded batches."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,12 @@ from capas.engine.recipe import Item, PreparedDataset
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaddedSequences:
-    """``values`` of several lines (B×1×H×W) or sounds (B×M×T), zeros behind the end of each, and their ``lengths``."""
+    """A batch of sequences, padded with zeros.
+
+    Attributes:
+        values: Line images (B, 1, H, W) or spectrograms (B, M, T).
+        lengths: Columns or frames of each, shape (B,).
+    """
 
     values: Tensor
     lengths: Tensor
@@ -25,47 +30,47 @@ class PaddedSequences:
 
 @runtime_checkable
 class SequenceInputs(Protocol):
-    """What lines or sounds contribute."""
+    """What line images or speech contribute to transcription."""
 
     @property
     def name(self) -> str:
-        """The network's."""
+        """Name of the network."""
 
     def config_updates(self, config: Config, report: DatasetReport) -> dict[str, dict[str, object]]:
-        """Sections of the configuration with what they leave open."""
+        """Return resolved values by section and key."""
 
     @property
     def hidden(self) -> int:
-        """LSTM units each way."""
+        """LSTM units per direction."""
 
     def network(self, num_labels: int, width: int, hidden: int) -> nn.Module:
-        """With fresh weights."""
+        """Build a network with fresh weights."""
 
     def read_all(self, work: PreparedDataset) -> list[Tensor]:
-        """All examples of a run."""
+        """Read all examples of a run."""
 
     def fit(self, examples: Sequence[Tensor]) -> "SequenceInputs":
-        """The same side with what is measured on training examples."""
+        """Return these inputs with statistics fitted to training examples."""
 
     def preprocess(self, item: Item) -> Tensor:
-        """One example. Raises CapasError."""
+        """Preprocess one input. Raises CapasError where it cannot be read."""
 
     def preprocess_example(self, inputs: ExampleCollection, index: int) -> Tensor:
-        """The same for an example of a data set."""
+        """Preprocess example ``index`` of a dataset."""
 
     def length(self, example: Tensor) -> int:
-        """In columns or samples."""
+        """Return the length of an example in columns or samples."""
 
     def num_frames(self, lengths: Tensor) -> Tensor:
-        """How many frames the network makes of so many columns or samples."""
+        """Return the number of output frames for so many columns or samples."""
 
     def collate(
         self, examples: Sequence[Tensor], config: Config | None = None, rng: torch.Generator | None = None
     ) -> PaddedSequences:
-        """As the network takes them; varied where ``rng`` is given."""
+        """Return examples as a padded batch; augmented where ``config`` and ``rng`` are given."""
 
     def random_example(self, report: DatasetReport, rng: torch.Generator) -> Tensor:
-        """Noise of the usual size."""
+        """Return noise of the median size."""
 
     def items(self, words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
         """See ``Predictor``."""
@@ -74,7 +79,7 @@ class SequenceInputs(Protocol):
         """See ``Predictor``."""
 
     def export_inputs(self) -> tuple[ExportInput, LogMelLayer | None]:
-        """The input of an exported reader, one example at a time, and what makes a spectrogram of it."""
+        """Return the input of an exported reader, one example at a time, and its spectrogram layer where it has one."""
 
     def as_json(self) -> Mapping[str, object]:
-        """``preparation.json``."""
+        """Return the content of ``preparation.json``."""

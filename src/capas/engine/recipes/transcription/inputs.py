@@ -1,4 +1,4 @@
-"""Lines of writing and sounds of speech as sequences: read, brought to one height or rate, padded, varied."""
+"""Transcription inputs by medium, for training and for restored bundles."""
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,7 +17,7 @@ from capas.engine.recipes.transcription.speech import SpeechInputs
 
 
 def sequence_inputs_for(medium: Medium, config: Config | None = None) -> SequenceInputs:
-    """The side of ``medium``, as a settled configuration wants it."""
+    """Return the inputs of ``medium``, as a resolved configuration wants them."""
     if medium == "image":
         return LineImageInputs(height=LINE_HEIGHT if config is None else int(config.data.image_size))
     rate, seconds, bands = (16_000, 1.0, 64) if config is None else _sound(config)
@@ -35,7 +35,7 @@ _SOUNDS: TypeAdapter[SpeechInputs] = TypeAdapter(SpeechInputs)
 
 
 def restore_sequence_inputs(bundle: Bundle) -> SequenceInputs:
-    """The side that ``bundle`` was trained with. Raises CapasError ``bundle_incomplete``."""
+    """Restore the inputs that ``bundle`` was trained with. Raises CapasError ``bundle_incomplete``."""
     adapter: TypeAdapter[LineImageInputs] | TypeAdapter[SpeechInputs] = (
         _LINES if bundle.card.medium == "image" else _SOUNDS
     )

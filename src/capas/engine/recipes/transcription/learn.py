@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Training of line and speech recognisers with CTC."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -37,7 +37,7 @@ MAX_TUNING_LINES: Final = 300  # validation lines, to choose how to read
 
 
 class TranscriptionJob:
-    """Lines or sounds, their transcripts, network and objective of a run (``TrainingJob``)."""
+    """Line images or speech, transcripts, network and objective of a run (``TrainingJob``)."""
 
     def __init__(self, work: PreparedDataset, inputs: SequenceInputs, ranks: Ranks) -> None:
         self.config, self.record = work.config, work.record
@@ -84,7 +84,7 @@ class TranscriptionJob:
         return "validation" in self.record.splits
 
     def _predict_logits(self, positions: Sequence[int], execution: Execution) -> Iterator[tuple[int, Tensor]]:
-        """Position and logits T×K of each, those of like length together."""
+        """Position and logits (T, K) of each example, in batches of similar length."""
         ordered = sorted(positions, key=lambda i: self.inputs.length(self.examples[i]))
         for start in range(0, len(ordered), BATCH):
             part = ordered[start : start + BATCH]
@@ -106,8 +106,10 @@ class TranscriptionJob:
         return ValidationScore(metric="character_accuracy", value=accuracy, loss=loss, n=len(positions))
 
     def calibrate(self, execution: Execution) -> None:
-        """Fit the temperature and choose how to read, on the validation lines (``reading_choice``). Of sounds the best
-        path is kept: it also says when each word is spoken."""
+        """Fit the temperature and select the decoder on the validation lines (``decoder_selection``).
+
+        For speech the best path is kept: it also says when each word is spoken.
+        """
         if isinstance(self.inputs, SpeechInputs):
             return
         positions = self.record.positions("validation").tolist()[:MAX_TUNING_LINES] if self.has_validation else []
@@ -122,10 +124,12 @@ class TranscriptionJob:
     def _half_readable_logits(self, positions: Sequence[int], execution: Execution) -> dict[int, Tensor]:
         """Logits of the lines of which the best path reads at least half. Where more is wrong, the transcript rather
         belongs to another line: no probability is low enough for it, so that a page of such lines would soften all
-        others, and no way of reading is good."""
+        others, and no decoder is good.
+        """
         return {
             i: logits for i, logits in self._predict_logits(positions, execution)
-            if 2 * count_edits(self.texts[i], greedy_transcript(logits, self.alphabet).text).distance <= len(self.texts[i])
+            if 2 * count_edits(self.texts[i], greedy_transcript(logits, self.alphabet).text).distance
+            <= len(self.texts[i])
         }  # fmt: skip
 
     def test(self, execution: Execution) -> TestResult:

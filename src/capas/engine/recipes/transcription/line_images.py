@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Line images as sequences: resized to one height, contrast-stretched, padded, augmented."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +36,13 @@ HEIGHT_STEP: Final = 16  # the network halves it four times
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineImageInputs:
-    """Lines of writing ``height`` pixels high, uint8 H×W with the ink high."""
+    """Line images, uint8 H×W with the ink high (``SequenceInputs``).
+
+    Attributes:
+        height: In pixels, a multiple of 16.
+        name: Name of the network.
+        hidden: LSTM units per direction.
+    """
 
     height: int
     name: str = "crnn"
@@ -78,7 +84,7 @@ class LineImageInputs:
         return self.line(inputs.decode(index))
 
     def line(self, picture: NDArray[np.uint8]) -> Tensor:
-        """Grey, of the right height, dark writing made light."""
+        """Preprocess an image, uint8 H×W×C: grey, resized to ``height``, dark writing made light."""
         grey = with_channels(picture, 1)[..., 0]
         width = max(1, min(MAX_ASPECT_RATIO * self.height, round(grey.shape[1] * self.height / grey.shape[0])))
         resized = Image.fromarray(grey).resize((width, self.height), Image.Resampling.BILINEAR, reducing_gap=3.0)
@@ -132,8 +138,9 @@ class LineImageInputs:
 
 
 def stretch_contrast(line: Tensor) -> Tensor:
-    """The darkest tenth and more is ground, 0; the 98th of 100 parts and more ink, 255; never by more than
-    twelvefold."""
+    """Stretch the contrast linearly: the 10th percentile becomes 0 (ground), the 98th 255 (ink), by a factor of at most
+    about 13.
+    """
     values = line.float()
     low, high = torch.quantile(values.flatten()[:: max(1, line.numel() // 50_000)], torch.tensor([0.1, 0.98])).tolist()
     contrast: Tensor = (values - low) * (255 / max(high - low, 20.0))
@@ -141,11 +148,13 @@ def stretch_contrast(line: Tensor) -> Tensor:
 
 
 def line_augmentation(config: Config) -> LineAugmentation:
-    """How training lines are varied: up and down and in their ink by what ``[augment]`` says, in their shape by its
-    ``hand``."""
+    """Return the augmentation of training lines: position and ink by the values of ``[augment]``, shape by its
+    ``handwriting``.
+    """
     augment, whole = config.augment, LineAugmentation()
     shift, ink, handwriting = float(augment.crop), float(augment.colour), augment.handwriting
     return LineAugmentation(
-        shift=shift, ink=ink, slant=whole.slant * handwriting, size=whole.size * handwriting, warp=whole.warp * handwriting,
-        stroke=whole.stroke * handwriting, fade=whole.fade * handwriting, noise=whole.noise * handwriting,
+        shift=shift, ink=ink, slant=whole.slant * handwriting, size=whole.size * handwriting,
+        warp=whole.warp * handwriting, stroke=whole.stroke * handwriting,
+        fade=whole.fade * handwriting, noise=whole.noise * handwriting,
     )  # fmt: skip

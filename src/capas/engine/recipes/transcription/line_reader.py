@@ -1,4 +1,6 @@
-"""A finished model that reads lines, for who wants its probabilities of every frame and not only its best reading."""
+"""A trained line recogniser, for callers that want the probabilities of every frame and not only the best
+transcript.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +23,14 @@ from capas.page_formats.normalise import NormalisationRules
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineReader:
-    """``height`` of the lines it wants in pixels, ``hash`` of its weights; a frame stands for ``columns`` of them."""
+    """A line recogniser.
+
+    Attributes:
+        model: The predictor.
+        inputs: Preprocessing of line images.
+        hash: Hash of the weights.
+        columns: Columns of pixels per frame.
+    """
 
     model: TranscriptionPredictor
     inputs: LineImageInputs
@@ -30,7 +39,9 @@ class LineReader:
 
     @staticmethod
     def open(where: str | Path, *, device: str = "cpu") -> "LineReader":
-        """The reader of a run or a bundle. Raises CapasError ``not_a_line_reader``, and those of ``load_model``."""
+        """Load the reader of a run or a bundle. Raises CapasError ``not_a_line_reader``, and those of
+        ``load_model``.
+        """
         model = load_model(where, device=device)
         predictor = model.predictor
         if not isinstance(predictor, TranscriptionPredictor) or not isinstance(predictor.inputs, LineImageInputs):
@@ -47,26 +58,29 @@ class LineReader:
 
     @property
     def temperature(self) -> float:
-        """By which its logits are divided (``tasks.calibration``)."""
+        """Divisor of the logits (``capas.metrics.calibration``)."""
         return self.model.temperature
 
     @property
     def rules(self) -> NormalisationRules:
-        """By which the transcripts that it learnt from were normalised."""
+        """Normalisation rules of the training transcripts."""
         return self.model.rules
 
     @property
     def decoder(self) -> CTCDecoder:
-        """How its probabilities become text: as was best on its validation lines."""
+        """The decoder selected on the validation lines."""
         return self.model.decoder
 
     def text(self, posteriors_TK: Float[np.ndarray, "T K"]) -> Transcript:
-        """What a line says by its ``posteriors``."""
+        """Decode the posteriors (T, K) of a line."""
         return self.decoder.decode(torch.from_numpy(posteriors_TK).log())
 
     def posteriors(self, lines: Sequence[NDArray[np.uint8]]) -> list[Float[np.ndarray, "T K"]]:
-        """The calibrated probabilities of every frame of each line (uint8 H×W, dark on light or light on dark),
-        float32, blank first. Lines of like length are read together; the order of the answers is that of the lines."""
+        """Return calibrated posteriors (T, K) of each line image, float32, blank first.
+
+        Lines are uint8 H×W, dark on light or light on dark; those of similar length are batched, and the results keep
+        the order of the lines.
+        """
         examples = [self.inputs.line(picture[..., None] if picture.ndim == 2 else picture) for picture in lines]
         order = sorted(range(len(lines)), key=lambda i: examples[i].shape[1])
         posteriors_by_line: dict[int, Float[np.ndarray, "T K"]] = {}

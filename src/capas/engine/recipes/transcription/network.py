@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Recognition networks for training, and their forward pass on padded batches."""
 
 import torch
 from torch import Tensor, nn
@@ -22,14 +22,14 @@ class PaddedInputAdapter(nn.Module):
 
 
 def build_network(config: Config, inputs: SequenceInputs, num_labels: int) -> nn.Module:
-    """With weights drawn from the run's seed."""
+    """Build the configured network with weights drawn from the run's seed."""
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
     return PaddedInputAdapter(inputs.network(num_labels, int(config.network.width), inputs.hidden)).train()
 
 
 @torch.no_grad()
 def forward_sequences(network: nn.Module, lines: PaddedSequences, execution: Execution) -> list[Tensor]:
-    """The logits T×K of each line, float32 on the CPU, without the frames behind its end."""
+    """Return the logits (T, K) of each example, float32 on the CPU, without the frames behind its end."""
     network.eval()
     with execution.autocast():
         logits, frames = network(execution.place_batch(lines))

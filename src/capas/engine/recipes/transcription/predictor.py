@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Inference and evaluation of line and speech recognisers."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,13 +27,21 @@ from capas.page_formats.normalise import KEPT, NormalisationRules, load_rules
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _PreparedExample:
-    """One example, read."""
+    """One preprocessed example."""
 
     values: Tensor
 
 
 class TranscriptionPredictor:
-    """A finished model (``Predictor``) that reads lines or sounds."""
+    """A trained line or speech recogniser (``Predictor``).
+
+    Args:
+        network: Returns logits (B, T, K) and frames (B).
+        inputs: Preprocessing of line images or speech.
+        decoder: Turns logits into text.
+        temperature: Divisor of the logits.
+        rules: Normalisation rules of the training transcripts; None where they were kept as they are.
+    """
 
     def __init__(
         self, network: nn.Module, inputs: SequenceInputs, decoder: CTCDecoder, temperature: float = 1.0,
@@ -63,7 +71,7 @@ class TranscriptionPredictor:
         return _PreparedExample(values=self.inputs.preprocess(item))
 
     def logits(self, examples: Sequence[Tensor]) -> list[Tensor]:
-        """Those of each example, T×K, float32."""
+        """Return the logits (T, K) of each example, float32."""
         device = next(self._network.parameters()).device
         execution = Execution(device=str(device), precision="float32", memory_format="contiguous", threads=1, reason="")
         starts = [*range(0, len(examples), BATCH), len(examples)]
@@ -78,7 +86,7 @@ class TranscriptionPredictor:
         return [self._prediction(name, logits) for name, logits in zip(names, found, strict=True)]
 
     def _prediction(self, name: str, logits: Tensor) -> Prediction:
-        """What one line or sound says; of a sound also when, and as subtitles."""
+        """The transcript of one example; for speech with word times and subtitles."""
         one = self.decoder.decode(logits / self.temperature)
         answer = Prediction(
             input=name, prediction=one.text, text=one.text, probability=one.probability,
@@ -108,8 +116,9 @@ class TranscriptionPredictor:
             "natural logarithms, of every frame; take the best label of each, merge repeats, drop label 0 (CTC)"
         )
         return Exportable(
-            network=LogProbabilityOutput(self._network.network, log_mel), inputs=[export_input], output="log_probabilities",
-            axes=(1, "frames", self.alphabet.num_labels), compared=[(one,) for one in examples], count=len(examples),
+            network=LogProbabilityOutput(self._network.network, log_mel), inputs=[export_input],
+            output="log_probabilities", axes=(1, "frames", self.alphabet.num_labels),
+            compared=[(one,) for one in examples], count=len(examples),
             facts={"alphabet": self.alphabet.characters, "log_probabilities": description,
                    "labels": "label k is the k-th character of the alphabet", "preparation": self.inputs.as_json()},
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What lines of writing and sounds of speech say: read by CTC, figures by character and by word."""
+"""The recipe for transcription of line images and speech by CTC, evaluated by character and by word."""
 
 from typing import Final
 
@@ -33,7 +33,7 @@ TRIAL_LABELS: Final = 60  # when only the time is estimated
 
 
 class TranscriptionRecipe:
-    """How lines and sounds are read (``Recipe``)."""
+    """The recipe for transcription (``Recipe``)."""
 
     def resolve_defaults(self, config: Config, report: DatasetReport) -> ResolvedConfig:
         return resolve_defaults(config, report)

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Speech as sequences: waveforms, made into log-mel spectrograms in batches."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,13 @@ MAX_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpeechInputs:
-    """Sounds of speech as samples; ``preparation`` makes them spectrograms. None is cut: what is said would be lost."""
+    """Waveforms of speech (``SequenceInputs``). None is cropped: words would be lost.
+
+    Attributes:
+        preparation: Spectrogram settings.
+        name: Name of the network.
+        hidden: LSTM units per direction.
+    """
 
     preparation: AudioPreparation
     name: str = "crnn-sound"

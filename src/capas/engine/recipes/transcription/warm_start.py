@@ -1,5 +1,6 @@
-"""A reader that starts from the weights of another one: what it has learnt of writing is kept, and of its last layer
-the rows of the characters that both alphabets have."""
+"""Warm start of a reader from the weights of another one, which may have another alphabet: of the output layer, the
+rows of shared characters are kept.
+"""
 
 from collections.abc import Iterable
 from typing import Final
@@ -17,9 +18,16 @@ OUTPUT_LAYER: Final = "classifier"  # the layer whose rows are labels
 
 
 def init_reader_from(network: nn.Module, where: str, alphabet: Alphabet) -> None:
-    """Give ``network`` (whose labels are those of ``alphabet``) the weights of the run or bundle at ``where``, or of
-    the reader that comes with Capas under this name. Raises CapasError ``start_does_not_fit``, and those of
-    ``read_bundle``."""
+    """Initialise ``network`` from a trained reader.
+
+    Args:
+        network: Its outputs are the labels of ``alphabet``; modified in place.
+        where: A run, a bundle, or the name of a shipped reader.
+        alphabet: The alphabet of ``network``.
+
+    Raises:
+        CapasError: ``start_does_not_fit``, and those of ``read_bundle``.
+    """
     bundle = find_bundle(where)
     known = bundle_alphabet(bundle)
     state = network.state_dict()
@@ -33,18 +41,21 @@ def init_reader_from(network: nn.Module, where: str, alphabet: Alphabet) -> None
 
 
 def extended_alphabet(where: str, texts: Iterable[str]) -> Alphabet:
-    """The characters of ``texts`` and those that the reader at ``where`` ("": none) reads: what it could read before is
-    not forgotten because a few transcripts do without it. Raises those of ``read_bundle``."""
+    """Return the alphabet of ``texts``, extended by that of the reader at ``where`` ("" for none): characters that it
+    could read are kept although a few transcripts do without them. Raises those of ``read_bundle``.
+    """
     return Alphabet.from_texts([*texts, *(bundle_alphabet(find_bundle(where)).characters if where else "")])
 
 
 def bundle_alphabet(bundle: Bundle) -> Alphabet:
-    """The alphabet of a reader."""
+    """Return the alphabet of a reader."""
     return Alphabet(characters=str(bundle.file(ANSWERS).get("alphabet", "")))
 
 
 def find_bundle(where: str) -> Bundle:
-    """Of a run, a bundle's folder or a name of ours. Raises those of ``find_run`` and ``read_bundle``."""
+    """Read the bundle of a run, a bundle folder or a shipped model. Raises those of ``find_run`` and
+    ``read_bundle``.
+    """
     folder = model_folder(where)
     if where == "latest" or (folder / "config.toml").is_file():
         folder = find_run(where).bundle
@@ -52,8 +63,7 @@ def find_bundle(where: str) -> Bundle:
 
 
 def _rows(own: Tensor, other: Tensor, alphabet: Alphabet, known: Alphabet) -> Tensor | None:
-    """``own`` with the rows of the blank and of the characters that ``known`` has too; None where they are of another
-    width."""
+    """``own`` with the rows of the blank and of the characters that ``known`` has too; None where widths differ."""
     if own.shape[1:] != other.shape[1:]:
         return None
     row = {character: label for label, character in enumerate(known.characters, 1)}

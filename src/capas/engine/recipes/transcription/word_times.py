@@ -1,7 +1,7 @@
-"""When each word of a transcript was read: from the frames of CTC's best path (``tasks/ctc``).
+"""Word times of a transcript, from the frames of the CTC best path (``capas.decoding.word_alignment``).
 
-CTC answers in spikes, mostly late in a character, so the times are those at which a word could be told: good to some
-tenths of a second.
+CTC predicts in spikes, mostly late in a character, so the times are those at which a word could be told: accurate to
+some tenths of a second.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,10 @@ PAUSE_S: Final = 0.8
 
 
 def word_timings(logits_TK: Float[Tensor, "T K"], alphabet: Alphabet, frame_s: float) -> list[TimedText]:
-    """The words of ``greedy_transcript`` with their times; ``frame_s``: seconds of a frame. A word's probability is the
-    mean of its characters', each in its surest frame."""
+    """Return the words of the best path with their times; ``frame_s`` is the duration of a frame in seconds.
+
+    A word's probability is the mean over its characters, each in its most confident frame.
+    """
     posteriors_TK = logits_TK.float().softmax(1).numpy()
     return [
         TimedText(start_s=word.start * frame_s, end_s=word.end * frame_s, text=word.text, probability=word.probability)
@@ -29,7 +31,7 @@ def word_timings(logits_TK: Float[Tensor, "T K"], alphabet: Alphabet, frame_s: f
 
 
 def subtitle_lines(words: Sequence[TimedText]) -> list[TimedText]:
-    """Words as subtitles: a new one where a line is full, or after a pause."""
+    """Join words to subtitles: a new one where a line is full, or after a pause."""
     lines = list[list[TimedText]]()
     for word in words:
         line = lines[-1] if lines else []

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Translation of texts."""

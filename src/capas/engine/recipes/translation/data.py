@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The shared subword vocabulary, and padded batches of sentence pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,9 @@ from capas.engine.config import Config
 
 
 def fit_vocabulary(config: Config, texts: Sequence[str]) -> SubwordVocabulary:
-    """The pieces of words of both sides' training ``texts``. Raises CapasError ``vocabulary_too_small``."""
+    """Learn the subword vocabulary from the training texts of both languages. Raises CapasError
+    ``vocabulary_too_small``.
+    """
     size = int(config.text.vocab_size)
     try:
         return SubwordVocabulary.learn(texts, size=size)
@@ -25,7 +27,14 @@ def fit_vocabulary(config: Config, texts: Sequence[str]) -> SubwordVocabulary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaddedTranslationPairs:
-    """N pairs, padded on the right: int64 ``source`` N×S, and ``target`` N×T that begins with BOS and ends with EOS."""
+    """A batch of N pairs, padded on the right.
+
+    Attributes:
+        source: Token ids, int64, shape (N, S).
+        source_lengths: Shape (N,).
+        target: Token ids, int64, shape (N, T), from BOS to EOS.
+        target_lengths: Shape (N,).
+    """
 
     source: Tensor
     source_lengths: Tensor
@@ -34,7 +43,7 @@ class PaddedTranslationPairs:
 
 
 def pad_token_rows(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Tokens N×T and lengths N."""
+    """Return padded token ids (N, T) and lengths (N,)."""
     return pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=PAD), torch.tensor(
         [len(row) for row in rows]
     )
@@ -43,7 +52,7 @@ def pad_token_rows(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 def collate_translation_pairs(
     sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]
 ) -> PaddedTranslationPairs:
-    """Encoded texts as a batch; sources end with EOS."""
+    """Return encoded pairs as a batch; BOS and EOS are added here."""
     source, source_lengths = pad_token_rows([[*row, EOS] for row in sources])
     target, target_lengths = pad_token_rows([[BOS, *row, EOS] for row in targets])
     return PaddedTranslationPairs(

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Beam-search translation of encoded texts."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,18 @@ def translate_encoded(
     beam: int = BEAM_WIDTH,
     alpha: float = LENGTH_PENALTY,
 ) -> list[TranslationHypothesis]:
-    """The best translation of each encoded text; those of like length are searched together."""
+    """Translate encoded texts by beam search, in batches of similar length.
+
+    Args:
+        network: A ``Transformer``.
+        encoded: Token ids of each text, without EOS.
+        execution: Device and precision.
+        beam: Beam width.
+        alpha: Exponent of the length penalty.
+
+    Returns:
+        The best hypothesis of each text, in order.
+    """
     assert isinstance(network, Transformer)
     network.eval()
     by_length = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Default values for translation."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ MAX_SMALL_CORPUS: Final = 5000
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
-    """Decide what ``config`` leaves open for texts in two languages."""
+    """Resolve every "auto" for parallel texts. Raises CapasError ``network_not_for`` or ``width_not_for``."""
     n = max(1, report.split.count("train"))
     if config.network.name not in ("auto", NAME):
         raise CapasError("network_not_for", where="network.name", received=config.network.name, names=NAME)

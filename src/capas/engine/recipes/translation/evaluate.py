@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Test metrics of translation: BLEU and the like, and exact matches."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from capas.metrics.rate import rate
 def evaluate_translations(
     names: Sequence[str], sources: Sequence[str], references: Sequence[str], translations: Sequence[str]
 ) -> TestResult:
-    """Figures of ``translations`` against ``references``, with those of the sources themselves beside."""
+    """Evaluate translations against their references; the baseline copies the sources."""
 
     def figures(texts: Sequence[str]) -> dict[str, object]:
         exact = sum(text.strip() == reference.strip() for text, reference in zip(texts, references, strict=True))

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Transformers for training and for restored bundles."""
 
 import torch
 
@@ -9,12 +9,12 @@ from capas.networks.sequence.transformer import Transformer, TransformerConfig
 
 
 def num_layers_for(width: int) -> int:
-    """Layers of encoder and decoder each."""
+    """Return the number of encoder layers, and of decoder layers, for a width."""
     return 3 if width >= 256 else 2
 
 
 def new_transformer(vocabulary: SubwordVocabulary, width: int) -> Transformer:
-    """A network with fresh weights."""
+    """Build a pre-norm Transformer with fresh weights."""
     layers = num_layers_for(width)
     return Transformer(
         TransformerConfig(
@@ -25,6 +25,6 @@ def new_transformer(vocabulary: SubwordVocabulary, width: int) -> Transformer:
 
 
 def build_network(config: Config, vocabulary: SubwordVocabulary) -> Transformer:
-    """With weights drawn from the run's seed."""
+    """Build the configured network with weights drawn from the run's seed."""
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
     return new_transformer(vocabulary, int(config.network.width)).train()

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Inference and evaluation of translation models; long texts are translated line by line or sentence by sentence."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +24,15 @@ from capas.engine.recipes.translation.evaluate import evaluate_translations
 
 
 class TranslationPredictor:
-    """A finished translator (``Predictor``)."""
+    """A trained translation model (``Predictor``).
+
+    Args:
+        network: A ``Transformer``.
+        vocabulary: The shared subword vocabulary.
+        longest: Most tokens per translated segment.
+        beam: Beam width.
+        alpha: Exponent of the length penalty.
+    """
 
     def __init__(
         self, network: nn.Module, vocabulary: SubwordVocabulary, longest: int, beam: int, alpha: float
@@ -41,8 +49,9 @@ class TranslationPredictor:
         return text_item(content, number)
 
     def preprocess(self, item: Item) -> object:
-        """The text as pieces, each with what stands between it and the one before. Raises CapasError
-        ``piece_too_long`` and those of ``read_text``."""
+        """Return the text as encoded segments, each with the whitespace before it. Raises CapasError ``piece_too_long``
+        and those of ``read_text_item``.
+        """
         parts = split_text(read_text_item(item), lambda text: len(self.vocabulary.encode(text)) <= self.max_pieces)
         encoded = [(between, self.vocabulary.encode(text)) for between, text in parts]
         longest = max(len(pieces) for _, pieces in encoded)
@@ -56,7 +65,7 @@ class TranslationPredictor:
     def predict_with_hypotheses(
         self, names: Sequence[str], prepared: Sequence[object]
     ) -> list[tuple[Prediction, list[tuple[list[int], TranslationHypothesis]]]]:
-        """The answers, each with its pieces as they were read and as they were translated."""
+        """Return the predictions, each with its segments: source token ids and beam-search hypothesis."""
         texts = cast(Sequence[Sequence[tuple[str, list[int]]]], prepared)
         device = next(self.network.parameters()).device
         execution = Execution(device=str(device), precision="float32", memory_format="contiguous", threads=1, reason="")
@@ -93,9 +102,9 @@ class TranslationPredictor:
 
 
 def split_text(text: str, fits: Callable[[str], bool]) -> list[tuple[str, str]]:
-    """The lines of a text, those that do not fit as sentences, each with what stands before it.
+    """Split a text into lines, and lines that do not fit into sentences, each with the whitespace before it.
 
-    >>> divided("One. Two.\\n\\nThree.", lambda line: len(line) < 9)
+    >>> split_text("One. Two.\\n\\nThree.", lambda line: len(line) < 9)
     [('', 'One.'), (' ', 'Two.'), ('\\n\\n', 'Three.')]
     """
     parts: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""Texts in two languages: a Transformer that reads the one and writes the other, in pieces of words that both share."""
+"""The recipe for translation: a Transformer over subwords that both languages share."""
 
 from capas.bundle.read import Bundle
 from capas.bundle.write import ANSWERS, PREPARATION
@@ -23,7 +23,7 @@ from capas.objectives.translation import Translation
 
 
 class TranslationRecipe:
-    """Text → text in another language."""
+    """The recipe for translation (``Recipe``)."""
 
     def resolve_defaults(self, config: Config, report: DatasetReport) -> ResolvedConfig:
         return resolve_defaults(config, report)

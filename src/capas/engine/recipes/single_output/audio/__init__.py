@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Single-output problems on audio."""

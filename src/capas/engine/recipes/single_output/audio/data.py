@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Decoded waveforms for training."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ from capas.networks.catalog import find_other_entry
 
 
 class PreparedAudioInputs:
-    """The sounds of a run, decoded once and held as waves."""
+    """The waveforms of a run, decoded once and held in memory (``PreparedInputs``)."""
 
     baseline = "logistic_regression"
     head: str | None = None
@@ -66,7 +66,7 @@ class PreparedAudioInputs:
         return spectrograms_of([self.waves[i] for i in positions.tolist()], self.preparation)
 
     def features(self, positions: Tensor) -> Float[Tensor, "N D"]:
-        """Mean and deviation of every band over the sound, and the duration."""
+        """Return mean and deviation of every mel band over time, and the duration in seconds."""
         rows = []
         for i in positions.tolist():
             values = spectrograms_of([self.waves[i]], self.preparation).values[0]
@@ -81,7 +81,7 @@ class PreparedAudioInputs:
 def read_waveforms(
     sounds: AudioFiles, indices: Sequence[int], preparation: AudioPreparation, progress: Callable[[int, int], None]
 ) -> list[NDArray[np.float32]]:
-    """The sounds ``indices``, decoded on all physical cores. Raises CapasError for one that cannot be read."""
+    """Decode the audio files ``indices`` on all physical cores. Raises CapasError for one that cannot be read."""
     waves = []
     with ThreadPoolExecutor(max_workers=physical_cores()) as pool:
         for wave in pool.map(lambda i: preparation.read(sounds.paths[i]), indices):

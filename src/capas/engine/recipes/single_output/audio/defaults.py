@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Default values for audio problems."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ MAX_DEFAULT_SECONDS: Final = 10.0
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
-    """Decide what ``config`` leaves open for sounds."""
+    """Resolve every "auto" for audio. Raises CapasError ``no_sounds_to_learn`` or ``network_not_for``."""
     n, sounds = max(1, report.split.count("train")), report.statistics
     if not isinstance(sounds, AudioStatistics):
         raise CapasError("no_sounds_to_learn", where=report.source.root)

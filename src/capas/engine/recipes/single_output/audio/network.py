@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Audio networks for training and for restored bundles."""
 
 import torch
 from torch import nn
@@ -10,7 +10,7 @@ from capas.networks.sequence.spectrogram_cnn import SpectrogramCNN, SpectrogramC
 
 
 def build_network(config: Config, num_outputs: int) -> nn.Module:
-    """With weights drawn from the run's seed."""
+    """Build the configured network with weights drawn from the run's seed."""
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
     return new_spectrogram_cnn(config.audio.n_mels, num_outputs, int(config.network.width)).train()
 

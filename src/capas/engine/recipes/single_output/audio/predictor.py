@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The input side of trained audio models."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -26,7 +26,7 @@ from capas.engine.recipes.shared.spectrograms import (
 
 
 class AudioReader:
-    """The input side of a finished model of sounds."""
+    """Reads audio files and waveforms (float32, one-dimensional) for a trained model (``InputReader``)."""
 
     def __init__(self, network: nn.Module, preparation: AudioPreparation) -> None:
         self.network = network

@@ -1,4 +1,4 @@
-"""Sounds as input: resampled, cut or padded, seen as log-mel spectrograms."""
+"""The recipe for audio problems: waveforms are resampled, cropped, and seen as log-mel spectrograms."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ _ADAPTER: TypeAdapter[AudioPreparation] = TypeAdapter(AudioPreparation)
 
 
 class AudioPipeline:
-    """What sounds contribute to a recipe."""
+    """What audio contributes to the single-output recipe (``InputPipeline``)."""
 
     medium: Medium = "audio"
 

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Output heads: what the network's outputs mean, for classes, tags and numbers."""

@@ -1,6 +1,4 @@
-"""What is wanted of an example, when it is one answer: a class, tags, or numbers. What an output of the network means,
-how good it is, and how it is told.
-"""
+"""The protocol of output heads: targets, loss, postprocessing and metrics of one kind of output."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
@@ -21,44 +19,52 @@ FeatureFunction = Callable[[Tensor], Tensor]
 
 @runtime_checkable
 class OutputHead(Protocol):
-    """One kind of answer, for known classes or units."""
+    """One kind of output, for known classes or units."""
 
     @property
     def num_outputs(self) -> int:
-        """Outputs of the network."""
+        """Number of outputs of the network."""
 
     def targets(self, labels: Sequence[Label]) -> Tensor:
-        """The labels of a record as the objective wants them, N×…."""
+        """Convert the labels of a record to the targets of the objective, shape (N, …)."""
 
     def fit(self, targets: Tensor) -> None:
-        """Learn what is needed (a scale) from the training targets alone."""
+        """Fit what is needed, such as a scale, to the training targets."""
 
     def objective(self, network: nn.Module, targets: Tensor, config: Config) -> Objective[object]:
-        """What is minimised; ``targets`` are those of the training split."""
+        """Return the loss of ``network``; ``targets`` are those of the training split."""
 
     def activate(self, outputs: Tensor) -> Tensor:
-        """Raw outputs as probabilities or values, N×K."""
+        """Convert raw outputs to probabilities or values, shape (N, K)."""
 
     def score(self, predicted: Tensor, targets: Tensor) -> ValidationScore:
-        """On the validation split."""
+        """Return the validation score of activated outputs."""
 
     def calibrate(self, predicted: Tensor, targets: Tensor) -> None:
-        """Learn thresholds and widths of intervals from the validation split, after training."""
+        """Fit temperature, thresholds or interval widths to the validation split, after training."""
 
     def evaluate(
         self, predicted: Tensor, targets: Tensor, names: Sequence[str], baseline: "BaselineData | None"
     ) -> TestResult:
-        """Figures of ``answers`` to ``targets``; without ``baseline`` none stand beside."""
+        """Return the test metrics of activated outputs; without ``baseline`` the result has no baseline."""
 
     def predictions(self, names: Sequence[str], predicted: Tensor) -> list[Prediction]:
-        """One for each row."""
+        """Return one prediction per row of activated outputs."""
 
     def as_json(self) -> Mapping[str, object]:
-        """What ``from_json`` needs, besides the spec."""
+        """Return what ``restore_output_head`` needs besides the spec."""
 
 
 class BaselineData:
-    """What a baseline may learn from and is tested on: ``features(positions)`` N×D, and targets."""
+    """Features and targets for the baselines.
+
+    Args:
+        features: Returns features (N, D) of positions.
+        targets: Targets of all examples.
+        train: Positions of the training examples; for ``train_features`` thinned to at most 20,000.
+        test: Positions of the test examples.
+        name: Name of the linear baseline.
+    """
 
     def __init__(self, features: FeatureFunction, targets: Tensor, train: Tensor, test: Tensor, name: str) -> None:
         self.name = name
@@ -69,9 +75,9 @@ class BaselineData:
         self.train_targets, self.test_targets = targets[self.train], targets[test]
 
     def train_features(self) -> Float[Tensor, "N D"]:
-        """Of the first 20,000 training examples at most, plenty for a simple model."""
+        """Return the features of at most 20,000 training examples, plenty for a simple model."""
         return self._features(self.train)
 
     def test_predictions(self, predict: Callable[[Tensor], Tensor]) -> Tensor:
-        """``predict`` applied to the test features, 2,000 at a time."""
+        """Return ``predict`` applied to the test features, 2,000 at a time."""
         return torch.cat([predict(self._features(part)) for part in torch.split(self.test, 2000)])

@@ -1,4 +1,4 @@
-"""One class of several as the answer, each with its probability."""
+"""The output head of single-label classification."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -21,8 +21,12 @@ from capas.objectives.classification import Classification, balanced_class_weigh
 
 
 class ClassHead:
-    """One class of several, each with its probability: softmax of the outputs over a ``temperature``, which is 1 unless
-    another brought the probabilities of the validation examples closer to the truth."""
+    """One class of several (``OutputHead``).
+
+    Args:
+        classes: Class names, in the order of the outputs.
+        temperature: Divisor of the logits before the softmax; 1 unless another calibrates the validation split better.
+    """
 
     def __init__(self, classes: Sequence[str], temperature: float = 1.0) -> None:
         self.classes = tuple(classes)
@@ -36,7 +40,7 @@ class ClassHead:
         return torch.tensor(labels, dtype=torch.long)
 
     def fit(self, targets: Tensor) -> None:
-        """Nothing is."""
+        """Nothing is fitted."""
 
     def objective(self, network: nn.Module, targets: Tensor, config: Config) -> Objective[object]:
         weights = None

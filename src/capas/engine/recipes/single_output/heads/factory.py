@@ -1,4 +1,4 @@
-"""Which kind of answer a problem wants, and that of a finished model."""
+"""Output heads by task, for training and for restored bundles."""
 
 from collections.abc import Mapping
 
@@ -17,14 +17,16 @@ from capas.objectives.regression import TargetScale
 
 
 def output_head_for(spec: Spec) -> OutputHead:
-    """The kind of answer that ``spec`` wants."""
+    """Return a new output head for ``spec``."""
     if spec.task == "tag":
         return TagsHead(spec.classes)
     return NumbersHead(spec.targets) if spec.task == "regress" else ClassHead(spec.classes)
 
 
 def restore_output_head(spec: Spec, tree: Mapping[str, object]) -> OutputHead:
-    """The answers of a finished model, from what ``json_response`` gave. Raises CapasError ``bundle_incomplete``."""
+    """Restore the head of a trained model from the JSON of ``OutputHead.as_json``. Raises CapasError
+    ``bundle_incomplete``.
+    """
     try:
         if spec.task == "tag":
             thresholds = _THRESHOLDS.validate_python(tree["thresholds"])

@@ -1,4 +1,4 @@
-"""Numbers as the answer, each with its unit and an interval."""
+"""The output head of regression."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,14 @@ COVERAGE_LEVEL = 0.9  # share of new examples that an interval is to hold
 
 
 class NumbersHead:
-    """One number or several, each with its unit and an interval that holds 90 % of new examples (split conformal)."""
+    """One or several numbers, each with a unit and a 90 % prediction interval by split conformal prediction
+    (``OutputHead``).
+
+    Args:
+        fields: Names and units of the numbers.
+        scales: Mean and deviation of each, fitted to the training targets.
+        conformal: Interval width of each, fitted to the validation split.
+    """
 
     def __init__(
         self, fields: Sequence[Field], scales: Sequence[TargetScale] = (), conformal: Sequence[SplitConformal] = ()
@@ -55,7 +62,7 @@ class NumbersHead:
         return torch.stack(columns, dim=1)
 
     def score(self, predicted: Tensor, targets: Tensor) -> ValidationScore:
-        """The share of the variance explained, mean of the numbers."""
+        """Return R², the share of the variance explained, averaged over the numbers."""
         squared = (predicted - targets).square().mean(0)
         spread = targets.var(0, correction=0).clamp(min=1e-12)
         r2 = float((1 - squared / spread).mean())
@@ -81,7 +88,7 @@ class NumbersHead:
         return TestResult(n=len(targets), metrics=metrics, baseline=held, rows=self._rows(predicted, targets, names))
 
     def _figures(self, predicted: Tensor, targets: Tensor, k: int) -> dict[str, object]:
-        """Errors in the field's unit; the share inside the interval, and its width."""
+        """Errors of number ``k`` in its unit, and the coverage and width of its interval."""
         if len(targets) < 2:
             error = float((predicted - targets).abs().mean())
             return {"mae": {"value": round(error, 6), "n": len(targets), "interval": [0.0, error],

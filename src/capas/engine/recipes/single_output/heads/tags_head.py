@@ -1,4 +1,4 @@
-"""Any number of tags as the answer, each with a probability and a threshold of its own."""
+"""The output head of multi-label classification."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -21,8 +21,13 @@ from capas.objectives.multilabel import MultilabelClassification, positive_weigh
 
 
 class TagsHead:
-    """Any number of tags, each with a probability and a threshold of its own; the outputs are divided by one
-    ``temperature`` (see ``ClassHead``)."""
+    """Any number of tags (``OutputHead``).
+
+    Args:
+        tags: Tag names, in the order of the outputs.
+        thresholds: Decision threshold of each tag, 0.5 by default.
+        temperature: Divisor of the logits before the sigmoid (see ``ClassHead``).
+    """
 
     def __init__(
         self, tags: Sequence[str], thresholds: Sequence[float] | None = None, temperature: float = 1.0
@@ -43,7 +48,7 @@ class TagsHead:
         return held
 
     def fit(self, targets: Tensor) -> None:
-        """Nothing is."""
+        """Nothing is fitted."""
 
     def objective(self, network: nn.Module, targets: Tensor, config: Config) -> Objective[object]:
         weights = positive_weights(targets) if config.objective.class_weights == "balanced" else None

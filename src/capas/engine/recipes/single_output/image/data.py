@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Preprocessed images for training, and their augmentation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -20,7 +20,7 @@ from capas.networks.catalog import find_entry
 
 
 class ImageTrainingBatches:
-    """The loader's batches, with the names of what is in them."""
+    """The batches of an ``ImageLoader``, with the names of their examples (``TrainingBatches``)."""
 
     def __init__(self, loader: ImageLoader, names: Sequence[str]) -> None:
         self.loader = loader
@@ -49,7 +49,7 @@ class ImageTrainingBatches:
 
 
 class PreparedImageInputs:
-    """The pictures of a run."""
+    """The images of a run, decoded and resized (``PreparedInputs``)."""
 
     baseline = "logistic_regression"
 
@@ -111,7 +111,7 @@ class PreparedImageInputs:
 
 
 def image_augmentation(config: Config) -> ImageAugmentation:
-    """How training pictures are varied."""
+    """Return the augmentation that ``config`` asks for."""
     augment = config.augment
     return ImageAugmentation(
         crop=float(augment.crop),

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Default values for image problems: network, image size, augmentation, optimizer."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ MAX_DEFAULT_SIDE = 64
 
 
 def resolve_defaults(config: Config, facts: ImageFacts) -> ResolvedConfig:
-    """Decide what ``config`` leaves open. Raises CapasError on an unknown network or pictures too small for it."""
+    """Resolve every "auto" for images. Raises CapasError on an unknown network or images too small for it."""
     reasons: list[str] = []
     network = _network(config.network, facts, reasons)
     data = _data(config.data, network, facts, reasons)
@@ -145,7 +145,7 @@ def _train(requested: TrainConfig, network: NetworkConfig, facts: ImageFacts, re
 
 
 def default_batch_and_epochs(pretrained: bool, examples: int) -> tuple[int, float]:
-    """Batch size and epochs for so many training pictures (1 or more)."""
+    """Return batch size and epochs for so many training images (1 or more)."""
     batch = max(16, min(64 if pretrained else 128, 1 << max(0, (examples // 40).bit_length() - 1)))
     low, high = (8, 15) if pretrained else (10, 60)
     return batch, float(max(low, min(high, round((20_000 if pretrained else 80_000) / examples))))

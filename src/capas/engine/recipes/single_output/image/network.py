@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Image networks of the catalogue for training, with or without pretrained weights."""
 
 import torch
 from torch import nn
@@ -13,9 +13,10 @@ from capas.networks.vision.flip_tta import FlipTTA
 
 
 def build_network(config: Config, *, num_classes: int, fresh: bool = True) -> nn.Module:
-    """The network of ``config`` in training mode, its weights drawn from the run's seed.
+    """Build the configured network in training mode, with weights drawn from the run's seed.
 
-    With ``fresh`` False the pretrained weights are left out, because others will be loaded over them.
+    With ``fresh`` False pretrained weights are left out, because others will be loaded over them. Raises CapasError
+    ``no_pretrained``.
     """
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
     network = _single_network(config, num_classes=num_classes, fresh=fresh)
@@ -33,8 +34,8 @@ def _single_network(config: Config, *, num_classes: int, fresh: bool) -> nn.Modu
 
 
 def _pretrained(num_classes: int) -> nn.Module:
-    """The pretrained network with a new head that starts from zero: every class equally likely, so that the first steps
-    do not wash over what was learnt. Whole layers are not dropped: with few pictures there is little time to make up.
+    """The pretrained network with a new head initialised to zero: every class equally likely, so that the first steps
+    do not destroy what was learnt. No stochastic depth: with few images there is little time to make up for it.
     """
     network = pretrained_lite0(num_classes=num_classes, stochastic_depth=0.0)
     head = network.get_submodule(find_entry("efficientnet-lite0").head)

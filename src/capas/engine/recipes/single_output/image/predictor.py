@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The input side of trained image models."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from capas.engine.recipes.shared.image_items import image_items, read_image_item
 
 
 class ImageReader:
-    """The input side of a finished model of pictures."""
+    """Reads and preprocesses images for a trained model (``InputReader``)."""
 
     def __init__(self, network: nn.Module, preparation: ImagePreprocessing) -> None:
         self.network = network

@@ -1,4 +1,4 @@
-"""Pictures as input: prepared once as uint8, augmented batch by batch, seen by a network of the catalogue."""
+"""The recipe for image problems: images are preprocessed once as uint8 and augmented batch by batch."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ from capas.networks.vision.flip_tta import FlipTTA
 
 
 class ImagePipeline:
-    """What pictures contribute to a recipe."""
+    """What images contribute to the single-output recipe (``InputPipeline``)."""
 
     medium: Medium = "image"
 

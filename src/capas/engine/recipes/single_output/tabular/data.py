@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Encoded rows for training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,7 +28,15 @@ MAX_LINEAR_COLUMNS = 1000
 
 
 class PreparedTabularInputs:
-    """The rows of a run, encoded."""
+    """The rows of a run, encoded (``PreparedInputs``, ``BlendableInputs``).
+
+    Args:
+        config: The resolved configuration.
+        names: Names of the rows.
+        encoded: All rows.
+        preparation: The encoding, fitted to the training split.
+        numbers: Whether numbers are predicted, for which the network may be blended with a linear model.
+    """
 
     baseline = "logistic_regression"
     head: str | None = None
@@ -68,7 +76,7 @@ class PreparedTabularInputs:
         return batches_with_targets(order, self._names, targets, lambda chosen, rng: self.take(chosen))
 
     def blend(self, positions: Tensor, execution: Execution) -> None:
-        """The share of the network in the answer, 0..1, that leaves the least squared error."""
+        """Fit the network's share in the output, in [0, 1], by least squares."""
         if not self.blended:
             return
         alone, share = [], tabular_network(self._network).get_buffer("share")

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Default values for tabular problems."""
 
 from capas.core.errors import CapasError
 from capas.core.i18n import say
@@ -12,7 +12,7 @@ WIDTH, BLOCKS = 128, 2
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
-    """Decide what ``config`` leaves open for a table."""
+    """Resolve every "auto" for a table. Raises CapasError ``network_not_for``."""
     n = max(1, report.split.count("train"))
     if config.network.name not in ("auto", NAME):
         raise CapasError("network_not_for", where="network.name", received=config.network.name, names=NAME)

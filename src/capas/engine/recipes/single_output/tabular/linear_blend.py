@@ -1,4 +1,6 @@
-"""TODO docstring."""
+"""The linear part of a blended tabular network (Breiman, "Stacked Regressions", 1996; see
+``networks/tabular/tabular_resnet.py``):  y = a · network(x) + (1 − a) · linear(x).
+"""
 
 import torch
 from jaxtyping import Float
@@ -10,13 +12,13 @@ from capas.objectives.regression import TargetScale
 
 
 def standardise_targets(targets: Tensor, train: Tensor) -> Float[Tensor, "N M"]:
-    """Numbers as the objective has them: with mean 0 and deviation 1 over the rows ``train``."""
+    """Return the targets with mean 0 and deviation 1 over the rows ``train``, as the objective has them."""
     columns = [TargetScale.fit(column[train]).standardise(column) for column in targets.T]
     return torch.stack(columns, dim=1)
 
 
 def fit_linear_part(network: nn.Module, features: Float[Tensor, "N D"], targets: Float[Tensor, "N M"]) -> None:
-    """Fill in the linear part of ``network``: a ridge regression for each of the ``targets``."""
+    """Fit the linear part of ``network`` in place: a ridge regression for each column of ``targets``."""
     inner = tabular_network(network)
     for place, column in enumerate(targets.T):
         ridge = Ridge.fit(features, column)
@@ -28,7 +30,7 @@ def fit_linear_part(network: nn.Module, features: Float[Tensor, "N D"], targets:
 def best_blend_weight(
     network: Float[Tensor, "N M"], linear: Float[Tensor, "N M"], targets: Float[Tensor, "N M"]
 ) -> Float[Tensor, " M"]:
-    """The a in 0..1 for which a · network + (1 − a) · linear has the least squared error, for each column."""
+    """Return for each column the a in [0, 1] for which a · network + (1 − a) · linear has the least squared error."""
     apart = network - linear
     blend_weight = ((targets - linear) * apart).sum(0) / apart.square().sum(0).clamp(min=1e-12)
     return blend_weight.clamp(0, 1)

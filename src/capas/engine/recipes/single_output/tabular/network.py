@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Tabular networks for training and for restored bundles."""
 
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ from capas.networks.tabular.tabular_resnet import TabularResNet, TabularResNetCo
 
 
 def tabular_network(network: nn.Module) -> TabularResNet:
-    """The network that is called with fields."""
+    """Return the TabularResNet inside its input adapter."""
     assert isinstance(network, DataclassInputAdapter) and isinstance(network.network, TabularResNet)
     return network.network
 
@@ -20,7 +20,7 @@ def tabular_network(network: nn.Module) -> TabularResNet:
 def build_network(
     config: Config, preparation: TabularPreprocessing, num_outputs: int, *, blended: bool = False
 ) -> nn.Module:
-    """With weights drawn from the run's seed."""
+    """Build the configured network with weights drawn from the run's seed."""
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
     return new_tabular_network(preparation, num_outputs, int(config.network.width), blended=blended).train()
 

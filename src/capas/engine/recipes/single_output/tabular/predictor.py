@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The input side of trained tabular models."""
 
 import csv
 import json
@@ -20,14 +20,16 @@ from capas.engine.recipes.shared.forward import DataclassInputAdapter
 
 
 class TabularReader:
-    """The input side of a finished model of rows."""
+    """Reads and encodes rows for a trained model (``InputReader``)."""
 
     def __init__(self, network: nn.Module, preparation: TabularPreprocessing) -> None:
         self.network = network
         self.preparation = preparation
 
     def items(self, words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
-        """The rows of tables; "-" reads a JSON object a line."""
+        """Yield the rows of tables, rows written as "weight=70,height=1.75", and for "-" a JSON object per line. Raises
+        CapasError ``no_such_table``.
+        """
         for text in words:
             if text == "-":
                 yield from (Item(name=f"#{i + 1}", content=_object(line, i)) for i, line in enumerate(lines)
@@ -83,7 +85,7 @@ class TabularReader:
         )  # fmt: skip
 
     def _made_up(self) -> EncodedRows:
-        """Rows of chance, one number in ten missing."""
+        """Random rows, one number in ten missing."""
         rng = torch.Generator().manual_seed(0)
         numbers = torch.randn(16, self.preparation.numbers, generator=rng)
         numbers[torch.rand(numbers.shape, generator=rng) < 0.1] = torch.nan
@@ -101,6 +103,6 @@ def _object(line: str, number: int) -> Mapping[str, object]:
 
 
 def _assigned(text: str) -> dict[str, str]:
-    """The row in "weight=70,height=1.75": as one writes it on a command line."""
+    """The row in "weight=70,height=1.75", as written on a command line."""
     cells = next(csv.reader([text]))
     return {name.strip(): value.strip() for name, _, value in (cell.partition("=") for cell in cells)}

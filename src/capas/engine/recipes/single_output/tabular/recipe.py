@@ -1,4 +1,4 @@
-"""Rows of a table as input."""
+"""The recipe for tabular problems."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ from capas.engine.recipes.single_output.tabular.predictor import TabularReader
 
 
 class TabularPipeline:
-    """What tables contribute to a recipe."""
+    """What tables contribute to the single-output recipe (``InputPipeline``)."""
 
     medium: Medium = "table"
 

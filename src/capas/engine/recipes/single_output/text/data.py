@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Encoded texts for training, and word dropout."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -31,8 +31,9 @@ BASELINE_TERMS: Final = 5000
 
 
 def drop_words(inputs: TextInputs, rate: float, rng: torch.Generator) -> TextInputs:
-    """The same with about ``rate`` of the words unknown, so that no single one decides (word dropout, Iyyer et al.
-    2015); counted words and sentence vectors stay as they are."""
+    """Replace about ``rate`` of the words by the unknown word, so that no single one decides: word dropout, Iyyer et
+    al., ACL 2015. Tf-idf features and sentence embeddings stay as they are.
+    """
     if not isinstance(inputs, PaddedTokenIds) or rate == 0:
         return inputs
     hit = (torch.rand(inputs.tokens.shape, generator=rng) < rate) & (inputs.tokens != PAD)
@@ -40,7 +41,7 @@ def drop_words(inputs: TextInputs, rate: float, rng: torch.Generator) -> TextInp
 
 
 class PreparedTextInputs:
-    """The texts of a run."""
+    """The texts of a run, encoded as the network wants them (``PreparedInputs``)."""
 
     baseline = "tfidf_linear"
     head: str | None = None
@@ -91,7 +92,7 @@ class PreparedTextInputs:
         return self.encoding.encode([self.texts[i] for i in positions.tolist()])
 
     def features(self, positions: Tensor) -> Float[Tensor, "N D"]:
-        """tf-idf of the 5,000 commonest words, dense."""
+        """Return dense tf-idf features of the 5,000 most frequent words."""
         if self._baseline is None:
             first = [self.texts[i] for i in self.train.tolist()]
             self._baseline = TfIdfVectorizer.fit(first, longest=1, min_texts=1, max_features=BASELINE_TERMS)

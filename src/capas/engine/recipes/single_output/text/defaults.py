@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Default values for text problems, and the choice of network."""
 
 from typing import Final
 
@@ -22,7 +22,9 @@ MAX_MINILM_TEXTS: Final = 3000  # from here on, counting words costs less and do
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
-    """Decide what ``config`` leaves open for texts."""
+    """Resolve every "auto" for texts. Raises CapasError ``network_not_for``, ``minilm_missing`` or
+    ``minilm_changed``.
+    """
     n = max(1, report.split.count("train"))
     name, why = (config.network.name, ()) if config.network.name != "auto" else default_network(config, report)
     if name not in NAMES:
@@ -44,8 +46,12 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
 
 
 def default_network(config: Config, report: DatasetReport) -> tuple[str, tuple[str, ...]]:
-    """The network for texts when none is named, and why it is not the usual one: sentence vectors where their weights
-    are installed, training texts are few and look English, and ``network.pretrained`` is not false."""
+    """Choose the network where none is named: sentence embeddings where their weights are installed, training texts are
+    few and look English, and ``network.pretrained`` is not false; else a linear network on tf-idf.
+
+    Returns:
+        The name of the network, and the reasons where it is not the usual one.
+    """
     assert isinstance(report.inputs, TextCollection)
     train = [text for text, part in zip(report.inputs.texts, report.split, strict=True) if part == "train"]
     if config.network.pretrained is False or len(train) > MAX_MINILM_TEXTS or not minilm_weights_installed():

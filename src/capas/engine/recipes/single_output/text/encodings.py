@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Encodings of texts for the text networks: tf-idf, token ids, sentence embeddings."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,12 @@ ENCODING_BATCH: Final = 32
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaddedTokenIds:
-    """``tokens`` int64 B×T, padded on the right, and ``lengths`` int64 B."""
+    """A batch of token ids.
+
+    Attributes:
+        tokens: Int64, shape (B, T), padded on the right.
+        lengths: Int64, shape (B,).
+    """
 
     tokens: Tensor
     lengths: Tensor
@@ -38,12 +43,12 @@ class PaddedTokenIds:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SentenceEmbeddings:
-    """``embeddings`` float32 B×384 of length 1."""
+    """A batch of sentence embeddings, float32, shape (B, 384), of norm 1."""
 
     embeddings: Tensor
 
     def rows(self, picked: Tensor) -> "SentenceEmbeddings":
-        """The texts with these numbers, in this order: a batch."""
+        """Return the embeddings at the indices ``picked``, in this order."""
         return SentenceEmbeddings(embeddings=self.embeddings[picked])
 
 
@@ -67,7 +72,7 @@ class TfidfEncoding:
 
 
 class TokenIdEncoding:
-    """Texts as the numbers of their first 400 words."""
+    """Texts as the ids of their first 400 words."""
 
     def __init__(self, vocabulary: WordVocabulary) -> None:
         self.vocabulary = vocabulary
@@ -91,7 +96,7 @@ class TokenIdEncoding:
 
 
 class SentenceEmbeddingEncoding:
-    """Texts as the vectors that a frozen encoder gives them; nothing is fitted to the training texts."""
+    """Texts as embeddings of a frozen sentence encoder; nothing is fitted to the training texts."""
 
     def __init__(self, encoder: SentenceEncoder, pieces: WordPieceTokenizer) -> None:
         self.encoder = encoder
@@ -99,12 +104,14 @@ class SentenceEmbeddingEncoding:
 
     @staticmethod
     def open() -> "SentenceEmbeddingEncoding":
-        """Raises CapasError ``minilm_missing`` or ``minilm_changed``."""
+        """Load the installed encoder. Raises CapasError ``minilm_missing`` or ``minilm_changed``."""
         return SentenceEmbeddingEncoding(sentence_encoder(), WordPieceTokenizer.from_file(minilm_vocabulary_file()))
 
     @staticmethod
     def from_json(tree: Mapping[str, object]) -> "SentenceEmbeddingEncoding":
-        """As ``open``; also raises ValueError where other weights made the vectors."""
+        """Load the encoder that a bundle names. Raises ValueError where it was trained with other weights, else as
+        ``open``.
+        """
         known = {"kind": "minilm", "weights": WEIGHTS_SHA256}
         if dict(tree) != known:
             raise ValueError(f"expected {known}")
@@ -133,7 +140,7 @@ class SentenceEmbeddingEncoding:
 
 
 def pad_token_ids(rows: Sequence[Sequence[int]]) -> PaddedTokenIds:
-    """Rows of numbers, each of one or more, side by side."""
+    """Return rows of at least one token each as a padded batch."""
     lengths = torch.tensor([len(row) for row in rows])
     tokens = torch.full((len(rows), int(lengths.max())), PAD)
     for i, row in enumerate(rows):
@@ -145,7 +152,7 @@ TextEncoding = TfidfEncoding | TokenIdEncoding | SentenceEmbeddingEncoding
 
 
 def fit_text_encoding(name: str, texts: Sequence[str]) -> TextEncoding:
-    """Terms or words of the training ``texts``, or the encoder, which knows them already."""
+    """Return the encoding for the network ``name``, fitted to the training texts."""
     if name == MINILM:
         return SentenceEmbeddingEncoding.open()
     if name == LINEAR:
@@ -156,8 +163,9 @@ def fit_text_encoding(name: str, texts: Sequence[str]) -> TextEncoding:
 
 
 def restore_text_encoding(name: str, tree: Mapping[str, object]) -> TextEncoding:
-    """What ``json_response`` of the code of the network ``name`` wrote. Raises ValueError on anything else, and CapasError
-    where the weights of a frozen encoder are not installed."""
+    """Restore the encoding of the network ``name`` from the JSON of its ``as_json``. Raises ValueError on anything
+    else, and CapasError where the weights of a frozen encoder are not installed.
+    """
     match name:
         case "text-linear":
             return TfidfEncoding(TfIdfVectorizer.from_json(tree))

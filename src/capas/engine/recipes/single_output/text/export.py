@@ -1,4 +1,4 @@
-"""Networks of texts as they are exported: from the numbers of words, or from weighted terms, with the vocabulary."""
+"""Export of text networks, which take token ids or weighted terms; the vocabulary is a file of its own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
@@ -16,31 +16,32 @@ NUM_RANDOM_TEXTS: Final = 4
 
 @runtime_checkable
 class PaddedTokens(Protocol):
-    """Texts as numbers of words."""
+    """A batch of token ids."""
 
     @property
     def tokens(self) -> Tensor:
-        """B×T."""
+        """Token ids, shape (B, T)."""
 
     @property
     def lengths(self) -> Tensor:
-        """B."""
+        """Lengths, shape (B,)."""
 
 
 @runtime_checkable
 class ExportableTextEncoding(Protocol):
-    """How texts become what a network takes."""
+    """How texts become inputs of a network."""
 
     def encode(self, texts: Sequence[str]) -> object:
-        """``SparseFeatures``, ``PaddedTokens`` or something else."""
+        """Return ``SparseFeatures``, ``PaddedTokens``, or another input that cannot be exported."""
 
     def as_json(self) -> Mapping[str, object]:
-        """The vocabulary."""
+        """Return the vocabulary."""
 
 
 def exportable_texts(network: nn.Module, encoding: ExportableTextEncoding, texts: Sequence[str]) -> Exportable:
-    """``network`` of a text model with its vocabulary. Raises CapasError ``export_not_possible`` where the numbers of a
-    text come out of another network."""
+    """Return a text network for export, with its vocabulary. Raises CapasError ``export_not_possible`` where its inputs
+    are embeddings by another network.
+    """
     encoded = encoding.encode(list(texts) or ["a", "b"])
     if isinstance(encoded, SparseFeatures):
         compared = (encoded.indices, encoded.weights, encoded.offsets) if texts else _terms(encoding)
@@ -69,7 +70,8 @@ def _numbered(network: nn.Module, encoding: ExportableTextEncoding, compared: tu
         ExportInput(name="words", axes=("batch", "words"), example=tokens,
               values="4 + the place of each word (lower case) or mark in the list of words, 3 where it is not in it; 0 "
               "behind the end of a text"),
-        ExportInput(name="lengths", axes=("batch",), example=lengths, values="how many of them each text has, 1 or more"),
+        ExportInput(name="lengths", axes=("batch",), example=lengths,
+              values="how many of them each text has, 1 or more"),
     ]  # fmt: skip
     return _of_texts(network, encoding, inputs, compared, len(compared[0]))
 
@@ -88,7 +90,7 @@ def _of_texts(
 
 
 def _terms(encoding: ExportableTextEncoding) -> tuple[Tensor, ...]:
-    """Texts of seven terms by chance, each with weights of length one."""
+    """Random texts of seven terms, each with weights of norm 1."""
     rng, each = torch.Generator().manual_seed(0), 7
     indices = torch.randint(_size(encoding, "terms"), (NUM_RANDOM_TEXTS * each,), generator=rng)
     weights = torch.full((NUM_RANDOM_TEXTS * each,), each**-0.5)
@@ -96,7 +98,7 @@ def _terms(encoding: ExportableTextEncoding) -> tuple[Tensor, ...]:
 
 
 def _tokens(encoding: ExportableTextEncoding) -> tuple[Tensor, ...]:
-    """Texts of three to nine words by chance."""
+    """Random texts of three to nine words."""
     rng = torch.Generator().manual_seed(0)
     lengths = torch.tensor([9, 3, 7, 5])
     tokens = torch.randint(4 + _size(encoding, "words"), (NUM_RANDOM_TEXTS, 9), generator=rng)

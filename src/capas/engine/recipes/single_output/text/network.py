@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Text networks for training."""
 
 import torch
 from torch import nn
@@ -12,6 +12,6 @@ from capas.engine.recipes.single_output.text.encodings import (
 
 
 def build_network(config: Config, encoding: TextEncoding, num_outputs: int) -> nn.Module:
-    """With weights drawn from the run's seed."""
+    """Build the configured network with weights drawn from the run's seed."""
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
     return DataclassInputAdapter(encoding.network(config.network.name, num_outputs, int(config.network.width))).train()

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The input side of trained text models."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
@@ -18,7 +18,7 @@ from capas.engine.recipes.single_output.text.export import exportable_texts
 
 
 class TextReader:
-    """The input side of a finished model of texts."""
+    """Reads and encodes texts for a trained model (``InputReader``)."""
 
     def __init__(self, network: nn.Module, encoding: TextEncoding) -> None:
         self.network = network

@@ -1,4 +1,6 @@
-"""Texts as input: word counts for a linear network, words for one that reads them in order, or sentence vectors."""
+"""The recipe for text problems: tf-idf for a linear network, token ids for sequence networks, or sentence
+embeddings.
+"""
 
 from collections.abc import Sequence
 
@@ -27,7 +29,7 @@ from capas.engine.recipes.single_output.text.predictor import TextReader
 
 
 class TextPipeline:
-    """What texts contribute to a recipe."""
+    """What texts contribute to the single-output recipe (``InputPipeline``)."""
 
     medium: Medium = "text"
 
