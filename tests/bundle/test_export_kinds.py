@@ -182,15 +182,20 @@ def test_rows_leave_with_what_encodes_them(tmp_path: Path) -> None:
         np.testing.assert_allclose(call(row.numbers, row.categories)[0], list(answer.probabilities.values()), atol=1e-5)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("code", [
-    TfidfEncoding(TfIdfVectorizer.fit(TEXTS, longest=1, min_texts=1)), TokenIdEncoding(WordVocabulary.learn(TEXTS, min_count=1)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "code",
+    [
+        TfidfEncoding(TfIdfVectorizer.fit(TEXTS, longest=1, min_texts=1)),
+        TokenIdEncoding(WordVocabulary.learn(TEXTS, min_count=1)),
+    ],
+)
 def test_texts_leave_with_their_vocabulary(code: TextEncoding, tmp_path: Path) -> None:
     name = "text-linear" if isinstance(code, TfidfEncoding) else "text-cnn"
     network = DataclassInputAdapter(code.network(name, 2, 8))
     classes = ("x", "y")
-    model = SingleOutputPredictor(TextReader(unlike_new(network), code), ClassHead(classes),
-                           spec("classify", "text", classes=classes))  # fmt: skip
+    model = SingleOutputPredictor(
+        TextReader(unlike_new(network), code), ClassHead(classes), spec("classify", "text", classes=classes)
+    )
     facts, call = session_of(model, ["a dog on the mat", "cat"], tmp_path / "m.onnx")
     kept = json.loads((tmp_path / str(facts["vocabulary"])).read_text(encoding="utf-8"))
     assert facts["vocabulary"] == "m.vocabulary.json" and kept == json.loads(json.dumps(code.as_json()))

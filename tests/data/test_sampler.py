@@ -17,8 +17,15 @@ POSITIONS = torch.arange(100, 153)
 
 def order(*, batch_size: int = 8, seed: int = 1, drop_last: bool = True, lengths: Tensor | None = None, rank: int = 0,
           world_size: int = 1) -> BatchSampler:  # fmt: skip
-    return BatchSampler(POSITIONS, batch_size=batch_size, seed=seed, rank=rank, world_size=world_size, drop_last=drop_last,
-                 lengths=lengths)  # fmt: skip
+    return BatchSampler(
+        POSITIONS,
+        batch_size=batch_size,
+        seed=seed,
+        rank=rank,
+        world_size=world_size,
+        drop_last=drop_last,
+        lengths=lengths,
+    )
 
 
 def epoch(made: BatchSampler, number: int) -> list[list[int]]:

@@ -45,7 +45,8 @@ def gloo_threads():
 with join_process_group() as ranks:
     me = ranks.rank
     assert (ranks.world_size, ranks.is_main) == (2, me == 0)
-    assert ranks.broadcast(10.0 + me) == 10.0 and ranks.broadcast_text("año \\udce9" if me == 0 else "x") == "año \\udce9"
+    assert ranks.broadcast(10.0 + me) == 10.0
+    assert ranks.broadcast_text("año \\udce9" if me == 0 else "x") == "año \\udce9"
     assert ranks.broadcast_flags(me == 0, me == 1) == (True, False)
     p = torch.nn.Parameter(torch.zeros(2, 3, 2, 2).to(memory_format=torch.channels_last))
     p.grad = (torch.arange(24.0).view(2, 3, 2, 2) * (me + 1)).to(memory_format=torch.channels_last)

@@ -42,13 +42,13 @@ def test_steps_equal_those_made_by_hand() -> None:
     ours, mine = Duel(), Duel()
     working, speed = stepper(ours), {name: torch.zeros_like(value) for name, value in weights(mine).items()}
     batches = list(zip(range(4), Numbers().iterate(0), (0.1, 0.2, 0.5, 0.9), strict=False))
-    for number, batch, progress in batches:
-        rate = schedule_factor(progress, warmup=0.2, schedule="one-cycle")
-        working.step([batch], number, progress)
+    for number, batch, place in batches:
+        rate = schedule_factor(place, warmup=0.2, schedule="one-cycle")
+        working.step([batch], number, place)
         for phase in mine.phases:
             if number % phase.every:
                 continue
-            context = StepContext(step=number, progress=progress, rng=seeded_generator(1, "loss", phase.name, number))
+            context = StepContext(step=number, progress=place, rng=seeded_generator(1, "loss", phase.name, number))
             loss = mine.losses(batch, phase, context)[phase.loss]
             network = mine.networks[phase.name]
             gradients = torch.autograd.grad(loss, list(network.parameters()))

@@ -270,8 +270,9 @@ def test_of_very_many_the_best_are_read_and_the_rest_is_counted(tmp_path: Path, 
         exact = search_spots(store, parse_query("de OR la"), limit=5000, folds=False, pages=pages)
         assert exact.counted == "exact"
         chances = {(hit.page, hit.line): (hit.probability, hit.spots) for hit in exact.hits}
-        parts = [search_spots(store, parse_query("de OR la"), min_probability=0.3, folds=False, pages=pages, offset=at, limit=4, max_spots=20)
-                 for at in range(0, 80, 4)]  # fmt: skip
+        query = parse_query("de OR la")
+        asked = {"min_probability": 0.3, "folds": False, "pages": pages, "limit": 4, "max_spots": 20}
+        parts = [search_spots(store, query, offset=at, **asked) for at in range(0, 80, 4)]
         assert {part.counted for part in parts} == {"spots"}
         likely = [q(one.probability) for one in here if one.word in ("de", "la") and q(one.probability) >= 0.3]
         assert parts[0].counts == Counter(likely) == parts[-1].counts

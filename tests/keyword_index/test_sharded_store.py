@@ -69,8 +69,10 @@ def test_searching_shards_is_searching_the_single_index(sharded: ShardedSpots, s
     for text in QUERIES:
         for most in (20, 10_000):
             for pages in (None, frozenset({"1", "5", "9"})):
-                one, other = (search_spots(store, parse_query(text), min_probability=0.2, limit=7, pages=pages, max_spots=most)
-                              for store in (sharded, single))  # fmt: skip
+                one, other = (
+                    search_spots(store, parse_query(text), min_probability=0.2, limit=7, pages=pages, max_spots=most)
+                    for store in (sharded, single)
+                )
                 assert one == other, text
 
 

@@ -93,9 +93,7 @@ def test_segments_are_matched_as_well_as_can_be() -> None:
 
         def fits(order: tuple[int, ...], wanted=wanted, called=called) -> int:  # type: ignore[no-untyped-def]
             pairs = [(wanted[i], called[j]) for j, i in enumerate(order[: len(called)]) if i < len(wanted)]
-            return sum(
-                abs(a.start - b.start) <= 1 and abs(a.end - b.end) <= 1 and a.label == b.label for a, b in pairs
-            )
+            return sum(abs(a.start - b.start) <= 1 and abs(a.end - b.end) <= 1 and a.label == b.label for a, b in pairs)
 
         most = max(len(wanted), len(called))
         if most <= 6:

@@ -1,1 +1,1 @@
-"""The archive: pages of writing that nobody has transcribed, read and made searchable."""
+"""The archive: untranscribed manuscript pages, read by a handwriting model and made searchable."""

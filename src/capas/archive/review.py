@@ -1,8 +1,8 @@
-"""What people say of lines and hits: verdicts on words, corrected lines, and which lines it is best to correct next.
+"""Reviews: verdicts on hits, corrected lines, and the lines whose correction is most useful.
 
-Nothing that a person said is overwritten: every review is a row with who, when and what stood there before; a line's
-truth is what its last review says. Several reviewers may work at once; whoever saves a line that somebody else has
-changed in the meantime is told so and loses nothing.
+No review is overwritten: each is a row with who, when and the text before; a line's reference is its last correction.
+Several reviewers may work at once; whoever saves a line that somebody else has changed in the meantime is told so and
+loses nothing.
 """
 
 import datetime
@@ -21,8 +21,18 @@ VERDICTS: Final[tuple[Verdict, ...]] = ("right", "wrong", "corrected")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
-    """One thing that somebody said: a ``verdict`` on a ``word`` of a line, or the line's corrected ``text``;
-    ``before``: what the line said until then; ``time`` in UTC, ISO 8601."""
+    """One review: a ``verdict`` on a ``word`` of a line, or the line's corrected ``text``.
+
+    Attributes:
+        page: The page.
+        line: Id of the line.
+        verdict: Kind of review.
+        reviewer: Who.
+        word: The reviewed word.
+        text: The corrected text.
+        before: The line's text until then.
+        time: UTC, ISO 8601.
+    """
 
     page: int
     line: str
@@ -36,8 +46,7 @@ class Review:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UncertainLine:
-    """A line that it is worth correcting: its page, number and id, what was read, and the expected number of characters
-    that are wrong in it."""
+    """A line worth correcting, with the expected number of wrong characters."""
 
     page: int
     number: int
@@ -47,7 +56,7 @@ class UncertainLine:
 
 
 def record_verdict(library: Library, page: int, line: str, word: str, verdict: Verdict, reviewer: str) -> Review:
-    """Keep whether ``word`` stands in the line. Raises CapasError ``no_such_line`` or ``no_such_page``."""
+    """Store whether ``word`` stands in the line. Raises CapasError ``no_such_line`` or ``no_such_page``."""
     if verdict == "corrected":
         raise ValueError("a corrected line needs its text: see correct()")
     with library.changing() as connection:
@@ -59,8 +68,11 @@ def record_verdict(library: Library, page: int, line: str, word: str, verdict: V
 def record_correction(
     library: Library, page: int, line: str, text: str, reviewer: str, *, text_before: str | None = None
 ) -> Review:
-    """Keep what the line says. ``text_before``: what the reviewer had before their eyes; where the line says something else by
-    now, CapasError ``line_changed`` is raised and nothing is kept. Raises ``no_such_line`` or ``no_such_page``."""
+    """Store the corrected text of a line; ``text_before`` is the text that the reviewer saw.
+
+    Raises:
+        CapasError: ``line_changed`` where the line has another text by now, ``no_such_line`` or ``no_such_page``.
+    """
     with library.changing() as connection:
         before, number = _said(connection, library, page, line)
         if text_before is not None and text_before != before:
@@ -73,7 +85,7 @@ def record_correction(
 
 
 def reviews(library: Library, page: int | None = None) -> list[Review]:
-    """All that was said, the first first."""
+    """Return all reviews (of a page), in order of time."""
     where, values = ("", ()) if page is None else ("WHERE page = ?", (page,))
     with library.reading() as connection:
         rows = connection.execute(
@@ -84,8 +96,7 @@ def reviews(library: Library, page: int | None = None) -> list[Review]:
 
 
 def uncertain_lines(library: Library, *, unit: str = "", limit: int = 20) -> list[UncertainLine]:
-    """The lines that nobody has transcribed, those with most expected errors first: the sum over the characters that
-    were read of how likely each is to be wrong."""
+    """Return uncorrected lines, those with most expected errors first (the sum of 1 − confidence over characters)."""
     pages = {int(page) for page in library.pages_of(unit)} if unit else None
     with library.reading() as connection:
         rows = connection.execute(
@@ -101,7 +112,7 @@ def uncertain_lines(library: Library, *, unit: str = "", limit: int = 20) -> lis
 
 
 def reviewed_precision(reviewed: Sequence[Review]) -> tuple[int, int]:
-    """Of the judged words, how many are right, and how many were judged; the last verdict on a word counts."""
+    """Return the numbers of correct and of reviewed words; the last verdict on a word counts."""
     last = {(one.page, one.line, one.word): one.verdict for one in reviewed if one.verdict != "corrected"}
     return sum(verdict == "right" for verdict in last.values()), len(last)
 

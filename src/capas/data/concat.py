@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from capas.data.image.io import ImageCollection, ImageInfo
 from capas.data.sources.source import DataSource
+from capas.data.tabular.columns import column_from_cells
 
 # No path inside a folder that tells classes apart begins like this: such names hold a "/" before anything else.
 UNLABELLED_PREFIX: Final = "unlabelled:"
@@ -59,6 +60,6 @@ def append_unlabelled(labelled: DataSource, unlabelled: ImageCollection) -> Data
     return replace(
         labelled,
         files=ConcatImages(labelled.images, unlabelled),
-        columns={name: (*cells, *empty) for name, cells in labelled.columns.items()},
+        columns={name: column_from_cells((*cells, *empty)) for name, cells in labelled.columns.items()},
         fixed_split=(*labelled.fixed_split, *empty),
     )

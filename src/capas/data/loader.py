@@ -78,9 +78,7 @@ class ImageLoader:
         return Batch(inputs=images, targets=self.targets[positions], positions=positions, mix=mix)
 
     def iterate(self, start: int = 0) -> Iterator[Batch[Tensor]]:
-        """Iterate over batches ``start``, ``start + 1``, … without end; prefetched in a thread when the store is on
-        disk.
-        """
+        """Iterate over batches ``start``, ``start + 1``, … without end; prefetched in a thread if they are on disk."""
         if not self.store.in_memory:
             yield from self._made_ahead(start)
             return

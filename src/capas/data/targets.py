@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from capas.core.spec import Spec
 from capas.data.sources.source import DataSource
 from capas.data.tabular.column_types import class_label, detect_tag_separator, split_tags
-from capas.data.tabular.io import Cell
+from capas.data.tabular.columns import Cell, TableColumn, map_cells
 
 # A class or the tags by their number, the value of every number, or None where the target is a file or text of its own.
 Label = int | tuple[int, ...] | tuple[float, ...] | None
@@ -43,14 +43,13 @@ class Targets:
             )
         columns = [source.columns[field.name] for field in spec.targets]
         labels = _labels(columns, spec)
-        words = tuple(";".join(class_label(cell) or "" for cell in cells) for cells in zip(*columns, strict=True))
+        words = [map_cells(column, lambda cell: class_label(cell) or "") for column in columns]
         has_target = tuple(label is not None for label in labels)
-        return Targets(has_target=has_target, labels=labels, names=words, classes=spec.classes)
+        names = tuple(map(";".join, zip(*words, strict=True)))
+        return Targets(has_target=has_target, labels=labels, names=names, classes=spec.classes)
 
     def renumbered(self, classes: Sequence[str]) -> tuple[Label, ...]:
-        """Return the labels with indices into ``classes``, a subset of the original ones; None for a class that is
-        gone.
-        """
+        """Return the labels with indices into ``classes``, a subset of the original ones; None for other classes."""
         if tuple(classes) == self.classes:
             return self.labels
         place = {name: i for i, name in enumerate(classes)}
@@ -64,20 +63,17 @@ class Targets:
         return tuple(map(renumber, self.labels))
 
 
-def _labels(columns: Sequence[Sequence[Cell]], spec: Spec) -> tuple[Label, ...]:
+def _labels(columns: Sequence[TableColumn], spec: Spec) -> tuple[Label, ...]:
     number = {name: i for i, name in enumerate(spec.classes)}
     if spec.task == "regress":
-        rows = list(zip(*columns, strict=True))
-        return tuple(
-            tuple(float(cell) for cell in row) if all(isinstance(cell, float) for cell in row) else None for row in rows
-        )
-    cells = columns[0]
-    if spec.task == "tag":
-        separator = detect_tag_separator([str(cell) for cell in cells if cell is not None])
-        return tuple(
-            None
-            if cell is None
-            else tuple(sorted(number[tag] for tag in split_tags(str(class_label(cell)), separator)))
-            for cell in cells
-        )
-    return tuple(None if (name := class_label(cell)) is None else number[name] for cell in cells)
+        rows = ([cell for cell in row if isinstance(cell, float)] for row in zip(*columns, strict=True))
+        return tuple(tuple(row) if len(row) == len(columns) else None for row in rows)
+    separator = detect_tag_separator(columns[0]) if spec.task == "tag" else ""
+
+    def label(cell: Cell) -> Label:
+        name = class_label(cell)
+        if name is None or spec.task != "tag":
+            return None if name is None else number[name]
+        return tuple(sorted(number[tag] for tag in split_tags(name, separator)))
+
+    return tuple(map_cells(columns[0], label))

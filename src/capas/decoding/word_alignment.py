@@ -17,9 +17,7 @@ from capas.decoding.ctc import BLANK, ctc_forced_alignment, min_ctc_frames
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlignedWord:
-    """A word in the half-open frame range ``start``..``end``; ``probability`` is the mean of its characters'
-    confidences.
-    """
+    """A word in the half-open frame range ``start``..``end``; ``probability`` is the mean over its characters."""
 
     text: str
     start: int

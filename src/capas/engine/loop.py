@@ -1,8 +1,8 @@
 """The loop: a generator that yields what happens, for any objective.
 
 A run's place is its ``TrainingPosition``: the step, and how far along the schedule it is. With a time budget the
-remaining steps are planned anew at each evaluation, from the throughput so far, so that the schedule always reaches its end in
-time.
+remaining steps are planned anew at each evaluation, from the throughput so far, so that the schedule always reaches
+its end in time.
 """
 
 import signal

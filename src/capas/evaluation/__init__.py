@@ -1,1 +1,1 @@
-"""Answers of any system against a reference: figures with intervals, differences, blind tests."""
+"""Evaluation of any system's output against a reference: metrics with intervals, tests, blind challenges."""

@@ -1,16 +1,17 @@
-"""How well baselines are found, as cBAD measures it: Grüning, Labahn, Diem, Kleber & Fiel, "READ-BAD: A New Dataset
-and Evaluation Scheme for Baseline Detection in Archival Documents", DAS 2018 (arXiv:1705.03311); Diem et al., "cBAD:
-ICDAR2017 Competition on Baseline Detection", ICDAR 2017.
+"""Baseline detection metrics as in cBAD: precision, recall and F of detected text lines.
 
-Every baseline is resampled to points one pixel apart, and each true line g has a tolerance t: a quarter of its distance
-to the lines above and below. A point is as far from a line as its nearest point there, d; it counts
+Grüning, Labahn, Diem, Kleber & Fiel, "READ-BAD: A New Dataset and Evaluation Scheme for Baseline Detection in Archival
+Documents", DAS 2018 (arXiv:1705.03311); Diem et al., "cBAD: ICDAR2017 Competition on Baseline Detection", ICDAR 2017.
+
+Every baseline is resampled to points one pixel apart, and each reference line g has a tolerance t: a quarter of its
+distance to the lines above and below. A point is as far from a line as its nearest point there, d; it counts
 
     1 where d ≤ t,  (3t − d) / 2t where t < d < 3t,  0 beyond,
 
-and the coverage COV(p, g, t) of a line p by g is the mean over the points of p. Recall is the mean over true lines of
-the coverage of each by all found ones. Precision: each found line goes to at most one true line, the pairs
-chosen from the highest coverage down, and precision is the mean of COV(found, its true line) over all that was found: a
-line that is split is found whole but costs precision.
+and the coverage COV(p, g, t) of a line p by g is the mean over the points of p. Recall is the mean over reference lines
+of the coverage of each by all detected ones. Precision: each detected line is assigned to at most one reference line,
+the pairs chosen from the highest coverage down, and precision is the mean of COV(detected, its reference line) over all
+that was detected: a line that is split is found whole but costs precision.
 
 Where we deviate: the paper's tolerance looks through oriented neighbourhoods; here the nearest line above or below a
 line's points counts, of those that overlap it across the page, and the page's median where there is none.
@@ -33,7 +34,7 @@ _LONE: Final = 20.0  # pixels, where a page has one line alone
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PageBaselineMetrics:
-    """One page's figures: ``precisions`` of each found line and ``recalls`` of each true one, in [0, 1]."""
+    """The metrics of one page, in [0, 1]: ``precisions`` of each detected, ``recalls`` of each reference line."""
 
     precisions: tuple[float, ...]
     recalls: tuple[float, ...]
@@ -41,7 +42,7 @@ class PageBaselineMetrics:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaselineDetectionMetrics:
-    """Shares in [0, 1]: the mean over pages of precision and of recall, and their harmonic mean ``f``."""
+    """Means over pages of precision and of recall, and their harmonic mean ``f``, in [0, 1]."""
 
     precision: float
     recall: float
@@ -49,7 +50,7 @@ class BaselineDetectionMetrics:
 
 
 def page_baseline_metrics(true: Sequence[Floats], found: Sequence[Floats]) -> PageBaselineMetrics:
-    """Compare the baselines of a page, each P×2 points in pixels."""
+    """Compare the baselines of a page, each (P, 2) points in pixels."""
     real, said = [resample_polyline(line) for line in true], [resample_polyline(line) for line in found]
     within = line_tolerances(real)
     precisions, taken = [0.0] * len(said), set[int]()
@@ -65,8 +66,13 @@ def page_baseline_metrics(true: Sequence[Floats], found: Sequence[Floats]) -> Pa
 
 
 def baseline_detection_metrics(pages: Sequence[PageBaselineMetrics]) -> BaselineDetectionMetrics:
-    """Of several pages, each of which counts alike. A page where nothing is to be found has recall 1, one where nothing
-    was found precision 1. Raises ValueError without pages."""
+    """Average over pages, each counting alike.
+
+    A page without reference lines has recall 1, one without detected lines precision 1.
+
+    Raises:
+        ValueError: There are no pages.
+    """
     if not pages:
         raise ValueError("no pages")
     precision = float(np.mean([np.mean(page.precisions) if page.precisions else 1.0 for page in pages]))
@@ -76,14 +82,14 @@ def baseline_detection_metrics(pages: Sequence[PageBaselineMetrics]) -> Baseline
 
 
 def resample_polyline(line: Floats) -> Floats:
-    """Points about one pixel apart along a polyline, both ends among them."""
+    """Return points about one pixel apart along a polyline, both ends among them."""
     run = np.concatenate([[0.0], np.hypot(*np.diff(line, axis=0).T).cumsum()])
     at = np.linspace(0, run[-1], max(2, round(float(run[-1])) + 1))
     return np.stack([np.interp(at, run, line[:, i]) for i in (0, 1)], axis=1)
 
 
 def covered_share(points: Floats, line: Floats, tolerance: float) -> float:
-    """The share of ``points`` (P×2) that lies on the points of ``line``, 0 where it has none."""
+    """Return the coverage of ``points`` (P, 2) by the points of ``line``, 0 where it has none."""
     if not len(line):
         return 0.0
     reach = 3 * tolerance
@@ -105,7 +111,7 @@ def _may_be_near(points: Floats, line: Floats, reach: float) -> NDArray[np.bool_
 
 
 def line_tolerances(lines: Sequence[Floats]) -> list[float]:
-    """Each line's tolerance in pixels, for resampled ``lines``."""
+    """Return each line's tolerance in pixels, for resampled ``lines``."""
     apart = [_apart(line, [other for j, other in enumerate(lines) if j != i]) for i, line in enumerate(lines)]
     known = [one for one in apart if np.isfinite(one)]
     usual = float(np.median(known)) if known else _LONE / TOLERANCE

@@ -1,10 +1,10 @@
-"""Figures of a whole set, their intervals, and whether two systems differ: drawing files or utterances again.
+"""Metrics of a whole set, their bootstrap intervals, and paired comparison of two systems.
 
-A system's figures are a function of *weights* of the units (files, utterances, examples): all one for the set as it
-is, 0 and 1 for a part of it, and how often each was drawn for the bootstrap (Efron & Tibshirani 1993, Chapter 13). So
-every figure has its interval in the same way, sums and areas under curves alike. Two systems are compared on the same
-draws (the paired bootstrap: Bisani & Ney, "Bootstrap estimates for confidence intervals in ASR performance
-evaluation", ICASSP 2004): of the difference d over the draws, p = 2 · min(share of d ≤ 0, share of d ≥ 0), at most 1.
+A system's metrics are a function of *weights* of the units (files, utterances, examples): all one for the set as it is,
+0 and 1 for a part of it, and how often each was drawn for the bootstrap (Efron & Tibshirani 1993, Chapter 13). So every
+metric has its interval in the same way, sums and areas under curves alike. Two systems are compared on the same draws
+(the paired bootstrap: Bisani & Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation",
+ICASSP 2004): of the difference d over the draws, p = 2 · min(share of d ≤ 0, share of d ≥ 0), at most 1.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,10 +30,14 @@ UNITS: Final[Mapping[str, str]] = MappingProxyType({"log_loss": "nats", "twv": "
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SystemMeasurements:
-    """What one system did: the ``names`` of its figures (the first is the one systems are ranked by), the ``units``
-    that are drawn again, how many items of the reference each holds
-    (float64, (U,) or by figure (U, F)), and ``of``: weights (R, U) to
-    figures (R, F), NaN where there is none."""
+    """The metrics of one system as a function of unit weights.
+
+    Attributes:
+        names: Names of the metrics; systems are ranked by the first.
+        units: Units that are resampled.
+        sizes: Reference items in each unit, float64, shape (U,) or by metric (U, F).
+        of: Maps weights (R, U) to metrics (R, F), NaN where undefined.
+    """
 
     names: tuple[str, ...]
     units: tuple[str, ...]
@@ -43,7 +47,7 @@ class SystemMeasurements:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluatedMetric:
-    """A figure of ``n`` items in ``units`` units; ``interval`` (95 %) is None where one unit alone was drawn from."""
+    """A metric of ``n`` items in ``units`` units; ``interval`` (95 %) is None where there is only one unit."""
 
     name: str
     value: float
@@ -52,7 +56,7 @@ class EvaluatedMetric:
     interval: tuple[float, float] | None
 
     def as_json(self) -> dict[str, object]:
-        """The form that every ``--json`` uses."""
+        """Return the fields that every ``--json`` uses."""
         n = int(self.n) if self.n == int(self.n) else round(self.n, 3)  # of speech, seconds
         tree: dict[str, object] = {"value": round(self.value, 6), "n": n, "units": self.units}
         if self.interval is not None:
@@ -64,7 +68,7 @@ class EvaluatedMetric:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricDifference:
-    """The first system's figure minus the second's, on the same ``units``; ``p`` is two-sided."""
+    """The first system's metric minus the second's, on the same ``units``; ``p`` is two-sided."""
 
     name: str
     value: float
@@ -74,30 +78,33 @@ class MetricDifference:
 
     @property
     def shown(self) -> bool:
-        """Whether a difference is shown at the 5 % level."""
+        """Whether the difference is significant at the 5 % level."""
         return self.p is not None and self.p < ALPHA
 
     @property
     def first_is_better(self) -> bool:
-        """Which way the difference points."""
+        """Whether the difference favours the first system."""
         return (self.value < 0) == (self.name in LOWER_IS_BETTER)
 
     def as_json(self) -> dict[str, object]:
-        """For ``--json``."""
+        """Return the fields for ``--json``."""
         ends = None if self.interval is None else [round(end, 6) for end in self.interval]
         p = None if self.p is None else round(self.p, 4)
         return {"difference": round(self.value, 6), "interval": ends, "p": p, "units": self.units, "shown": self.shown}
 
 
 def from_sums(stats: Float[Tensor, "U S"], figures: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """``SystemMeasurements.of`` for figures of sums: ``figures`` maps summed statistics (R, S) to (R, F)."""
+    """Return ``SystemMeasurements.of`` for metrics of sums: ``figures`` maps summed statistics (R, S) to (R, F)."""
     return lambda weights: figures(weights @ stats)
 
 
 def metrics_with_intervals(
     measured: SystemMeasurements, *, seed: int = 0, chosen: Tensor | None = None
 ) -> tuple[EvaluatedMetric, ...]:
-    """All figures of the units ``chosen`` (bool (U,); None for all) with intervals. Raises ValueError on no unit."""
+    """Return all metrics of the units ``chosen`` (bool (U,); None for all) with intervals.
+
+    Raises ValueError on no unit.
+    """
     kept = _chosen(measured, chosen)
     whole = measured.of(kept[None])[0]
     units = int(kept.sum())
@@ -111,7 +118,7 @@ def metrics_with_intervals(
 
 
 def headline_metric(measured: SystemMeasurements, *, seed: int = 0, chosen: Tensor | None = None) -> EvaluatedMetric:
-    """The figure that systems are ranked by; with value NaN where the chosen units give none."""
+    """Return the metric that systems are ranked by; with value NaN where it is undefined on the chosen units."""
     found = metrics_with_intervals(measured, seed=seed, chosen=chosen)
     if found and found[0].name == measured.names[0]:
         return found[0]
@@ -122,9 +129,10 @@ def headline_metric(measured: SystemMeasurements, *, seed: int = 0, chosen: Tens
 def metric_differences(
     first: SystemMeasurements, second: SystemMeasurements, *, seed: int = 0, chosen: Tensor | None = None
 ) -> tuple[MetricDifference, ...]:
-    """First minus second for every figure, by the paired bootstrap.
+    """Return first minus second for every metric, by the paired bootstrap.
 
-    Raises ValueError when the two were not measured on the same units.
+    Raises:
+        ValueError: The two were not measured on the same units.
     """
     if first.units != second.units:
         raise ValueError("the two systems were measured on different units")

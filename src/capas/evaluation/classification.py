@@ -1,7 +1,7 @@
-"""Labels of examples: accuracy, balanced accuracy, macro-F1, confusion and, where probabilities are given, log loss.
+"""Evaluation of labels: accuracy, balanced accuracy, macro-F1, confusion and, with probabilities, log loss.
 
-The means over classes are over those that occur in the reference, as everywhere in Capas. Of an example that the
-hypothesis lacks, no label is right, and its log loss is that of even odds.
+The means over classes are over those that occur in the reference, as everywhere in Capas. An example that the
+hypothesis lacks is incorrect, and its log loss is that of uniform probabilities.
 """
 
 import math
@@ -33,7 +33,7 @@ class ClassificationOptions:
 
 
 def score_classification(reference: Path, hypothesis: Path, given: Given) -> EvaluationResult:
-    """Figures of the labels in ``hypothesis``. Raises CapasError naming file and line of what does not fit."""
+    """Score the labels in ``hypothesis``. Raises CapasError naming file and line of what does not fit."""
     parse_options(ClassificationOptions, given, "classification")
     wanted, said = _by_id(reference), _by_id(hypothesis)
     for name, row in said.items():
@@ -53,7 +53,7 @@ def score_classification(reference: Path, hypothesis: Path, given: Given) -> Eva
 
 
 def classification_inputs(reference: Path, given: Given) -> tuple[str, ...]:
-    """The ids."""
+    """Return the ids."""
     parse_options(ClassificationOptions, given, "classification")
     return tuple(_by_id(reference))
 

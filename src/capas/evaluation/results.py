@@ -1,4 +1,4 @@
-"""What a scoring gives: the measured system, tables that go into detail, and remarks; and the options of a task."""
+"""The result of an evaluation: metrics, detail tables and notes; and the options of a task."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -18,8 +18,15 @@ Options = TypeVar("Options")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DetailTable:
-    """Details by speaker, class, term, …: ``name`` and ``columns`` are the keys in ``--json``; ``lines`` is for texts
-    of several lines (alignments) that stand below each other instead of in columns."""
+    """Details by speaker, class, term, …
+
+    Attributes:
+        name: Key in ``--json``.
+        title: Heading.
+        columns: Pairs (key in ``--json``, heading).
+        rows: The rows.
+        lines: Whether cells hold several lines (alignments), to be shown below each other instead of in columns.
+    """
 
     name: str
     title: str
@@ -28,7 +35,7 @@ class DetailTable:
     lines: bool = False
 
     def as_json(self) -> list[dict[str, object]]:
-        """A list of rows by key."""
+        """Return a list of rows by key."""
         return [
             {
                 key: cell.as_json() if isinstance(cell, EvaluatedMetric) else cell
@@ -40,9 +47,17 @@ class DetailTable:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationResult:
-    """A system's answers to one ``task``, scored; ``counts`` are plain numbers (errors of each kind), ``notes``
-    what the reader has to know of how it was counted, ``lacks`` what of the reference the hypothesis lacks or cannot
-    be placed in (it tells nothing of how good the rest is); ``errors`` those of each utterance, of speech."""
+    """A system's scored output.
+
+    Attributes:
+        task: The task.
+        measured: The metrics.
+        counts: Plain numbers, such as errors of each kind.
+        tables: Detail tables.
+        notes: What the reader has to know of how it was counted.
+        lacks: What the hypothesis lacks or what cannot be placed in the reference.
+        errors: Errors of each utterance, of speech.
+    """
 
     task: str
     measured: SystemMeasurements
@@ -55,8 +70,14 @@ class EvaluationResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scorer:
-    """``score(reference, hypothesis, options)``, what of a reference may be published (``inputs``), and the figure that
-    systems are ranked by (``headline``)."""
+    """The evaluation of one task.
+
+    Attributes:
+        score: Maps (reference, hypothesis, options) to the result.
+        inputs: Returns what of a reference may be published.
+        options: Class of the options.
+        headline: Metric that systems are ranked by.
+    """
 
     score: Callable[[Path, Path, Given], EvaluationResult]
     inputs: Callable[[Path, Given], tuple[str, ...]]
@@ -65,7 +86,7 @@ class Scorer:
 
 
 def parse_options(kind: type[Options], given: Given, task: str) -> Options:
-    """The options ``given``, checked. Raises CapasError ``score_option`` or ``score_option_value``."""
+    """Return the checked options. Raises CapasError ``score_option`` or ``score_option_value``."""
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     for name in given:
         if name not in known:

@@ -1,4 +1,4 @@
-"""The kinds of answers that can be scored."""
+"""The tasks that can be evaluated."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,15 +36,16 @@ SCORERS: Final[Mapping[str, Scorer]] = MappingProxyType(
 
 
 def scorer_of(task: str) -> Scorer:
-    """Raises CapasError ``score_task``."""
+    """Return the scorer of a task. Raises CapasError ``score_task``."""
     if task not in SCORERS:
         raise CapasError("score_task", where=task, received=task, known=", ".join(SCORERS))
     return SCORERS[task]
 
 
 def evaluate_files(task: str, reference: Path, hypothesis: Path, given: Given | None = None) -> EvaluationResult:
-    """The answers in ``hypothesis`` against ``reference``, both files or folders of the forms of the ``task``.
+    """Score ``hypothesis`` against ``reference``, both files or folders in the formats of the ``task``.
 
-    Raises CapasError naming file and line of what does not fit.
+    Raises:
+        CapasError: Names file and line of what does not fit.
     """
     return scorer_of(task).score(reference, hypothesis, given or {})

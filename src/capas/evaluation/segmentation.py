@@ -1,7 +1,7 @@
-"""A class for every pixel, from two folders of masks: intersection over union, its mean, and the share of pixels right.
+"""Evaluation of segmentation from two folders of masks: intersection over union, its mean, and pixel accuracy.
 
-Counting is that of ``tasks.segmentation``; the classes are those that occur in the reference's masks. Pixels of the
-ignored value in the reference do not count. A mask that the hypothesis lacks has no pixel right.
+Counting is that of ``capas.metrics.segmentation``; the classes are those that occur in the reference's masks. Pixels of
+the ignored value in the reference do not count. A mask that the hypothesis lacks has no pixel correct.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class SegmentationOptions:
 
 
 def score_segmentation(reference: Path, hypothesis: Path, given: Given) -> EvaluationResult:
-    """Figures of the masks in ``hypothesis``. Raises CapasError naming the file that does not fit."""
+    """Score the masks in ``hypothesis``. Raises CapasError naming the file that does not fit."""
     options = parse_options(SegmentationOptions, given, "segmentation")
     wanted, said = _masks(reference), _masks(hypothesis)
     if unknown := sorted(set(said) - set(wanted)):
@@ -59,7 +59,7 @@ def score_segmentation(reference: Path, hypothesis: Path, given: Given) -> Evalu
 
 
 def segmentation_inputs(reference: Path, given: Given) -> tuple[str, ...]:
-    """The names of the masks."""
+    """Return the names of the masks."""
     parse_options(SegmentationOptions, given, "segmentation")
     return tuple(_masks(reference))
 

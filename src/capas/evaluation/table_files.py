@@ -1,4 +1,4 @@
-"""Files of lines and tables, read with the number of every line, so that a complaint can name it."""
+"""Text and table files, read with the number of every line, so that an error can name it."""
 
 import csv
 import io
@@ -30,7 +30,10 @@ class TableRow:
 
 
 def read_text_file(path: Path) -> str:
-    """A file's text. Raises CapasError ``no_such_file``, ``unreadable`` or ``table_encoding`` (with the line)."""
+    """Return a file's text.
+
+    Raises CapasError ``no_such_file``, ``unreadable`` or ``table_encoding`` (with the line).
+    """
     try:
         return decode_text(path, path.read_bytes())
     except FileNotFoundError as error:
@@ -40,7 +43,7 @@ def read_text_file(path: Path) -> str:
 
 
 def read_text_lines(path: Path) -> Iterator[TextLine]:
-    """The lines that are neither empty nor comments (``;;``), split at whitespace."""
+    """Iterate over the lines that are neither empty nor comments (``;;``), split at whitespace."""
     for number, line in enumerate(read_text_file(path).split("\n"), 1):
         words = tuple(line.split())
         if words and not words[0].startswith(COMMENT):
@@ -48,10 +51,12 @@ def read_text_lines(path: Path) -> Iterator[TextLine]:
 
 
 def read_table_rows(path: Path, needed: Sequence[Sequence[str]]) -> list[TableRow]:
-    """The rows of a CSV or TSV. Each of ``needed`` lists names of which one column must bear one; it is then called
-    by the first of them.
+    """Read the rows of a CSV or TSV.
 
-    Raises CapasError ``score_column``, ``score_ragged``, ``score_empty`` and those of ``read_text_file``.
+    Each of ``needed`` lists names of which one column must have one; it is then called by the first of them.
+
+    Raises:
+        CapasError: ``score_column``, ``score_ragged``, ``score_empty`` and those of ``read_text_file``.
     """
     text = read_text_file(path)
     delimiter = "\t" if path.suffix.casefold() == ".tsv" else detect_delimiter(text) if text.strip() else ","
@@ -87,7 +92,7 @@ def _renamed(header: Sequence[str], needed: Sequence[Sequence[str]], path: Path)
 
 
 def parse_number(text: str, where: str) -> float:
-    """A finite number. Raises CapasError ``score_number``."""
+    """Parse a finite number. Raises CapasError ``score_number``."""
     try:
         value = float(text)
     except ValueError:
@@ -98,7 +103,7 @@ def parse_number(text: str, where: str) -> float:
 
 
 def parse_span(start: str, end: str, where: str) -> tuple[float, float]:
-    """Start and end in seconds. Raises CapasError ``score_number`` or ``score_backwards``."""
+    """Parse start and end in seconds. Raises CapasError ``score_number`` or ``score_backwards``."""
     first, last = parse_number(start, where), parse_number(end, where)
     if last < first or first < 0:
         raise CapasError("score_backwards", where=where, received=f"{start} – {end}")
@@ -106,7 +111,7 @@ def parse_span(start: str, end: str, where: str) -> tuple[float, float]:
 
 
 def shortened(names: Sequence[str], most: int = 3) -> str:
-    """The first few of a list of names, for a remark.
+    """Return the first few of a list of names, for a note.
 
     >>> shortened(["a", "b", "c", "d"])
     'a, b, c, …'

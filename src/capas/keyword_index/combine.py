@@ -1,18 +1,18 @@
-"""How the probabilities of several words combine.
+"""Combination of the probabilities of several words into that of a query.
 
-A network with CTC gives every frame of every line its probabilities independently of the others', given the picture.
-So, in the model itself, occurrences in different lines are independent, and those in different places of one line
-nearly so; readings of the same place exclude each other.
+A CTC network gives every frame of every line its probabilities independently of the others', given the image. So, in
+the model itself, occurrences in different lines are independent, and those at different positions of one line nearly
+so; readings of the same position exclude each other.
 
-    one place      several readings (folds, wildcards, OR):      the sum of p
-    several places of one word, and OR in general:               1 − Π (1 − p)
+    one position   several readings (folds, wildcards, OR):      the sum of p
+    several positions of one word, and OR in general:            1 − Π (1 − p)
     AND, and the words of a phrase:                              Π p
     a NOT b                                                      p(a) · (1 − p(b))
 
 Toselli, Vidal, Puigcerver & Noya-García, "Probabilistic multi-word spotting in handwritten text images", Pattern
 Analysis and Applications 22, 2019, discuss such rules for pages. The other candidate, the least of the probabilities,
-is an upper bound of AND and of a phrase; against the exact probability of two neighbouring words by their automaton
-(40 lines each of three degrees of noise) the product was 4, 10 and 20 % too low, the least 2, 6 and 78 times too high.
+is an upper bound of AND and of a phrase; against the exact probability of two neighbouring words by their automaton (40
+lines each of three degrees of noise) the product was 4, 10 and 20 % too low, the least 2, 6 and 78 times too high.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ _FARTHEST: Final = 3.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Match:
-    """A word or phrase at a place."""
+    """A word or phrase at a position."""
 
     probability: float
     spots: tuple[Spot, ...]
@@ -42,15 +42,16 @@ UnitProbabilities = dict[Unit, tuple[float, tuple[Spot, ...]]]
 
 
 def adjacent(first: Spot, second: Spot) -> bool:
-    """Whether the second word follows the first in their line, as far as their places can tell."""
+    """Return whether the second word follows the first in their line, as far as their positions can tell."""
     letter = (first.end - first.start) / len(first.word)
     return _NEAREST * letter <= second.start - first.end <= _FARTHEST * letter
 
 
 def at_least_one(matches: Iterable[Match]) -> float:
-    """The probability that one of the matches stands where it may: readings of one place add up, places combine.
+    """Return the probability of at least one match: readings of one position add up, positions combine independently.
 
-    The place of the most probable match holds all that overlap with it; then that of the next."""
+    The position of the most probable match takes all that overlap with it; then that of the next.
+    """
     left = sorted(matches, key=lambda match: -match.probability)
     none = 1.0
     while left:
@@ -67,7 +68,7 @@ def _overlap(one: Match, other: Match) -> bool:
 
 
 def match_all(required: Sequence[UnitProbabilities], without: Sequence[UnitProbabilities]) -> UnitProbabilities:
-    """Where everything ``required`` stands, and nothing of ``without``."""
+    """Return where everything ``required`` occurs, and nothing of ``without``."""
     units = set(required[0]).intersection(*required[1:])
     return {
         unit: (
@@ -80,7 +81,7 @@ def match_all(required: Sequence[UnitProbabilities], without: Sequence[UnitProba
 
 
 def match_any(parts: Sequence[UnitProbabilities]) -> UnitProbabilities:
-    """Where at least one of the parts stands."""
+    """Return where at least one of the parts occurs."""
     units = set().union(*parts)
     return {
         unit: (
@@ -92,7 +93,7 @@ def match_any(parts: Sequence[UnitProbabilities]) -> UnitProbabilities:
 
 
 def combine_matches(matches: Sequence[Match]) -> tuple[float, tuple[Spot, ...]]:
-    """The matches of one unit as one: the probability of at least one of them, and their spots, each once."""
+    """Combine the matches of one unit: the probability of at least one of them, and their spots, each once."""
     if len(matches) == 1:  # most lines; by the same arithmetic as many
         return 1 - (1 - min(1.0, matches[0].probability)), matches[0].spots
     return at_least_one(matches), _spots(matches)

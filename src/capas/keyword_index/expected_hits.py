@@ -1,10 +1,11 @@
-"""How many hits are to be expected above a threshold, and what share of those shown will be right.
+"""Expected number of correct hits above a threshold, and expected precision, with intervals.
 
-With calibrated probabilities p_i of n hits, the number of right ones is a sum of independent coins: its mean is Σ p_i,
-and its distribution, the Poisson binomial's, comes exactly from its characteristic function by a Fourier transform
-(Hong, "On computing the distribution function for the Poisson binomial distribution", 2013, Section 2.1). From
-thousands of hits on it is a normal one with variance Σ p_i (1 − p_i). The intervals hold 95 of 100 outcomes *if* the
-probabilities are calibrated; how far they are is measured elsewhere, and no interval here covers for it.
+With calibrated probabilities p_i of n hits, the number of correct ones is a sum of independent Bernoulli variables: its
+mean is Σ p_i, and its distribution, the Poisson binomial, comes exactly from its characteristic function by a Fourier
+transform (Hong, "On computing the distribution function for the Poisson binomial distribution", 2013, Section 2.1).
+From thousands of hits on it is approximated by a normal one with variance Σ p_i (1 − p_i). The intervals hold 95 of 100
+outcomes *if* the probabilities are calibrated; how far they are is measured elsewhere, and no interval here covers for
+it.
 """
 
 import math
@@ -27,12 +28,12 @@ class ExpectedCount:
     interval: tuple[float, float]
 
     def as_json(self) -> dict[str, object]:
-        """As every ``--json`` gives a figure."""
+        """Return the fields that every ``--json`` uses for a metric."""
         return {"value": self.value, "n": self.n, "interval": list(self.interval)}
 
 
 def expected_hits(counts: Mapping[float, int]) -> ExpectedCount:
-    """How many hits are right, of so many of each probability.
+    """Return the expected number of correct hits; ``counts`` maps probabilities to numbers of hits.
 
     >>> expected_hits({0.9: 1, 0.5: 2, 0.1: 1}).value
     2.0
@@ -42,7 +43,7 @@ def expected_hits(counts: Mapping[float, int]) -> ExpectedCount:
 
 
 def expected_precision(counts: Mapping[float, int]) -> ExpectedCount | None:
-    """The share of these hits that is right; None where there are none."""
+    """Return the expected share of correct hits; None where there are none."""
     count = sum(counts.values())
     if not count:
         return None

@@ -1,16 +1,18 @@
-"""Lines or pages that answer a query, each with its probability, the most probable first.
+"""Lines or pages that match a query, each with its probability, the most probable first.
 
-How the probabilities of several words combine is said in ``combine``.
+The combination of several words' probabilities is described in ``combine``.
 
-What is counted. As long as the words have no more than ``max_spots`` spots (of several words that must stand together: the
-rarest), all of them are read and every number is exact. Above, the best are read, and the answer costs the same however
+Counting: as long as the words have no more than ``max_spots`` spots (of several words that must stand together: the
+rarest), all of them are read and every number is exact. Above, the best are read, and a query costs the same however
 many there are:
 
     exact    hits, probabilities
-    spots    one word or alternatives: the spots of ``min_probability`` or more are counted, from the histogram; a line with the
-             word twice, or with several spellings at one place, counts as often, one whose spots reach ``min_probability`` only
-             together does not. Hits stand in the order of their best spot, in an answer in that of their probability
-    best     words that must stand together: hits among the ``max_spots`` best places of the rarest; there may be more
+    spots    one word or alternatives: the spots of ``min_probability`` or more are counted, from the histogram; a line
+             with the word twice, or with several spellings at one position, counts as often, one whose spots reach
+             ``min_probability`` only together does not. Hits are ordered by their best spot, within one answer by their
+             probability
+    best     words that must stand together: hits among the ``max_spots`` best positions of the rarest; there may be
+             more
 """
 
 from collections import Counter
@@ -39,8 +41,7 @@ MAX_SPOTS: Final = 10_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hit:
-    """A line (or with ``line`` None a page) and the probability that it answers the query, with the spots that say so,
-    in the order in which they stand."""
+    """A line (a page if ``line`` is None) with the probability that it matches, and its spots in order of position."""
 
     page: str
     line: int | None
@@ -50,8 +51,14 @@ class Hit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hits:
-    """Some of the hits, and of all of them: how many there are of each probability, the highest first, how that was
-    ``counted``, and how many are on each page."""
+    """The requested hits, and counts of all.
+
+    Attributes:
+        hits: The requested hits.
+        counts: Number of hits by probability, the highest first.
+        counted: How they were counted.
+        by_page: Number of hits on each page.
+    """
 
     hits: tuple[Hit, ...]
     counts: Mapping[float, int]
@@ -76,10 +83,20 @@ def search_spots(
     max_spots: int | None = MAX_SPOTS,
     by_page: bool = True,
 ) -> Hits:
-    """Lines or pages that answer the query with a probability of ``min_probability`` or more, among all or those ``pages``:
-    ``limit`` of them from the ``offset``-th on. Equally probable ones stand in the order of page and line. More than
-    ``max_spots`` spots are not read (see above); None reads them all, and so does a ``limit`` beyond it. ``by_page`` False
-    leaves the hits on each page uncounted where that would take a look at all spots."""
+    """Return lines or pages that match the query with at least ``min_probability``.
+
+    Args:
+        store: The spots.
+        query: The query.
+        within: Whether hits are lines or pages.
+        folds: Whether historical spellings are folded.
+        min_probability: Least probability of a hit.
+        offset: First hit.
+        limit: Number of hits.
+        pages: Pages to search; all if None. Equally probable hits are in the order of page and line.
+        max_spots: Most spots to read (see above); None reads them all, and so does a ``limit`` beyond it.
+        by_page: Whether to count hits by page even where that needs a pass over all spots.
+    """
     max_spots = None if max_spots is None or limit > max_spots else max_spots
     asking = _Search(store, within, folds, max_spots, None if pages is None else SearchScope(pages=pages))
     parts = query.parts if isinstance(query, Or) else (query,)
@@ -129,8 +146,12 @@ class _Search:
         hits = [_hit(unit, *held[unit]) for unit in chosen]
         hits.sort(key=lambda hit: _rank(hit.probability, (hit.page, hit.line)))
         counts = self.store.histogram(words, scope=self.scope)
-        return Hits(hits=tuple(hits), counts={p: n for p, n in counts.items() if p >= min_probability}, counted="spots",
-                    by_page=self.store.by_page(words, min_probability=min_probability, scope=self.scope) if by_page else {})  # fmt: skip
+        return Hits(
+            hits=tuple(hits),
+            counts={p: n for p, n in counts.items() if p >= min_probability},
+            counted="spots",
+            by_page=self.store.by_page(words, min_probability=min_probability, scope=self.scope) if by_page else {},
+        )
 
     def evaluate(self, query: Query, scope: SearchScope | None, min_probability: float) -> UnitProbabilities:
         """What answers the query in a scope; units below ``min_probability`` may be missing."""

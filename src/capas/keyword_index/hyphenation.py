@@ -1,9 +1,10 @@
-"""Words that a hyphen divides at the end of a line and that go on in the next: «cami-» and «no» are «camino».
+"""Words hyphenated at the end of a line: «cami-» and «no» are «camino».
 
-The lines are independent, given the picture, so a joined word has the probability that the one line ends with its
-beginning and a hyphen, times that the next begins with its end, summed over the places where it may be divided. Both
-factors come from the trie of ``spots``: what may begin or end a word is all that differs. Neither factor is less than
-their product, so that those below ``min_probability`` need not be kept: every division with that probability is found.
+The lines are independent, given the image, so a joined word has the probability that the one line ends with its
+beginning and a hyphen, times that the next begins with its end, summed over the positions where it may be divided. Both
+factors come from the trie of ``line_spots``: what may begin or end a word is all that differs. Neither factor is less
+than their product, so that those below ``min_probability`` need not be kept: every division with that probability is
+found.
 
 Where no hyphen is written, as is common before print, nothing tells a divided word from two; then none is joined.
 """
@@ -26,8 +27,10 @@ def hyphenated_spots(
     delimiters: AbstractSet[int],
     min_probability: float,
 ) -> list[LineSpot]:
-    """Words divided between a line and the next with a probability of ``min_probability`` or more, the most probable first. Their
-    place is that in the first line, to its end. ``hyphens`` are labels; a delimiter may be one."""
+    """Return words divided between a line and the next, of at least ``min_probability``, the most probable first.
+
+    Their position is that in the first line, to its end. ``hyphens`` are labels; a delimiter may be one.
+    """
     heads = [part for words in _heads(next_TK, hyphens | delimiters, min_probability) for part in _parts(words)]
     found: dict[tuple[int, ...], tuple[float, int]] = {}
     for words in _tails(line_TK, hyphens, delimiters, min_probability):

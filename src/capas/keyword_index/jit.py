@@ -1,4 +1,4 @@
-"""Loops that numba compiles where it is installed (the extra ``archive``); where it is not, numpy does the same."""
+"""JIT compilation of loops by numba where it is installed (the extra ``archive``); numpy does the same without."""
 
 import inspect
 from collections.abc import Callable
@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 @cache
 def jit_compiled(loop: Callable[P, R]) -> Callable[P, R] | None:
-    """``loop`` as machine code, kept on disk between processes; None without numba."""
+    """Return ``loop`` compiled, cached on disk between processes; None without numba."""
     if find_spec("numba") is None:
         return None
     from numba import njit

@@ -1,14 +1,14 @@
 """The exact probability that a keyword occurs in a line, from the posteriorgram of a CTC network alone.
 
-A path π takes one label per frame, B(π) merges repeats and drops blanks (Graves et al. 2006). Wanted is the sum of
-Π_t y[t, π_t] over all paths whose B(π), with a delimiter before and behind it, holds ``delimiter keyword delimiter``.
+A path π takes one label per frame, B(π) merges repeats and drops blanks (Graves et al. 2006). Wanted is the sum of Π_t
+y[t, π_t] over all paths whose B(π), with a delimiter before and behind it, holds ``delimiter keyword delimiter``.
 Knuth, Morris & Pratt's automaton reads B(π) label by label; here a position may admit several labels (a and á, u and
-v), so its states are *sets* of prefixes (the subset construction). A path is read frame by frame, so a node holds
-besides which label the last frame had, where repeating it would count as a second letter if a blank came between: two
-letters that a fold makes equal but that touch without blank (u, v) remain two. A forward pass over that automaton,
-O(T · nodes · classes of labels), is the probability: no backward pass, since without a language model whatever follows
-sums to one. For the same reason nothing underflows: in every frame the masses of all nodes sum to one, and one that
-falls below 1e-308 is no probability that anyone asks for.
+v), so its states are *sets* of prefixes (the subset construction). A path is read frame by frame, so a node also holds
+which label the last frame had, where repeating it would count as a second letter if a blank came between: two letters
+that a fold makes equal but that touch without blank (u, v) remain two. A forward pass over that automaton, O(T · nodes
+· classes of labels), is the probability: no backward pass, since without a language model whatever follows sums to one.
+For the same reason nothing underflows: in every frame the masses of all nodes sum to one, and one that falls below
+1e-308 is negligible.
 
 Legend: T frames, K labels, C classes of labels that the automaton treats alike, N nodes, E edges.
 """
@@ -34,9 +34,14 @@ _START: Final[_Node] = (frozenset({1}), BLANK)  # the line's start counts as a d
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class KeywordAutomaton:
-    """The automaton of a keyword. ``next_NC[node, class]`` is the node after a frame of that class; ``found_NC`` tells
-    whether that completes an occurrence, ``found_N`` whether the line's end does. Node 0 knows nothing, node 1 is the
-    start. Class 0 is the blank, class 1 all labels that the keyword does not hold, class 2 + i are ``groups[i]``."""
+    """The automaton of a keyword; node 0 knows nothing, node 1 is the start.
+
+    Attributes:
+        groups: Labels of classes 2, 3, …; class 0 is the blank, class 1 all labels that the keyword does not hold.
+        next_NC: The node after a frame of that class.
+        found_NC: Whether that completes an occurrence.
+        found_N: Whether the line's end completes one.
+    """
 
     groups: tuple[tuple[int, ...], ...]
     next_NC: Int[np.ndarray, "N C"]
@@ -45,8 +50,13 @@ class KeywordAutomaton:
 
 
 def build_keyword_automaton(letters: Sequence[AbstractSet[int]], delimiters: AbstractSet[int]) -> KeywordAutomaton:
-    """The automaton for a word (or several, with the delimiters between them among the ``letters``): one set of
-    alternative labels per position. Raises ValueError for an empty word, an empty set, or the blank."""
+    """Build the automaton for a word, or for several with the delimiters between them among the ``letters``.
+
+    ``letters`` has one set of alternative labels per position.
+
+    Raises:
+        ValueError: The word or a set is empty, or holds the blank.
+    """
     if not letters or not all((*letters, delimiters)) or BLANK in set().union(delimiters, *letters):
         raise ValueError(f"{letters} with delimiters {delimiters}; expected sets of labels from 1")
     pattern = (delimiters, *letters, delimiters)
@@ -74,19 +84,23 @@ def build_keyword_automaton(letters: Sequence[AbstractSet[int]], delimiters: Abs
 
 
 def keyword_probability(posteriors_TK: Float[np.ndarray, "T K"], word: KeywordAutomaton) -> float:
-    """The probability, 0..1, that the line holds the word at least once. Rows must sum to one: see ``normalise_posteriors``."""
+    """Return the probability, 0..1, that the line holds the word at least once.
+
+    Rows must sum to one: see ``normalise_posteriors``.
+    """
     return min(1.0, float(_found(posteriors_TK, word, once=True).sum()))
 
 
 def expected_keyword_count(posteriors_TK: Float[np.ndarray, "T K"], word: KeywordAutomaton) -> float:
-    """The expected number of times that the line holds the word, at least its probability. Rows must sum to one."""
+    """Return the expected number of occurrences of the word in the line. Rows must sum to one."""
     return float(_found(posteriors_TK, word, once=False).sum())
 
 
 def normalise_posteriors(posteriors_TK: Float[np.ndarray, "T K"]) -> Float[np.ndarray, "T K"]:
-    """Rows that sum to one in double precision, as networks in single or half precision leave them only nearly.
+    """Return rows that sum to one in double precision, as single or half precision leaves them only nearly.
 
-    Raises ValueError where a row holds a negative number, NaN, infinity or nothing but zeros.
+    Raises:
+        ValueError: A row holds a negative number, NaN, infinity or nothing but zeros.
     """
     exact_TK = posteriors_TK.astype(np.float64)
     sums_T1 = exact_TK.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Every word that a line may hold, without a lexicon: all whose expected count is at least a given one.
+"""Lexicon-free keyword spotting: every word of a line whose expected count reaches a threshold.
 
 A trie grows from each delimiter. A node is a prefix; for every frame t it holds the mass of all paths that end, just
 before t, on ``delimiter prefix``: with a blank since its last letter, or without. A further letter c enters from the
@@ -7,9 +7,9 @@ whole mass, or where c repeats the last letter from what a blank has set apart:
     letter[t+1] = y[t, c] · (letter[t] + entering[t])        apart[t+1] = y[t, blank] · (letter[t] + apart[t])
 
 What enters over all frames is the expected count of the prefix. A word's count is never greater than that of its
-prefixes, so that leaving out every prefix below ``min_expected_count`` loses no word above it: the index is complete. And as a
-delimiter ends the word, its count is that of the keyword automaton (``keyword.expected_keyword_count``, which a test compares),
-so that there is nothing to score again.
+prefixes, so that leaving out every prefix below ``min_expected_count`` loses no word above it: the index is complete.
+And as a delimiter ends the word, its count is that of the keyword automaton
+(``keyword_automaton.expected_keyword_count``, which a test compares), so that there is nothing to rescore.
 
 Beside each mass goes the same mass times the frame in which its first letter came; their quotient is where an
 occurrence begins, given where it ends. Occurrences of one word that overlap are one spot.
@@ -35,8 +35,14 @@ _TINY: Final = 1e-100  # below, a mass is 0: numbers near 1e-308 make a processo
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineSpot:
-    """A word that may stand in a line: its labels, the probability that it stands here, and where: the frame of its
-    first letter and that of the delimiter behind it (T at the line's end), as most probable."""
+    """A word that may occur in a line.
+
+    Attributes:
+        labels: Its labels.
+        probability: Probability that it occurs here.
+        start: Most probable frame of its first letter.
+        end: Most probable frame of the delimiter behind it; T at the line's end.
+    """
 
     labels: tuple[int, ...]
     probability: float
@@ -46,8 +52,13 @@ class LineSpot:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class WordOccurrences:
-    """Words and the mass of their occurrences by the frame that ends them, ``ends_Tn``, with the mean frame in which
-    those began, ``starts_Tn``: T + 1 rows, the last for the end of the line. Their sum is the expected count."""
+    """Words with the mass of their occurrences over the frames; the sum over frames is the expected count.
+
+    Attributes:
+        labels: The words.
+        ends_Tn: Mass by the frame that ends the occurrence; T + 1 rows, the last for the end of the line.
+        starts_Tn: Mean frame in which those began.
+    """
 
     labels: list[tuple[int, ...]]
     ends_Tn: Float[np.ndarray, "T n"]
@@ -67,8 +78,11 @@ class _Prefixes:
 def line_spots(
     posteriors_TK: Float[np.ndarray, "T K"], *, delimiters: AbstractSet[int], min_expected_count: float
 ) -> list[LineSpot]:
-    """The spots of a line, the most probable first: the best place of every word whose expected count is ``min_expected_count`` or
-    more, and each further place with that probability."""
+    """Return the spots of a line, the most probable first.
+
+    The best position of every word whose expected count is ``min_expected_count`` or more, and each further position
+    with that probability.
+    """
     spots = [
         spot
         for words in line_words(posteriors_TK, delimiters=delimiters, min_expected_count=min_expected_count)
@@ -80,8 +94,11 @@ def line_spots(
 def line_words(
     posteriors_TK: Float[np.ndarray, "T K"], *, delimiters: AbstractSet[int], min_expected_count: float
 ) -> Iterator[WordOccurrences]:
-    """All words with an expected count of ``min_expected_count`` or more, in batches. Raises ValueError unless ``min_expected_count`` is above
-    0, or where the delimiters are none or hold the blank."""
+    """Iterate over all words with an expected count of ``min_expected_count`` or more, in batches.
+
+    Raises:
+        ValueError: ``min_expected_count`` is not above 0, or the delimiters are none or hold the blank.
+    """
     exact_TK = normalise_and_check(posteriors_TK, delimiters, min_expected_count)
     ends_T = np.append(exact_TK[:, sorted(delimiters)].sum(axis=1), 1.0)
     begins_T = np.ones(len(ends_T))
@@ -93,7 +110,7 @@ def line_words(
 def normalise_and_check(
     posteriors_TK: Float[np.ndarray, "T K"], delimiters: AbstractSet[int], min_expected_count: float
 ) -> Float[np.ndarray, "T K"]:
-    """Rows that sum to one. Raises ValueError as ``line_words`` does."""
+    """Return rows that sum to one. Raises ValueError as ``line_words`` does."""
     if min_expected_count <= 0 or not delimiters or BLANK in delimiters:
         raise ValueError(
             f"least {min_expected_count}, delimiters {delimiters}; expected a number above 0, and labels from 1"
@@ -109,9 +126,15 @@ def letter_trie(
     delimiters: AbstractSet[int],
     min_expected_count: float,
 ) -> Iterator[WordOccurrences]:
-    """All sequences of letters that begin and end so, with an expected count of ``min_expected_count`` or more. ``begins_T`` is the
-    mass, before each frame, of the paths after which a word may begin; ``ends_T`` the probability that a path whose
-    word is complete before a frame ends it there, as it must. Both have T + 1 entries."""
+    """Iterate over all letter sequences with an expected count of ``min_expected_count`` or more.
+
+    Args:
+        posteriors_TK: The posteriorgram.
+        begins_T: Mass, before each frame, of the paths after which a word may begin, T + 1 entries.
+        ends_T: Probability that a path whose word is complete before a frame ends it there, T + 1 entries.
+        delimiters: Labels between words.
+        min_expected_count: Least expected count.
+    """
     letters = [label for label in range(1, posteriors_TK.shape[1]) if label not in delimiters]
     # Whatever leaves the root at t begins at t.
     root_2Tn = np.stack([begins_T, begins_T * np.arange(len(begins_T))])[:, :, None]
@@ -197,7 +220,7 @@ def _ended(batch: _Prefixes, ends_T: Float[np.ndarray, " T1"], min_expected_coun
 
 
 def locate_words(words: WordOccurrences, min_expected_count: float) -> Iterator[LineSpot]:
-    """The best place of each word, then the best of what does not overlap with it, while ``min_expected_count`` is left."""
+    """Iterate over the best position of each word, then of what does not overlap, down to ``min_expected_count``."""
     left_Tn, starts_Tn, names = words.ends_Tn, words.starts_Tn, words.labels
     frames_T1 = np.arange(len(left_Tn))[:, None]
     needed = 0.0

@@ -1,4 +1,4 @@
-"""Spots in PostgreSQL: for several users or machines at once; the same tables, the same answers."""
+"""Spots in PostgreSQL, for several users or machines at once; the same tables and results as in SQLite."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,9 +41,13 @@ _LOCK = 0x63617073  # any number, the same for all who write
 
 
 class PostgresSpots(SqlStore):
-    """The tables in a ``schema`` of the database at ``address`` (``postgresql://user@host/name``); with an ``origin``
-    they are made where there are none. Raises CapasError ``extra_missing``, ``spots_server``, ``spots_missing`` or
-    ``spots_differ``."""
+    """The tables in a ``schema`` of the database at ``address`` (``postgresql://user@host/name``).
+
+    With an ``origin`` they are created where there are none.
+
+    Raises:
+        CapasError: ``extra_missing``, ``spots_server``, ``spots_missing`` or ``spots_differ``.
+    """
 
     def __init__(self, address: str, origin: IndexOrigin | None = None, *, schema: str = "public") -> None:
         try:
@@ -64,7 +68,7 @@ class PostgresSpots(SqlStore):
                 raise
 
     def add(self, pages: Sequence[str], spots: Iterable[Spot]) -> None:
-        """Keep the spots of whole pages, all of them or none; pages that were there already are replaced."""
+        """Store the spots of whole pages, all of them or none; existing pages are replaced."""
         with self._errors(), self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
             for statement in DELETE_PAGE:
@@ -78,24 +82,24 @@ class PostgresSpots(SqlStore):
                 cursor.execute(statement)
 
     def compact(self) -> None:
-        """Give back the room of replaced pages, and count the spots of frequent words for ``histogram``."""
+        """Free the space of replaced pages, and count the spots of frequent words for ``histogram``."""
         with self._writing():
             self._run(*COMPACT)
         self._run("VACUUM ANALYZE spots", "ANALYZE words", "ANALYZE pages")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._connection.close()
 
     def take_place(self, schema: str) -> None:
-        """Become the ``schema``, in place of what is there; all at once."""
+        """Replace ``schema`` by this one, in one transaction."""
         with self._writing():
             self._run(
                 f'DROP SCHEMA IF EXISTS "{schema}" CASCADE', f'ALTER SCHEMA "{self._schema}" RENAME TO "{schema}"'
             )
 
     def drop(self) -> None:
-        """Take away the schema and all that is in it."""
+        """Delete the schema and everything in it."""
         self._run(f'DROP SCHEMA "{self._schema}" CASCADE')
 
     def _prepare(self, origin: IndexOrigin | None, schema: str) -> None:

@@ -1,4 +1,4 @@
-"""The language in which one asks, and its parts as a tree.
+"""The query language, parsed to a tree.
 
 casa                one word, in all its historical spellings where folds are on
 cas* c?sa           any letters, one letter
@@ -7,9 +7,9 @@ cabeza~1            up to one letter inserted, dropped or replaced; ~2 and ~3 li
 rey reino           both; the same as rey AND reino
 rey OR reyna        either
 rey NOT reino       the first without the second
-(…)                 what belongs together; AND binds more tightly than OR
+(…)                 grouping; AND binds more tightly than OR
 
-Punctuation parts words, as it does where they are indexed: d'amour is "d amour", ¡rey! is rey.
+Punctuation separates words, as it does where they are indexed: d'amour is "d amour", ¡rey! is rey.
 """
 
 import re
@@ -32,7 +32,7 @@ _OPERATORS: Final = ("AND", "OR", "NOT")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Term:
-    """One word, perhaps with * and ?, or with up to ``edits`` letters other than written."""
+    """One word, perhaps with * and ?, or within ``edits`` edit operations."""
 
     text: str
     edits: int = 0
@@ -71,7 +71,7 @@ class _Token:
 
 
 def parse_query(text: str) -> Query:
-    """The tree of a query. Raises CapasError ``query_wrong`` with the place, counted from 1.
+    """Parse a query. Raises CapasError ``query_wrong`` with the position, counted from 1.
 
     >>> parse_query('rey OR "juan de"')
     Or(parts=(Term(text='rey', edits=0), Phrase(terms=(Term(text='juan', edits=0), Term(text='de', edits=0)))))

@@ -1,4 +1,4 @@
-"""Which of the words in a store a term of a query means."""
+"""Expansion of a query term to the words in a store."""
 
 import re
 from collections.abc import Iterator
@@ -10,8 +10,10 @@ from capas.keyword_index.store import SpotStore
 
 
 def expand_term(store: SpotStore, term: Term, *, folds: bool) -> Iterator[str]:
-    """The words that a term stands for, as written; with ``folds`` in all their historical spellings, else letter by
-    letter, capitals included."""
+    """Iterate over the words that a term matches, as written.
+
+    With ``folds`` in all their historical spellings, else exactly, case included.
+    """
     text = fold_spelling(term.text) if folds else term.text
     if term.edits:
         forms = ((word, form if folds else word) for word, form in store.words("", folded=folds))
@@ -26,7 +28,7 @@ def expand_term(store: SpotStore, term: Term, *, folds: bool) -> Iterator[str]:
 
 
 def wildcard_pattern(text: str, *, folds: bool) -> tuple[str, re.Pattern[str]]:
-    """How all the words begin that ``text`` with * and ? means, and what their (folded) forms match.
+    """Return a common prefix of all words that match ``text`` with * and ?, and a pattern for their (folded) forms.
 
     >>> start, wanted = wildcard_pattern("c*dad", folds=True)
     >>> start, [bool(wanted.fullmatch(fold_spelling(word))) for word in ("ciudad", "caridad", "salidad")]
@@ -54,8 +56,9 @@ def _inside(text: str, *, last: bool) -> tuple[str, ...]:
 
 
 def within_edit_distance(word: str, other: str, edits: int) -> bool:
-    """Whether ``other`` is ``word`` but for that many letters inserted, dropped or replaced (Levenshtein's distance),
-    by the automaton of Wu & Manber, "Fast text searching allowing errors", CACM 1992: bit i of ``reached[d]`` says that
+    """Return whether the Levenshtein distance of ``word`` and ``other`` is at most ``edits``.
+
+    By the automaton of Wu & Manber, "Fast text searching allowing errors", CACM 1992: bit i of ``reached[d]`` says that
     the first i letters of ``word`` can be what was read, with d edits.
 
     >>> within_edit_distance("cabeza", "cabesas", 2), within_edit_distance("cabeza", "cabesas", 1)

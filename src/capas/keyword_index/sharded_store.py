@@ -1,8 +1,8 @@
-"""Many SQLite files that answer as one: an index in shards, one for each fonds.
+"""An index in shards: many SQLite files that answer as one, one for each fonds.
 
-``shards.json`` names them in order and says how all were made. The answers are those of the index into which they would
-be merged in this order (``store.merge``), equally probable spots included. A shard is opened when it is asked, and
-those that were not asked for longest are closed.
+``shards.json`` lists them in order with the origin of all. The results are those of the index into which they would be
+merged in this order (``store.merge_stores``), the order of equally probable spots included. A shard is opened on
+demand, and the least recently used ones are closed.
 """
 
 import heapq
@@ -29,9 +29,13 @@ S = TypeVar("S", bound="ShardedSpots")
 
 
 class ShardedSpots:
-    """The shards in ``folder``; with an ``origin`` it is made where there is none. ``shards_of`` says for some pages in
-    which shard each one belongs. Raises CapasError ``spots_missing``, ``spots_differ`` or ``shard_broken``, which names
-    the shard."""
+    """The shards in ``folder``; with an ``origin`` it is created where there is none.
+
+    ``shards_of`` says in which shard each page belongs.
+
+    Raises:
+        CapasError: ``spots_missing``, ``spots_differ``, or ``shard_broken``, which names the shard.
+    """
 
     def __init__(
         self,
@@ -56,16 +60,16 @@ class ShardedSpots:
 
     @property
     def origin(self) -> IndexOrigin:
-        """How all spots here were made."""
+        """The origin of all spots here."""
         return self._origin
 
     @property
     def shards(self) -> list[str]:
-        """Their names in order."""
+        """The shards' names in order."""
         return list(self._files)
 
     def add(self, pages: Sequence[str], spots: Iterable[Spot]) -> None:
-        """Keep the spots of whole pages, in each shard all of them or none; pages that were there are replaced."""
+        """Store the spots of whole pages, in each shard all of them or none; existing pages are replaced."""
         by_page: dict[str, list[Spot]] = {page: [] for page in pages}
         for spot in spots:
             if spot.page not in by_page:
@@ -135,7 +139,7 @@ class ShardedSpots:
             last = pair
 
     def pages(self) -> list[str]:
-        """The pages kept, by shard, and in each in the order in which they came."""
+        """Return the pages, by shard, and in each in the order of insertion."""
         found = list[str]()
         for name in self._files:
             with self.shard(name) as shard:
@@ -143,12 +147,12 @@ class ShardedSpots:
         return found
 
     def everything(self) -> Iterator[Spot]:
-        """All spots, by word, then as ``spots``."""
+        """Iterate over all spots, by word, then as ``spots``."""
         for word, _ in self.words("", folded=False):
             yield from self.spots([word])
 
     def each(self) -> Iterator[SqliteSpots]:
-        """The shards one after the other, each open until the next is asked for."""
+        """Iterate over the shards, each open until the next is asked for."""
         for name in self._files:
             with self.shard(name) as shard:
                 yield shard
@@ -159,7 +163,7 @@ class ShardedSpots:
             shard.compact()
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         while self._open:
             self._open.popitem()[1].close()
 
@@ -173,7 +177,7 @@ class ShardedSpots:
 
     @contextmanager
     def shard(self, name: str) -> Iterator[SqliteSpots]:
-        """A shard, open; what goes wrong in it is said with its name."""
+        """Open a shard; an error in it carries its name."""
         path = self.folder / self._files[name]
         try:
             shard = self._open.pop(name, None) or SqliteSpots(path)

@@ -1,4 +1,4 @@
-"""Spellings that historical Spanish did not tell apart, written as one: a form to compare, not to show.
+"""Folding of historical Spanish spellings to one form, for comparison, not for display.
 
     u v b          one: u and v were one letter, b and v became one sound                   ubo, vvo
     ç z s, c       one, c where e or i follows (seseo); sc before them too (conoscer)       çiudad, ciudad, siudad
@@ -31,10 +31,12 @@ _DOUBLE: Final = (re.compile(r"([cdfgkmnpqst])\1+"), re.compile(r"(?<![^nls])(r)
 
 @lru_cache(maxsize=100_000)
 def fold_spelling(word: str) -> str:
-    """The common form of all spellings of a word.
+    """Return the common form of all spellings of a word.
 
-    >>> fold_spelling("Caveça") == fold_spelling("cabeza") == fold_spelling("CABEÇA"), fold_spelling("çiudad") == fold_spelling("ciudad")
-    (True, True)
+    >>> fold_spelling("Caveça") == fold_spelling("cabeza") == fold_spelling("CABEÇA")
+    True
+    >>> fold_spelling("çiudad") == fold_spelling("ciudad")
+    True
     >>> fold_spelling("año") == fold_spelling("ano"), fold_spelling("perro") == fold_spelling("pero")
     (False, False)
     """
@@ -50,9 +52,10 @@ def fold_spelling(word: str) -> str:
 
 
 def fold_prefix(text: str) -> tuple[str, ...]:
-    """How the folded forms of the words may go on that hold ``text`` and then something unknown: c and g have another
-    sound before e and i, ch before r, and q before ua and uo. (That h may follow p, t or r is not thought of.) Regular
-    expressions.
+    """Return regular expressions for the folded forms of words that begin with ``text``.
+
+    c and g have another sound before e and i, ch before r, and q before ua and uo. (That h may follow p, t or r is
+    ignored.)
 
     >>> fold_prefix("uec"), fold_prefix("ca")
     (('uec', 'ues(?=[ei])'), ('ca',))

@@ -1,11 +1,11 @@
-"""What the stores in SQL have in common: the tables, and the same statements in SQLite and PostgreSQL.
+"""Common part of the SQL stores: the tables, and the same statements in SQLite and PostgreSQL.
 
 Words and pages are numbered; a spot is a row of six small numbers in the order of its key: word, probability (falling),
 page, line, start. The most probable spots of a word are therefore neighbours on the disk. A page that is added again
-gets a new number and its former one is forgotten, so that replacing takes no search; the rows of a number that no page
-bears count for nothing, and ``compact`` clears them away.
+gets a new number and its former one is forgotten, so that replacing takes no search; the rows of a number without a
+page are ignored, and ``compact`` deletes them.
 
-What stands on few pages is found without reading all spots of a word: there are only 255 probabilities, so that (word,
+What is on few pages is found without reading all spots of a word: there are only 255 probabilities, so that (word,
 probability, page) can be looked up for each of them. ``compact`` counts the spots of frequent words once; a histogram
 is these counts, and the later pages looked up in the same way.
 """
@@ -92,7 +92,7 @@ _LOST: Final = f"SELECT s.probability, count(*) FROM gone g CROSS JOIN bytes b C
 
 
 class SqlStore(ABC):
-    """The part of a store that asks; how it is opened, filled and compacted is each database's own."""
+    """The queries of a store; opening, filling and compacting are each database's own."""
 
     def __init__(self, requested: IndexOrigin | None, where: str) -> None:
         made = self._facts()
@@ -109,7 +109,7 @@ class SqlStore(ABC):
 
     @property
     def origin(self) -> IndexOrigin:
-        """How all spots here were made."""
+        """The origin of all spots here."""
         return self._origin
 
     def spots(
@@ -120,12 +120,15 @@ class SqlStore(ABC):
         limit: int | None = None,
         scope: SearchScope | None = None,
     ) -> Iterator[Spot]:
-        """Spots of these words, the most probable first, down to ``least``; all, or those in a ``scope``."""
+        """Iterate over spots of these words of at least ``min_probability``, the most probable first.
+
+        All of them, or those in a ``scope``.
+        """
         each = [list(self._of(word, min_byte_for(min_probability), limit, scope)) for word in dict.fromkeys(words)]
         return islice(heapq.merge(*each, key=lambda spot: -spot.probability), limit)
 
     def size(self, words: Iterable[str], max_count: int) -> int:
-        """How many spots these words have, counted up to ``max_count``."""
+        """Return the number of spots of these words, counted up to ``max_count``."""
         found = 0
         for word in dict.fromkeys(words):
             found += self._number(_SIZE, word, max_count - found)
@@ -134,7 +137,7 @@ class SqlStore(ABC):
         return found
 
     def histogram(self, words: Iterable[str], *, scope: SearchScope | None = None) -> dict[float, int]:
-        """How many spots these words have at each probability, the highest first."""
+        """Return the number of spots of these words at each probability, the highest first."""
         counts: dict[int, int] = {}
         for word in dict.fromkeys(words):
             rows = self._counted(word) if scope is None else self._rows(self._asking(_COUNT, word, scope), word)
@@ -145,7 +148,7 @@ class SqlStore(ABC):
     def by_page(
         self, words: Iterable[str], *, min_probability: float = 0.0, scope: SearchScope | None = None
     ) -> dict[str, int]:
-        """How many spots these words have on each page, down to ``least``."""
+        """Return the number of spots of these words of at least ``min_probability`` on each page."""
         found: dict[str, int] = {}
         for word in dict.fromkeys(words):
             for page, count in self._rows(self._asking(_BY_PAGE, word, scope), word, min_byte_for(min_probability)):
@@ -153,17 +156,17 @@ class SqlStore(ABC):
         return found
 
     def words(self, start: str, *, folded: bool) -> Iterator[tuple[str, str]]:
-        """All words that begin so, or whose folded form does, in order: as written, and folded."""
+        """Iterate over all words with this prefix, or whose folded form has it, in order: as written, and folded."""
         column = "folded" if folded else "word"
         asked = f"SELECT word, folded FROM words WHERE {column} >= ? AND {column} < ? ORDER BY {column}, word"
         return ((str(word), str(form)) for word, form in self._rows(asked, start, start + "\U0010ffff"))
 
     def pages(self) -> list[str]:
-        """The pages kept, in the order in which they came."""
+        """Return the pages, in the order of insertion."""
         return [str(name) for (name,) in self._rows("SELECT name FROM pages ORDER BY id")]
 
     def everything(self) -> Iterator[Spot]:
-        """All spots, by word, then as ``spots``."""
+        """Iterate over all spots, by word, then as ``spots``."""
         for (word,) in list(self._rows("SELECT word FROM words ORDER BY word")):
             yield from self._of(str(word), 0, None, None)
 
@@ -177,7 +180,7 @@ class SqlStore(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the file or connection."""
+        """Close the file or connection."""
 
     @abstractmethod
     def _rows(self, statement: str, *values: Value) -> Iterator[tuple[Value, ...]]:
@@ -257,7 +260,7 @@ def _current(made: dict[str, str]) -> bool:
 
 
 def incoming_rows(pages: Sequence[str], spots: Iterable[Spot]) -> Iterator[Row]:
-    """Rows for the table ``incoming_rows``. Raises ValueError where a spot is of none of the pages, or has no place."""
+    """Iterate over rows of spots to insert. Raises ValueError for a spot of no page, or without an extent."""
     known = set(pages)
     for spot in spots:
         if spot.page not in known or not 0 <= spot.start < spot.end or spot.line < 0:
@@ -275,6 +278,6 @@ def incoming_rows(pages: Sequence[str], spots: Iterable[Spot]) -> Iterator[Row]:
 
 
 def meta_rows(origin: IndexOrigin) -> list[tuple[str, str]]:
-    """Rows for the table ``meta_rows``."""
+    """Return the key-value rows that record version and origin."""
     return [("version", VERSION), ("folds", FOLDING_VERSION), ("least", repr(origin.least)),
             ("temperature", repr(origin.temperature)), ("model", origin.model)]  # fmt: skip

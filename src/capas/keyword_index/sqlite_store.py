@@ -42,9 +42,13 @@ _WANT: Final = (
 
 
 class SqliteSpots(SqlStore):
-    """The file at ``path``; with an ``origin`` it is made where there is none. One object serves one thread; several
-    processes may read and write one file. Raises CapasError ``spots_missing``, ``spots_unreadable``, ``spots_differ``
-    or ``cannot_write``."""
+    """The file at ``path``; with an ``origin`` it is created where there is none.
+
+    One object serves one thread; several processes may read and write one file.
+
+    Raises:
+        CapasError: ``spots_missing``, ``spots_unreadable``, ``spots_differ`` or ``cannot_write``.
+    """
 
     def __init__(self, path: Path, origin: IndexOrigin | None = None) -> None:
         if origin is None and not path.is_file():
@@ -61,7 +65,7 @@ class SqliteSpots(SqlStore):
                 raise
 
     def add(self, pages: Sequence[str], spots: Iterable[Spot]) -> None:
-        """Keep the spots of whole pages, all of them or none; pages that were there already are replaced."""
+        """Store the spots of whole pages, all of them or none; existing pages are replaced."""
         with self._errors(), self._writing():
             for statement in DELETE_PAGE:
                 self._connection.executemany(statement, [(page,) for page in pages])
@@ -73,8 +77,10 @@ class SqliteSpots(SqlStore):
             self._run(*INSERT_INCOMING)
 
     def compact(self) -> None:
-        """Give back the room of replaced pages, for which as much is needed again while it lasts, and count the spots
-        of frequent words for ``histogram``."""
+        """Free the space of replaced pages, and count the spots of frequent words for ``histogram``.
+
+        Needs as much space again while it runs.
+        """
         with self._errors():
             gone = self._number("SELECT count(*) FROM gone")
             with self._writing():
@@ -83,7 +89,7 @@ class SqliteSpots(SqlStore):
                 self._run("VACUUM")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def _prepare(self, origin: IndexOrigin | None) -> None:

@@ -1,7 +1,7 @@
-"""Spots as they are kept: what one is, what was recorded of their making, and what every store of them can do.
+"""The model of spots, their origin, and the protocol of every store.
 
-A probability is kept as one byte, its log-odds in steps of 0.0725: 128 is ½, 1 and 255 are 1/10,000 and 9,999/10,000.
-A linear byte could not tell 0.001 from 0.003, where most spots lie; a logarithmic one could not tell 0.98 from 0.999,
+A probability is kept as one byte, its log-odds in steps of 0.0725: 128 is ½, 1 and 255 are 1/10,000 and 9,999/10,000. A
+linear byte could not tell 0.001 from 0.003, where most spots lie; a logarithmic one could not tell 0.98 from 0.999,
 where most hits that people read lie. On log-odds both p and 1 − p are kept to ±3.7 %, well below what calibration can
 promise.
 """
@@ -21,8 +21,16 @@ _LARGEST: Final = math.log(9999)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spot:
-    """A word that may be written on a page: in which line (from 0), and from where to where along it, in whole frames
-    or pixels as the archive counts (``start`` < ``end``)."""
+    """A word that may occur on a page.
+
+    Attributes:
+        word: The word as written.
+        probability: Its probability, 0..1.
+        page: Its page.
+        line: Its line, from 0.
+        start: Where it begins along the line, in whole frames or pixels as the archive counts.
+        end: Where it ends, above ``start``.
+    """
 
     word: str
     probability: float
@@ -34,8 +42,13 @@ class Spot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexOrigin:
-    """How spots were made: the least probability that was kept, the temperature of the calibration, the model's hash.
-    Spots of different origin are not comparable and are never mixed."""
+    """How spots were made. Spots of different origin are not comparable and are never mixed.
+
+    Attributes:
+        least: Least probability that was kept.
+        temperature: Calibration temperature.
+        model: Hash of the model.
+    """
 
     least: float
     temperature: float
@@ -44,7 +57,7 @@ class IndexOrigin:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchScope:
-    """Where to look: on some pages, or with ``lines`` in single lines (page, number) only."""
+    """Restriction of a search to some pages, or with ``lines`` to single lines (page, number)."""
 
     pages: frozenset[str] = frozenset()
     lines: frozenset[tuple[str, int]] | None = None
@@ -52,16 +65,19 @@ class SearchScope:
 
 @runtime_checkable
 class SpotStore(Protocol):
-    """Where spots are kept. All methods raise CapasError where the store cannot be read or written."""
+    """A store of spots. All methods raise CapasError where it cannot be read or written."""
 
     @property
     def origin(self) -> IndexOrigin:
-        """How all spots here were made."""
+        """The origin of all spots here."""
         ...
 
     def add(self, pages: Sequence[str], spots: Iterable[Spot]) -> None:
-        """Keep the spots of whole pages, all of them or none; pages that were there already are replaced. Raises
-        ValueError where a spot is of another page."""
+        """Store the spots of whole pages, all of them or none; existing pages are replaced.
+
+        Raises:
+            ValueError: A spot is of another page.
+        """
         ...
 
     def spots(
@@ -72,43 +88,48 @@ class SpotStore(Protocol):
         limit: int | None = None,
         scope: SearchScope | None = None,
     ) -> Iterator[Spot]:
-        """Spots of these words, the most probable first, down to ``min_probability``; all, or those in a ``scope``. Equally
-        probable ones stand in the order of the words given, then of the pages as they came, lines and places."""
+        """Iterate over spots of these words of at least ``min_probability``, the most probable first; all, or within a
+        ``scope``.
+
+        Equally probable ones are in the order of the words given, then of the pages' insertion, lines and positions.
+        """
         ...
 
     def size(self, words: Iterable[str], max_count: int) -> int:
-        """How many spots these words have; counted up to ``max_count`` only, so that asking costs little."""
+        """Return the number of spots of these words, counted up to ``max_count`` only, so that asking costs little."""
         ...
 
     def histogram(self, words: Iterable[str], *, scope: SearchScope | None = None) -> dict[float, int]:
-        """How many spots these words have at each probability, the highest first. Without a ``scope`` it is read from
-        what ``compact`` counted, and only later pages are counted now."""
+        """Return the number of spots of these words at each probability, the highest first.
+
+        Without a ``scope`` it is read from what ``compact`` counted, and only later pages are counted now.
+        """
         ...
 
     def by_page(
         self, words: Iterable[str], *, min_probability: float = 0.0, scope: SearchScope | None = None
     ) -> dict[str, int]:
-        """How many spots these words have on each page, down to ``min_probability``."""
+        """Return the number of spots of these words of at least ``min_probability`` on each page."""
         ...
 
     def words(self, start: str, *, folded: bool) -> Iterator[tuple[str, str]]:
-        """All words that begin so, or whose folded form does, in order: as written, and folded."""
+        """Iterate over all words with this prefix, or whose folded form has it, in order: as written, and folded."""
         ...
 
     def pages(self) -> list[str]:
-        """The pages kept, in the order in which they came."""
+        """Return the pages, in the order of insertion."""
         ...
 
     def everything(self) -> Iterator[Spot]:
-        """All spots, by word, then as ``spots``."""
+        """Iterate over all spots, by word, then as ``spots``."""
         ...
 
     def compact(self) -> None:
-        """Give back the room of replaced pages, and count the spots of frequent words for ``histogram``."""
+        """Free the space of replaced pages, and count the spots of frequent words for ``histogram``."""
         ...
 
     def close(self) -> None:
-        """Let go of the file or connection."""
+        """Close the file or connection."""
         ...
 
     def __enter__(self: S) -> S: ...
@@ -119,15 +140,20 @@ class SpotStore(Protocol):
 
 
 def merge_stores(into: SpotStore, shards: Iterable[SpotStore]) -> None:
-    """Add all pages of the shards: the same spots as if one store had been filled. Of a page in several shards the
-    last counts. Raises CapasError ``spots_differ`` before anything is added from a shard of another origin."""
+    """Add all pages of the shards: the same spots as if one store had been filled.
+
+    Of a page in several shards the last counts.
+
+    Raises:
+        CapasError: ``spots_differ``, before anything is added from a shard of another origin.
+    """
     for shard in shards:
         check_origin(shard.origin, into.origin, where="")
         into.add(shard.pages(), shard.everything())
 
 
 def check_origin(stored: IndexOrigin, requested: IndexOrigin, *, where: str) -> None:
-    """Raises CapasError ``spots_differ`` unless both are the same."""
+    """Raise CapasError ``spots_differ`` unless both are the same."""
     for name in ("model", "temperature", "least"):
         if getattr(stored, name) != getattr(requested, name):
             raise CapasError(
@@ -137,7 +163,7 @@ def check_origin(stored: IndexOrigin, requested: IndexOrigin, *, where: str) -> 
 
 
 def probability_to_byte(probability: float) -> int:
-    """The byte, 1..255, that keeps a probability; those beyond 1/10,000 and 9,999/10,000 are kept as these."""
+    """Return the byte, 1..255, that encodes a probability; clipped to 1/10,000..9,999/10,000."""
     if not 0 <= probability <= 1:
         raise ValueError(f"probability is {probability}; expected 0..1")
     if probability in (0, 1):
@@ -147,7 +173,7 @@ def probability_to_byte(probability: float) -> int:
 
 
 def byte_to_probability(byte: int) -> float:
-    """The probability that a byte stands for.
+    """Return the probability that a byte encodes.
 
     >>> [round(byte_to_probability(byte), 4) for byte in (1, 96, 128, 255)]
     [0.0001, 0.0894, 0.5, 0.9999]
@@ -156,6 +182,6 @@ def byte_to_probability(byte: int) -> float:
 
 
 def min_byte_for(probability: float) -> int:
-    """The lowest byte that stands for a probability or more."""
+    """Return the lowest byte that encodes a probability or more."""
     byte = probability_to_byte(probability)
     return byte + (byte_to_probability(byte) < probability)

@@ -1,1 +1,1 @@
-"""The board: results that can be compared, because they were measured on the same data in the same way."""
+"""The board: results that are comparable, because they were measured on the same data by the same protocol."""

@@ -1,4 +1,4 @@
-"""A line of the board: one figure of one model on one set of examples, measured in a way that is named."""
+"""An entry of the board: one metric of one model on one dataset split, by a named protocol."""
 
 import datetime
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,11 @@ OTHER: Final = "other data, without what was learnt from"
 
 
 class Entry(BaseModel):
-    """All columns. ``evaluated_data_hash`` names the examples and their labels; ``low`` and ``high`` are the 95 % interval;
-    ``weights_hash`` names the model; an unknown key is an error."""
+    """All columns of an entry; unknown keys are errors.
+
+    ``data_hash`` identifies the examples and their labels; ``low`` and ``high`` are the 95 % interval; ``weights_hash``
+    identifies the model.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -46,18 +49,18 @@ class Entry(BaseModel):
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What two lines must share to be compared."""
+        """What two entries must share to be compared."""
         return self.data_hash, self.split, self.metric, self.protocol
 
     @property
     def id(self) -> str:
-        """Twelve digits that name this figure of this model, wherever it is kept."""
+        """Twelve digits that identify this metric of this model, wherever it is kept."""
         return content_hash("\n".join([*self.key, self.weights_hash]).encode())[:12]
 
 
 def entries_of(card: Card, metrics: Mapping[str, object], *, data: str, data_hash: str, split: str, protocol: str,
                where: Path) -> list[Entry]:  # fmt: skip
-    """A line for each figure that has a count, the headline first."""
+    """Return an entry for each metric that has a count, the headline first."""
     found = []
     for name, figure in metrics.items():
         if not isinstance(figure, Mapping) or "n" not in figure:

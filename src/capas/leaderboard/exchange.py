@@ -1,4 +1,4 @@
-"""The board as files: CSV and JSON, out and in again without loss, and a page."""
+"""Export and import of the board: CSV and JSON without loss, and an HTML page."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ SUFFIXES = (".csv", ".json", ".html")
 
 
 def write_entries(path: Path, entries: Sequence[Entry]) -> None:
-    """``entries`` in the form that the name asks for. Raises CapasError ``board_format``."""
+    """Write ``entries`` in the format of the suffix. Raises CapasError ``board_format``."""
     match path.suffix.casefold():
         case ".csv":
             text = io.StringIO()
@@ -39,7 +39,7 @@ def write_entries(path: Path, entries: Sequence[Entry]) -> None:
 
 
 def read_entries(path: Path) -> list[Entry]:
-    """What ``write_entries`` wrote as CSV or JSON. Raises CapasError with the line that is wrong."""
+    """Read what ``write_entries`` wrote as CSV or JSON. Raises CapasError with the line that is wrong."""
     try:
         text = path.read_text(encoding="utf-8")
         rows = json.loads(text) if path.suffix.casefold() == ".json" else list(csv.DictReader(io.StringIO(text)))
@@ -67,7 +67,7 @@ _OPTIONAL = {name for name, field in Entry.model_fields.items() if not field.is_
 
 
 def entry_value_text(entry: Entry) -> str:
-    """The figure with its interval."""
+    """Return the value with its interval as text."""
     figure: dict[str, object] = {"value": entry.value, "n": entry.n}
     if entry.low is not None and entry.high is not None:
         figure["interval"] = [entry.low, entry.high]
@@ -77,7 +77,7 @@ def entry_value_text(entry: Entry) -> str:
 
 
 def board_page(found: Sequence[Contest]) -> str:
-    """All contests as one page that opens offline."""
+    """Return all contests as one HTML page that works offline."""
     title = say("board.title")
     sections = "".join(map(_section, found))
     return (
@@ -90,8 +90,14 @@ def board_page(found: Sequence[Contest]) -> str:
 
 def _section(contest: Contest) -> str:
     entry = contest.first
-    about = say("board.about", data=entry.data, split=entry.split, n=format_decimal(entry.n, 0), hash=entry.data_hash[:8],
-                protocol=entry.protocol)  # fmt: skip
+    about = say(
+        "board.about",
+        data=entry.data,
+        split=entry.split,
+        n=format_decimal(entry.n, 0),
+        hash=entry.data_hash[:8],
+        protocol=entry.protocol,
+    )
     heads = [
         say(f"board.columns.{name}") for name in ("rank", "model", "network", "value", "parameters", "extra", "date")
     ]
@@ -115,7 +121,7 @@ def _section(contest: Contest) -> str:
 
 
 def entry_cells(rank: int, entry: Entry, as_good_as_best: bool) -> list[str]:
-    """A line of the board as people read it; "≈" where it may be as good as the best."""
+    """Return the displayed cells of an entry; "≈" where it may be as good as the best."""
     mark = " ≈" if as_good_as_best and rank > 1 else ""
     return [f"{rank}{mark}", entry.model, entry.network, entry_value_text(entry), format_decimal(entry.parameters, 0),
             entry.extra_training_data or "–", entry.created[:10]]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every result is filed as it comes: of a run's own test, and of a test on other data."""
+"""Adds results to the board: of a run's own test, and of a test on other data."""
 
 from capas.bundle.card import read_card
 from capas.core.errors import CapasError
@@ -9,7 +9,7 @@ from capas.leaderboard.store import Board
 
 
 def file_run(run: Run, board: Board | None = None) -> int:
-    """The figures of the run's own test. Returns how many lines are new. Raises CapasError."""
+    """Add the metrics of the run's own test; return how many entries are new. Raises CapasError."""
     metrics = read_metrics(run)["metrics"]
     card, record = read_card(run.bundle / "card.json"), read_dataset_record(run)
     assert isinstance(metrics, dict)
@@ -19,7 +19,7 @@ def file_run(run: Run, board: Board | None = None) -> int:
 
 
 def file_test(where: str, data: str, data_hash: str, metrics: dict[str, object], board: Board | None = None) -> int:
-    """The figures of a test on other data. Raises CapasError."""
+    """Add the metrics of a test on other data; return how many entries are new. Raises CapasError."""
     run = find_run(where)
     card = read_card(run.bundle / "card.json")
     name = data if data.startswith("sample:") else data.rstrip("/").rsplit("/", 1)[-1]
@@ -29,7 +29,7 @@ def file_test(where: str, data: str, data_hash: str, metrics: dict[str, object],
 
 
 def file_run_if_possible(run: Run) -> CapasError | None:
-    """File it where that can be done: no training is lost over a board. Returns what went wrong."""
+    """Add the metrics of a run, or return the error: no training is lost over a board."""
     try:
         file_run(run)
     except CapasError as error:

@@ -1,4 +1,4 @@
-"""Ranks, among lines that may be compared: the same examples, split, figure and way of measuring."""
+"""Ranks among comparable entries: the same examples, split, metric and protocol."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,10 @@ from capas.leaderboard.entry import Entry
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RankedEntry:
-    """A line with its rank from 1 (equal values share one); ``as_good_as_best`` where the intervals overlap, so that
-    the difference may be chance."""
+    """An entry with its rank from 1 (equal values share one).
+
+    ``as_good_as_best`` where the intervals overlap, so that the difference may be chance.
+    """
 
     entry: Entry
     rank: int
@@ -19,18 +21,18 @@ class RankedEntry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contest:
-    """Lines that may be compared, the best first."""
+    """Comparable entries, the best first."""
 
     lines: Sequence[RankedEntry]
 
     @property
     def first(self) -> Entry:
-        """Any of them says what the contest is about."""
+        """The first entry, which describes the contest."""
         return self.lines[0].entry
 
 
 def group_contests(entries: Sequence[Entry]) -> list[Contest]:
-    """``entries`` by what they can be compared on, those with most lines first."""
+    """Group ``entries`` into contests, those with most entries first."""
     groups: dict[tuple[str, str, str, str], list[Entry]] = {}
     for entry in entries:
         groups.setdefault(entry.key, []).append(entry)
@@ -38,7 +40,7 @@ def group_contests(entries: Sequence[Entry]) -> list[Contest]:
 
 
 def rank_entries(entries: Sequence[Entry]) -> list[RankedEntry]:
-    """Lines of one contest. Raises ValueError for lines of several."""
+    """Rank the entries of one contest. Raises ValueError for entries of several."""
     if len({entry.key for entry in entries}) > 1:
         raise ValueError("lines of several contests")
     lower = lower_is_better(entries[0].metric)
@@ -52,7 +54,7 @@ def rank_entries(entries: Sequence[Entry]) -> list[RankedEntry]:
 
 
 def lower_is_better(metric: str) -> bool:
-    """Whether less of a figure is better; ``mae_height`` is one of several numbers' ``mae``."""
+    """Return whether lower values of a metric are better; ``mae_height`` is one target's ``mae``."""
     return any(metric == name or metric.startswith(f"{name}_") for name in LOWER_IS_BETTER_METRICS)
 
 

@@ -1,4 +1,4 @@
-"""Where the lines of the board are kept: one SQLite file, safe for several processes at once."""
+"""Storage of the board: one SQLite file, safe for several processes at once."""
 
 import os
 import sqlite3
@@ -18,7 +18,7 @@ _COLUMNS = tuple(Entry.model_fields)
 
 
 def board_home() -> Path:
-    """``$CAPAS_BOARD``, or ``board.sqlite`` in the user's data folder."""
+    """Return ``$CAPAS_BOARD``, or ``board.sqlite`` in the user's data folder."""
     if chosen := os.environ.get("CAPAS_BOARD"):
         return Path(chosen)
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
@@ -26,14 +26,17 @@ def board_home() -> Path:
 
 
 class Board:
-    """The file at ``path``, made when it is first written to."""
+    """The board in the file ``path``, created on the first write."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = board_home() if path is None else path
 
     def add(self, entries: Sequence[Entry]) -> int:
-        """Keep ``entries``; a figure of a model that is there already takes the new one's place. Returns how many are
-        new. Raises CapasError ``board_unreadable`` or ``cannot_write``."""
+        """Store ``entries``, replacing those with the same id; return how many are new.
+
+        Raises:
+            CapasError: ``board_unreadable`` or ``cannot_write``.
+        """
         with self._open(write=True) as connection:
             before = _count(connection)
             marks = ", ".join("?" * (len(_COLUMNS) + 1))
@@ -42,7 +45,7 @@ class Board:
             return _count(connection) - before
 
     def entries(self) -> list[Entry]:
-        """All, the latest first; none where there is no file. Raises CapasError ``board_unreadable``."""
+        """Return all entries, the latest first; none where there is no file. Raises CapasError ``board_unreadable``."""
         if not self.path.is_file():
             return []
         with self._open(write=False) as connection:
@@ -54,7 +57,7 @@ class Board:
             raise CapasError("board_unreadable", where=self.path, received=str(error.errors()[0]["msg"])) from error
 
     def remove(self, ids: Sequence[str]) -> int:
-        """Take lines away; returns how many there were."""
+        """Delete entries; return how many there were."""
         with self._open(write=True) as connection:
             return sum(connection.execute("DELETE FROM entries WHERE id = ?", (name,)).rowcount for name in ids)
 

@@ -1,6 +1,4 @@
-"""The mean of per-example values with a bootstrap interval: Efron, "Bootstrap Methods: Another Look at the Jackknife",
-1979.
-"""
+"""The mean of per-example values with a bootstrap interval (Efron, "Bootstrap Methods", 1979)."""
 
 import torch
 from jaxtyping import Float

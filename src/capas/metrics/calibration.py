@@ -164,8 +164,9 @@ def _reliability(p: Tensor, y: Tensor, bins: int) -> tuple[ReliabilityBin, ...]:
 
 
 def fit_temperature(logits: Float[Tensor, "N K"], targets: Tensor) -> float:
-    """Return the temperature of least log loss, 0.01..100; ``targets`` are class indices (N), or tags (N, K) of 0 and
-    1.
+    """Return the temperature of least log loss, 0.01..100.
+
+    ``targets`` are class indices (N), or tags (N, K) of 0 and 1.
     """
     z = logits.double()
     b = torch.ones((), dtype=torch.float64)

@@ -2,27 +2,27 @@
 
     rate = (substitutions + deletions + insertions) / length of the reference          (over all lines together)
 
-counted on a shortest alignment of reference and hypothesis (Levenshtein 1966; Wagner & Fischer 1974). Which of several
-shortest alignments is taken is a convention; ours splits the errors as jiwer (rapidfuzz) does: a deletion where that is
-on a shortest alignment, an insertion where no substitution is, else the diagonal. The interval is a percentile
-bootstrap over lines, since errors within a line are not independent.
+counted on a shortest alignment of reference and hypothesis (Levenshtein 1966). Which of several shortest alignments is
+taken is a convention: rapidfuzz's, which jiwer has too. The interval is a percentile bootstrap over lines, since errors
+within a line are not independent.
 
 Text is compared as it is, code point by code point: normalise (NFC) before, if that is wanted. Words are what
 whitespace separates.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
+from rapidfuzz.distance import Levenshtein
 
 RESAMPLES = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Edits:
-    """Edit operations between a reference and a hypothesis; hits + substitutions + deletions is the reference's length.
-    """
+    """Edit operations of an alignment; hits + substitutions + deletions is the reference's length."""
 
     hits: int
     substitutions: int
@@ -87,12 +87,9 @@ def count_edits(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -
     >>> count_edits("kitten", "sitting")
     Edits(hits=4, substitutions=2, deletions=0, insertions=1)
     """
-    same = _common_prefix(reference, hypothesis)
-    reference, hypothesis = reference[same:], hypothesis[same:]
-    tail = _common_prefix(reference[::-1], hypothesis[::-1])
-    reference, hypothesis = reference[: len(reference) - tail], hypothesis[: len(hypothesis) - tail]
-    found = _traceback(_distances(reference, hypothesis), reference, hypothesis)
-    return found + Edits(hits=same + tail, substitutions=0, deletions=0, insertions=0)
+    counts = Counter(operation.tag for operation in Levenshtein.editops(reference, hypothesis))
+    hits = len(reference) - counts["replace"] - counts["delete"]
+    return Edits(hits=hits, substitutions=counts["replace"], deletions=counts["delete"], insertions=counts["insert"])
 
 
 def character_error_rate(references: Sequence[str], hypotheses: Sequence[str], *, seed: int = 0) -> ErrorRate:
@@ -139,37 +136,3 @@ def _interval(counts: list[tuple[int, int]], seed: int, resamples: int) -> tuple
     distance, length = torch.stack([lines[rows].sum(0) for rows in drawn]).unbind(1)
     low, high = (distance / length.clamp(min=1)).quantile(torch.tensor([0.025, 0.975], dtype=torch.double)).tolist()
     return low, high
-
-
-def _common_prefix(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
-    count = 0
-    for x, y in zip(a, b, strict=False):
-        if x != y:
-            break
-        count += 1
-    return count
-
-
-def _distances(reference: Sequence[Hashable], reading: Sequence[Hashable]) -> list[list[int]]:
-    # Row i, column j: the distance of the first i items of the reference from the first j of the reading.
-    rows = [list(range(len(reading) + 1))]
-    for i, wanted in enumerate(reference, 1):
-        above, row = rows[-1], [i]
-        for j, read in enumerate(reading, 1):
-            row.append(min(above[j - 1] + (wanted != read), above[j] + 1, row[j - 1] + 1))
-        rows.append(row)
-    return rows
-
-
-def _traceback(rows: list[list[int]], reference: Sequence[Hashable], reading: Sequence[Hashable]) -> Edits:
-    i, j = len(reference), len(reading)
-    hits = substitutions = deletions = insertions = 0
-    while i or j:
-        if i and rows[i][j] == rows[i - 1][j] + 1:
-            deletions, i = deletions + 1, i - 1
-        elif not i or (j and rows[i][j - 1] == rows[i - 1][j - 1] - 1):
-            insertions, j = insertions + 1, j - 1
-        else:
-            i, j = i - 1, j - 1
-            hits, substitutions = hits + (reference[i] == reading[j]), substitutions + (reference[i] != reading[j])
-    return Edits(hits=hits, substitutions=substitutions, deletions=deletions, insertions=insertions)

@@ -26,8 +26,9 @@ BOOTSTRAP_RESAMPLES: Final = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FrameMetrics:
-    """The metrics over some recordings; ``detection`` holds missed, false alarm and detection error rate for two
-    classes.
+    """The metrics over some recordings.
+
+    ``detection`` holds missed, false alarm and detection error rate, in this order, where there are two classes.
     """
 
     frame_error: Rate

@@ -1,5 +1,6 @@
-"""A rate with Wilson's score interval: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
-1927.
+"""A rate with Wilson's score interval.
+
+Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 1927.
 """
 
 import math

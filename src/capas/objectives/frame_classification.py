@@ -29,8 +29,9 @@ class FrameBatch(Protocol):
 
 
 class FrameClassification:
-    """Objective of a frame classifier: ``network`` maps inputs to logits (B, T, K); ``IGNORE_INDEX`` frames do not
-    count.
+    """Objective of a frame classifier: ``network`` maps inputs to logits (B, T, K).
+
+    Frames with the target ``IGNORE_INDEX`` do not count.
     """
 
     def __init__(self, network: nn.Module, *, class_weights: Tensor | None = None) -> None:

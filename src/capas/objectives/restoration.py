@@ -26,9 +26,7 @@ class RestorationBatch(Protocol):
 
 
 class Restoration:
-    """Objective of image restoration: ``network`` maps source to target images; ``scale`` is the targets' range (1, or
-    100).
-    """
+    """Objective of image restoration: ``network`` maps source to target images of range ``scale`` (1, or 100)."""
 
     def __init__(self, network: nn.Module, *, scale: float = 1.0) -> None:
         self.network = network

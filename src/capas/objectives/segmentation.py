@@ -31,7 +31,9 @@ class SegmentationBatch(Protocol):
 
 
 class Segmentation:
-    """Objective of segmentation: ``network`` maps images to logits (N, K, H, W); ``ignore_index`` pixels do not count.
+    """Objective of segmentation: ``network`` maps images to logits (N, K, H, W).
+
+    Pixels with the target ``ignore_index`` do not count.
     """
 
     def __init__(
@@ -53,9 +55,7 @@ class Segmentation:
         return {"loss": self.loss(self.network(batch.inputs), batch.targets)}
 
     def loss(self, logits: Float[Tensor, "N K H W"], masks: Integer[Tensor, "N H W"]) -> Float[Tensor, ""]:
-        """Return the mean cross-entropy, in nats, over the labelled pixels, weighted by class; 0 where none is
-        labelled.
-        """
+        """Return the mean cross-entropy, in nats, over the labelled pixels, weighted by class; 0 without any."""
         weights = None if self.class_weights is None else self.class_weights.to(logits)
         targets = masks.long()
         total = F.cross_entropy(logits.float(), targets, weight=weights, ignore_index=self.void, reduction="sum")

@@ -41,9 +41,7 @@ class TranslationBatch(Protocol):
 
 
 class Translation:
-    """Objective of translation: ``network`` maps source, source lengths and target to logits (N, T, V) of the next
-    tokens.
-    """
+    """Objective of translation: ``network`` maps source, source lengths and target to next-token logits (N, T, V)."""
 
     def __init__(self, network: nn.Module, *, label_smoothing: float = 0.1) -> None:
         if not 0 <= label_smoothing < 1:

@@ -1,1 +1,1 @@
-"""What a transcribed page is, and the standards it is written in; imports only ``core``."""
+"""The page model and its standard formats (ALTO, PAGE, hOCR, TEI, METS, EAD, IIIF); imports only ``core``."""

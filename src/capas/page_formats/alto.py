@@ -1,8 +1,8 @@
-"""ALTO (Analyzed Layout and Text Object, Library of Congress) read: versions 2, 3 and 4.
+"""Reads ALTO (Analyzed Layout and Text Object, Library of Congress), versions 2, 3 and 4.
 
 Text blocks become regions, also those inside composed blocks. The reading order is that of ``ReadingOrder`` (4.3) where
 it names lines or blocks, else that of the file. Coordinates in tenths of a millimetre or 1/1200 inch stay what they
-are: ``page.scaled`` brings them to the picture's pixels.
+are: ``page.scale_page`` converts them to the image's pixels.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from capas.page_formats.xml import (
     find_first,
     local_name,
     parse_fraction,
-    parse_number,
+    parse_xml_number,
     read_xml,
 )
 
@@ -28,7 +28,7 @@ _NO_BLOCKS: Final = (NO_BLOCK, "eSc_dummyblock_")
 
 
 def read_alto(path: Path) -> ParsedPage:
-    """The page of an ALTO file. Raises CapasError ``page_size``, ``page_count``, and those of ``read_xml``."""
+    """Read the page of an ALTO file. Raises CapasError ``page_size``, ``page_count``, and those of ``read_xml``."""
     root = read_xml(path, "alto")
     pages = list(find_descendants(root, "Page"))
     if len(pages) != 1:
@@ -58,14 +58,14 @@ def _size(page: Element, where: str) -> tuple[int, int]:
     """The page's, else that of its print space."""
     space = find_first(page, "PrintSpace")
     box = None if space is None else _box(space)
-    width, height = (parse_number(page.get(name)) for name in ("WIDTH", "HEIGHT"))
+    width, height = (parse_xml_number(page.get(name)) for name in ("WIDTH", "HEIGHT"))
     if box is not None:
         width, height = width or box.right, height or box.bottom
     return page_side(width, where), page_side(height, where)
 
 
 def _box(element: Element) -> Box | None:
-    left, top, width, height = (parse_number(element.get(name)) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
+    left, top, width, height = (parse_xml_number(element.get(name)) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
     return box_from_corner(left, top, width, height)
 
 
@@ -104,7 +104,7 @@ def _add_line(gathered: PageBuilder, element: Element, region: str) -> None:
 def _baseline(element: Element) -> tuple[Points, BaselineFault | None]:
     """The line's baseline: points since version 4.1, before that one height for the whole line."""
     written = element.get("BASELINE", "").strip()
-    points, height, box = parse_points(written), parse_number(written), _box(element)
+    points, height, box = parse_points(written), parse_xml_number(written), _box(element)
     if height is not None:
         return (((box.left, height), (box.right, height)), None) if box is not None else ((), "one_point")
     return (points, None) if points is not None else ((), "bad_number")

@@ -1,4 +1,4 @@
-"""ALTO 4 written: https://www.loc.gov/standards/alto/, valid by the schema of version 4.3.
+"""Writes ALTO 4: https://www.loc.gov/standards/alto/, valid by the schema of version 4.3.
 
 Read back, it is the same page, but for what ALTO has no place for: the confidence of a line is that of its words. Words
 are written where they make up the line's text.
@@ -17,7 +17,7 @@ NAMESPACE: Final = "http://www.loc.gov/standards/alto/ns-v4#"
 
 
 def to_alto(page: Page, provenance: Provenance) -> bytes:
-    """The file. ``provenance`` is written as its ``Processing``."""
+    """Return the ALTO file of a page; ``provenance`` is written as its ``Processing``."""
     ids = XmlIds()
     root = Element("alto", {"xmlns": NAMESPACE, "SCHEMAVERSION": "4.3"})
     _describe(root, page, provenance, ids)
@@ -26,8 +26,11 @@ def to_alto(page: Page, provenance: Provenance) -> bytes:
     blocks = [ids.new(NO_BLOCK if region is None else region.id) for region, _ in groups]
     names = {line.id: ids.new(line.id) for line in page.lines}
     _add_order(root, page.lines, [line for _, lines in groups for line in lines], names, ids)
-    sheet = add_child(add_child(root, "Layout"), "Page", {"ID": ids.new("page"), "PHYSICAL_IMG_NR": "1", "WIDTH": str(page.width),
-                                              "HEIGHT": str(page.height)})  # fmt: skip
+    sheet = add_child(
+        add_child(root, "Layout"),
+        "Page",
+        {"ID": ids.new("page"), "PHYSICAL_IMG_NR": "1", "WIDTH": str(page.width), "HEIGHT": str(page.height)},
+    )
     space = add_child(sheet, "PrintSpace", _place(Box(left=0, top=0, right=page.width, bottom=page.height)))
     for (region, lines), name in zip(groups, blocks, strict=True):
         block = add_child(space, "TextBlock", {"ID": name, "TAGREFS": tags.get(region.kind) if region else None})

@@ -1,6 +1,6 @@
-"""EAD 2002 written (https://www.loc.gov/ead/): the inventory's way to the pictures, for import beside a finding aid.
+"""Writes EAD 2002 (https://www.loc.gov/ead/): links from an inventory to the images, for import beside a finding aid.
 
-Each unit is a component: ``dao`` links to where a person can look at it, ``daogrp`` to its pictures one by one.
+Each unit is a component: ``dao`` links to where a person can look at it, ``daogrp`` to its images one by one.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ XLINK: Final = "http://www.w3.org/1999/xlink"
 
 
 def to_ead(name: str, title: str, units: Sequence[ArchivalUnit], provenance: Provenance) -> bytes:
-    """The file: a description of the fonds called ``title``, whose reference is ``name``, with its units."""
+    """Return the EAD file of the fonds called ``title``, whose reference is ``name``, with its units."""
     root = Element("ead", {"xmlns": NAMESPACE, "xmlns:xlink": XLINK})
     header = add_child(root, "eadheader")
     add_child(header, "eadid", text=name)

@@ -1,4 +1,4 @@
-"""The standards of pages, by the first element of their files and by what users call them."""
+"""The page formats, by the root element of their files and by what users call them."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ _BEGINNING: Final = 4096
 
 
 def root_element_name(path: Path) -> str:
-    """The local name of the first element of an XML file, "" where there is none near its beginning."""
+    """Return the local name of the root element of an XML file, "" where there is none near its beginning."""
     try:
         with path.open("rb") as stream:
             start = stream.read(_BEGINNING)
@@ -44,12 +44,12 @@ def root_element_name(path: Path) -> str:
 
 
 def is_page_file(path: Path) -> bool:
-    """Whether a file describes a page and nothing else: ALTO or PAGE."""
+    """Return whether a file describes a page and nothing else: ALTO or PAGE."""
     return root_element_name(path) in _ALWAYS_PAGES
 
 
 def read_page(path: Path) -> ParsedPage:
-    """The page of a file in any of the standards. Raises CapasError ``xml_wrong_root``, and those of its reader."""
+    """Read a page in any of the formats. Raises CapasError ``xml_wrong_root``, and those of its reader."""
     root = root_element_name(path)
     if root not in READERS:
         raise CapasError("xml_wrong_root", where=path, received=root or path.name, roots=", ".join(READERS))

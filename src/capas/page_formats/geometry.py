@@ -1,5 +1,4 @@
-"""What the files' readers share about geometry: points in text, lines held against their page, a baseline for a line
-that has an outline alone."""
+"""Geometry shared by the readers: parsing of points, checks against the page, baselines from outlines."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -28,7 +27,7 @@ _STEPS: Final = 17
 
 
 def parse_points(text: str) -> Points | None:
-    """Points written as "x,y x,y" or "x y x y"; None where that is not what it is.
+    """Parse points written as "x,y x,y" or "x y x y"; None on anything else.
 
     >>> parse_points("1,2 3,4.5")
     ((1.0, 2.0), (3.0, 4.5))
@@ -43,7 +42,7 @@ def parse_points(text: str) -> Points | None:
 
 
 def page_side(value: float | None, where: str) -> int:
-    """A page's width or height. Raises CapasError ``page_size``."""
+    """Return a page's width or height. Raises CapasError ``page_size``."""
     if value is None or not 1 <= value <= MAX_SIDE:
         raise CapasError("page_size", where=where, received="?" if value is None else f"{value:g}", limit=MAX_SIDE)
     return math.ceil(value)
@@ -51,7 +50,7 @@ def page_side(value: float | None, where: str) -> int:
 
 @dataclass(kw_only=True, slots=True)
 class PageBuilder:
-    """What a reader has found of a page so far; ``where`` is its file."""
+    """Collects what a reader finds of a page; ``where`` is its file."""
 
     where: str
     width: int
@@ -63,8 +62,10 @@ class PageBuilder:
     _names: set[str] = field(default_factory=set)
 
     def add(self, line: Line, fault: BaselineFault | None = None) -> None:
-        """Keep a line, cut to the page and numbered, with single blanks in its text; or say why it is left out. A line
-        without a baseline gets one from its outline."""
+        """Add a line, clipped to the page and numbered, with single spaces in its text; or record why it is left out.
+
+        A line without a baseline gets one from its outline.
+        """
         outline = clip_to_page(line.polygon, self.width, self.height) if len(line.polygon) > 2 else ()
         baseline = line.baseline or (baseline_from_outline(outline) if outline else ())
         cut = clip_to_page(
@@ -85,20 +86,20 @@ class PageBuilder:
         self.lines.append(replace(line, id=name, baseline=cut, polygon=outline, text=text, order=len(self.lines)))
 
     def page(self) -> Page:
-        """The whole."""
+        """Return the finished page."""
         return Page(width=self.width, height=self.height, image=self.image, regions=tuple(self.regions),
                     lines=tuple(self.lines))  # fmt: skip
 
 
 def box_from_corner(left: float | None, top: float | None, width: float | None, height: float | None) -> Box | None:
-    """A box by its corner and size; None where one is missing or there is no area."""
+    """Return a box from its corner and size; None where one is missing or there is no area."""
     if left is None or top is None or width is None or height is None or width <= 0 or height <= 0:
         return None
     return Box(left=left, top=top, right=left + width, bottom=top + height)
 
 
 def baseline_from_outline(outline: Points) -> Points:
-    """A straight baseline through an outline, with a fifth of its height below; () where the outline has no width."""
+    """Return a straight baseline through an outline, a fifth of its height above its bottom; () if it has no width."""
     xs = np.array([x for x, _ in outline])
     if xs.max() - xs.min() <= 0:
         return ()
@@ -111,7 +112,7 @@ def baseline_from_outline(outline: Points) -> Points:
 def outline_edges(
     outline: Points | NDArray[np.float64], at: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The highest and the lowest y of an outline at each x of ``at``: two arrays as long as it, NaN outside."""
+    """Return the least and the greatest y of an outline at each x of ``at``, NaN outside."""
     points = np.asarray(outline, dtype=np.float64)
     (x0, y0), (x1, y1) = points.T, np.roll(points, -1, axis=0).T
     across = (np.minimum(x0, x1)[:, None] <= at) & (at <= np.maximum(x0, x1)[:, None]) & (x0 != x1)[:, None]

@@ -1,4 +1,4 @@
-"""hOCR 1.2 (https://kba.github.io/hocr-spec/1.2/) read: a page as HTML, well-formed or not.
+"""Reads hOCR 1.2 (https://kba.github.io/hocr-spec/1.2/): a page as HTML, well-formed or not.
 
 Its baselines are polynomials, from the lower left corner of the line's box. What we write has the points as well, in
 the attribute ``data-baseline``, and the kind of a region in ``data-kind``. The reading order is that of the property
@@ -16,7 +16,7 @@ import numpy as np
 from capas.core.errors import CapasError
 from capas.page_formats.geometry import PageBuilder, page_side, parse_points
 from capas.page_formats.page import Box, Line, ParsedPage, Points, Region, Word
-from capas.page_formats.xml import MAX_BYTES, parse_number
+from capas.page_formats.xml import MAX_BYTES, parse_xml_number
 
 # hOCR's classes, and what they are to us.
 _KINDS: Final = {
@@ -27,8 +27,11 @@ _VOID: Final = frozenset({"area", "base", "br", "col", "hr", "img", "input", "li
 
 
 def read_hocr(path: Path) -> ParsedPage:
-    """The page of an hOCR file in UTF-8. Raises CapasError ``unreadable``, ``xml_too_large``, ``xml_encoding``,
-    ``page_count`` or ``page_size``."""
+    """Read the page of an hOCR file in UTF-8.
+
+    Raises:
+        CapasError: ``unreadable``, ``xml_too_large``, ``xml_encoding``, ``page_count`` or ``page_size``.
+    """
     reader = _Reader()
     reader.feed(_content(path))
     reader.close()
@@ -40,7 +43,7 @@ def read_hocr(path: Path) -> ParsedPage:
     gathered = PageBuilder(where=str(path), width=width, height=height, image=page.value("image").strip("\"'"))
     for region in reader.regions:
         gathered.regions.append(Region(id=region.name, kind=region.data.get("kind", ""), polygon=region.outline))
-    places = [parse_number(line.value("order")) for line, _, _ in reader.lines]
+    places = [parse_xml_number(line.value("order")) for line, _, _ in reader.lines]
     known = [place for place in places if place is not None]
     order = range(len(places)) if len(known) < len(places) else sorted(range(len(known)), key=lambda i: known[i])
     for line, area, words in (reader.lines[i] for i in order):
@@ -93,7 +96,7 @@ class _Element:
 
     @property
     def confidence(self) -> float | None:
-        percent = parse_number(self.value("x_wconf"))
+        percent = parse_xml_number(self.value("x_wconf"))
         return percent / 100 if percent is not None and 0 <= percent <= 100 else None
 
 

@@ -1,6 +1,6 @@
-"""hOCR 1.2 written, as XHTML: https://kba.github.io/hocr-spec/1.2/. Its coordinates are whole pixels.
+"""Writes hOCR 1.2 as XHTML: https://kba.github.io/hocr-spec/1.2/. Its coordinates are whole pixels.
 
-For other programs a baseline is the straight line that fits best; its own points stand in ``data-baseline``.
+For other programs a baseline is the straight line that fits best; its own points are in ``data-baseline``.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ _CAPABILITIES: Final = "ocr_page ocr_carea ocr_line ocrx_word ocrp_wconf ocrp_po
 
 
 def to_hocr(page: Page, provenance: Provenance) -> bytes:
-    """The file. ``provenance`` is written as its ``meta`` elements."""
+    """Return the hOCR file of a page; ``provenance`` is written as its ``meta`` elements."""
     ids = XmlIds()
     root = Element("html", {"xmlns": "http://www.w3.org/1999/xhtml"})
     head = add_child(root, "head")

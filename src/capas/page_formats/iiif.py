@@ -1,4 +1,4 @@
-"""IIIF manifests (https://iiif.io/api/presentation/3.0/): versions 2 and 3 read, version 3 written."""
+"""IIIF manifests (https://iiif.io/api/presentation/3.0/): reads versions 2 and 3, writes version 3."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ Tree = Mapping[str, object]
 
 
 def read_manifest(content: bytes, where: str) -> ArchivalUnit:
-    """The sheets of a manifest; canvases without an image are left out. Raises CapasError ``not_a_manifest``."""
+    """Return the sheets of a manifest; canvases without an image are left out. Raises CapasError ``not_a_manifest``."""
     if len(content) > MAX_BYTES:
         raise CapasError("not_a_manifest", where=where, received=f"{len(content)} bytes")
     try:
@@ -96,8 +96,11 @@ def _sheet(canvas: Tree, number: str, old: bool) -> Sheet | None:
 
 
 def to_manifest(unit: ArchivalUnit, address: str, provenance: Provenance) -> bytes:
-    """The manifest that will lie at ``address`` (an URL). Raises ValueError where there is no sheet, or where one
-    has no size, which IIIF wants of every canvas."""
+    """Return the manifest that will lie at ``address`` (a URL).
+
+    Raises:
+        ValueError: There is no sheet, or one has no size, which IIIF requires of every canvas.
+    """
     missing = [sheet.label for sheet in unit.sheets if min(sheet.width, sheet.height) < 1]
     if missing or not unit.sheets:
         raise ValueError(f"sheets without a size: {missing[:3]} of {len(unit.sheets)}")

@@ -1,4 +1,4 @@
-"""METS written (https://www.loc.gov/standards/mets/): which pictures and texts make up a unit, and in what order."""
+"""Writes METS (https://www.loc.gov/standards/mets/): which images and texts make up a unit, and in what order."""
 
 from typing import Final
 from xml.etree.ElementTree import Element
@@ -12,7 +12,7 @@ XLINK: Final = "http://www.w3.org/1999/xlink"
 
 
 def to_mets(unit: ArchivalUnit, provenance: Provenance) -> bytes:
-    """The file: images in the group "DEFAULT", ALTO in "FULLTEXT", and the sheets in their physical order."""
+    """Return the METS file: images in the group "DEFAULT", ALTO in "FULLTEXT", the sheets in physical order."""
     ids = XmlIds()
     root = Element("mets", {"xmlns": NAMESPACE, "xmlns:xlink": XLINK, "OBJID": unit.id, "LABEL": unit.title})
     header = add_child(root, "metsHdr", {"CREATEDATE": provenance.created})

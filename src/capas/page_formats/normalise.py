@@ -1,6 +1,6 @@
-"""How a transcript is normalised: by explicit rules, abbreviations kept or expanded.
+"""Normalisation of transcripts by explicit rules, with abbreviations kept or expanded.
 
-Rules are a table in a TOML file, of which some come with Capas (``pages/rules``):
+Rules are a table in a TOML file, of which some come with Capas (``page_formats/rules``):
 
     name = "medieval-latin"
     form = "NFC"                    # Unicode's form of the result
@@ -46,8 +46,14 @@ def _compiles(pair: tuple[str, str]) -> tuple[str, str]:
 
 
 class NormalisationRules(BaseModel):
-    """``replace``: regular expressions over decomposed text and what takes their place, in this order; ``form`` of the
-    result; ``note``: what is ambiguous, and how it is decided."""
+    """Normalisation rules.
+
+    Attributes:
+        name: Name of the rules.
+        form: Unicode form of the result.
+        note: What is ambiguous, and how it is decided.
+        replace: Pairs (regular expression over decomposed text, replacement), in order.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
@@ -66,13 +72,13 @@ class NormalisationRules(BaseModel):
         return f"{self.name} ({self.hash})"
 
     def as_toml(self) -> str:
-        """The file that says them."""
+        """Return the rules as a TOML file."""
         # A string or a list of JSON is one of TOML too.
         told = {name: json.dumps(value, ensure_ascii=False) for name, value in self.model_dump(mode="json").items()}
         return "".join(f"{name} = {value}\n" for name, value in told.items())
 
     def apply(self, text: str) -> str:
-        """``text`` with each of its words normalised; the spaces stay.
+        """Return ``text`` with each of its words normalised; the spaces stay.
 
         >>> load_rules("medieval-latin").apply("ꝑ omnia  secula ſeculorũ")
         'per omnia  secula seculorum'
@@ -92,8 +98,10 @@ def _like(found: re.Match[str], to: str) -> str:
 
 
 def load_rules(name: str) -> NormalisationRules:
-    """Rules by the name of a table of ours or by that of a TOML file. Raises CapasError ``rules_unknown``,
-    ``rules_broken``."""
+    """Load rules by the name of a built-in table or of a TOML file.
+
+    Raises CapasError ``rules_unknown`` or ``rules_broken``.
+    """
     if name == KEPT:
         return NormalisationRules(name=KEPT)
     if name in BUILT_IN:
@@ -118,7 +126,7 @@ def _read(content: str, where: str) -> NormalisationRules:
 
 
 def normalise_page(page: Page, rules: NormalisationRules) -> Page:
-    """``page`` with the text of its lines and words normalised; what was written stands in ``written``."""
+    """Return ``page`` with the text of its lines and words normalised; the text before is in ``original_text``."""
     lines = tuple(
         replace(
             line, text=text, original_text=line.text if text != unicodedata.normalize("NFC", line.text) else "",

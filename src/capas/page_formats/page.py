@@ -1,6 +1,6 @@
-"""A page of an archive: its picture, its regions and its lines, with what is written in them.
+"""The page model: image, regions and lines with their text.
 
-Coordinates are pixels of the page's picture, x to the right and y down, (0, 0) its upper left corner.
+Coordinates are pixels of the page's image, x to the right and y down, (0, 0) its upper left corner.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Word:
-    """A word of a line; ``confidence`` in [0, 1], None where nothing is said of it."""
+    """A word of a line; ``confidence`` in [0, 1], None where unknown."""
 
     text: str
     box: Box
@@ -54,12 +54,18 @@ class Word:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """One line of writing.
+    """One line of text.
 
-    ``baseline``: two or more points in the direction of writing; ``polygon``: the outline, () where none is known;
-    ``text``: "" where nobody has read it; ``region``: the id of the region that it lies in, "" for none; ``order``: its
-    place in the reading order of the page from 0 on, None where none is known; ``original_text``: the text before it was
-    normalised, word by word ("" where it is as it was written).
+    Attributes:
+        id: Its id in the file.
+        baseline: Two or more points in the direction of writing.
+        polygon: The outline; () where unknown.
+        text: Its text; "" where not transcribed.
+        region: Id of its region; "" for none.
+        order: Position in the page's reading order from 0 on; None where unknown.
+        confidence: Confidence of the text in [0, 1]; None where unknown.
+        words: Its words.
+        original_text: The text before normalisation, word by word; "" where it was not normalised.
     """
 
     id: str
@@ -74,13 +80,13 @@ class Line:
 
     @property
     def box(self) -> Box:
-        """The smallest box around the outline, or around the baseline where there is none."""
+        """The bounding box of the outline, or of the baseline where there is none."""
         return bounding_box(self.polygon or self.baseline)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Region:
-    """A part of a page with text; ``kind`` in the words of its source ("paragraph", "MainZone"), or ""."""
+    """A text region; ``kind`` in the words of its source ("paragraph", "MainZone"), or ""."""
 
     id: str
     kind: str = ""
@@ -89,7 +95,7 @@ class Region:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """``width`` × ``height`` pixels of the picture called ``image``; ``lines`` in reading order where one is known."""
+    """A page of ``width`` × ``height`` pixels of the image ``image``; ``lines`` in reading order where it is known."""
 
     width: int
     height: int
@@ -99,7 +105,7 @@ class Page:
 
     @property
     def text(self) -> str:
-        """What the lines say, one under the other."""
+        """The text of the lines, separated by line breaks."""
         return "\n".join(line.text for line in self.lines)
 
     def by_region(self) -> tuple[tuple[Region | None, tuple[Line, ...]], ...]:
@@ -112,32 +118,32 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SkippedLine:
-    """A line that was left out because of its geometry: its id (or number) and the reason."""
+    """A line left out because of its geometry: its id (or number) and the reason."""
 
     line: str
     reason: BaselineFault
 
     def sentence(self) -> str:
-        """The reason, in the language in force."""
+        """The reason, in the current language."""
         return say(f"pages.{self.reason}", line=self.line)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParsedPage:
-    """A page as it was read, and the lines that had to be left out."""
+    """A page as it was parsed, and the lines that had to be left out."""
 
     page: Page
     skipped: tuple[SkippedLine, ...] = ()
 
 
 def bounding_box(points: Sequence[Point]) -> Box:
-    """The smallest box around ``points``. Raises ValueError where there are none."""
+    """Return the bounding box of ``points``. Raises ValueError where there are none."""
     xs, ys = [x for x, _ in points], [y for _, y in points]
     return Box(left=min(xs), top=min(ys), right=max(xs), bottom=max(ys))
 
 
 def baseline_fault(baseline: Points, width: int, height: int) -> BaselineFault | None:
-    """Why nothing can be cut along ``baseline`` on a page of this size, or None."""
+    """Return why nothing can be cropped along ``baseline`` on a page of this size; None where it can."""
     if not baseline:
         return "no_points"
     if len(baseline) == 1:
@@ -150,13 +156,18 @@ def baseline_fault(baseline: Points, width: int, height: int) -> BaselineFault |
 
 
 def clip_to_page(points: Points, width: int, height: int) -> Points:
-    """``points`` moved to the nearest place on the page."""
+    """Return ``points`` moved to the nearest position on the page."""
     return tuple((min(max(x, 0), width), min(max(y, 0), height)) for x, y in points)
 
 
 def scale_page(page: Page, width: int, height: int) -> Page:
-    """The same page on a picture of ``width`` × ``height`` pixels: for files that count in other units or describe a
-    picture of another size. Raises ValueError where either has no size."""
+    """Return the page scaled to an image of ``width`` × ``height`` pixels.
+
+    For files that count in other units or describe an image of another size.
+
+    Raises:
+        ValueError: Either has no size.
+    """
     if (width, height) == (page.width, page.height):
         return page
     if min(width, height, page.width, page.height) < 1:

@@ -1,8 +1,8 @@
-"""PAGE XML (PRImA research lab) read: versions 2013 to 2019, and the ``Point`` elements of those before.
+"""Reads PAGE XML (PRImA research lab), versions 2013 to 2019, and the ``Point`` elements of those before.
 
-Text regions become regions, nested ones too; what else a page holds (pictures, separators, tables' rules) is left
-aside. The order is that of ``ReadingOrder``, with what it does not name behind; the lines of a region stand as the file
-has them, or by Transkribus' ``readingOrder {index:…}`` where all have one.
+Text regions become regions, nested ones too; what else a page holds (images, separators, tables' rules) is ignored. The
+order is that of ``ReadingOrder``, with what it does not name at the end; the lines of a region are in the order of the
+file, or of Transkribus' ``readingOrder {index:…}`` where all have one.
 """
 
 import re
@@ -20,7 +20,7 @@ from capas.page_formats.xml import (
     find_first,
     local_name,
     parse_fraction,
-    parse_number,
+    parse_xml_number,
     read_xml,
 )
 
@@ -29,12 +29,12 @@ NO_REGION: Final = "lines_without_region"
 
 
 def read_pagexml(path: Path) -> ParsedPage:
-    """The page of a PAGE file. Raises CapasError ``page_size``, ``page_count``, and those of ``read_xml``."""
+    """Read the page of a PAGE file. Raises CapasError ``page_size``, ``page_count``, and those of ``read_xml``."""
     root = read_xml(path, "PcGts")
     pages = list(find_children(root, "Page"))
     if len(pages) != 1:
         raise CapasError("page_count", where=path, received=len(pages))
-    width, height = (page_side(parse_number(pages[0].get(name)), str(path)) for name in ("imageWidth", "imageHeight"))
+    width, height = (page_side(parse_xml_number(pages[0].get(name)), str(path)) for name in ("imageWidth", "imageHeight"))
     gathered = PageBuilder(where=str(path), width=width, height=height, image=pages[0].get("imageFilename", ""))
     regions = list(find_descendants(pages[0], "TextRegion"))
     names = [region.get("id") or f"region_{i}" for i, region in enumerate(regions, 1)]
@@ -56,7 +56,7 @@ def _in_reading_order(page: Element, regions: list[tuple[Element, str]]) -> list
 
 def _references(group: Element) -> Iterator[str]:
     """The ids that a group names, in order; groups within groups where their index says."""
-    for child in sorted(group, key=lambda child: parse_number(child.get("index")) or 0.0):
+    for child in sorted(group, key=lambda child: parse_xml_number(child.get("index")) or 0.0):
         if "regionRef" in child.attrib:
             yield child.get("regionRef", "")
         yield from _references(child)
@@ -73,7 +73,7 @@ def _kind(region: Element) -> str:
 
 
 def _by_index(lines: list[Element]) -> list[Element]:
-    places = [parse_number(_custom(line, "readingOrder", "index")) for line in lines]
+    places = [parse_xml_number(_custom(line, "readingOrder", "index")) for line in lines]
     known = [place for place in places if place is not None]
     if len(known) < len(lines):
         return lines
@@ -118,6 +118,6 @@ def _text(element: Element) -> tuple[str, float | None]:
     alternatives: Sequence[Element] = list(find_children(element, "TextEquiv"))
     if not alternatives:
         return "", None
-    best = min(alternatives, key=lambda one: parse_number(one.get("index")) or 0.0)
+    best = min(alternatives, key=lambda one: parse_xml_number(one.get("index")) or 0.0)
     held = {local_name(child): child.text or "" for child in best}
     return (held.get("Unicode") or held.get("PlainText") or "").strip(), parse_fraction(best.get("conf"))

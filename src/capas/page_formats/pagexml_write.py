@@ -1,6 +1,6 @@
-"""PAGE XML written in the version of 2019-07-15: https://github.com/PRImA-Research-Lab/PAGE-XML.
+"""Writes PAGE XML in the version of 2019-07-15: https://github.com/PRImA-Research-Lab/PAGE-XML.
 
-Its coordinates are whole pixels. It wants an outline of everything: a line without one gets its baseline for it, which
+Its coordinates are whole pixels. It needs an outline of everything: a line without one gets its baseline for it, which
 is how ``read_pagexml`` knows; a region the box of its lines. The lines of a region stand together.
 """
 
@@ -23,7 +23,7 @@ KINDS: Final = frozenset({
 
 
 def to_pagexml(page: Page, provenance: Provenance) -> bytes:
-    """The file. ``provenance`` is written as its ``Metadata``."""
+    """Return the PAGE file of a page; ``provenance`` is written as its ``Metadata``."""
     ids = XmlIds()
     root = Element("PcGts", {"xmlns": NAMESPACE})
     _describe(root, provenance)

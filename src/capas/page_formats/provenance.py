@@ -1,4 +1,4 @@
-"""What every export says of itself: which program and model read the page, when, and with what settings."""
+"""Provenance of an export: which program and model transcribed the page, when, and with what settings."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,14 @@ from capas.version import __version__
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
-    """``created``: ISO 8601 with the time zone; ``settings``: name and value of what matters to who checks the result,
-    as the model's hash, ε and the calibration."""
+    """How a file was made.
+
+    Attributes:
+        created: ISO 8601 with the time zone.
+        settings: Pairs (name, value), such as the model's hash, ε and the calibration temperature.
+        software: The program.
+        version: Its version.
+    """
 
     created: str
     settings: tuple[tuple[str, str], ...] = ()

@@ -1,11 +1,11 @@
-"""TEI P5 (https://tei-c.org/guidelines/p5/) read: a facsimile with zones, and a text that points to them.
+"""Reads TEI P5 (https://tei-c.org/guidelines/p5/): a facsimile with zones, and a text that points to them.
 
     <surface lrx="400" lry="400"><graphic url="12r.jpg"/>
       <zone xml:id="main"><zone xml:id="l1" type="line" points="…"><path type="baseline" points="…"/></zone></zone>
     <body> … <lb facs="#l1"/>text of the line …
 
 A zone that a line beginning points to, or of type "line", is a line; other zones, but those of words, are regions. The
-order is that of the text; lines that it lacks stand behind. Of a ``choice`` the expanded, regular or corrected side is
+order is that of the text; lines that it lacks come last. Of a ``choice`` the expanded, regular or corrected side is
 read.
 """
 
@@ -24,7 +24,7 @@ from capas.page_formats.xml import (
     find_first,
     local_name,
     parse_fraction,
-    parse_number,
+    parse_xml_number,
     read_xml,
 )
 
@@ -42,14 +42,14 @@ class _LineText:
 
 
 def read_tei(path: Path) -> ParsedPage:
-    """The page of a TEI file. Raises CapasError ``page_size``, ``page_count``, and those of ``read_xml``."""
+    """Read the page of a TEI file. Raises CapasError ``page_size``, ``page_count``, and those of ``read_xml``."""
     root = read_xml(path, "TEI")
     surfaces = [
         surface for facsimile in find_children(root, "facsimile") for surface in find_descendants(facsimile, "surface")
     ]
     if len(surfaces) != 1:
         raise CapasError("page_count", where=path, received=len(surfaces))
-    width, height = (page_side(parse_number(surfaces[0].get(name)), str(path)) for name in ("lrx", "lry"))
+    width, height = (page_side(parse_xml_number(surfaces[0].get(name)), str(path)) for name in ("lrx", "lry"))
     graphic = find_first(surfaces[0], "graphic")
     image = "" if graphic is None else unquote(graphic.get("url", ""))
     gathered = PageBuilder(where=str(path), width=width, height=height, image=image)
@@ -117,14 +117,19 @@ def _add_line(gathered: PageBuilder, line_texts: _LineText, zones: dict[str, Ele
         if name in zones and (box := _box(zones[name])) is not None
     ]
     line = Line(
-        id=line_texts.zone, baseline=baseline or (), polygon=_outline(zone), text=" ".join(line_texts.text.split()), region=region,
-        confidence=line_texts.confidence, words=tuple(words),
-    )  # fmt: skip
+        id=line_texts.zone,
+        baseline=baseline or (),
+        polygon=_outline(zone),
+        text=" ".join(line_texts.text.split()),
+        region=region,
+        confidence=line_texts.confidence,
+        words=tuple(words),
+    )
     gathered.add(line, "bad_number" if baseline is None else None)
 
 
 def _box(zone: Element) -> Box | None:
-    left, top, right, bottom = (parse_number(zone.get(name)) for name in ("ulx", "uly", "lrx", "lry"))
+    left, top, right, bottom = (parse_xml_number(zone.get(name)) for name in ("ulx", "uly", "lrx", "lry"))
     if left is None or top is None or right is None or bottom is None:
         return None
     return Box(left=left, top=top, right=right, bottom=bottom)

@@ -1,7 +1,7 @@
-"""TEI P5 written: a facsimile of zones, and the text with how sure it is (``cert``, a probability), valid by tei_all.
+"""Writes TEI P5: a facsimile of zones, and the text with confidences (``cert``, a probability), valid by tei_all.
 
-Lines stand in the reading order, those of one region that follow each other in one ``ab``. A word that was normalised
-stands in a ``choice`` beside what was written: ``abbr`` and ``expan``, or ``orig`` and ``reg``.
+Lines are in reading order, those of one region that follow each other in one ``ab``. A normalised word is in a
+``choice`` beside its original: ``abbr`` and ``expan``, or ``orig`` and ``reg``.
 """
 
 import unicodedata
@@ -19,7 +19,7 @@ NAMESPACE: Final = "http://www.tei-c.org/ns/1.0"
 
 
 def to_tei(page: Page, provenance: Provenance) -> bytes:
-    """The file. ``provenance`` is written as its ``appInfo``."""
+    """Return the TEI file of a page; ``provenance`` is written as its ``appInfo``."""
     ids = XmlIds()
     root = Element("TEI", {"xmlns": NAMESPACE})
     _describe(root, page, provenance)
@@ -49,8 +49,11 @@ def _describe(root: Element, page: Page, provenance: Provenance) -> None:
     add_child(add_child(file, "titleStmt"), "title", text=page.image or "?")
     add_child(add_child(file, "publicationStmt"), "p", text=provenance.created)
     add_child(add_child(file, "sourceDesc"), "p", text=page.image or "?")
-    application = add_child(add_child(add_child(header, "encodingDesc"), "appInfo"), "application",
-                      {"ident": provenance.software, "version": provenance.version, "when": provenance.created})  # fmt: skip
+    application = add_child(
+        add_child(add_child(header, "encodingDesc"), "appInfo"),
+        "application",
+        {"ident": provenance.software, "version": provenance.version, "when": provenance.created},
+    )
     add_child(application, "label", text=provenance.software)
     if provenance.settings:
         add_child(application, "desc", text=provenance.summary)

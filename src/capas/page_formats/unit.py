@@ -1,4 +1,4 @@
-"""What an archive keeps together, as a bundle or a volume: its sheets, and where their pictures and texts are."""
+"""An archival unit, such as a bundle or a volume: its sheets, and the addresses of their images and texts."""
 
 import mimetypes
 from dataclasses import dataclass
@@ -6,8 +6,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sheet:
-    """One page of a unit: its ``label`` ("12r"), the address of its ``image`` with its size in pixels (0 where nothing
-    says it), and the address of its ALTO file in ``text``, "" where there is none."""
+    """One page of a unit.
+
+    Attributes:
+        label: Its label, such as "12r".
+        image: Address of its image.
+        width: Width of the image in pixels; 0 where unknown.
+        height: Height of the image in pixels; 0 where unknown.
+        text: Address of its ALTO file; "" where there is none.
+    """
 
     label: str
     image: str
@@ -17,13 +24,13 @@ class Sheet:
 
     @property
     def media_type(self) -> str:
-        """That of the image, by its address; JPEG where that says nothing, as IIIF's image servers answer."""
+        """Media type of the image, by its address; JPEG where that says nothing, as IIIF's image servers answer."""
         return mimetypes.guess_type(self.image.partition("?")[0])[0] or "image/jpeg"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArchivalUnit:
-    """``id``: the archive's reference, or the address of a manifest; ``address``: where a person can look at it."""
+    """A unit; ``id`` is the archive's reference or a manifest's address, ``address`` where a person can look at it."""
 
     id: str
     title: str

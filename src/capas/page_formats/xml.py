@@ -1,5 +1,7 @@
-"""XML that others wrote, read safely: bounded size and depth, and no DOCTYPE, so no entity can be declared or fetched;
-and XML of our own. Elements are found by their local names: the versions of a standard differ in their namespaces."""
+"""Safe parsing of foreign XML (bounded size and depth, no DOCTYPE and so no entities), and writing of XML.
+
+Elements are found by their local names: the versions of a standard differ in their namespaces.
+"""
 
 import math
 import re
@@ -17,8 +19,11 @@ _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\u
 
 
 def read_xml(path: Path, *roots: str) -> Element:
-    """The root element of a file, which must be called like one of ``roots``. Raises CapasError ``unreadable``,
-    ``xml_too_large``, and those of ``parse_xml``."""
+    """Return the root element of a file, which must have one of the names ``roots``.
+
+    Raises:
+        CapasError: ``unreadable``, ``xml_too_large``, and those of ``parse_xml``.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise CapasError("xml_too_large", where=path, received=path.stat().st_size, limit=MAX_BYTES)
@@ -32,7 +37,7 @@ def read_xml(path: Path, *roots: str) -> Element:
 
 
 def parse_xml(content: bytes, where: str) -> Element:
-    """The root element. Raises CapasError ``xml_broken``, ``xml_encoding`` or ``xml_doctype``."""
+    """Return the root element. Raises CapasError ``xml_broken``, ``xml_encoding`` or ``xml_doctype``."""
     builder, depth = TreeBuilder(), 0
     parser = expat.ParserCreate(namespace_separator="}")
     parser.buffer_text = True
@@ -76,30 +81,30 @@ def _key(content: bytes) -> str:
 
 
 def local_name(element: Element) -> str:
-    """The element's local name, without its namespace."""
+    """Return the element's local name, without its namespace."""
     return element.tag.rpartition("}")[2]
 
 
 def find_children(element: Element, *names: str) -> Iterator[Element]:
-    """The children called like one of ``names``, in order."""
+    """Iterate over the children with one of these names, in order."""
     return (child for child in element if local_name(child) in names)
 
 
 def find_descendants(element: Element, *names: str) -> Iterator[Element]:
-    """Everything below (and the element itself) that is called so, in order."""
+    """Iterate over all descendants (and the element itself) with one of these names, in order."""
     return (found for found in element.iter() if local_name(found) in names)
 
 
 def find_first(element: Element, *path: str) -> Element | None:
-    """The first element along a path of names, or None."""
+    """Return the first element along a path of names; None where there is none."""
     here: Element | None = element
     for name in path:
         here = None if here is None else next(find_children(here, name), None)
     return here
 
 
-def parse_number(text: str | None) -> float | None:
-    """A finite number, or None."""
+def parse_xml_number(text: str | None) -> float | None:
+    """Return a finite number; None on anything else."""
     try:
         value = float(text or "")
     except ValueError:
@@ -108,14 +113,16 @@ def parse_number(text: str | None) -> float | None:
 
 
 def parse_fraction(text: str | None) -> float | None:
-    """A number in 0..1, or None."""
-    value = parse_number(text)
+    """Return a number in 0..1; None on anything else."""
+    value = parse_xml_number(text)
     return value if value is not None and 0 <= value <= 1 else None
 
 
 def xml_bytes(root: Element, *, closing_tags: bool = False) -> bytes:
-    """UTF-8 with a declaration, indented by two blanks; with ``closing_tags``, as browsers want them, of what is empty
-    too. Characters that XML cannot hold are left out."""
+    """Return UTF-8 with a declaration, indented by two spaces; characters that XML cannot hold are left out.
+
+    With ``closing_tags`` empty elements get a closing tag, as browsers need.
+    """
     indent(root)
     text: str = tostring(root, encoding="unicode", short_empty_elements=not closing_tags)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{_FORBIDDEN.sub("", text)}\n'.encode()
@@ -124,20 +131,20 @@ def xml_bytes(root: Element, *, closing_tags: bool = False) -> bytes:
 def add_child(
     parent: Element, name: str, attributes: Mapping[str, str | None] | None = None, text: str = ""
 ) -> Element:
-    """A new child of ``parent``; attributes that are None are left out."""
+    """Add a child to ``parent``; attributes that are None are left out."""
     child = SubElement(parent, name, {key: value for key, value in (attributes or {}).items() if value is not None})
     child.text = text or None
     return child
 
 
 class XmlIds:
-    """Names for elements, each once in a file: those wanted where XML allows them and nothing else has them."""
+    """Unique ids of elements in a file: the requested ones where XML allows them and they are free."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
     def new(self, requested: str) -> str:
-        """``requested``, or something like it."""
+        """Return ``requested``, or something like it."""
         name = re.sub(r"[^\w.-]", "_", requested)
         name = name if re.match(r"[^\W\d]", name) else f"_{name}"
         start, count = name, 1
@@ -149,7 +156,7 @@ class XmlIds:
 
 
 def format_coordinate(value: float) -> str:
-    """A coordinate: whole numbers without a point, others as short as they can be read back.
+    """Return a coordinate as text: whole numbers without a point, others as short as they can be read back.
 
     >>> format_coordinate(12.0), format_coordinate(0.5)
     ('12', '0.5')

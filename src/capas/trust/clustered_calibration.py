@@ -70,11 +70,15 @@ def _with_intervals(
         error=CalibrationMetric(value=value, n=int(n), interval=(min(low, value), max(high, value))),
         by_chance=float(chance),
         bins=tuple(
-            ReliabilityBin(low=a, high=z, confidence=float(stated[:, b].sum() / count[:, b].sum()),
-                        observed=_rate(true[:, b].sum() / count[:, b].sum(), int(count[:, b].sum()), shares[:, b], ends))
+            ReliabilityBin(
+                low=a,
+                high=z,
+                confidence=float(stated[:, b].sum() / count[:, b].sum()),
+                observed=_rate(true[:, b].sum() / count[:, b].sum(), int(count[:, b].sum()), shares[:, b], ends),
+            )
             for b, (a, z) in enumerate(ranges)
         ),
-    )  # fmt: skip
+    )
 
 
 def _rate(value: Tensor, n: int, drawn: Tensor, ends: Tensor) -> Rate:

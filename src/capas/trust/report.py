@@ -74,8 +74,13 @@ def make_report(where: str, level: Level = "standard", progress: Progress | None
         "format": FORMAT,
         "version": VERSION,
         "run": str(run_context.run.folder),
-        "model": {"name": run_context.card.name, "task": run_context.task, "medium": run_context.medium, "network": run_context.card.network.name,
-                  "weights": run_context.card.weights.hash},
+        "model": {
+            "name": run_context.card.name,
+            "task": run_context.task,
+            "medium": run_context.medium,
+            "network": run_context.card.network.name,
+            "weights": run_context.card.weights.hash,
+        },
         "level": level,
         "language": language(),
         "verdict": " ".join(sentence.text for sentence in said),
@@ -84,7 +89,7 @@ def make_report(where: str, level: Level = "standard", progress: Progress | None
         "seconds": round(time.monotonic() - started, 1),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "capas": __version__,
-    }  # fmt: skip
+    }
     page = ReportPage(
         title=say("trust.title", name=run_context.card.name),
         subtitle=say("trust.subtitle", date=str(tree["created"])[:10]),

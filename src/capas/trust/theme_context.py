@@ -36,7 +36,7 @@ class ThemeContext:
 
     @property
     def example_noun(self) -> str:
-        """The word for the examples: pictures, texts, …"""
+        """The word for the examples: images, texts, …"""
         return say(f"trust.nouns.{self.run_context.medium}")
 
 

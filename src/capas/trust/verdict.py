@@ -41,13 +41,26 @@ def first_sentence(context: ThemeContext) -> str:
     if name == "accuracy":
         low, high = cast(Sequence[float], figure["interval"])
         value, count = float(cast(float, figure["value"])), int(cast(int, figure["n"]))
-        return say("trust.first.classify", right=format_decimal(round(value * count), 0), n=format_decimal(count, 0), noun=noun,
-                   share=format_percent(value), low=format_decimal(100 * low, 1), high=format_percent(high))  # fmt: skip
+        return say(
+            "trust.first.classify",
+            right=format_decimal(round(value * count), 0),
+            n=format_decimal(count, 0),
+            noun=noun,
+            share=format_percent(value),
+            low=format_decimal(100 * low, 1),
+            high=format_percent(high),
+        )
     if name.startswith("mae"):
         low, high = cast(Sequence[float], figure["interval"])
         unit = str(figure["unit"])
-        return say("trust.first.regress", value=format_quantity(float(cast(float, figure["value"])), unit), n=format_decimal(n, 0),
-                   noun=noun, low=format_quantity(low), high=format_quantity(high, unit))  # fmt: skip
+        return say(
+            "trust.first.regress",
+            value=format_quantity(float(cast(float, figure["value"])), unit),
+            n=format_decimal(n, 0),
+            noun=noun,
+            low=format_quantity(low),
+            high=format_quantity(high, unit),
+        )
     return say(
         "trust.first.other", name=metric_name(name), figure=format_metric(figure), n=format_decimal(n, 0), noun=noun
     )

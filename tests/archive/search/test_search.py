@@ -96,8 +96,11 @@ def test_a_word_that_a_hyphen_divides_is_asked_again_in_both_lines() -> None:
     first, second = (pack_posteriors(written(text, making.alphabet)) for text in ("on cami-", "no a"))
     assert exact_probability(first, "camino", making, folds=True) < 0.001
     both = exact_probability(first, "camino", making, folds=True, after=second)
-    (kept,) = [one for one in next(spots_of_lines([first, second], making.alphabet, page=1, least=making.min_probability))
-               if one.word == "camino"]  # fmt: skip
+    (kept,) = [
+        one
+        for one in next(spots_of_lines([first, second], making.alphabet, page=1, least=making.min_probability))
+        if one.word == "camino"
+    ]
     assert both == pytest.approx(kept.probability, rel=0.01) and both > 0.35
 
 

@@ -1,4 +1,4 @@
-"""Sounds on disk: every depth of PCM, what is broken, resampling; other formats where soundfile is installed."""
+"""Sounds on disk: every depth of PCM, what is broken, resampling; other formats."""
 
 import struct
 import wave
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from capas.core.errors import CapasError
-from capas.data.audio import io
-from capas.data.audio.io import read_audio, read_audio_info, resample, resample_sinc, to_mono
+from capas.data.audio.io import read_audio, read_audio_info, resample, to_mono
 
 
 def tone(seconds: float = 0.1, rate: int = 8000, hz: float = 440.0) -> np.ndarray:
@@ -42,7 +42,11 @@ def test_pcm_of_every_depth_comes_back(width: int, step: float, tmp_path: Path) 
     assert found.samples.dtype == np.float32 and found.sample_rate == 8000
     assert np.abs(found.samples - tone()).max() <= step
     assert found.info == read_audio_info(tmp_path / "a.wav")
-    assert (found.info.channels, found.info.seconds, found.info.format) == (1, 0.1, f"WAV PCM_{8 * width}")
+    assert (found.info.channels, found.info.seconds, found.info.format) == (
+        1,
+        0.1,
+        "WAV PCM_U8" if width == 1 else f"WAV PCM_{8 * width}",
+    )
 
 
 def test_channels_are_averaged(tmp_path: Path) -> None:
@@ -78,7 +82,7 @@ def test_what_is_broken_is_said(tmp_path: Path) -> None:
 def test_too_long_is_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "long.wav", tone(0.5))
     assert len(read_audio(path, max_seconds=0.5).samples) == 4000
-    monkeypatch.setattr(wave.Wave_read, "readframes", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda *_, **__: pytest.fail("decoded"))
     with pytest.raises(CapasError) as caught:
         read_audio(path, max_seconds=0.49)
     assert caught.value.key == "sound_too_long"
@@ -96,18 +100,8 @@ def test_a_wav_written_into_a_pipe_has_no_length_and_is_read(tmp_path: Path) -> 
     assert caught.value.key == "sound_too_long"
 
 
-def test_without_soundfile_other_formats_name_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(io.importlib.util, "find_spec", lambda name: None)
-    path = write_float(tmp_path / "float.wav", tone())
-    with pytest.raises(CapasError) as caught:
-        read_audio_info(path)
-    assert caught.value.key == "sound_needs_package"
-    assert "soundfile" in str(caught.value)
-
-
 @pytest.mark.parametrize(("suffix", "step"), [("wav", 1e-6), ("flac", 1e-4), ("ogg", 0.05), ("mp3", 0.05)])
 def test_other_formats_through_soundfile(suffix: str, step: float, tmp_path: Path) -> None:
-    soundfile = pytest.importorskip("soundfile")
     path = tmp_path / f"a.{suffix}"
     samples = tone(1.0, 16000)
     soundfile.write(path, samples, 16000, subtype="FLOAT" if suffix == "wav" else None)
@@ -123,7 +117,6 @@ def test_other_formats_through_soundfile(suffix: str, step: float, tmp_path: Pat
 
 
 def test_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
-    pytest.importorskip("soundfile")
     samples = tone()
     samples[3:5] = np.nan, np.inf
     with pytest.raises(CapasError) as caught:
@@ -136,7 +129,7 @@ def test_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     ("before", "after"), [(8000, 16000), (16000, 8000), (44100, 16000), (11025, 8000), (8000, 8000)]
 )
 def test_a_tone_resampled_is_the_tone(before: int, after: int) -> None:
-    found = resample_sinc(tone(0.5, before), before, after) if before != after else resample(tone(0.5), 8000, 8000)
+    found = resample(tone(0.5, before), before, after)
     expected = tone(0.5, after)
     assert abs(len(found) - len(expected)) <= 1
     middle = slice(after // 10, 4 * after // 10)
@@ -145,15 +138,7 @@ def test_a_tone_resampled_is_the_tone(before: int, after: int) -> None:
 
 def test_resampling_keeps_out_what_the_new_rate_cannot_hold() -> None:
     high = tone(0.5, 16000, 5000.0)  # would fold to 3,000 Hz
-    assert np.abs(resample_sinc(high, 16000, 8000)[500:3500]).max() < 1e-4
-
-
-def test_soxr_and_ours_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("soxr")
-    given = tone(0.5, 44100, 1000.0)
-    ours, theirs = resample_sinc(given, 44100, 16000), resample(given, 44100, 16000)
-    assert len(ours) == len(theirs)
-    assert np.abs(ours[1000:7000] - theirs[1000:7000]).max() < 1e-3
+    assert np.abs(resample(high, 16000, 8000)[500:3500]).max() < 1e-4
 
 
 def test_read_at_another_rate(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from capas.data.inspect.duplicates import (
-    connected_components,
     duplicate_groups,
     exact_duplicates,
     grey_image,
@@ -77,13 +76,11 @@ def test_thumbnail_pixels_are_means_of_areas() -> None:
     assert np.abs(thumbnail(grey_image(picture)) - means).max() <= 1.0
 
 
-def test_components_follow_chains_whatever_their_order() -> None:
-    chain = np.array([[3, 4], [0, 1], [2, 3], [1, 2], [6, 7]])
-    assert connected_components(8, chain).tolist() == [0, 0, 0, 0, 0, 5, 6, 6]
-    generator = np.random.default_rng(0)
-    order = generator.permutation(1000)
+def test_groups_follow_chains_whatever_their_order() -> None:
+    order = np.random.default_rng(0).permutation(1000)
     pairs = np.sort(np.stack([order[:-1], order[1:]], axis=1), axis=1)
-    assert set(connected_components(1000, pairs).tolist()) == {0}
+    keys = [f"{number:04d}" for number in range(1000)]
+    assert set(duplicate_groups(keys, pairs)) == {"0000"}
 
 
 def test_groups_take_the_smallest_key_over_equal_keys_and_pairs() -> None:

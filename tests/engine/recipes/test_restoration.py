@@ -196,7 +196,12 @@ def _prepared(data: Path, kind: str, cache: Path) -> RestorationJob:
     plan = make_plan(config_for_data(str(data), {**SETTINGS, "data.task": "transform", "transform.kind": kind}))
     spec = plan.look.detection.spec
     work = PreparedDataset(
-        config=plan.config, spec=spec, record=dataset_record_of(plan), inputs=input_collection(plan.look.source, spec), targets=None,
-        indices=[i for i, usable in enumerate(plan.look.usable) if usable], cache=cache,
-    )  # fmt: skip
+        config=plan.config,
+        spec=spec,
+        record=dataset_record_of(plan),
+        inputs=input_collection(plan.look.source, spec),
+        targets=None,
+        indices=[i for i, usable in enumerate(plan.look.usable) if usable],
+        cache=cache,
+    )
     return recipe.prepare(work, Ranks())

@@ -7,7 +7,7 @@ import pytest
 
 from capas.evaluation.scorers import evaluate_files
 from capas.evaluation.speech.mapsswe import UtteranceErrors, mapsswe, segment_errors, utterance_errors
-from capas.evaluation.speech.word_alignment import align_words
+from capas.evaluation.speech.word_alignment import align_transcripts
 from tests.evaluation.speech.test_recognition import made
 from tests.harness import FIXTURES, capas_here
 
@@ -15,7 +15,7 @@ RECORDED = json.loads((FIXTURES / "score" / "mapsswe.json").read_text(encoding="
 
 
 def errors(reference: str, hypothesis: str) -> UtteranceErrors:
-    return utterance_errors(align_words(reference.split(), hypothesis.split()))
+    return utterance_errors(align_transcripts(reference.split(), hypothesis.split()))
 
 
 def test_segments_by_hand() -> None:

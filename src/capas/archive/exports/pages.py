@@ -1,4 +1,4 @@
-"""Pages out of the archive, in the standards that other tools read; each file says which model read it and how."""
+"""Export of pages in standard formats, each file with the provenance of its transcription."""
 
 import datetime
 from collections.abc import Callable, Sequence
@@ -40,10 +40,21 @@ def export_pages(
     rules: NormalisationRules | None = None,
     progress: Callable[[int, int], None],
 ) -> list[Path]:
-    """Write every page of ``unit`` that has lines to ``folder``, a folder per unit, their text normalised by ``rules``
-    where there are some; or METS for each unit, or one EAD of all (``unit_files``). Plain text says nothing of itself:
-    how it was made stands beside it, in ``text.json``. Raises CapasError ``archive_export_format``, or where a file
-    cannot be written."""
+    """Write every page of ``unit`` that has lines to ``folder``, with a folder per unit; return the files.
+
+    Plain text cannot hold its provenance: it is written beside it, in ``text.json``.
+
+    Args:
+        library: The library.
+        folder: Target folder.
+        form: Page format, or METS for each unit, or one EAD of all (``unit_files``).
+        unit: Unit to export; all if "".
+        rules: Normalisation of the text; None for none.
+        progress: Called with (done, total).
+
+    Raises:
+        CapasError: ``archive_export_format``, or a file cannot be written.
+    """
     kept = load_rules(KEPT) if rules is None else rules
     if form in UNIT_FORMATS:
         return write_units(library, folder, form, unit=unit, made=archive_provenance(library))
@@ -65,8 +76,7 @@ def export_pages(
 
 
 def archive_provenance(library: Library, rules: NormalisationRules | None = None) -> Provenance:
-    """Who read the archive, with what settings, and by which rules its text was normalised; only the program and the
-    rules where nothing has been read."""
+    """Return the provenance: the model and its settings, and the normalisation rules."""
     normalisation = () if rules is None or rules.name == KEPT else (("normalisation", rules.description),)
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     try:
@@ -79,8 +89,10 @@ def archive_provenance(library: Library, rules: NormalisationRules | None = None
 
 
 def transcribed_page(library: Library, page: PageRow) -> Page:
-    """A page with what its lines say: words with boxes and probabilities where it was read, what people wrote where
-    they did."""
+    """Return a page with the text of its lines.
+
+    The corrected text where there is one, else the model's words with boxes and confidences.
+    """
     page, rows, kept = library.whole(page.id, posteriors=True)
     making = read_index_provenance(library) if kept else None
     if making is not None and making.model != page.model:  # whose letters are others, until this one has read the page
@@ -101,10 +113,15 @@ def _line(row: LineRow, content: bytes | None, reach: LineExtent, making: IndexP
     if content is None or making is None:
         return row.line
     words = tuple(
-        Word(text=word.text, confidence=word.probability,
-             box=bounding_box(line_outline(row.line, making.height, reach, word.start * making.columns, word.end * making.columns)))
+        Word(
+            text=word.text,
+            confidence=word.probability,
+            box=bounding_box(
+                line_outline(row.line, making.height, reach, word.start * making.columns, word.end * making.columns)
+            ),
+        )
         for word in align_words(unpack_posteriors(content), making.alphabet, row.text)
-    )  # fmt: skip
+    )
     return replace(row.line, text=row.text, confidence=row.confidence, words=words)
 
 

@@ -1,6 +1,6 @@
-"""Where the files of an export lie, and those of whole units: METS for each, one EAD for the archive.
+"""Paths of exported files, and the files of whole units: METS for each, one EAD for the archive.
 
-Pictures are named where they lie (file:), ALTO where it was exported to the same folder before.
+Images are referenced where they lie (file:), ALTO where it was exported to the same folder before.
 """
 
 from collections.abc import Iterable
@@ -19,8 +19,11 @@ ALTO: Final = ".alto.xml"
 
 
 def write_units(library: Library, folder: Path, form: str, *, unit: str, made: Provenance) -> list[Path]:
-    """Write ``mets.xml`` into the folder of every unit, or ``ead.xml`` above them; the files written. Raises CapasError
-    where one cannot be."""
+    """Write ``mets.xml`` into the folder of every unit, or ``ead.xml`` above them; return the files.
+
+    Raises:
+        CapasError: A file cannot be written.
+    """
     pages = library.pages(unit)
     names = list(dict.fromkeys(page.unit for page in pages))
     places = export_folders(folder, [name for name, _ in library.units()])
@@ -36,13 +39,14 @@ def write_units(library: Library, folder: Path, form: str, *, unit: str, made: P
 
 
 def export_path(place: Path, page: PageRow, suffix: str) -> Path:
-    """Where a page is exported to: in the folder of its unit."""
+    """Return the path of an exported page, in the folder of its unit."""
     return place / f"{page.position + 1:04d}_{safe_file_name(page.label)}{suffix}"
 
 
 def export_folders(folder: Path, units: Iterable[str]) -> dict[str, Path]:
-    """Where the pages of each unit are exported to; never above ``folder``. Where names differ only in what no file
-    may be called, or in capitals, the later ones are numbered.
+    """Return the folder of each unit, never above ``folder``.
+
+    Where names differ only in characters that no file name may have, or in case, the later ones are numbered.
 
     >>> [path.as_posix() for path in export_folders(Path("out"), ["Leg 1", "Leg:1", "../b"]).values()]
     ['out/Leg_1', 'out/Leg_1_2', 'out/_/b']
@@ -60,7 +64,7 @@ def export_folders(folder: Path, units: Iterable[str]) -> dict[str, Path]:
 
 
 def safe_file_name(name: str) -> str:
-    """A name that any system takes for a file.
+    """Return a name that is valid as a file name on any system.
 
     >>> safe_file_name("../fol. 12r"), safe_file_name("..")
     ('_fol._12r', '_')

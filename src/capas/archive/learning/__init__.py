@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Training on corrected lines, and comparison of models."""

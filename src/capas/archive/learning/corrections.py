@@ -1,4 +1,4 @@
-"""The lines that people corrected, as pictures with their texts to train on, and as PAGE for other tools."""
+"""Writes corrected lines as line images with transcripts to train on, and as PAGE for other tools."""
 
 import io
 from collections.abc import Callable
@@ -24,16 +24,20 @@ LINES: Final = "lines"
 
 @dataclass(kw_only=True, slots=True)
 class WrittenCorrections:
-    """How many lines were written, and which pages cannot be seen, with the reason."""
+    """The number of lines written, and the pages whose image cannot be read, with the reason."""
 
     lines: int = 0
     bad: list[tuple[str, str]] = field(default_factory=list)
 
 
 def write_corrections(library: Library, folder: Path, progress: Callable[[int, int], None]) -> WrittenCorrections:
-    """Write every line that somebody corrected: ``folder/lines`` holds its picture and ``.gt.txt``, ``folder/page`` the
-    corrected lines of each page as PAGE. A line that says nothing is left out. Raises CapasError where a file cannot be
-    written."""
+    """Write every corrected line: image and ``.gt.txt`` into ``folder/lines``, PAGE files into ``folder/page``.
+
+    Empty lines are left out.
+
+    Raises:
+        CapasError: A file cannot be written.
+    """
     corrected = {(one.page, one.line) for one in reviews(library) if one.verdict == "corrected"}
     numbers = sorted({page for page, _ in corrected})
     written = WrittenCorrections()

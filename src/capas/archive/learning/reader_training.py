@@ -1,8 +1,8 @@
-"""A reader that learns from what people corrected, and whether it reads better than the one before.
+"""Fine-tuning of a handwriting model on corrected lines, and its comparison with the previous model.
 
-One page in five, drawn by the hash of its picture, is kept apart: its corrected lines are never learnt from and say
-what was gained. Where too few lines lie on such pages, one corrected line in five is kept apart in place of them. A
-line that a reader of this archive has once learnt from never says anything about a later one.
+One page in five, drawn by the hash of its image, is held out: its corrected lines are never trained on and measure the
+gain. Where too few lines lie on such pages, one corrected line in five is held out in place of them. A line that a
+model of this archive was once trained on never tests a later one.
 """
 
 import hashlib
@@ -40,8 +40,14 @@ SHOWN: Final = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingLines:
-    """Corrected lines laid out to learn from: the ``folder`` with ``train`` and ``test``, how many lines each holds,
-    and what could not be written."""
+    """Corrected lines written for training.
+
+    Attributes:
+        folder: Folder with ``train`` and ``test``.
+        train_count: Lines in ``train``.
+        test_count: Lines in ``test``.
+        written: What was and could not be written.
+    """
 
     folder: Path
     train_count: int
@@ -51,7 +57,7 @@ class TrainingLines:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChangedReading:
-    """A line that the two readers read differently: what people say it says, and both readings."""
+    """A line that the two models read differently: the reference and both transcripts."""
 
     target: str
     before: str
@@ -60,8 +66,14 @@ class ChangedReading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReaderComparison:
-    """Error rates by character of the reader ``before`` and ``after`` on the same lines, their ``difference`` (after
-    less before), and the lines that changed most."""
+    """Character error rates of two models on the same lines.
+
+    Attributes:
+        before: Error rate of the previous model.
+        after: Error rate of the new model.
+        difference: ``after`` minus ``before``, with its test.
+        changed: The lines that changed most.
+    """
 
     before: EvaluatedMetric
     after: EvaluatedMetric
@@ -70,11 +82,11 @@ class ReaderComparison:
 
     @property
     def worse(self) -> bool:
-        """Whether the new reader has been shown to read worse."""
+        """Whether the new model is significantly worse."""
         return self.difference.shown and not self.difference.first_is_better
 
     def as_json(self) -> dict[str, object]:
-        """The form of ``--json``."""
+        """Return the fields of ``--json``."""
         return {
             "before": self.before.as_json(), "after": self.after.as_json(), "difference": self.difference.as_json(),
             "changed": [{"truth": one.target, "before": one.before, "after": one.after} for one in self.changed],
@@ -82,8 +94,11 @@ class ReaderComparison:
 
 
 def write_training_lines(library: Library, progress: Callable[[int, int], None]) -> TrainingLines:
-    """Write the corrected lines into a new folder of the archive, whole or not at all. Raises CapasError
-    ``too_few_corrections``."""
+    """Write the corrected lines into a new folder of the archive, completely or not at all.
+
+    Raises:
+        CapasError: ``too_few_corrections``.
+    """
     before = [int(path.name) for path in (library.folder / FOLDER).glob("*/") if path.name.isdecimal()]
     whole = library.folder / FOLDER / f"{1 + max(before, default=0):03d}"
     folder = library.folder / FOLDER / ".new"
@@ -106,7 +121,7 @@ def write_training_lines(library: Library, progress: Callable[[int, int], None])
 
 
 def mark_as_learnt(library: Library, lesson: TrainingLines) -> None:
-    """Remember what was learnt from."""
+    """Record the lines that were trained on."""
     stems = {path.name.removesuffix(".gt.txt") for path in (lesson.folder / "train").glob("*.gt.txt")}
     library.set_fact(FACT, json.dumps(sorted(stems | set(_taught(library)))))
 
@@ -133,8 +148,10 @@ def _share(text: str) -> float:
 
 
 def compare_readers(lesson: TrainingLines, before: str | Path, after: str | Path) -> ReaderComparison:
-    """Both readers on the lines kept apart, whose text is normalised as the first one learnt it. Raises those of
-    ``load_model``."""
+    """Compare both models on the held-out lines, whose text is normalised as for the first one.
+
+    Raises as ``load_model``.
+    """
     files, rules = sorted((lesson.folder / "test").glob("*.png")), LineReader.open(before).rules
     truths = [rules.apply(file.with_suffix(".gt.txt").read_text(encoding="utf-8").strip()) for file in files]
     readings = [[one.text or "" for one in load_model(where).predict(files)] for where in (before, after)]
@@ -143,8 +160,12 @@ def compare_readers(lesson: TrainingLines, before: str | Path, after: str | Path
     lines = [ChangedReading(target=t, before=b, after=a) for t, b, a in zip(truths, *readings, strict=True) if a != b]
     lines.sort(key=lambda line: -abs(_wrong(line.target, line.before) - _wrong(line.target, line.after)))
     (difference,) = metric_differences(second, first)
-    return ReaderComparison(before=metrics_with_intervals(first)[0], after=metrics_with_intervals(second)[0], difference=difference,
-                changed=tuple(lines[:SHOWN]))  # fmt: skip
+    return ReaderComparison(
+        before=metrics_with_intervals(first)[0],
+        after=metrics_with_intervals(second)[0],
+        difference=difference,
+        changed=tuple(lines[:SHOWN]),
+    )
 
 
 def _wrong(truth: str, text: str) -> int:

@@ -1,8 +1,8 @@
-"""Pages into the library: from files, folders and IIIF manifests.
+"""Adds pages to the library: from files, folders and IIIF manifests.
 
 Below a folder every file that can be a page becomes one, or as many as it has frames, and the folders between become
-units. A PAGE or ALTO file of the same name, beside a picture of one page or in a folder beside it, is its transcript.
-Nothing is copied, except pictures that a manifest names by address, when asked.
+units. A PAGE or ALTO file of the same name, beside an image of one page or in a folder beside it, is its transcript.
+Nothing is copied, except images that a manifest names by address, when asked.
 """
 
 import os
@@ -30,8 +30,14 @@ Bad = list[tuple[str, str]]
 
 @dataclass(kw_only=True, slots=True)
 class AddedPages:
-    """What became of the files: pages that are ``new`` or have changed, ``known`` ones, transcripts found, and the
-    files that could not be read with the reason."""
+    """The result of adding pages.
+
+    Attributes:
+        new: Pages that are new or have changed.
+        known: Pages that were there already.
+        transcripts: Transcripts found.
+        bad: Files that could not be read, with the reason.
+    """
 
     new: int = 0
     known: int = 0
@@ -42,8 +48,13 @@ class AddedPages:
 def add_pages_from(
     library: Library, paths: Sequence[Path], unit: str, *, fetch: bool, progress: Progress
 ) -> AddedPages:
-    """Add what lies at ``paths`` to ``unit`` and units below it. ``fetch``: download what manifests name by address.
-    Raises CapasError ``no_pages_at`` or ``nothing_to_add``; a bad file costs an entry in ``bad``, not the rest."""
+    """Add the pages at ``paths`` to ``unit`` and units below it; a bad file costs an entry in ``bad``, not the rest.
+
+    ``fetch`` downloads images that manifests name by address.
+
+    Raises:
+        CapasError: ``no_pages_at`` or ``nothing_to_add``.
+    """
     added, waiting = AddedPages(), list[NewPage]()
     found = [item for path in paths for item in _files(path, added.bad)]
     if not found and not added.bad:
@@ -95,7 +106,7 @@ def _is_manifest(name: str) -> bool:
 
 
 def natural_sort_key(name: str) -> list[tuple[int, str]]:
-    """A key by which page 2 comes before page 10.
+    """Return a key by which page 2 comes before page 10.
 
     >>> sorted(["f10.jpg", "f2.jpg"], key=natural_sort_key)
     ['f2.jpg', 'f10.jpg']
@@ -120,7 +131,7 @@ def _pages(path: Path, unit: str, bad: Bad) -> list[NewPage]:
 
 
 def _transcript(scan: Scan, bad: Bad) -> str:
-    """The PAGE or ALTO file of a picture: beside it, or in a folder "page" or "alto" beside it. One that is of no use
+    """The PAGE or ALTO file of an image: beside it, or in a folder "page" or "alto" beside it. One that is of no use
     goes to ``bad``, and the page is taken as one without."""
     parent = scan.path.parent
     for folder in (parent, *(parent / name for name in ("page", "alto", "xml"))):
@@ -138,7 +149,7 @@ def _transcript(scan: Scan, bad: Bad) -> str:
 
 
 def _check_transcript(file: Path, scan: Scan) -> None:
-    """Raises CapasError where the file cannot be read, or describes a page of another shape than the picture."""
+    """Raises CapasError where the file cannot be read, or describes a page of another shape than the image."""
     page = read_page(file).page
     if abs(scan.width / page.width / (scan.height / page.height) - 1) > MOST_UNLIKE:
         raise CapasError("page_not_of_picture", where=file, received=f"{page.width}×{page.height}",
@@ -146,7 +157,7 @@ def _check_transcript(file: Path, scan: Scan) -> None:
 
 
 def _pages_of_manifest(library: Library, path: Path, unit: str, fetch: bool, bad: Bad) -> list[NewPage]:
-    """The pages that a manifest names: pictures beside it, or, where ``fetch``, at their addresses."""
+    """The pages that a manifest names: images beside it, or, where ``fetch``, at their addresses."""
     try:
         manifest = read_manifest(path.read_bytes(), str(path))
     except OSError as error:
@@ -163,7 +174,7 @@ def _pages_of_manifest(library: Library, path: Path, unit: str, fetch: bool, bad
 
 
 def _beside(manifest: Path, address: str) -> Path | None:
-    """The picture of an address where it lies beside the manifest: the path as given, or its last part."""
+    """The image of an address where it lies beside the manifest: the path as given, or its last part."""
     place = PurePosixPath(urlparse(address).path)
     for file in (manifest.parent / address, manifest.parent / place.name):
         if place.name and "://" not in str(file) and file.is_file():

@@ -1,11 +1,11 @@
-"""A library of pages on disk: one SQLite file that says where each page lies, what its lines are and what they say.
+"""The library's database: one SQLite file with the position of each page, its lines and their text.
 
-The pictures stay where they are; a page is known by the hash of its file and the number of its frame. Every change of a
-page is one transaction, so that whatever is killed leaves whole pages behind.
+Images stay where they are; a page is identified by the hash of its file and the number of its frame. Every change of a
+page is one transaction, so that a killed process leaves whole pages behind.
 
 ``units``: the hierarchy of an archive (fonds / series / unit) as paths with "/"; ``pages``: one row per page, in the
-order of its unit; ``lines``: where they lie, what they say; ``posteriors``: the
-compressed answers of the reader; ``reviews``: who said what about a line or a hit.
+order of its unit; ``lines``: their geometry and text; ``posteriors``: the compressed network outputs; ``reviews``: who
+said what about a line or a hit.
 """
 
 import json
@@ -28,9 +28,23 @@ WAIT_S: Final = 30.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PageRow:
-    """A page: ``source`` is the path of its file, ``frame`` its number there; ``transcript`` the PAGE or ALTO file
-    beside it or ""; ``problem`` why it cannot be read, or ""; ``lines_from``: "", "transcript" or "found"; ``model``:
-    the hash of the model that read it, or ""."""
+    """A page.
+
+    Attributes:
+        id: Primary key.
+        unit: Its unit.
+        position: Its place in the unit.
+        label: Its label, such as "12r".
+        source: Path of its file.
+        frame: Frame number in the file.
+        hash: Hash of the file.
+        width: Width in pixels.
+        height: Height in pixels.
+        transcript: PAGE or ALTO file beside it, or "".
+        problem: Why it cannot be read, or "".
+        lines_from: Origin of the lines: "", "transcript" or "found".
+        model: Hash of the model that transcribed it, or "".
+    """
 
     id: int
     unit: str
@@ -49,8 +63,16 @@ class PageRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineRow:
-    """A line of a page. ``target``: what people say it says, or None; ``text`` and ``confidence``: what the reader
-    says."""
+    """A line of a page.
+
+    Attributes:
+        page: Its page.
+        number: Its number on the page.
+        line: Its geometry.
+        target: Reference text by a person; None where there is none.
+        text: The model's transcript.
+        confidence: The model's confidence.
+    """
 
     page: int
     number: int
@@ -62,7 +84,7 @@ class LineRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewPage:
-    """What is known of a page when it is added."""
+    """A page to be added."""
 
     unit: str
     label: str
@@ -77,15 +99,18 @@ class NewPage:
 
 
 class Library:
-    """The library in ``folder``. ``Library.create`` makes one, ``Library.open`` wants one."""
+    """The library in ``folder``. ``Library.create`` makes one, ``Library.open`` needs an existing one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @staticmethod
     def create(folder: Path, title: str) -> "Library":
-        """A new, empty library, also where making one was killed. Raises CapasError ``archive_exists`` or
-        ``cannot_write``."""
+        """Create an empty library, also where creating one was interrupted.
+
+        Raises:
+            CapasError: ``archive_exists`` or ``cannot_write``.
+        """
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -102,7 +127,10 @@ class Library:
 
     @staticmethod
     def open(folder: Path) -> "Library":
-        """Raises CapasError ``no_archive``, ``archive_version``, or as ``database_error`` says."""
+        """Open an existing library.
+
+        Raises CapasError ``no_archive``, ``archive_version``, or as ``database_error`` says.
+        """
         if not (folder / FILE).is_file():
             raise CapasError("no_archive", where=folder)
         library = Library(folder)
@@ -114,15 +142,17 @@ class Library:
 
     @contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose changes are kept when the block ends without an error, all of them or none. One writer at
-        a time, from the first look on, so that what was looked up holds until it is written."""
+        """Open a transaction: all changes are committed at the end of the block, or none on an error.
+
+        One writer at a time, from the first read on, so that what was read holds until the commit.
+        """
         with self._connected() as connection, connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection to ask."""
+        """Open a connection for reading."""
         with self._connected() as connection:
             yield connection
 
@@ -138,32 +168,34 @@ class Library:
     # Facts
 
     def fact(self, name: str) -> str:
-        """A fact about the whole library ("title", "reader" …), "" where it is not known."""
+        """Return a fact about the library ("title", "reader" …), "" where it is unknown."""
         with self.reading() as connection:
             row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return "" if row is None else str(row[0])
 
     def set_fact(self, name: str, value: str) -> None:
-        """Keep a fact."""
+        """Store a fact."""
         with self.changing() as connection:
             connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     # Pages
 
     def add_pages(self, pages: Sequence[NewPage]) -> int:
-        """Add pages behind those of their unit; one whose file and frame are there already is left alone, or, where its
-        content has changed, begun anew. Returns how many are new or changed."""
+        """Append pages to their units; return how many are new or changed.
+
+        A page whose file and frame are known is left alone, or reset where its content has changed.
+        """
         with self.changing() as connection:
             return sum(_add_page(connection, page) for page in pages)
 
     def known(self, source: str) -> dict[int, str]:
-        """Frame → hash of the pages from a file."""
+        """Return frame → hash of the pages from a file."""
         with self.reading() as connection:
             rows = connection.execute("SELECT frame, hash FROM pages WHERE source = ?", (source,)).fetchall()
         return {int(frame): str(found) for frame, found in rows}
 
     def pages(self, unit: str = "") -> list[PageRow]:
-        """The pages of a unit and of what lies below it, in order; all without one."""
+        """Return the pages of a unit and of the units below it, in order; all without a unit."""
         where, values = ("", ()) if not unit else ("WHERE unit = ? OR unit GLOB ?", (unit, f"{_literal(unit)}/*"))
         with self.reading() as connection:
             rows = connection.execute(
@@ -172,20 +204,20 @@ class Library:
         return [_page_row(row) for row in rows]
 
     def pages_of(self, unit: str) -> frozenset[str]:
-        """The numbers of the pages of a unit and of what lies below it, as an index names them."""
+        """Return the page identifiers, as an index has them, of a unit and of the units below it."""
         with self.reading() as connection:
             rows = connection.execute("SELECT id FROM pages WHERE unit = ? OR unit GLOB ?",
                                       (unit, f"{_literal(unit)}/*")).fetchall()  # fmt: skip
         return frozenset(str(number) for (number,) in rows)
 
     def units_of(self, pages: Iterable[str]) -> dict[str, str]:
-        """The unit of each of these pages."""
+        """Return the unit of each of these pages."""
         asked = "SELECT w.value, p.unit FROM json_each(?) w CROSS JOIN pages p WHERE p.id = CAST(w.value AS INTEGER)"
         with self.reading() as connection:
             return {str(page): str(unit) for page, unit in connection.execute(asked, (json.dumps(list(pages)),))}
 
     def by_unit(self, by_page: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
-        """What was counted on each page, summed for each unit, in their order."""
+        """Sum counts per page to counts per unit, in the order of the units."""
         asked = ("SELECT p.unit, sum(json_extract(w.value, '$[1]')) FROM json_each(?) w CROSS JOIN pages p"
                  " WHERE p.id = CAST(json_extract(w.value, '$[0]') AS INTEGER)"
                  " GROUP BY p.unit ORDER BY p.unit")  # fmt: skip
@@ -194,13 +226,16 @@ class Library:
         return tuple((str(unit), int(count)) for unit, count in rows)
 
     def page(self, number: int) -> PageRow:
-        """Raises CapasError ``no_such_page``."""
+        """Return a page. Raises CapasError ``no_such_page``."""
         with self.reading() as connection:
             return self._page(connection, number)
 
     def whole(self, number: int, *, posteriors: bool) -> tuple[PageRow, list[LineRow], dict[int, bytes]]:
-        """A page, its lines and (where asked) their posteriors by number, all of one moment, whoever may be reading or
-        replacing it. Raises CapasError ``no_such_page``."""
+        """Return a page, its lines and (if asked) their posteriors by number, in one consistent snapshot.
+
+        Raises:
+            CapasError: ``no_such_page``.
+        """
         with self.reading() as connection:
             connection.execute("BEGIN")
             contents = _posteriors(connection, number) if posteriors else {}
@@ -213,21 +248,24 @@ class Library:
         return _page_row(row)
 
     def units(self) -> list[tuple[str, int]]:
-        """The units that hold pages and how many."""
+        """Return the units that hold pages, with their numbers of pages."""
         with self.reading() as connection:
             rows = connection.execute("SELECT unit, count(*) FROM pages GROUP BY unit ORDER BY unit").fetchall()
         return [(str(unit), int(count)) for unit, count in rows]
 
     def set_problem(self, page: int, problem: str) -> None:
-        """Say why a page cannot be read."""
+        """Record why a page cannot be read."""
         with self.changing() as connection:
             connection.execute("UPDATE pages SET problem = ? WHERE id = ?", (problem, page))
 
     # Lines
 
     def set_lines(self, page: int, lines: Sequence[Line], *, origin: str) -> None:
-        """Give a page its lines, in reading order; ``origin``: "transcript" (their texts are the truth) or "found".
-        What reviewers said of a line of the same id stays."""
+        """Store the lines of a page, in reading order; ``origin``: "transcript" (their texts are references) or
+        "found".
+
+        Reviews of a line of the same id stay.
+        """
         with self.changing() as connection:
             kept = dict(
                 connection.execute("SELECT id, truth FROM lines WHERE page = ? AND reviewed", (page,)).fetchall()
@@ -242,8 +280,11 @@ class Library:
             connection.execute("UPDATE pages SET lines_from = ?, model = '', problem = '' WHERE id = ?", (origin, page))
 
     def set_answers(self, page: int, answers: Sequence[tuple[str, float, bytes]], model: str) -> None:
-        """Keep what the reader of this hash says of the lines of a page: text, confidence and posteriors of each, in
-        their order. Raises ValueError where these are not as many as the lines."""
+        """Store text, confidence and posteriors of each line of a page, and the model's hash.
+
+        Raises:
+            ValueError: Their number differs from that of the lines.
+        """
         with self.changing() as connection:
             held = connection.execute("SELECT count(*) FROM lines WHERE page = ?", (page,)).fetchone()[0]
             if held != len(answers):
@@ -258,12 +299,12 @@ class Library:
             connection.execute("UPDATE pages SET model = ?, problem = '' WHERE id = ?", (model, page))
 
     def posteriors(self, page: int) -> dict[int, bytes]:
-        """The kept posteriors of a page by the number of the line."""
+        """Return the stored posteriors of a page by line number."""
         with self.reading() as connection:
             return _posteriors(connection, page)
 
     def lines(self, page: int) -> list[LineRow]:
-        """The lines of a page in reading order."""
+        """Return the lines of a page in reading order."""
         with self.reading() as connection:
             return _lines(connection, page)
 

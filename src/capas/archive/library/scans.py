@@ -1,7 +1,7 @@
-"""The pictures of pages, where they lie: files of one page, TIFFs of many, PDFs, pictures behind a IIIF address.
+"""Page images where they lie: single images, multi-page TIFFs, PDFs, images at a IIIF address.
 
-A page is a file and the number of its frame. Pixels are counted before anything is decoded; pages of scanners are
-larger than photographs, so the cap is higher than that of ``data.pictures``.
+A page is a file and a frame number. Pixels are counted before anything is decoded; scanned pages are larger than
+photographs, so the limit is higher than that of ``capas.data.image.io``.
 """
 
 import re
@@ -46,8 +46,11 @@ class Scan:
 
 
 def scans_of(path: Path) -> list[Scan]:
-    """The pages of a file, from its header. Raises CapasError ``page_unreadable``, ``page_too_large`` or
-    ``extra_missing``."""
+    """Return the pages of a file, from its header.
+
+    Raises:
+        CapasError: ``page_unreadable``, ``page_too_large`` or ``extra_missing``.
+    """
     if path.suffix.lower() == ".pdf":
         with _pdf(path) as document:
             sizes = [document.get_page_size(number) for number in range(min(len(document), MAX_FRAMES))]
@@ -62,8 +65,11 @@ def scans_of(path: Path) -> list[Scan]:
 
 
 def decode_page(path: Path, frame: int = 0, *, hash: str = "") -> NDArray[np.uint8]:
-    """The picture of a page, uint8 H×W (grey or bitonal) or H×W×3, upright. Raises CapasError as ``scans_of``, and
-    ``page_replaced`` where the file has another content than the one of this ``hash``."""
+    """Return the image of a page, upright, uint8 (H, W) if grey or bitonal, else (H, W, 3).
+
+    Raises:
+        CapasError: As ``scans_of``, and ``page_replaced`` where the file's hash is not ``hash``.
+    """
     if hash and file_hash(path) != hash:
         raise CapasError("page_replaced", where=path)
     if path.suffix.lower() == ".pdf":
@@ -79,7 +85,7 @@ def decode_page(path: Path, frame: int = 0, *, hash: str = "") -> NDArray[np.uin
 
 
 def file_hash(path: Path) -> str:
-    """The name of a file's content. Raises CapasError ``page_unreadable``."""
+    """Return the content hash of a file. Raises CapasError ``page_unreadable``."""
     try:
         return content_hash(path.read_bytes())
     except OSError as error:
@@ -157,7 +163,7 @@ def _pdf(path: Path) -> "Iterator[pypdfium2.PdfDocument]":
 
 
 def download_image(url: str, to: Path, *, timeout: float = 60.0, max_bytes: int = 200_000_000) -> Path:
-    """Fetch a picture (http or https) into the file ``to``, unless it is there. Raises CapasError ``cannot_fetch``."""
+    """Download an image (http or https) to the file ``to``, unless it is there. Raises CapasError ``cannot_fetch``."""
     if to.is_file():
         return to
     if not url.startswith(("http://", "https://")):

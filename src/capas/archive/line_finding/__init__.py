@@ -1,1 +1,1 @@
-"""Lines of writing found on pages without transcription."""
+"""Text line detection: baselines and outlines on page images."""

@@ -1,7 +1,7 @@
-"""The finder of lines that ships with Capas: from the picture of a page to its lines in reading order.
+"""The line finder that ships with Capas: from a page image to its lines in reading order.
 
 The page is reduced to about 760 × 1,000 pixels; where its lines then stand too close together or too far apart for the
-network, it is looked at again at the right size.
+network, a second pass runs at the right scale.
 """
 
 from dataclasses import replace
@@ -34,14 +34,14 @@ _FEW: Final = 3  # lines that say how far apart they stand
 
 
 class LineFinder:
-    """Finds lines; holds the network."""
+    """Detects lines with a ``LineFinderNet``."""
 
     def __init__(self, network: LineFinderNet) -> None:
         self.network = network.eval()
 
     @classmethod
     def open(cls, weights: Path = WEIGHTS) -> "LineFinder":
-        """The finder with the weights that ship, or with others of ``learn``."""
+        """Load the weights that ship, or others of ``train``."""
         network = LineFinderNet(LineFinderConfig())
         state = load_file(weights)
         network.load_state_dict({name: value.float() if value.is_floating_point() else value
@@ -49,8 +49,10 @@ class LineFinder:
         return cls(network)
 
     def find(self, picture: NDArray[np.uint8]) -> tuple[Line, ...]:
-        """The lines of a page (uint8 H×W or H×W×3, of any size) in reading order, without text, with their outlines,
-        regions (``pages.regions``) and how sure the network is of each; () where there are none."""
+        """Return the lines of a page (uint8 (H, W) or (H, W, 3), any size) in reading order; () where there are none.
+
+        They have no text, but outlines, regions (``page_formats.layout.regions``) and confidences.
+        """
         height, width = picture.shape[:2]
         if min(height, width) < _LEAST_SIDE:
             return ()

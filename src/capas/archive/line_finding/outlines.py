@@ -1,11 +1,10 @@
-"""Outlines around the ink of lines: for each an upper and a lower edge, which go where there is least ink between a
-line and its neighbours.
+"""Outlines of lines: an upper and a lower edge for each, along the least ink between a line and its neighbours.
 
 An edge is a path from left to right, at most one row up or down per column, with the smallest sum of ink and of
-distance from its usual place: dynamic programming, as in Avidan & Shamir, "Seam Carving for Content-Aware Image
+distance from its usual position: dynamic programming, as in Avidan & Shamir, "Seam Carving for Content-Aware Image
 Resizing", SIGGRAPH 2007, in the bands above and below all baselines at once.
 
-Legend: N bands, C columns, R places in each.
+Legend: N bands, C columns, R candidate rows in each.
 """
 
 from collections.abc import Sequence
@@ -39,7 +38,7 @@ class _Band:
 
 
 def line_outlines(ink: Singles, baselines: Sequence[Floats], spaces: Floats) -> list[Floats]:
-    """The outline of each baseline (P×2 each), clockwise from its upper left corner; ``ink`` H×W, paper about zero."""
+    """Return the outline of each baseline, (P, 2), clockwise from its upper left corner; ``ink`` is (H, W)."""
     bands = [
         band
         for number, line in enumerate(baselines)

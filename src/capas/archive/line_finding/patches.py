@@ -1,4 +1,4 @@
-"""Pages to learn from, and patches of them: enlarged or shrunk, turned, bent, brighter, fainter, noisier, bitonal."""
+"""Training patches of pages, with augmentation: scale, rotation, warp, brightness, contrast, noise, binarisation."""
 
 import math
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _STEPS: Final = 24
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingPage:
-    """A page in grey, its baselines (P×2 each), and the distance between lines at each of them, in pixels."""
+    """A grey page with its baselines, (P, 2) each, and the line spacing at each of them, in pixels."""
 
     picture: NDArray[np.uint8]
     baselines: list[Floats]
@@ -35,14 +35,14 @@ class TrainingPage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingPatch:
-    """``inputs`` 1×H×W and the maps ``targets`` O×H/2×W/2."""
+    """``inputs`` (1, H, W) and target maps ``targets`` (O, H/2, W/2)."""
 
     inputs: Tensor
     targets: Tensor
 
 
 def training_page(file: Path, picture: Path) -> TrainingPage:
-    """A transcribed page, reduced until its lines are ``KEPT`` apart."""
+    """Read a transcribed page, reduced until its lines are ``KEPT`` pixels apart."""
     page = read_page(file).page
     lines = [np.asarray(line.baseline, dtype=np.float64) for line in page.lines]
     spaces = spacings(lines, page.height)
@@ -57,7 +57,7 @@ def training_page(file: Path, picture: Path) -> TrainingPage:
 
 
 def random_patch(page: TrainingPage, rng: np.random.Generator) -> TrainingPatch:
-    """A square of ``SIZE`` pixels from anywhere on the page."""
+    """Return a random augmented square of ``SIZE`` pixels."""
     grey, baselines, factor = _moved(page, rng)
     spaces = page.spaces * factor
     inside = [i for i, line in enumerate(baselines) if _touches(line)]

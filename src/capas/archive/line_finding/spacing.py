@@ -1,4 +1,4 @@
-"""How far apart the lines of a page stand: the measure of everything else that is looked for around them."""
+"""Line spacing of a page: the unit of all other geometry."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,8 +16,10 @@ _SHARED: Final = 0.3
 
 
 def spacings(baselines: Sequence[Floats], page_height: float) -> Floats:
-    """For each baseline (P×2 points) the distance to the nearest one above or below it, in pixels, but ``FROM`` to
-    ``TO`` times what is usual on the page, which is also the answer for a line without neighbours."""
+    """Return the distance of each baseline, (P, 2), to the nearest one above or below it, in pixels.
+
+    Clipped to ``FROM``..``TO`` times the page's median, which is also the value of a line without neighbours.
+    """
     if not baselines:
         return np.zeros(0)
     left, right = (np.array([pick(line[:, 0]) for line in baselines]) for pick in (np.min, np.max))

@@ -1,6 +1,4 @@
-"""Drawn pages to learn from besides real ones: columns, marginal notes, drop capitals, ruling, stains, writing that
-shows through, dark borders, pages without writing. Nothing on them means anything.
-"""
+"""Synthetic training pages: columns, marginal notes, drop capitals, ruling, stains, bleed-through, borders."""
 
 import random
 from collections.abc import Sequence
@@ -21,8 +19,7 @@ _EMPTY: Final = 0.06
 
 @dataclass(kw_only=True, slots=True)
 class SyntheticPage:
-    """A page as it is being drawn: ``ink`` with 255 where there is all of it, and its ``baselines`` with the distance
-    between lines where each stands."""
+    """A page as it is being drawn: ``ink`` (255 is full), its baselines and the line spacing at each."""
 
     dice: random.Random
     fonts: Sequence[Path]
@@ -33,8 +30,7 @@ class SyntheticPage:
 
 
 def draw_page(seed: int, fonts: Sequence[Path]) -> tuple[NDArray[np.uint8], list[Floats], Floats]:
-    """A page in grey, its baselines, and the distance between lines at each of them. Raises ValueError without
-    ``fonts``."""
+    """Return a grey page, its baselines, and the line spacing at each. Raises ValueError without ``fonts``."""
     if not fonts:
         raise ValueError("no fonts to write with")
     dice = random.Random(seed)

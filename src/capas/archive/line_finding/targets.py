@@ -1,7 +1,7 @@
-"""What the network is to answer for a page whose lines are known: three maps of half its size.
+"""Target maps of line detection: three maps of half the page's size.
 
-``baseline``: a stroke along it; ``ends``: an upright stroke where it begins and where it ends, so that columns are not
-joined; ``body``: from the baseline up to about the height of an x.
+``baseline``: a stroke along it; ``ends``: an upright stroke where it begins and ends, so that columns are not joined;
+``body``: from the baseline up to about the x-height.
 
 Legend: O maps, H and W the page's height and width.
 """
@@ -23,8 +23,10 @@ _RISE, _FALL = 0.45, 0.15
 
 
 def target_maps(baselines: Sequence[Floats], spaces: Floats, height: int, width: int) -> NDArray[np.float32]:
-    """O × ⌈H/2⌉ × ⌈W/2⌉ in [0, 1], the share of each two by two pixels that is covered; ``spaces``: each line's
-    distance to its neighbours."""
+    """Return the maps (O, ⌈H/2⌉, ⌈W/2⌉) in [0, 1], each value the covered share of two by two pixels.
+
+    ``spaces`` is the line spacing at each baseline.
+    """
     canvases = [Image.new("L", (width + width % OUTPUT_STRIDE, height + height % OUTPUT_STRIDE), 0) for _ in MAPS]
     line_pen, ends_pen, body_pen = (ImageDraw.Draw(canvas) for canvas in canvases)
     for line, space in zip(baselines, spaces.tolist(), strict=True):

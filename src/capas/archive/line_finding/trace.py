@@ -1,7 +1,7 @@
-"""From the map of baselines to baselines: followed from column to column, joined over gaps, cut where lines end.
+"""From the baseline map to baselines: followed from column to column, joined over gaps, cut at line ends.
 
-In each column of the map the local maxima are steps of lines. A step goes on the line whose last steps point to it;
-lines whose pieces follow each other closely become one, unless an end was seen between them.
+In each column of the map the local maxima are steps of lines. A step extends the line whose last steps point to it;
+lines whose pieces follow each other closely become one, unless an end was detected between them.
 
 Legend: H, W the map's height and width, P points.
 """
@@ -41,22 +41,28 @@ class _Trail:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TracedBaseline:
-    """A baseline in the map's pixels, P×2 points (x, y) from left to right, and how sure the network is of it."""
+    """A baseline in the map's pixels, points (x, y) from left to right, shape (P, 2), and its confidence."""
 
     points: Floats
     confidence: float
 
     @property
     def length(self) -> float:
-        """Across the page."""
+        """Horizontal extent."""
         return float(self.points[-1, 0] - self.points[0, 0])
 
 
 def trace_baselines(baseline: Singles, ends: Singles) -> list[TracedBaseline]:
-    """The baselines in the maps (H×W in [0, 1])."""
+    """Return the baselines in the maps, (H, W) in [0, 1]."""
     trails = _followed(baseline * (1 - ends))
-    pieces = [TracedBaseline(points=np.stack([trail.columns, trail.rows], axis=1).astype(np.float64),
-                    confidence=float(np.mean(trail.chances))) for trail in trails if len(trail.columns) >= 3]  # fmt: skip
+    pieces = [
+        TracedBaseline(
+            points=np.stack([trail.columns, trail.rows], axis=1).astype(np.float64),
+            confidence=float(np.mean(trail.chances)),
+        )
+        for trail in trails
+        if len(trail.columns) >= 3
+    ]
     if not pieces:
         return []
     space = float(np.median(spacings([piece.points for piece in pieces], len(baseline))))

@@ -1,9 +1,10 @@
-"""How the weights that ship with Capas were learned: ``python -m capas.archive.line_finding.train FOLDER… --out FILE
---fonts FOLDER --minutes M``, FOLDER with pictures and the ALTO or PAGE files beside them.
+"""Training of the line finder's weights.
 
-A plain loop over patches: half of them of drawn pages, half of transcribed ones, each time enlarged or shrunk, turned,
-bent, and made brighter, fainter, noisier or bitonal. Loss: cross-entropy, with strokes weighing more than the void
-around them, and the soft Dice loss (Milletari et al. 2016, arXiv:1606.04797).
+``python -m capas.archive.line_finding.train FOLDER… --out FILE --fonts FOLDER --minutes M``, FOLDER with images and the
+ALTO or PAGE files beside them.
+
+A plain loop over augmented patches: half of them of synthetic pages, half of transcribed ones. Loss: cross-entropy,
+with strokes weighing more than the background, and the soft Dice loss (Milletari et al. 2016, arXiv:1606.04797).
 """
 
 import argparse
@@ -31,7 +32,7 @@ _PICTURES: Final = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 
 
 def transcribed_pages(folders: Sequence[Path]) -> list[TrainingPage]:
-    """The pages of ``folders`` that have a picture and a transcription."""
+    """Return the pages of ``folders`` that have an image and a transcription."""
     return [
         training_page(file, picture)
         for folder in folders
@@ -42,13 +43,13 @@ def transcribed_pages(folders: Sequence[Path]) -> list[TrainingPage]:
 
 
 def synthetic_pages(fonts: Sequence[Path], seed: int) -> list[TrainingPage]:
-    """``DRAWN`` pages of our own."""
+    """Return ``DRAWN`` synthetic pages."""
     pages = (draw_page(derive_seed(seed, "page", number), fonts) for number in range(DRAWN))
     return [TrainingPage(picture=picture, baselines=lines, spaces=spaces) for picture, lines, spaces in pages]
 
 
 def training_patches(real: Sequence[TrainingPage], made: Sequence[TrainingPage], seed: int) -> Iterator[TrainingPatch]:
-    """Without end."""
+    """Iterate without end over patches of real and synthetic pages."""
     rng = np.random.default_rng(seed)
     while True:
         pages = real if real and (not made or rng.random() < 0.5) else made
@@ -56,7 +57,7 @@ def training_patches(real: Sequence[TrainingPage], made: Sequence[TrainingPage],
 
 
 def line_map_loss(logits_BOHW: Tensor, wanted_BOHW: Tensor) -> Tensor:
-    """Cross-entropy and 1 − Dice, averaged over the maps."""
+    """Return cross-entropy plus 1 − Dice, averaged over the maps."""
     weights = torch.tensor(_WEIGHTS).view(1, -1, 1, 1)
     entropy = functional.binary_cross_entropy_with_logits(logits_BOHW, wanted_BOHW, pos_weight=weights)
     shares = logits_BOHW.sigmoid()
@@ -65,8 +66,10 @@ def line_map_loss(logits_BOHW: Tensor, wanted_BOHW: Tensor) -> Tensor:
 
 
 def train_line_finder(pages: Iterator[TrainingPatch], minutes: float, seed: int, out: Path) -> LineFinderNet:
-    """Learn for ``minutes``; the rate rises over the first twentieth and falls as a cosine. The weights are kept in
-    ``out``, in half precision, every minute and at the end."""
+    """Train for ``minutes``, with a warm-up over the first twentieth and a cosine learning rate schedule.
+
+    The weights are saved to ``out``, in half precision, every minute and at the end.
+    """
     torch.manual_seed(seed)
     network = LineFinderNet(LineFinderConfig()).train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-3)
@@ -94,13 +97,13 @@ def train_line_finder(pages: Iterator[TrainingPatch], minutes: float, seed: int,
 
 
 def save_weights(network: LineFinderNet, out: Path) -> None:
-    """In half precision."""
+    """Save the weights in half precision."""
     state = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
     save_file({name: value.contiguous() for name, value in state.items()}, out)
 
 
 def train_command() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--out", type=Path, required=True)

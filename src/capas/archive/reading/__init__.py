@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Transcription of the archive's pages, and the index of their words."""

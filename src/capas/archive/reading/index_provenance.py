@@ -1,5 +1,4 @@
-"""How an archive was read: the reader and its settings, kept with the library so that every answer can be traced, and
-so that searching needs no network."""
+"""Provenance of the index: the model and its settings, kept with the library so that searching needs no network."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -18,9 +17,18 @@ FACT: Final = "reading"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexProvenance:
-    """``reader``: the run as given; ``model``: hash of its weights; ``temperature`` of its calibration; ``min_probability``: the
-    least probability of a spot (ε); ``height`` of the lines in pixels, ``columns`` of a frame, ``characters`` read;
-    ``decoding``: how texts came of probabilities (``CTCDecoder.description``)."""
+    """How an archive was transcribed and indexed.
+
+    Attributes:
+        reader: The run as given.
+        model: Hash of its weights.
+        temperature: Calibration temperature.
+        min_probability: Least probability of a spot (ε).
+        height: Height of the line images in pixels.
+        columns: Pixels per frame.
+        characters: The alphabet.
+        decoding: How texts were decoded (``CTCDecoder.description``).
+    """
 
     reader: str
     model: str
@@ -41,7 +49,7 @@ class IndexProvenance:
 
 
 def provenance_of_reader(reader: LineReader, where: str, least: float) -> IndexProvenance:
-    """How ``reader`` will read."""
+    """Return the provenance of what ``reader`` will transcribe."""
     return IndexProvenance(
         reader=where, model=reader.hash, temperature=reader.temperature, min_probability=least, height=reader.height,
         columns=reader.columns, characters=reader.alphabet.characters, decoding=reader.decoder.description,
@@ -49,12 +57,12 @@ def provenance_of_reader(reader: LineReader, where: str, least: float) -> IndexP
 
 
 def write_index_provenance(library: Library, provenance: IndexProvenance) -> None:
-    """Record it in the library."""
+    """Store it in the library."""
     library.set_fact(FACT, json.dumps(asdict(provenance), ensure_ascii=False))
 
 
 def read_index_provenance(library: Library) -> IndexProvenance:
-    """What was recorded. Raises CapasError as ``unread_archive_error`` says, or ``archive_unreadable``."""
+    """Return what is stored. Raises CapasError as ``unread_archive_error`` says, or ``archive_unreadable``."""
     held = library.fact(FACT)
     if not held:
         raise unread_archive_error(library)
@@ -66,5 +74,5 @@ def read_index_provenance(library: Library) -> IndexProvenance:
 
 
 def unread_archive_error(library: Library) -> CapasError:
-    """What is missing where nothing has been read: ``archive_empty`` pages, or that ``archive_unread`` they are."""
+    """Return the error of an archive without an index: ``archive_empty`` or ``archive_unread``."""
     return CapasError("archive_unread" if library.units() else "archive_empty", where=library.folder)

@@ -1,5 +1,7 @@
-"""Where the index of an archive is kept, as the library records it: in one file beside it, in a file for each fonds, or
-in a schema of its own on a PostgreSQL server. An index is made anew beside the old one, and then takes its place."""
+"""Location of an archive's index: one file, a file for each fonds, or a schema on a PostgreSQL server.
+
+A new index is built beside the old one, and then replaces it.
+"""
 
 import json
 import secrets
@@ -26,7 +28,7 @@ SCHEMES: Final = ("postgresql://", "postgres://")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexLocation:
-    """``kind``: one "file", "fonds" (a file for each) or "server", with its ``address`` and the ``schema`` there."""
+    """Where the index is: one "file", "fonds" (a file for each) or "server", with its ``address`` and ``schema``."""
 
     kind: Literal["file", "fonds", "server"] = "file"
     address: str = ""
@@ -34,8 +36,12 @@ class IndexLocation:
 
 
 def parse_location(wanted: str) -> IndexLocation:
-    """What ``--store`` says: file, fonds or postgresql://…. Raises CapasError ``store_unknown``, or ``store_password``
-    where the address holds one, which would be written into the library."""
+    """Parse ``--store``: file, fonds or postgresql://….
+
+    Raises:
+        CapasError: ``store_unknown``, or ``store_password`` where the address holds one, which would be stored in the
+            library.
+    """
     if wanted == "file":
         return IndexLocation()
     if wanted == "fonds":
@@ -57,12 +63,12 @@ def parse_location(wanted: str) -> IndexLocation:
 
 
 def write_location(library: Library, kept: IndexLocation) -> None:
-    """Record where the index is."""
+    """Store where the index is."""
     library.set_fact(FACT, json.dumps(asdict(kept)))
 
 
 def read_location(library: Library) -> IndexLocation:
-    """Where the index is; one file where nothing was recorded. Raises CapasError ``archive_unreadable``."""
+    """Return where the index is; one file where nothing was stored. Raises CapasError ``archive_unreadable``."""
     held = library.fact(FACT)
     if not held:
         return IndexLocation()
@@ -76,7 +82,7 @@ def read_location(library: Library) -> IndexLocation:
 def open_store(
     library: Library, place: IndexLocation, origin: IndexOrigin | None = None, *, beside: bool = False
 ) -> SpotStore:
-    """The index there; with an ``origin`` it is made where there is none. ``beside``: the one that is being made."""
+    """Open the index; with an ``origin`` it is created where there is none. ``beside``: the one that is being built."""
     match place.kind:
         case "file":
             return SqliteSpots(_file(library, SPOTS, beside), origin)
@@ -88,7 +94,7 @@ def open_store(
 
 
 def remove_store(library: Library, place: IndexLocation, *, beside: bool = False) -> None:
-    """Take the index there away, where there is one."""
+    """Delete the index, where there is one."""
     match place.kind:
         case "file":
             path = _file(library, SPOTS, beside)
@@ -108,7 +114,7 @@ def remove_store(library: Library, place: IndexLocation, *, beside: bool = False
 
 
 def replace_store(library: Library, place: IndexLocation) -> None:
-    """The index made beside becomes the one there."""
+    """Replace the index by the one that was built beside it."""
     if place.kind == "server":
         with PostgresSpots(place.address, schema=f"{place.schema}_new") as store:
             store.take_place(place.schema)
@@ -127,7 +133,7 @@ def replace_store(library: Library, place: IndexLocation) -> None:
 
 
 def fonds_of(library: Library, pages: Iterable[str]) -> Mapping[str, str]:
-    """The fonds of each page: the first part of its unit."""
+    """Return the fonds of each page: the first part of its unit."""
     return {page: unit.partition("/")[0] for page, unit in library.units_of(pages).items()}
 
 

@@ -1,8 +1,8 @@
-"""Pages read: their lines found or taken from a transcript, what each says, and the spots of every word it may say.
+"""Transcription of pages: line detection or lines of a transcript, text per line, and spots of every probable word.
 
-The work on a page needs nothing but its row, its lines and the reader, so that pages can be read in any process; what
-comes back is kept by one: first the spots, then the page with the reader's hash. Whatever is killed between the two is
-read again, and the same spots take the place of the first ones.
+A page needs only its row, its lines and the model, so that pages can be read in any process; the results are stored by
+one: first the spots, then the page with the model's hash. A page interrupted between the two is read again, and the
+same spots replace the first ones.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -46,14 +46,14 @@ Finder = Callable[[Picture], tuple[Line, ...]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadingJob:
-    """Pages to read, each with its lines, or None where they are still to be found."""
+    """Pages to read, each with its lines, or None where they are still to be detected."""
 
     pages: tuple[tuple[PageRow, tuple[Line, ...] | None], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineReading:
-    """What one line says: the surest reading, how sure, the posteriors (``posteriors.packed``) and the spots."""
+    """The transcription of one line: text, confidence, packed posteriors (``posteriors.pack_posteriors``) and spots."""
 
     text: str
     confidence: float
@@ -63,8 +63,16 @@ class LineReading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PageReading:
-    """A page that was read: its lines and their ``origin``, as ``Library.set_lines`` wants them (None where it had them
-    already), and the answers; or its ``problem``. ``skipped``: lines whose geometry was of no use."""
+    """The transcription of one page, or its problem.
+
+    Attributes:
+        page: The page.
+        lines: Its lines.
+        origin: Their origin, as ``Library.set_lines`` takes it; None where the page had them already.
+        readings: The transcription of each line.
+        problem: Why the page cannot be read, or "".
+        skipped: Lines whose geometry is unusable.
+    """
 
     page: int
     lines: tuple[Line, ...]
@@ -76,10 +84,10 @@ class PageReading:
 
 @runtime_checkable
 class ReadingWorkers(Protocol):
-    """Who reads: this process (``LocalReader``), or many (``spread.RayWorkers``)."""
+    """Processes reading jobs: in this process (``LocalReader``), or in many (``ray_workers.RayWorkers``)."""
 
     def outcomes(self, jobs: Iterable[ReadingJob]) -> Iterator[list[PageReading]]:
-        """What becomes of each job, in their order."""
+        """Iterate over the results of the jobs, in their order."""
         ...
 
 
@@ -101,7 +109,7 @@ class LocalReader:
 
 @dataclass(kw_only=True, slots=True)
 class ReadingReport:
-    """What was read, and which pages could not be, with the reason."""
+    """Counts of what was read, and the pages that could not be, with the reason."""
 
     pages: int = 0
     lines: int = 0
@@ -119,9 +127,19 @@ def read_pages(
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> ReadingReport:
-    """Read the pages of ``unit`` that this reader has not read (all of them ``force``) and keep what comes of it.
-    ``origin`` is that of the spots, of which an index holds only one kind: where it replaces another, pages that the
-    index no longer holds are read too. Raises CapasError ``other_pages_lost`` as ``refuse_losing_pages`` does."""
+    """Read the pages of ``unit`` that this model has not read and store the results.
+
+    Args:
+        library: The library.
+        workers: Process the jobs.
+        origin: Origin of the spots; an index holds spots of one origin, so replacing it reads lost pages again.
+        unit: Unit to read; all if "".
+        force: Whether to read all its pages.
+        progress: Called with (done, total).
+
+    Raises:
+        CapasError: ``other_pages_lost``, see ``refuse_losing_pages``.
+    """
     refuse_losing_pages(library, origin, unit)
     report = ReadingReport()
     with open_index(library, origin) as store:
@@ -139,8 +157,7 @@ def read_pages(
 
 @contextmanager
 def open_index(library: Library, origin: IndexOrigin) -> Iterator[SpotStore]:
-    """The spots of a library, to add to. Where they were made otherwise, they are made anew from the posteriors of this
-    model first."""
+    """Open the index for adding spots; one of another origin is first rebuilt from this model's stored posteriors."""
     place = read_location(library)
     try:
         store = open_store(library, place, origin)
@@ -160,8 +177,10 @@ def open_index(library: Library, origin: IndexOrigin) -> Iterator[SpotStore]:
 
 
 def refuse_losing_pages(library: Library, origin: IndexOrigin, unit: str) -> None:
-    """Raises CapasError ``other_pages_lost`` where pages outside of ``unit``, which are not read now, are known to
-    another model: an index holds the spots of one only."""
+    """Raise CapasError ``other_pages_lost`` where pages outside of ``unit`` were read by another model.
+
+    An index holds the spots of one model only.
+    """
     here = library.pages_of(unit) if unit else None
     others = [page for page in library.pages() if here is not None and str(page.id) not in here]
     if lost := sum(page.model not in ("", origin.model) for page in others):
@@ -195,7 +214,7 @@ def _keep(library: Library, store: SpotStore, outcome: PageReading, model: str, 
 def read_archive_page(
     page: PageRow, lines: tuple[Line, ...] | None, reader: LineReader, finder: Finder, least: float
 ) -> PageReading:
-    """Read one page; a page that cannot be read is an outcome too."""
+    """Read one page; a page that cannot be read is a result too."""
     try:
         picture = decode_page(Path(page.source), page.frame, hash=page.hash)
         found, origin, skipped = page_lines(page, picture, finder) if lines is None else (lines, None, 0)
@@ -208,7 +227,7 @@ def read_archive_page(
 
 
 def page_lines(page: PageRow, picture: Picture, finder: Finder) -> tuple[tuple[Line, ...], str, int]:
-    """The lines of a page: from its transcript, else found; where they are from, and how many were of no use."""
+    """Return the lines of a page (of its transcript, else detected), their origin, and the number of unusable ones."""
     if page.transcript:
         read_lines: ParsedPage = read_page(Path(page.transcript))
         height, width = picture.shape[:2]
@@ -220,7 +239,7 @@ def page_lines(page: PageRow, picture: Picture, finder: Finder) -> tuple[tuple[L
 
 
 def line_images(picture: Picture, lines: Sequence[Line], height: int = 0) -> list[Picture]:
-    """Each line cut and straightened: of so many pixels, or (0) as readers learnt them (``LineExtent.pixels``)."""
+    """Crop and straighten each line to ``height`` pixels, or (0) as in training (``LineExtent.pixels``)."""
     held = line_extents(lines, picture.shape[0])
     return [
         crop_line(picture, line, height or reach.pixels, reach=reach) for line, reach in zip(lines, held, strict=True)
@@ -230,8 +249,10 @@ def line_images(picture: Picture, lines: Sequence[Line], height: int = 0) -> lis
 def read_line_images(
     pictures: Sequence[Picture], reader: LineReader, *, page: int, least: float
 ) -> Iterator[LineReading]:
-    """What the lines of a page say, read as the reader does it best. Everything comes from the posteriors as they are
-    kept; of a language model, which helps to read, the spots and the confidence know nothing."""
+    """Transcribe line images in the model's best decoding.
+
+    Spots and confidences come from the posteriors as they are stored; a language model only helps to decode the text.
+    """
     contents = [pack_posteriors(posteriors) for posteriors in (reader.posteriors(pictures) if pictures else [])]
     spots = spots_of_lines(contents, reader.alphabet, page=page, least=least)
     for content, found in zip(contents, spots, strict=True):
@@ -242,7 +263,7 @@ def read_line_images(
 def spots_of_lines(
     contents: Sequence[bytes], alphabet: Alphabet, *, page: int, least: float
 ) -> Iterator[tuple[Spot, ...]]:
-    """The spots of each line of a page, in frames, with the words that a hyphen divides between it and the next."""
+    """Iterate over the spots of each line of a page, in frames, with the words hyphenated into the next line."""
     lines, delimiters = word_delimiters([unpack_posteriors(content) for content in contents], alphabet)
     hyphens = hyphen_labels(alphabet)
     for number, line in enumerate(lines):
@@ -261,8 +282,11 @@ def spots_of_lines(
 def word_delimiters(
     lines: Sequence[Float[np.ndarray, "_ _"]], alphabet: Alphabet
 ) -> tuple[list[Float[np.ndarray, "_ _"]], frozenset[int]]:
-    """The lines (T×K each) and the labels that stand between words: all but letters, digits and the marks above and
-    below them. An alphabet of single words has none: their lines end them, and a label is added that no frame has."""
+    """Return the posteriors (T, K) of each line and the labels that stand between words.
+
+    These are all but letters, digits and combining marks. An alphabet of single words has none: their lines end them,
+    and a label is added that no frame has.
+    """
     found = frozenset(
         label for label, character in enumerate(alphabet.characters, 1) if not is_word_character(character)
     )
@@ -272,7 +296,7 @@ def word_delimiters(
 
 
 def hyphen_labels(alphabet: Alphabet) -> frozenset[int]:
-    """The labels that divide a word at the end of a line."""
+    """Return the labels that hyphenate a word at the end of a line."""
     return frozenset(label for label, one in enumerate(alphabet.characters, 1) if one in HYPHENS)
 
 
@@ -283,8 +307,10 @@ def reindex(
     progress: Callable[[int, int], None],
     place: IndexLocation | None = None,
 ) -> int:
-    """The index made anew from the kept posteriors, with another least probability or in another ``place``; the old one
-    stands until the new one is whole. Returns how many spots it holds."""
+    """Rebuild the index from the stored posteriors, with another least probability or in another ``place``.
+
+    The old one stands until the new one is complete. Returns the number of spots.
+    """
     former = read_location(library)
     place = former if place is None else place
     pages = [page for page in library.pages() if page.model == origin.model]

@@ -1,8 +1,8 @@
-"""What a reader answers to a line, kept small: the probabilities of every frame that matter, compressed.
+"""Compressed storage of a line's posteriors: only the probable labels of every frame.
 
 Of each frame the labels with a probability of ``LEAST`` or more are kept as 16-bit logarithms (steps of 1/4096 of a
-factor e, below 0.03 %); what is left out shares the rest evenly. Everything that is later said of a line (its text, its
-spots, an exact probability) comes from these numbers, so that it comes out the same whenever it is asked.
+factor e, below 0.03 %); what is left out shares the rest evenly. Everything that is later computed for a line (its
+text, its spots, an exact probability) comes from these numbers, so that it is reproducible.
 """
 
 import zlib
@@ -17,7 +17,7 @@ _HEAD: Final = np.dtype([("frames", "<u4"), ("labels", "<u2"), ("kept", "<u4")])
 
 
 def pack_posteriors(posteriors_TK: Float[np.ndarray, "T K"]) -> bytes:
-    """A line's posteriors as bytes. Raises ValueError where they are not probabilities."""
+    """Return a line's posteriors as bytes. Raises ValueError where they are not probabilities."""
     if posteriors_TK.ndim != 2 or not np.isfinite(posteriors_TK).all() or (posteriors_TK < 0).any():
         raise ValueError(f"{posteriors_TK.shape}; expected probabilities T×K")
     frames, labels = np.nonzero(posteriors_TK >= LEAST)
@@ -29,7 +29,10 @@ def pack_posteriors(posteriors_TK: Float[np.ndarray, "T K"]) -> bytes:
 
 
 def unpack_posteriors(content: bytes) -> Float[np.ndarray, "T K"]:
-    """The posteriors of ``pack_posteriors``, float64, every frame summing to 1. Raises ValueError on other bytes."""
+    """Return the posteriors of ``pack_posteriors``, float64, every frame summing to 1.
+
+    Raises ValueError on other bytes.
+    """
     try:
         head = np.frombuffer(content[: _HEAD.itemsize], dtype=_HEAD)[0]
         body = zlib.decompress(content[_HEAD.itemsize :])

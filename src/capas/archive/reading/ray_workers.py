@@ -1,8 +1,8 @@
-"""Pages read by the workers of Ray, on the processors of one machine or of many (``pip install "capas[spread]"``).
+"""Transcription of pages by Ray workers, on one machine or many (``pip install "capas[spread]"``).
 
-One way: the same jobs as in one process (``reading.Job``), the same function for each page, and the outcomes in the
-order of the jobs, so that the archive comes out the same, bit for bit. A worker that is killed costs its job, which Ray
-gives to another; an archive is written by one process only, the one that asked.
+The same ``ReadingJob`` as in one process, the same function for each page, and the results in the order of the jobs, so
+that the archive comes out the same, bit for bit. A worker that is killed costs its job, which Ray gives to another; an
+archive is written by one process only, the one that asked.
 """
 
 import logging
@@ -21,16 +21,21 @@ TRIES: Final = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RayWorkers:
-    """Reads with ``workers`` of Ray (0: as many as there are processors), each with the reader of the run ``reader``.
-    Where ``RAY_ADDRESS`` names a cluster, on that."""
+    """Reads with ``workers`` of Ray (0: one per CPU), each with the model of the run ``reader``.
+
+    On the cluster that ``RAY_ADDRESS`` names, if it is set.
+    """
 
     reader: str
     min_probability: float
     workers: int = 0
 
     def outcomes(self, jobs: Iterable[ReadingJob]) -> Iterator[list[PageReading]]:
-        """See ``ReadingWorkers``. Raises CapasError ``extra_missing`` without Ray, ``workers_lost`` where a job cannot be
-        finished."""
+        """Iterate over the results of the jobs, in their order.
+
+        Raises:
+            CapasError: ``extra_missing`` without Ray, ``workers_lost`` where a job cannot be finished.
+        """
         try:
             import ray
         except ModuleNotFoundError as error:
@@ -61,7 +66,7 @@ _HERE: dict[tuple[str, float], LocalReader] = {}  # a worker opens its reader on
 
 
 def read_job(job: ReadingJob, reader: str, least: float) -> list[PageReading]:
-    """Read one job in this process, whichever it is."""
+    """Read one job in this process."""
     import torch
 
     from capas.archive.line_finding.model import LineFinder

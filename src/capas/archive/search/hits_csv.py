@@ -1,4 +1,4 @@
-"""Hits as a table that spreadsheets open."""
+"""Search hits as CSV."""
 
 import csv
 import io
@@ -9,8 +9,11 @@ COLUMNS = ("probability", "unit", "page", "file", "frame", "line", "words", "tex
 
 
 def search_hits_csv(findings: SearchResults) -> bytes:
-    """One row per hit: its probability, where it is (frames and lines counted from 1), the words and the reading of the
-    line, the box around the words in pixels. UTF-8 with the mark by which spreadsheets know it."""
+    """Return one row per hit: probability, position (frames and lines from 1), words, the line's text, bounding box in
+    pixels.
+
+    UTF-8 with a byte order mark, for spreadsheets.
+    """
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
     writer.writerow(COLUMNS)

@@ -1,4 +1,4 @@
-"""The hits of a search as one HTML file with their pictures: opens offline, prints, and is read aloud in order."""
+"""Search hits as one HTML file with their snippets: works offline, prints, accessible to screen readers."""
 
 import base64
 import datetime
@@ -32,13 +32,20 @@ TALLEST: Final = 240  # pixels of a snippet: twice what it is shown with
 
 
 def write_hits_page(path: Path, library: Library, request: SearchRequest, findings: SearchResults) -> None:
-    """Write the hits of ``findings`` to ``path``; a page whose picture is gone has a sentence in its place. Raises
-    CapasError where the file cannot be written."""
+    """Write the hits of ``findings`` to ``path``; a sentence replaces the image of a page that is gone.
+
+    Raises:
+        CapasError: The file cannot be written.
+    """
     pictures = PageImages()
     items = "".join(_item(found, pictures) for found in findings.hits)
     first = request.offset + 1
-    shown = say("archive.serve.shown", first=format_decimal(first, 0), last=format_decimal(request.offset + len(findings.hits), 0),
-                count=format_decimal(findings.count, 0))  # fmt: skip
+    shown = say(
+        "archive.serve.shown",
+        first=format_decimal(first, 0),
+        last=format_decimal(request.offset + len(findings.hits), 0),
+        count=format_decimal(findings.count, 0),
+    )
     listed = (
         f'<h2>{escape(say("archive.serve.results"))} <span class="soft">{escape(shown)}</span></h2>\n'
         f'<ol class="hits" start="{first}">{items}</ol>'
@@ -52,13 +59,13 @@ def write_hits_page(path: Path, library: Library, request: SearchRequest, findin
 
 
 def snippet_size(crop: Crop, tallest: int = TALLEST) -> tuple[int, int]:
-    """The width and height in pixels to which a snippet is reduced; it is never enlarged."""
+    """Return the width and height in pixels to which a snippet is reduced; it is never enlarged."""
     by = min(1.0, tallest / crop.height)
     return max(1, round(crop.width * by)), max(1, round(crop.height * by))
 
 
 def svg_points(outline: Points) -> str:
-    """An outline as SVG wants it.
+    """Return an outline as SVG points.
 
     >>> svg_points(((1.0, 2.25), (3.0, 4.0)))
     '1.0,2.2 3.0,4.0'

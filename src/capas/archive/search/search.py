@@ -1,4 +1,4 @@
-"""Searching an archive: from a query to places on pages, with how many of them to expect and how sure that is."""
+"""Archive search: from a query to hits on pages, with the expected number of correct ones."""
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,9 +30,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchRequest:
-    """What is asked: the ``query``, the least probability of a hit, hits ``within`` lines or pages, whether spellings
-    are folded, the unit, and which of the hits (``limit`` from ``offset`` on). ``exact``: ask the posteriors again;
-    ``whole``: read all spots, however many there are; ``by_unit``: say how the hits spread over the units."""
+    """A search request.
+
+    Attributes:
+        query: The query.
+        min_probability: Least probability of a hit.
+        within: Whether hits are lines or pages.
+        folds: Whether historical spellings are folded.
+        unit: Unit to search; all if "".
+        offset: First hit.
+        limit: Number of hits.
+        exact: Whether to recompute probabilities from the posteriors.
+        whole: Whether to read all spots, however many there are.
+        by_unit: Whether to count hits by unit.
+    """
 
     query: str
     min_probability: float = 0.1
@@ -48,7 +59,7 @@ class SearchRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WordMatch:
-    """A word of a hit: where it stands on the page, as an outline in pixels."""
+    """A word of a hit, with its outline on the page in pixels."""
 
     word: str
     probability: float
@@ -58,8 +69,15 @@ class WordMatch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchHit:
-    """A hit: its page and line (None where pages are asked for), its probability, its words, and the reading of the
-    line (of the first word's, where pages are asked for)."""
+    """A hit.
+
+    Attributes:
+        page: Its page.
+        line: Its line number; None where pages are searched.
+        probability: Probability that it matches, 0..1.
+        words: The matching words.
+        text: Text of the line (of the first word's, where pages are searched).
+    """
 
     page: PageRow
     line: int | None
@@ -68,7 +86,7 @@ class SearchHit:
     text: str
 
     def as_json(self) -> dict[str, object]:
-        """The form of ``--json``."""
+        """Return the fields of ``--json``."""
         return {
             "page": self.page.id, "unit": self.page.unit, "label": self.page.label, "file": self.page.source,
             "frame": self.page.frame, "line": self.line, "probability": round(self.probability, 6), "text": self.text,
@@ -79,8 +97,16 @@ class SearchHit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchResults:
-    """Hits, how many there are at this threshold, how many right ones to expect and which share of them will be right,
-    how the hits spread over the units, and how all these were ``counted`` (``search.hits``)."""
+    """The result of a search.
+
+    Attributes:
+        hits: The requested hits.
+        count: Number of hits at this threshold.
+        expected: Expected number of correct ones.
+        precision: Expected share of correct ones; None without hits.
+        units: Hits by unit.
+        counted: How these were counted (``keyword_index.hits``).
+    """
 
     hits: tuple[SearchHit, ...]
     count: int
@@ -90,7 +116,7 @@ class SearchResults:
     counted: CountMethod = "exact"
 
     def as_json(self) -> dict[str, object]:
-        """The form of ``--json``."""
+        """Return the fields of ``--json``."""
         return {
             "hits": self.count, "counted": self.counted, "expected_right": self.expected.as_json(),
             "expected_precision": None if self.precision is None else self.precision.as_json(),
@@ -110,13 +136,25 @@ class ArchiveSearcher:
             raise CapasError("archive_other_index", where=library.folder, received=self.store.origin.model)
 
     def search(self, request: SearchRequest) -> SearchResults:
-        """Raises CapasError where the query cannot be understood. A page that was replaced since, or whose reading was
-        killed between index and library, is not shown until it is read again."""
+        """Return the hits of a request. Raises CapasError for a malformed query.
+
+        A page that was replaced since, or was interrupted between index and library, is not shown until it is read
+        again.
+        """
         query = parse_query(request.query)
         with self._asked(request.unit) as (store, pages):
-            hits = search_spots(store, query, within=request.within, folds=request.folds, min_probability=request.min_probability,
-                          offset=request.offset, limit=request.limit, pages=pages, max_spots=None if request.whole else MAX_SPOTS,
-                          by_page=request.by_unit)  # fmt: skip
+            hits = search_spots(
+                store,
+                query,
+                within=request.within,
+                folds=request.folds,
+                min_probability=request.min_probability,
+                offset=request.offset,
+                limit=request.limit,
+                pages=pages,
+                max_spots=None if request.whole else MAX_SPOTS,
+                by_page=request.by_unit,
+            )
         shown = (self._found(hit, query, exact=request.exact, folds=request.folds) for hit in hits.hits)
         return SearchResults(
             hits=tuple(one for one in shown if one is not None),
@@ -163,7 +201,10 @@ class ArchiveSearcher:
 
 @contextmanager
 def open_searcher(library: Library) -> Iterator[ArchiveSearcher]:
-    """A finder for one question: SQLite's connections do not change threads, and opening one takes a millisecond."""
+    """Open a searcher for one request.
+
+    SQLite's connections do not change threads, and opening one takes a millisecond.
+    """
     one = ArchiveSearcher(library)
     try:
         yield one
@@ -172,15 +213,18 @@ def open_searcher(library: Library) -> Iterator[ArchiveSearcher]:
 
 
 def line_text(row: LineRow) -> str:
-    """What a line says: by people where they said it, else by the reader."""
+    """Return the corrected text of a line, else the model's."""
     return row.text if row.target is None else row.target
 
 
 def exact_probability(
     content: bytes, word: str, making: IndexProvenance, *, folds: bool, after: bytes | None = None
 ) -> float:
-    """The probability that ``word`` stands in the line of these posteriors (``search.keyword``), or that a hyphen
-    divides it between this line and the one ``after`` it (``search.joins``)."""
+    """Return the probability that ``word`` occurs in the line of these posteriors.
+
+    By ``keyword_index.keyword_automaton``, or where a hyphen divides it between this line and the one ``after`` it, by
+    ``keyword_index.hyphenation``.
+    """
     letters = _letters(word, making.characters, folds)
     if not all(letters):
         return 0.0

@@ -1,4 +1,4 @@
-"""Parts of page pictures as JPEG, and where to look at a hit; the pages asked for last stay decoded in memory."""
+"""Crops of page images as JPEG, the region of a hit, and a cache of decoded pages."""
 
 import io
 from collections import OrderedDict
@@ -29,7 +29,7 @@ _Key = tuple[str, int, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Crop:
-    """A part of a page in whole pixels."""
+    """A region of a page in whole pixels."""
 
     left: int
     top: int
@@ -38,7 +38,7 @@ class Crop:
 
 
 class PageImages:
-    """Decoded pages, of which those asked for last are kept, up to so many bytes. Serves several threads."""
+    """A thread-safe least-recently-used cache of decoded pages, limited in bytes."""
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
         self._kept_bytes = kept_bytes
@@ -46,7 +46,10 @@ class PageImages:
         self._lock, self._turns = Lock(), BoundedSemaphore(AT_ONCE)
 
     def image(self, page: PageRow) -> Picture:
-        """The picture of a page. Raises CapasError ``page_unreadable``, ``page_replaced`` or ``page_too_large``."""
+        """Return the image of a page.
+
+        Raises CapasError ``page_unreadable``, ``page_replaced`` or ``page_too_large``.
+        """
         key = (page.source, page.frame, page.hash)
         with self._lock:
             held = self._held.get(key)
@@ -57,8 +60,12 @@ class PageImages:
         return wanted.result()
 
     def jpeg(self, page: PageRow, crop: Crop, width: int, height: int) -> bytes:
-        """A part of a page, cut to what there is of it, as a JPEG of ``width`` × ``height``. Raises ValueError where
-        nothing is left, and CapasError as ``image``."""
+        """Return a crop, clipped to the page, as a JPEG of ``width`` × ``height``.
+
+        Raises:
+            ValueError: Nothing is left of the crop.
+            CapasError: As ``image``.
+        """
         picture = self.image(page)
         part = picture[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
         if not part.size:
@@ -94,7 +101,7 @@ class PageImages:
 
 
 def snippet_crop(found: SearchHit) -> Crop:
-    """What to show of a hit: its words in the first one's line, with some of the line around them."""
+    """Return the region to show of a hit: its words in the first one's line, with some context."""
     boxes = [bounding_box(place.outline) for place in highlighted_words(found)]
     height = sorted(box.height for box in boxes)[len(boxes) // 2]
     left, right = min(box.left for box in boxes) - BESIDE * height, max(box.right for box in boxes) + BESIDE * height
@@ -106,7 +113,7 @@ def snippet_crop(found: SearchHit) -> Crop:
 
 
 def highlighted_words(found: SearchHit) -> tuple[WordMatch, ...]:
-    """The words of the first one's line, of readings of one place only the most probable."""
+    """Return the words of the first one's line; of overlapping ones only the most probable."""
     kept = list[WordMatch]()
     for place in sorted(found.words, key=lambda place: -place.probability):
         if place.line == found.words[0].line and not any(_covers(one.outline, place.outline) for one in kept):
@@ -115,14 +122,14 @@ def highlighted_words(found: SearchHit) -> tuple[WordMatch, ...]:
 
 
 def widened_outline(outline: Points) -> Points:
-    """An outline that leaves the letters free: a little larger than the word."""
+    """Return an outline a little larger than the word, so that it does not cover the letters."""
     box = bounding_box(outline)
     by, x, y = MARGIN * box.height, (box.left + box.right) / 2, (box.top + box.bottom) / 2
     return tuple((px + (by if px > x else -by), py + (by if py > y else -by)) for px, py in outline)
 
 
 def distinct_words(places: Sequence[WordMatch]) -> str:
-    """The words that were read, each once."""
+    """Return the different words found, joined."""
     return ", ".join(dict.fromkeys(place.word for place in places))
 
 

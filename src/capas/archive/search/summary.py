@@ -1,4 +1,4 @@
-"""What is said above the hits of a search: how many there are, how many right ones to expect, and what people found."""
+"""The figures above the hits of a search: number of hits, expected correct ones, and reviews."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from capas.metrics.rate import rate
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SummaryFigure:
-    """A figure with its name and what is to be known of it, in the language in force."""
+    """A figure with its name and a note, in the current language."""
 
     value: str
     name: str
@@ -20,7 +20,7 @@ class SummaryFigure:
 
 
 def search_summary(findings: SearchResults, query: str, reviews: Sequence[Review]) -> tuple[SummaryFigure, ...]:
-    """The figures of a search; of the ``reviews`` those of this query count."""
+    """Return the figures of a search; of the ``reviews`` those of this query count."""
     low, high = findings.expected.interval
     name = say("archive.serve.hit" if findings.count == 1 else "archive.serve.hits")
     shown = [

@@ -1,17 +1,11 @@
 """Audio files: headers, decoding to mono float32, and resampling.
 
-Plain PCM wav (8, 16, 24 or 32 bits) is read with the standard library; every other kind (floating-point wav, flac, ogg,
-mp3, aiff) by libsndfile through the package ``soundfile``, which is loaded when the first such file is met. Channels
-are averaged. The length is read from the header and checked before anything is decoded, and decoding stops there.
-
-Resampling uses the package ``soxr`` where it is installed, else our own windowed sinc: Smith, "Digital Audio
-Resampling" (ccrma.stanford.edu/~jos/resample), here with a Kaiser window (β = 14.77, about −145 dB) over 64 zero
-crossings and the cut-off at 0.9476 of the lower half rate, the constants of resampy's ``kaiser_best``.
+Files (wav, flac, ogg, mp3, aiff) are decoded by libsndfile through ``soundfile``, and resampled by ``soxr``; both are
+loaded when the first file is met. Channels are averaged. The length is read from the header and checked before anything
+is decoded, and decoding stops there.
 """
 
 import importlib
-import importlib.util
-import math
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +19,6 @@ from capas.core.errors import CapasError
 Waveform = NDArray[np.float32]
 SUFFIXES: Final = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
 MAX_SECONDS: Final = 600.0
-ZERO_CROSSINGS: Final = 64
-ROLL_OFF: Final = 0.9475937167399596
-KAISER_BETA: Final = 14.769656459379492
 # A writer that could not seek back, such as a pipe, leaves the largest length there is in the header.
 _UNKNOWN_BYTES: Final = 0x7FFFF000
 
@@ -91,12 +82,9 @@ def read_audio_info(path: Path) -> AudioInfo:
     """Read the header of ``path``; nothing is decoded.
 
     Raises:
-        CapasError: ``sound_unreadable``, ``sound_empty`` or ``sound_needs_package``.
+        CapasError: ``sound_unreadable`` or ``sound_empty``.
     """
     _check_there(path)
-    found = _wave_info(path)
-    if found is not None:
-        return found
     opened = _open(path)
     try:
         return _info_of(opened)
@@ -109,15 +97,12 @@ def read_audio(path: Path, *, sample_rate: int | None = None, max_seconds: float
 
     Raises:
         CapasError: ``sound_unreadable``, ``sound_empty``, ``sound_truncated``, ``sound_too_long``,
-            ``sound_not_finite``, ``sound_silent`` or ``sound_needs_package``.
+            ``sound_not_finite`` or ``sound_silent``.
     """
     if sample_rate is not None and sample_rate < 1:
         raise ValueError(f"rate is {sample_rate}; expected 1 Hz or more")
     _check_there(path)
-    info = _wave_info(path)
-    frames = _read_wave(path, info, max_seconds) if info is not None else None
-    if info is None or frames is None:
-        info, frames = _read_other(path, max_seconds)
+    info, frames = _decode(path, max_seconds)
     samples = to_mono(frames)
     _check_samples(path, samples)
     target_rate = sample_rate or info.sample_rate
@@ -130,42 +115,11 @@ def to_mono(frames: Waveform) -> Waveform:
 
 
 def resample(samples: Waveform, source_rate: int, target_rate: int) -> Waveform:
-    """Resample from ``source_rate`` to ``target_rate`` Hz, by soxr where it is installed."""
+    """Resample from ``source_rate`` to ``target_rate`` Hz, in soxr's high quality."""
     if source_rate == target_rate:
         return samples
-    if importlib.util.find_spec("soxr") is not None:
-        soxr = cast("_Soxr", importlib.import_module("soxr"))
-        return soxr.resample(samples, source_rate, target_rate, "HQ").astype(np.float32)
-    return resample_sinc(samples, source_rate, target_rate)
-
-
-def resample_sinc(samples: Waveform, source_rate: int, target_rate: int) -> Waveform:
-    """Resample from ``source_rate`` to ``target_rate`` Hz by windowed sinc; returns ⌈N · target / source⌉ samples.
-
-    With source / target = q / p in lowest terms there are only p different filters: output k takes filter k mod p.
-    """
-    divisor = math.gcd(source_rate, target_rate)
-    p, q = target_rate // divisor, source_rate // divisor
-    cutoff = ROLL_OFF * min(1.0, p / q)
-    reach = math.ceil(ZERO_CROSSINGS / cutoff)
-    length = -(-len(samples) * p // q)
-    padded = np.pad(samples.astype(np.float64), (reach, reach + 1))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
-    resampled = np.empty(length, np.float32)
-    offsets = np.arange(-reach, reach + 1)
-    for phase in range(min(p, length)):
-        # Output k lies at input time k·q/p: whole part and remainder.
-        starts = np.arange(phase, length, p) * q // p
-        distance = (offsets - (phase * q % p) / p).astype(np.float64)
-        resampled[phase::p] = np.dot(windows[starts], _sinc_filter(distance, cutoff))
-    return resampled
-
-
-def _sinc_filter(distance: NDArray[np.float64], cutoff: float) -> NDArray[np.float64]:
-    inside = np.clip(1 - (distance * cutoff / ZERO_CROSSINGS) ** 2, 0, None)
-    window = np.i0(KAISER_BETA * np.sqrt(inside)) / np.i0(KAISER_BETA) * (inside > 0)
-    weights: NDArray[np.float64] = cutoff * np.sinc(cutoff * distance) * window
-    return weights
+    soxr = cast("_Soxr", importlib.import_module("soxr"))
+    return soxr.resample(samples, source_rate, target_rate, "HQ").astype(np.float32)
 
 
 def _check_there(path: Path) -> None:
@@ -177,49 +131,7 @@ def _check_there(path: Path) -> None:
         raise CapasError("sound_empty", where=path, received="0")
 
 
-def _wave_info(path: Path) -> AudioInfo | None:
-    """The header of a plain PCM wav; None where the standard library does not read this file."""
-    try:
-        with wave.open(str(path), "rb") as stream:
-            rate, frames = stream.getframerate(), stream.getnframes()
-            if rate < 1:
-                return None
-            form = f"WAV PCM_{8 * stream.getsampwidth()}"
-            return AudioInfo(sample_rate=rate, channels=stream.getnchannels(), seconds=frames / rate, format=form)
-    except (wave.Error, EOFError, OSError):
-        return None
-
-
-def _read_wave(path: Path, info: AudioInfo, max_seconds: float) -> Waveform:
-    with wave.open(str(path), "rb") as stream:
-        announced, width, channels = stream.getnframes(), stream.getsampwidth(), info.channels
-        streamed = announced * width * channels >= _UNKNOWN_BYTES
-        if not streamed:
-            _check_length(path, announced, info.sample_rate, max_seconds)
-        data = stream.readframes(min(announced, int(max_seconds * info.sample_rate) + 1))
-    frames = len(data) // (width * channels)
-    _check_length(path, frames, info.sample_rate, max_seconds)
-    if frames < announced and not streamed:
-        raise CapasError(
-            "sound_truncated", where=path, received=f"{frames / info.sample_rate:.2f}", seconds=f"{info.seconds:.2f}"
-        )
-    return _pcm(data[: frames * width * channels], width).reshape(frames, channels)
-
-
-def _pcm(data: bytes, width: int) -> Waveform:
-    """Little-endian PCM of ``width`` bytes a sample → −1..1; 8 bits are unsigned."""
-    if width == 1:
-        unsigned = np.frombuffer(data, np.uint8).astype(np.float32)
-        return ((unsigned - 128) / 128).astype(np.float32)
-    if width == 3:
-        spread = np.zeros((len(data) // 3, 4), np.uint8)
-        spread[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
-        return (spread.view("<i4")[:, 0] / 2**31).astype(np.float32)
-    whole = np.frombuffer(data, f"<i{width}").astype(np.float64)
-    return (whole / float(1 << (8 * width - 1))).astype(np.float32)
-
-
-def _read_other(path: Path, max_seconds: float) -> tuple[AudioInfo, Waveform]:
+def _decode(path: Path, max_seconds: float) -> tuple[AudioInfo, Waveform]:
     opened = _open(path)
     try:
         info = _info_of(opened)
@@ -230,12 +142,25 @@ def _read_other(path: Path, max_seconds: float) -> tuple[AudioInfo, Waveform]:
     finally:
         opened.close()
     _check_length(path, len(frames), info.sample_rate, max_seconds)
+    announced = _announced_frames(path)
+    if announced is not None and len(frames) < announced:
+        received, seconds = len(frames) / info.sample_rate, announced / info.sample_rate
+        raise CapasError("sound_truncated", where=path, received=f"{received:.2f}", seconds=f"{seconds:.2f}")
     return info, frames
 
 
+def _announced_frames(path: Path) -> int | None:
+    """The length in the header of a plain PCM wav, which libsndfile cuts to what is there; None for other files, and
+    for what was written into a pipe."""
+    try:
+        with wave.open(str(path), "rb") as stream:
+            frames = stream.getnframes()
+            return None if frames * stream.getsampwidth() * stream.getnchannels() >= _UNKNOWN_BYTES else frames
+    except (wave.Error, EOFError, OSError):
+        return None
+
+
 def _open(path: Path) -> _OpenSound:
-    if importlib.util.find_spec("soundfile") is None:
-        raise CapasError("sound_needs_package", where=path, received=path.suffix, package="soundfile")
     soundfile = cast("_SoundFile", importlib.import_module("soundfile"))
     try:
         return soundfile.SoundFile(str(path))

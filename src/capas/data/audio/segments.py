@@ -102,8 +102,9 @@ def remove_overlaps(found: Sequence[Segment]) -> tuple[tuple[Segment, ...], tupl
 
 
 def clip_segments(segments: Sequence[Segment], seconds: float) -> ClippedSegments:
-    """Clip segments to a duration of ``seconds``: what ends a little behind it is cut, what ends far behind it left
-    out.
+    """Clip segments to a duration of ``seconds``.
+
+    What ends a little behind it is cut, what ends far behind it is left out.
     """
     kept, cut, beyond = list[Segment](), 0, 0
     for one in segments:

@@ -1,3 +1,1 @@
-"""Image data: reading, preprocessing, augmentation, masks, colour spaces, degradations, and the store of decoded
-images.
-"""
+"""Image data: reading, preprocessing, augmentation, masks, colour spaces, degradations, and the image store."""

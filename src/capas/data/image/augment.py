@@ -120,9 +120,7 @@ def random_rotation(images: Tensor, degrees: float, generator: torch.Generator) 
 
 
 def color_jitter(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Change brightness, contrast and (with three channels) saturation by factors 1 ± ``strength``, to float32 in
-    0..255.
-    """
+    """Change brightness, contrast and (of RGB) saturation by factors 1 ± ``strength``, to float32 in 0..255."""
     factors = 1 + strength * _uniform(images, 3, generator)[:, :, None, None, None]
     images = images.float() * factors[:, 0]
     middle = images.mean(dim=(1, 2, 3), keepdim=True)
@@ -169,7 +167,7 @@ def _moved(images: Tensor, augmentation: ImageAugmentation, generator: torch.Gen
 
 
 def _shifts(images: Tensor, fraction: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Row numbers B×H and column numbers B×W of the shifted pictures; some lie outside."""
+    """Row numbers B×H and column numbers B×W of the shifted images; some lie outside."""
     height, width = images.shape[2:]
     down, across = round(fraction * height), round(fraction * width)
     rows = torch.arange(height) + torch.randint(-down, down + 1, (len(images), 1), generator=generator)
@@ -183,7 +181,7 @@ def _reflected(numbers: Tensor, size: int) -> Tensor:
 
 
 def _gathered(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Picture b's pixel (i, j) is its own (rows[b, i], columns[b, j])."""
+    """Image b's pixel (i, j) is its own (rows[b, i], columns[b, j])."""
     batch, channels, height, width = images.shape
     places = (rows[:, :, None] * width + columns[:, None, :]).view(batch, 1, height * width)
     flat = images.reshape(batch, channels, height * width)
@@ -191,7 +189,7 @@ def _gathered(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def _squares(images: Tensor, fraction: float, generator: torch.Generator) -> Tensor:
-    """bool B×1×H×W: one square per picture, less where it is cut at the border."""
+    """bool B×1×H×W: one square per image, less where it is cut at the border."""
     height, width = images.shape[2:]
     side = round(fraction * min(height, width))
     rows, columns = (_covered(len(images), size, side, generator) for size in (height, width))

@@ -1,4 +1,4 @@
-"""CIE L*a*b* (1976) of sRGB pictures, white point D65 (2° observer), and colour differences.
+"""CIE L*a*b* (1976) of sRGB images, white point D65 (2° observer), and colour differences.
 
 sRGB → linear (IEC 61966-2-1) → XYZ → f(t) = ∛t, or t / (3 δ²) + 4/29 below δ³ with δ = 6/29 →
 L = 116 f(Y) − 16, a = 500 (f(X) − f(Y)), b = 200 (f(Y) − f(Z)); the constants are those of scikit-image.

@@ -22,7 +22,8 @@ from capas.core.files import content_hash
 from capas.data.collections import relative_path
 from capas.data.naming import normalise_name
 from capas.data.tabular.column_types import class_label
-from capas.data.tabular.io import Cell, decode_text, read_table
+from capas.data.tabular.columns import Cell
+from capas.data.tabular.io import decode_text, read_table
 
 IGNORE_INDEX: Final = 255
 MAX_CLASSES: Final = 200
@@ -92,7 +93,7 @@ def read_mask_values(path: Path, colours: Mapping[tuple[int, int, int], int]) ->
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The picture; what fails while it is open is a CapasError."""
+    """The image; what fails while it is open is a CapasError."""
     try:
         with Image.open(path) as image:
             if image.format in _LOSSY:

@@ -78,8 +78,7 @@ class ImagePreprocessing:
         return self.channels, self.height, self.width
 
     def fit_image(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Resize uint8 (H, W, C) of any size, C = 1 or 3, to uint8 (height, width, channels) (bilinear, antialiased).
-        """
+        """Resize an image (H, W, C), C = 1 or 3, to (height, width, channels), uint8, bilinear with antialiasing."""
         if picture.shape == (self.height, self.width, self.channels):
             return picture
         image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
@@ -164,7 +163,7 @@ class ImagePreprocessing:
         return image.resize((self.width, self.height), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
 
     def _inner(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of the picture within its padding."""
+        """Height and width of the image within its padding."""
         scale = min(self.width / width, self.height / height)
         return max(1, round(height * scale)), max(1, round(width * scale))
 

@@ -1,6 +1,4 @@
-"""Problems of a scanned dataset: corrupt images, duplicates, classes and splits, each with count, examples and
-severity.
-"""
+"""Problems of a scanned dataset: corrupt images, duplicates, classes and splits, with counts and examples."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -75,7 +75,7 @@ def near_duplicate_pairs(thumbnails: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _rms(pixels: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Root mean square difference of each pair, in slices: a block of equal pictures has millions of
+    """Root mean square difference of each pair, in slices: a block of equal images has millions of
     pairs."""
     slices = [
         (pixels[a] - pixels[b]).square().mean(dim=1).sqrt()
@@ -84,27 +84,16 @@ def _rms(pixels: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> tor
     return torch.cat(slices) if slices else torch.empty(0)
 
 
-def connected_components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the smallest index that each of ``count`` items is connected to through ``pairs`` (P, 2)."""
-    root = np.arange(count, dtype=np.int64)
-    while len(pairs):
-        a, b = root[pairs[:, 0]], root[pairs[:, 1]]
-        open_ = a != b
-        if not open_.any():
-            break
-        low, high = np.minimum(a, b)[open_], np.maximum(a, b)[open_]
-        np.minimum.at(root, high, low)
-        while not np.array_equal(root, root[root]):
-            root = root[root]
-    return root
-
-
 def duplicate_groups(keys: Sequence[str], pairs: NDArray[np.int64]) -> tuple[str, ...]:
     """Return for each example the smallest key of its group: equal keys, or joined by near-duplicate ``pairs``."""
     same = [(group[0], other) for group in exact_duplicates(keys) for other in group[1:]]
     joined = np.concatenate([pairs, np.array(same, dtype=np.int64).reshape(-1, 2)])
-    roots = connected_components(len(keys), joined).tolist()
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(joined), np.int8), (joined[:, 0], joined[:, 1])), shape=(len(keys), len(keys)))
+    _, groups = connected_components(links, directed=False)
     smallest: dict[int, str] = {}
-    for key, root in zip(keys, roots, strict=True):
-        smallest[root] = min(key, smallest.get(root, key))
-    return tuple(smallest[root] for root in roots)
+    for key, group in zip(keys, groups.tolist(), strict=True):
+        smallest[group] = min(key, smallest.get(group, key))
+    return tuple(smallest[group] for group in groups.tolist())

@@ -104,9 +104,13 @@ def make_manuscripts(folder: Path, *, pages: int = 12, test_pages: int = 4, seed
 def _page(folder: Path, number: int, hand: str, seed: int) -> None:
     random_source = random.Random(derive_seed(seed, "manuscript", number))
     style = _PageStyle(
-        hand=hand, slant=random_source.uniform(-0.08, 0.18), ink=random_source.randint(25, 75), paper=random_source.randint(205, 238),
-        through=random_source.uniform(0, 0.12), skew=random_source.uniform(-0.012, 0.012),
-    )  # fmt: skip
+        hand=hand,
+        slant=random_source.uniform(-0.08, 0.18),
+        ink=random_source.randint(25, 75),
+        paper=random_source.randint(205, 238),
+        through=random_source.uniform(0, 0.12),
+        skew=random_source.uniform(-0.012, 0.012),
+    )
     lines, ink = _written(random_source, style)
     picture = _on_paper(ink, random_source, style)
     name = f"{number + 1:03d}_{hand}"
@@ -163,13 +167,21 @@ def _text(random_source: random.Random) -> str:
     """About a page of it."""
     return " ".join(
         random_source.choice(_SENTENCES).format(
-            name=random_source.choice(_NAMES), name2=random_source.choice(_NAMES), surname=random_source.choice(_SURNAMES),
-            surname2=random_source.choice(_SURNAMES), place=random_source.choice(_PLACES), trade=random_source.choice(_TRADES),
-            goods=random_source.choice(_GOODS), goods2=random_source.choice(_GOODS), count=random_source.choice(_COUNTS),
-            count2=random_source.choice(_COUNTS), money=random_source.choice(_MONEY), month=random_source.choice(_MONTHS),
+            name=random_source.choice(_NAMES),
+            name2=random_source.choice(_NAMES),
+            surname=random_source.choice(_SURNAMES),
+            surname2=random_source.choice(_SURNAMES),
+            place=random_source.choice(_PLACES),
+            trade=random_source.choice(_TRADES),
+            goods=random_source.choice(_GOODS),
+            goods2=random_source.choice(_GOODS),
+            count=random_source.choice(_COUNTS),
+            count2=random_source.choice(_COUNTS),
+            money=random_source.choice(_MONEY),
+            month=random_source.choice(_MONTHS),
         )
         for _ in range(14)
-    )  # fmt: skip
+    )
 
 
 def _on_paper(ink: Image.Image, random_source: random.Random, style: _PageStyle) -> NDArray[np.uint8]:

@@ -98,8 +98,7 @@ def merge_pair(symbols: Sequence[str], pair: Pair) -> list[str]:
 
 
 def apply_merges(symbols: Sequence[str], ranks: Mapping[Pair, int]) -> list[str]:
-    """Return the ``symbols`` of one word after all merges; ``ranks`` maps pairs to the order in which they were learnt.
-    """
+    """Return the ``symbols`` of one word after all merges; ``ranks`` maps pairs to their order."""
     word = list(symbols)
     while len(word) > 1:
         best = min(pairwise(word), key=lambda pair: ranks.get(pair, len(ranks)))

@@ -6,21 +6,21 @@ Salton & Buckley, "Term-weighting approaches in automatic text retrieval", Infor
     weight = (1 + ln tf) · (ln((1 + N) / (1 + df)) + 1),   each text then normalised to length 1
 
 with tf the count of a term in the text and df the number of the N training texts that have it: sublinear counts and a
-smoothed inverse document frequency, as in scikit-learn's TfidfVectorizer(sublinear_tf=True). Terms are n-grams of one
-word or more, of two letters or more each, in lower case.
+smoothed inverse document frequency, computed by scikit-learn's ``TfidfVectorizer(sublinear_tf=True)``. Terms are
+n-grams of one word or more, of two letters or more each, in lower case. What is kept of it is JSON.
 """
 
-import math
-import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-_TERM = re.compile(r"\b\w\w+\b")
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer as SklearnVectorizer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,71 +56,51 @@ class SparseFeatures:
         return filled
 
 
-def word_ngrams(text: str, *, max_n: int = 1) -> list[str]:
-    """Return the n-grams of 1 to ``max_n`` words.
-
-    >>> word_ngrams("The U.S. wheat crop", max_n=2)
-    ['the', 'wheat', 'crop', 'the wheat', 'wheat crop']
-    """
-    words = _TERM.findall(text.lower())
-    return [
-        " ".join(words[start : start + size]) for size in range(1, max_n + 1) for start in range(len(words) - size + 1)
-    ]
-
-
 class TfIdfVectorizer:
-    """Inverse document frequencies of terms, fitted on training texts."""
+    """Inverse document frequencies of terms, fitted on training texts by scikit-learn.
+
+    Args:
+        terms: Terms by feature index, in alphabetical order.
+        idf: Their inverse document frequencies.
+        longest: Words of the longest n-gram.
+    """
 
     def __init__(self, terms: Sequence[str], idf: Sequence[float], *, longest: int) -> None:
         if len(terms) != len(idf):
             raise ValueError(f"{len(terms)} terms, {len(idf)} weights; expected one weight per term")
         self.terms, self.idf, self.longest = tuple(terms), tuple(idf), longest
-        self.numbers = {term: number for number, term in enumerate(self.terms)}
 
     @classmethod
     def fit(
         cls, texts: Iterable[str], *, longest: int = 2, min_texts: int = 2, max_features: int | None = None
     ) -> "TfIdfVectorizer":
         """Fit on terms in at least ``min_texts`` of the ``texts``; at most the ``max_features`` most frequent."""
-        document_counts: Counter[str] = Counter()
-        total_counts: Counter[str] = Counter()
-        n = 0
-        for text in texts:
-            n += 1
-            counts = Counter(word_ngrams(text, max_n=longest))
-            total_counts.update(counts)
-            document_counts.update(counts.keys())
-        kept = [term for term, count in document_counts.items() if count >= min_texts]
-        kept.sort(key=lambda term: (-total_counts[term], term))
-        terms = sorted(kept[:max_features])
-        idf = [math.log((1 + n) / (1 + document_counts[term])) + 1 for term in terms]
-        return cls(terms, idf, longest=longest)
+        inner = _vectorizer(longest, min_df=min_texts, max_features=max_features)
+        try:
+            inner.fit(texts)
+        except ValueError:  # no text has a term that is frequent enough
+            return cls((), (), longest=longest)
+        return cls(inner.get_feature_names_out().tolist(), inner.idf_.tolist(), longest=longest)
 
     def __len__(self) -> int:
         return len(self.terms)
 
     def features(self, texts: Iterable[str]) -> SparseFeatures:
         """Return ``texts`` as rows of length 1 in float32; a text without any known term is empty."""
-        indices: list[int] = []
-        weights: list[float] = []
-        offsets: list[int] = []
-        for text in texts:
-            offsets.append(len(indices))
-            row = self._row(text)
-            indices.extend(row)
-            weights.extend(row.values())
+        texts = list(texts)
+        if not texts or not self.terms:
+            nothing = torch.zeros(0, dtype=torch.int64)
+            offsets = torch.zeros(len(texts), dtype=torch.int64)
+            return SparseFeatures(indices=nothing, weights=torch.zeros(0), offsets=offsets)
+        inner = _vectorizer(self.longest, vocabulary=self.terms)
+        inner.idf_ = np.array(self.idf)
+        rows = inner.transform(texts)
+        rows.sort_indices()
         return SparseFeatures(
-            indices=torch.tensor(indices, dtype=torch.int64),
-            weights=torch.tensor(weights, dtype=torch.float32),
-            offsets=torch.tensor(offsets, dtype=torch.int64),
+            indices=torch.from_numpy(rows.indices.astype(np.int64)),
+            weights=torch.from_numpy(rows.data.astype(np.float32)),
+            offsets=torch.from_numpy(rows.indptr[:-1].astype(np.int64)),
         )
-
-    def _row(self, text: str) -> dict[int, float]:
-        counts = Counter(word_ngrams(text, max_n=self.longest))
-        known = {self.numbers[term]: count for term, count in counts.items() if term in self.numbers}
-        row = {number: (1 + math.log(known[number])) * self.idf[number] for number in sorted(known)}
-        norm = math.hypot(*row.values())
-        return {number: weight / norm for number, weight in row.items()}
 
     def as_json(self) -> dict[str, object]:
         """Return what ``from_json`` reads."""
@@ -134,3 +114,9 @@ class TfIdfVectorizer:
                 if all(isinstance(term, str) for term in terms) and all(isinstance(one, float) for one in idf):
                     return cls(terms, idf, longest=longest)
         raise ValueError("expected kind, longest, terms (strings) and idf (numbers), as as_json writes them")
+
+
+def _vectorizer(longest: int, **settings: object) -> "SklearnVectorizer":
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(ngram_range=(1, longest), sublinear_tf=True, **settings)

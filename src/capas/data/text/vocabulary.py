@@ -45,8 +45,7 @@ class WordVocabulary:
     def learn(
         cls, texts: Iterable[str], *, min_count: int = 2, max_size: int = 50_000, lowercase: bool = True
     ) -> "WordVocabulary":
-        """Learn the most frequent words of the training ``texts``, at most ``max_size`` with the four special tokens.
-        """
+        """Learn the most frequent words of the ``texts``, at most ``max_size`` tokens with the special ones."""
         counts = Counter(word for text in texts for word in tokenize_words(text, lowercase=lowercase))
         ranked = sorted((word for word in counts if counts[word] >= min_count), key=lambda word: (-counts[word], word))
         return cls(ranked[: max(0, max_size - len(SPECIAL_TOKENS))], lowercase=lowercase)

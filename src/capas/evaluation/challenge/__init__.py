@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Blind challenges: submissions scored against a hidden reference, and their ranking."""

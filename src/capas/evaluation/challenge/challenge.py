@@ -1,9 +1,9 @@
-"""A blind test: teams hand in answers to inputs whose references nobody but the organiser sees.
+"""A blind test: teams submit answers to inputs whose references only the organiser has.
 
 ``public/`` is for publishing: the task, its rules, the list of inputs, the ranking. ``private/`` holds the references,
-what was handed in and its record, and is readable by its owner alone. With a public share, a part of the references
-(drawn by a secret seed) tells each team its own figure; the ranking is on the rest, so that trying often does not fit
-the answers to it (Blum & Hardt, "The Ladder", ICML 2015, on why that is needed).
+the submissions and their record, and is readable by its owner alone. With a public share, a part of the references
+(drawn by a secret seed) tells each team its own score; the ranking is on the rest, so that frequent submissions do not
+overfit it (Blum & Hardt, "The Ladder", ICML 2015, on why that is needed).
 """
 
 import json
@@ -43,7 +43,7 @@ _LONGEST_NAME: Final = 60
 
 
 class ChallengeRules(BaseModel):
-    """What a challenge was set up with (``private/challenge.json``); ``until`` is a time with its zone."""
+    """The settings of a challenge (``private/challenge.json``); ``until`` is a time with its zone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,8 +65,15 @@ class ChallengeRules(BaseModel):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubmissionReceipt:
-    """What a team is told of a submission: ``figures`` on what it may know (all, or the public part), what the answers
-    lack (``lacks``), and how many more are allowed."""
+    """What a team is told of a submission.
+
+    Attributes:
+        submission: The submission.
+        figures: Metrics on all, or on the public part.
+        lacks: What the answers lack.
+        left: How many more are allowed; None without a limit.
+        repeated: Whether the same content was submitted before.
+    """
 
     submission: Submission
     figures: tuple[EvaluatedMetric, ...]
@@ -92,42 +99,43 @@ class Challenge:
 
     @property
     def reference(self) -> Path:
-        """The references."""
+        """Path of the references."""
         return self.private / self.rules.reference
 
     @property
     def options(self) -> Given:
-        """The options of scoring; files are those kept here."""
+        """The scoring options; files are those kept here."""
         return {name: str(self.private / str(value)) if name in _FILES else value
                 for name, value in self.rules.options.items()}  # fmt: skip
 
     def score(self, hypothesis: Path) -> EvaluationResult:
-        """All of ``hypothesis`` scored."""
+        """Score all of ``hypothesis``."""
         return scorer_of(self.rules.task).score(self.reference, hypothesis, self.options)
 
     @property
     def lower_is_better(self) -> bool:
-        """Whether less of the figure that teams are ranked by is better."""
+        """Whether lower values of the ranking metric are better."""
         return scorer_of(self.rules.task).headline in LOWER_IS_BETTER
 
     def told_part(self, measured: SystemMeasurements) -> Tensor | None:
-        """The units whose figures a team is told: bool (U,), or None for all."""
+        """Return the units whose metrics a team is told: bool (U,), or None for all."""
         return None if not self.rules.public_share else public_part(len(measured.units), self.rules)
 
     def ranked_part(self, measured: SystemMeasurements) -> Tensor | None:
-        """The units that teams are ranked on."""
+        """Return the units that teams are ranked on."""
         told = self.told_part(measured)
         return None if told is None else ~told
 
     def is_over(self, now: datetime) -> bool:
-        """Whether no more is accepted."""
+        """Return whether submissions are closed."""
         return self.submissions.is_closed() or (self.rules.until is not None and now >= self.rules.until)
 
     def submit(self, hypothesis: Path, team: str, *, now: datetime | None = None) -> SubmissionReceipt:
-        """Score and file what a team hands in. What cannot be scored is refused and not counted.
+        """Score and store a submission. What cannot be scored is refused and not counted.
 
-        Raises CapasError ``challenge_team``, ``challenge_late``, ``challenge_closed``, ``challenge_limit`` and those of
-        the scoring.
+        Raises:
+            CapasError: ``challenge_team``, ``challenge_late``, ``challenge_closed``, ``challenge_limit`` and those of
+                the scoring.
         """
         now = now or datetime.now(UTC)
         team = team_name(team)
@@ -169,9 +177,10 @@ def new_challenge(
     until: datetime | None = None, public_share: float = 0.0, options: Given | None = None,
     now: datetime | None = None,
 ) -> Challenge:  # fmt: skip
-    """Set a challenge up in ``folder``, which must be empty or new.
+    """Create a challenge in ``folder``, which must be empty or new.
 
-    Raises CapasError ``challenge_exists``, ``challenge_share``, ``challenge_date``, and those of reading the reference.
+    Raises:
+        CapasError: ``challenge_exists``, ``challenge_share``, ``challenge_date``, and those of reading the reference.
     """
     options = dict(options or {})
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -192,10 +201,17 @@ def new_challenge(
         _copy(reference, private / "reference" / reference.resolve().name)
     except OSError as error:
         raise write_error(folder, error) from error
-    rules = ChallengeRules(title=title or folder.resolve().name, task=task, reference=f"reference/{reference.resolve().name}",
-                  options={**options, **kept}, limit=None if limit is None else limit.count,
-                  limit_total=limit is not None and limit.total, until=until, public_share=public_share,
-                  seed=secrets.randbelow(2**62))  # fmt: skip
+    rules = ChallengeRules(
+        title=title or folder.resolve().name,
+        task=task,
+        reference=f"reference/{reference.resolve().name}",
+        options={**options, **kept},
+        limit=None if limit is None else limit.count,
+        limit_total=limit is not None and limit.total,
+        until=until,
+        public_share=public_share,
+        seed=secrets.randbelow(2**62),
+    )
     write_atomic(folder / PUBLIC / "inputs.txt", "\n".join(inputs) + "\n")
     write_atomic(folder / PUBLIC / "README.md", description(rules.title, task, rules.options, rules.most, until,
                                                             public_share))  # fmt: skip
@@ -205,7 +221,7 @@ def new_challenge(
 
 
 def public_part(units: int, rules: ChallengeRules) -> Tensor:
-    """Which of the units a team is told its figure of: bool (U,), at least one and not all."""
+    """Return the public units: bool (U,), at least one and not all."""
     count = min(units - 1, max(1, round(rules.public_share * units)))
     rng = torch.Generator().manual_seed(rules.seed)
     told = torch.zeros(units, dtype=torch.bool)
@@ -214,7 +230,7 @@ def public_part(units: int, rules: ChallengeRules) -> Tensor:
 
 
 def team_name(text: str) -> str:
-    """A team's name with single spaces. Raises CapasError ``challenge_team``."""
+    """Return a team's name with single spaces. Raises CapasError ``challenge_team``."""
     name = " ".join(text.split())
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         raise CapasError("challenge_team", where="--team", received=text, most=_LONGEST_NAME)
@@ -222,7 +238,7 @@ def team_name(text: str) -> str:
 
 
 def parse_limit(text: str) -> Limit:
-    """``3``, ``3/day`` or ``10/total``. Raises CapasError ``challenge_limit_form``."""
+    """Parse ``3``, ``3/day`` or ``10/total``. Raises CapasError ``challenge_limit_form``."""
     parts = re.fullmatch(r"([1-9]\d{0,5})(?:\s*(?:/|per| )\s*(day|total))?", text.strip())
     if parts is None:
         raise CapasError("challenge_limit_form", where="--limit", received=text)
@@ -230,7 +246,7 @@ def parse_limit(text: str) -> Limit:
 
 
 def parse_deadline(text: str) -> datetime:
-    """A date (to its end, in UTC) or a time; UTC where it names no zone. Raises CapasError ``challenge_date``."""
+    """Parse a date (to its end, in UTC) or a time; UTC where it names no zone. Raises CapasError ``challenge_date``."""
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
@@ -241,7 +257,7 @@ def parse_deadline(text: str) -> datetime:
 
 
 def format_time(moment: datetime) -> str:
-    """To the minute, in UTC."""
+    """Return a time to the minute, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

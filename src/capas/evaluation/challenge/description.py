@@ -1,4 +1,4 @@
-"""What is published of a challenge in words: the task, the form of the answers, and the rules."""
+"""The public description of a challenge: the task, the format of submissions, and the rules."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from capas.evaluation.challenge.submissions import Limit
 def description(
     title: str, task: str, options: Mapping[str, object], limit: Limit | None, until: datetime | None, share: float
 ) -> str:
-    """The page ``README.md`` of the public folder."""
+    """Return the page ``README.md`` of the public folder."""
     rules = [say("challenge.rule_inputs"), limit_text(limit), until_text(until),
              say("challenge.rule_share", share=format_percent(share, 0)) if share else say("challenge.rule_no_share"),
              say("challenge.rule_best"), say("challenge.rule_missing"), say("challenge.rule_rank")]  # fmt: skip
@@ -23,7 +23,7 @@ def description(
 
 
 def form_text(task: str) -> str:
-    """What is wanted, and in which form."""
+    """Return what is to be submitted, and in which format."""
     return {
         "speech": say("challenge.form_speech"),
         "diarization": say("challenge.form_diarization"),
@@ -34,14 +34,14 @@ def form_text(task: str) -> str:
 
 
 def limit_text(limit: Limit | None) -> str:
-    """How often a team may hand in."""
+    """Return how often a team may submit."""
     if limit is None:
         return say("challenge.rule_no_limit")
     return say("challenge.rule_total", n=limit.count) if limit.total else say("challenge.rule_day", n=limit.count)
 
 
 def until_text(until: datetime | None) -> str:
-    """Until when."""
+    """Return the deadline."""
     if until is None:
         return say("challenge.rule_no_end")
     return say("challenge.rule_until", until=until.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC"))

@@ -1,4 +1,4 @@
-"""Who is where in a challenge: ranks with intervals, and who is not shown to differ from the best; as a page, too."""
+"""The ranking of a challenge, with intervals and tests against the best team, and as an HTML page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +22,16 @@ from capas.evaluation.challenge.submissions import Submission
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TeamRank:
-    """A team's place (equal figures share one): what counts of what it handed in, its figure, and how that differs
-    from the best's (None for the best itself)."""
+    """A team's rank (equal values share one).
+
+    Attributes:
+        rank: The rank, from 1.
+        team: The team.
+        figure: Its metric.
+        against_best: Difference from the best team; None for the best itself.
+        submission: The submission that counts.
+        handed_in: Number of its submissions.
+    """
 
     rank: int
     team: str
@@ -34,11 +42,11 @@ class TeamRank:
 
     @property
     def as_good_as_best(self) -> bool:
-        """No difference from the best is shown."""
+        """Whether there is no significant difference from the best."""
         return self.against_best is None or not self.against_best.shown
 
     def as_json(self) -> dict[str, object]:
-        """For ``--json``."""
+        """Return the fields for ``--json``."""
         against = None if self.against_best is None else self.against_best.as_json()
         return {"rank": self.rank, "team": self.team, "figure": self.figure.as_json(), "against_best": against,
                 "as_good_as_best": self.as_good_as_best, "received": self.submission.received.isoformat(),
@@ -47,7 +55,7 @@ class TeamRank:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """The ranking at a time: ``metric``, ``units`` that it is on, and whether its figures may be published."""
+    """The ranking at a time: ``metric``, number of ``units``, and whether its values may be published."""
 
     title: str
     task: str
@@ -58,13 +66,13 @@ class Standing:
     places: tuple[TeamRank, ...]
 
     def as_json(self) -> dict[str, object]:
-        """For ``--json``."""
+        """Return the fields for ``--json``."""
         return {"title": self.title, "task": self.task, "metric": self.metric, "units": self.units, "open": self.open,
                 "published": self.published, "places": [place.as_json() for place in self.places]}  # fmt: skip
 
 
 def current_standing(challenge: Challenge, *, now: datetime | None = None) -> Standing:
-    """The ranking on the part that counts: of each team, the submission that did best on what it was told."""
+    """Return the ranking on the hidden part: of each team, the submission that did best on what it was told."""
     now = now or datetime.now(UTC)
     filed = challenge.submissions.all()
     chosen = {
@@ -111,7 +119,7 @@ def _places(
 
 
 def standing_cells(place: TeamRank, *, published: bool) -> tuple[str, ...]:
-    """A place as people read it; without rank and figure while they are not published."""
+    """Return the displayed cells of a team; without rank and value while they are not published."""
     figure = format_metric(place.figure.as_json()) if published else "–"
     rank = (
         f"{place.rank}{' ≈' if place.against_best is not None and place.as_good_as_best else ''}" if published else "–"
@@ -121,7 +129,7 @@ def standing_cells(place: TeamRank, *, published: bool) -> tuple[str, ...]:
 
 
 def standing_heads() -> tuple[str, ...]:
-    """The heads of those columns."""
+    """Return the heads of those columns."""
     return (say("challenge.column_rank"), say("challenge.column_team"), say("challenge.column_figure"),
             say("challenge.column_p"), say("challenge.column_submissions"),
             say("challenge.column_received"))  # fmt: skip
@@ -132,7 +140,10 @@ def _p_text(difference: MetricDifference | None) -> str:
 
 
 def standing_page(challenge: Challenge, found: Standing, style: str, *, now: datetime | None = None) -> str:
-    """The ranking as one page that opens offline; ``style`` is its CSS. Teams stand by name until figures are out."""
+    """Return the ranking as one HTML page that works offline; ``style`` is its CSS.
+
+    Teams are sorted by name until values are published.
+    """
     title, rules = escape(found.title), challenge.rules
     places = found.places if found.published else sorted(found.places, key=lambda place: place.team.casefold())
     numbers = {0, 2, 3, 4}

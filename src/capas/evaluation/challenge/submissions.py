@@ -1,4 +1,4 @@
-"""What the teams of a challenge have handed in: one SQLite file, safe for several processes at once."""
+"""The submissions of a challenge: one SQLite file, safe for several processes at once."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -20,8 +20,16 @@ _TABLES: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submission:
-    """What ``team`` handed in: the ``hash`` of its content, when it was ``received`` (UTC), where the copy lies
-    (``path``, relative to the private folder), and the headline ``value`` that the team was told."""
+    """A submission.
+
+    Attributes:
+        number: Its number.
+        team: The team.
+        hash: Hash of its content.
+        received: When, in UTC.
+        path: Path of the copy, relative to the private folder.
+        value: The headline metric that the team was told.
+    """
 
     number: int
     team: str
@@ -40,7 +48,7 @@ class Limit:
 
 
 class Submissions:
-    """The file at ``path``, made when it is first opened."""
+    """The file at ``path``, created when it is first opened."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -48,10 +56,13 @@ class Submissions:
     def add(
         self, team: str, digest: str, value: float, *, now: datetime, limit: Limit | None, keep: Callable[[], str]
     ) -> Submission:
-        """File one, ``keep`` having made the copy; what the team has handed in before is not counted again.
+        """Store a submission, ``keep`` making the copy; content that the team has submitted before is not counted
+        again.
 
-        Raises CapasError ``challenge_limit`` or ``challenge_closed``. Other processes wait in the meantime, so that
-        two at once cannot pass the limit together.
+        Other processes wait in the meantime, so that two at once cannot pass the limit together.
+
+        Raises:
+            CapasError: ``challenge_limit`` or ``challenge_closed``.
         """
         with self._open() as connection:
             self._refuse_closed(connection)
@@ -66,32 +77,32 @@ class Submissions:
             return _select(connection, "WHERE team = ? AND hash = ?", (team, digest))[0]
 
     def check(self, team: str, digest: str, *, now: datetime, limit: Limit | None) -> None:
-        """Raises as ``add`` would, before anything is scored."""
+        """Raise as ``add`` would, before anything is scored."""
         with self._open() as connection:
             self._refuse_closed(connection)
             if not _select(connection, "WHERE team = ? AND hash = ?", (team, digest)):
                 self._refuse_over(connection, team, now, limit)
 
     def all(self) -> list[Submission]:
-        """All, in the order in which they came."""
+        """Return all submissions, in order of time."""
         with self._open() as connection:
             return _select(connection, "", ())
 
     def left(self, team: str, *, now: datetime, limit: Limit | None) -> int | None:
-        """How many more the team may hand in (today); None without a limit."""
+        """Return how many more the team may submit (today); None without a limit."""
         if limit is None:
             return None
         with self._open() as connection:
             return max(0, limit.count - len(_counted(connection, team, now, limit)))
 
     def close(self, now: datetime) -> None:
-        """No more submissions."""
+        """Close the challenge to submissions."""
         with self._open() as connection:
             if not self._closed(connection):
                 connection.execute("INSERT INTO closed VALUES (?)", (now.astimezone(UTC).isoformat(),))
 
     def is_closed(self) -> bool:
-        """Whether ``close`` was called."""
+        """Return whether ``close`` was called."""
         with self._open() as connection:
             return self._closed(connection)
 

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Evaluation of search: occurrences, average precision, term detection."""

@@ -1,4 +1,4 @@
-"""How good a ranked list is, for many weightings of its files at once (R rows of weights, as ``resample`` draws them).
+"""Average precision and term-weighted value of a ranked list, for many weightings of its files at once (R rows).
 
     AP = Σ over thresholds (recall now - recall before) · precision now              hits of one score together
     TWV(θ) = 1 - mean over terms that occur [ P_miss(θ) + β · P_FA(θ) ]   P_FA = false alarms / (trials - occurrences)
@@ -18,9 +18,16 @@ BETA = 999.9
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RankedHits:
-    """Hits by falling score: their ``files`` and ``terms`` (numbers), whether each is ``right``, and ``group``: the
-    number of hits with a score at least its own (equal scores share it). ``occurrences`` (U, T): how often each term is
-    in each file."""
+    """Hits by falling score.
+
+    Attributes:
+        files: File index of each hit, shape (H,).
+        terms: Term index of each hit, shape (H,).
+        right: Whether each is correct, shape (H,).
+        scores: Scores, shape (H,).
+        group: Number of hits with a score at least its own, shape (H,); equal scores share it.
+        occurrences: How often each term is in each file, shape (U, T).
+    """
 
     files: Int[Tensor, " H"]
     terms: Int[Tensor, " H"]
@@ -31,7 +38,7 @@ class RankedHits:
 
     @classmethod
     def of(cls, files: Tensor, terms: Tensor, right: Tensor, scores: Tensor, occurrences: Tensor) -> "RankedHits":
-        """Hits in any order."""
+        """Build from hits in any order."""
         order = scores.argsort(descending=True, stable=True)
         ordered = scores[order].contiguous()
         group = torch.searchsorted(-ordered, -ordered, right=True)
@@ -39,7 +46,7 @@ class RankedHits:
                    occurrences=occurrences)  # fmt: skip
 
     def only(self, term: int) -> "RankedHits":
-        """The hits and occurrences of one term."""
+        """Return the hits and occurrences of one term."""
         kept = self.terms == term
         return RankedHits.of(
             self.files[kept], torch.zeros_like(self.terms[kept]), self.right[kept], self.scores[kept],
@@ -48,7 +55,7 @@ class RankedHits:
 
 
 def average_precision(ranked: RankedHits, weights: Float[Tensor, "R U"]) -> Float[Tensor, " R"]:
-    """AP of all hits in one list, 0..1; NaN where nothing occurs."""
+    """Return AP of all hits in one list, 0..1; NaN where nothing occurs."""
     wanted = (weights @ ranked.occurrences).sum(1)
     if not len(ranked.files):
         return torch.where(wanted > 0, 0.0, torch.nan).double()
@@ -60,15 +67,17 @@ def average_precision(ranked: RankedHits, weights: Float[Tensor, "R U"]) -> Floa
 
 
 def mean_average_precision(by_term: list[RankedHits], weights: Float[Tensor, "R U"]) -> Float[Tensor, " R"]:
-    """The mean of AP over the terms that occur."""
+    """Return the mean of AP over the terms that occur."""
     return torch.stack([average_precision(one, weights) for one in by_term]).nanmean(0)
 
 
 def term_weighted_values(
     ranked: RankedHits, weights: Float[Tensor, "R U"], trials: float, threshold: float, beta: float = BETA
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
-    """TWV of the hits with a score of at least ``threshold`` (actual), and the greatest over all thresholds; at most
-    1, and 0 with no hits at all. ``trials`` (seconds of speech, say) are those of all files, shared evenly."""
+    """Return the actual TWV (hits with a score of at least ``threshold``), and the greatest over all thresholds.
+
+    At most 1, and 0 with no hits at all. ``trials`` (such as seconds of speech) are those of all files, shared evenly.
+    """
     wanted = weights @ ranked.occurrences
     occurring = (wanted > 0).sum(1, keepdim=True)
     others = trials * weights.sum(1, keepdim=True) / weights.shape[1] - wanted
@@ -85,7 +94,7 @@ def term_weighted_values(
 
 
 def precision_recall_curve(ranked: RankedHits) -> list[tuple[float, float, float]]:
-    """(threshold, precision, recall) at every score, from the highest."""
+    """Return (threshold, precision, recall) at every score, from the highest."""
     weights = torch.ones(1, len(ranked.occurrences)).double()
     wanted = float((weights @ ranked.occurrences).sum())
     right = ranked.right.double().cumsum(0)

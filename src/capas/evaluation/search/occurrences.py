@@ -1,8 +1,8 @@
-"""Places where terms are, and hits that a search says it has found there, with which of them are the same.
+"""Reference occurrences of terms, hits of a search, and their matching.
 
-A CSV of occurrences: ``term``, ``file`` (or page), and where in it: ``start`` and ``end`` in seconds, or ``x``, ``y``,
-``w`` and ``h`` in pixels, or nothing. A line with a file and no term says that the file was searched and holds none of
-the terms. Hits have a ``score`` besides.
+A CSV of occurrences: ``term``, ``file`` (or page), and the position in it: ``start`` and ``end`` in seconds, or ``x``,
+``y``, ``w`` and ``h`` in pixels, or nothing. A line with a file and no term says that the file was searched and holds
+none of the terms. Hits have a ``score`` besides.
 
 Hits are taken by falling score; each takes of the free occurrences of its term in its file the one that fits best, so
 that an occurrence is found once, and what is found again is a false alarm (Everingham et al., IJCV 2010, section 4.4).
@@ -26,7 +26,7 @@ Kind = Literal["times", "boxes", "files"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Occurrence:
-    """A place of ``term``: (start, end) or (x, y, w, h) or ()."""
+    """An occurrence of ``term`` at (start, end) or (x, y, w, h) or ()."""
 
     term: str
     file: str
@@ -37,7 +37,7 @@ class Occurrence:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Occurrences:
-    """The occurrences of a file, the ``files`` that it names, and what their places are."""
+    """The occurrences of a file, the ``files`` that it names, and the kind of their positions."""
 
     found: tuple[Occurrence, ...]
     files: tuple[str, ...]
@@ -45,7 +45,7 @@ class Occurrences:
 
 
 def read_occurrences(path: Path, *, scored: bool) -> Occurrences:
-    """A CSV or TSV of occurrences or, ``scored``, of hits. Raises CapasError naming the line that is wrong."""
+    """Read a CSV or TSV of occurrences or, ``scored``, of hits. Raises CapasError naming the line that is wrong."""
     needed = (TERMS, FILES, SCORES) if scored else (TERMS, FILES)
     rows = read_table_rows(path, needed)
     columns = set(rows[0].cells)
@@ -77,7 +77,7 @@ def _place(row: TableRow, kind: Kind) -> tuple[float, ...]:
 def match_hits(
     hits: Sequence[Occurrence], occurrences: Sequence[Occurrence], *, matching: Matching, tolerance_s: float, iou: float
 ) -> list[int | None]:
-    """For each hit the occurrence (its number) that it has found, or None: a false alarm."""
+    """Return for each hit the index of its occurrence; None for a false alarm."""
     places: dict[tuple[str, str], list[int]] = {}
     for i, occurrence in enumerate(occurrences):
         places.setdefault((occurrence.term, occurrence.file), []).append(i)
@@ -123,7 +123,7 @@ def _box_iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 
 
 def refuse_unknown(hits: Occurrences, reference: Occurrences, path: Path) -> None:
-    """Raises CapasError for a hit in a file that the reference does not name, and for places of another kind."""
+    """Raise CapasError for a hit in a file that the reference does not name, and for positions of another kind."""
     known: Mapping[str, None] = dict.fromkeys(reference.files)
     for hit in hits.found:
         if hit.file not in known:

@@ -1,8 +1,7 @@
-"""Search for spoken or written terms: average precision by term (mAP) and over all (gAP), precision and recall, and
-the term-weighted value (TWV).
+"""Evaluation of spoken or written term detection: mAP, gAP, precision and recall, and term-weighted value (TWV).
 
-Terms that the reference lacks have no average precision; hits of them count as false alarms in gAP alone. TWV needs
-the number of ``trials``: the seconds of speech, or of written terms the number of words or lines searched.
+Terms that the reference lacks have no average precision; hits of them count as false alarms in gAP alone. TWV needs the
+number of ``trials``: the seconds of speech, or of written terms the number of words or lines searched.
 """
 
 from collections.abc import Sequence
@@ -34,7 +33,16 @@ CURVE_POINTS: Final = 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DetectionOptions:
-    """When a hit is an occurrence, and what TWV needs: ``trials`` (0: none is computed), ``threshold`` and ``beta``."""
+    """Options of term detection.
+
+    Attributes:
+        match: How a hit matches an occurrence.
+        tolerance: In seconds.
+        iou: Least intersection over union of boxes.
+        trials: Number of trials of TWV; 0 for no TWV.
+        threshold: Score threshold.
+        beta: Cost of a false alarm β.
+    """
 
     match: Matching = "midpoint"
     tolerance: Annotated[float, Field(ge=0)] = 0.5
@@ -45,7 +53,7 @@ class DetectionOptions:
 
 
 def score_detection(reference: Path, hypothesis: Path, given: Given) -> EvaluationResult:
-    """Figures of the hits in ``hypothesis``. Raises CapasError naming file and line of what does not fit."""
+    """Score the hits in ``hypothesis``. Raises CapasError naming file and line of what does not fit."""
     options = parse_options(DetectionOptions, given, "detection")
     wanted, said = read_occurrences(reference, scored=False), read_occurrences(hypothesis, scored=True)
     refuse_unknown(said, wanted, reference)
@@ -73,7 +81,7 @@ def score_detection(reference: Path, hypothesis: Path, given: Given) -> Evaluati
 
 
 def detection_inputs(reference: Path, given: Given) -> tuple[str, ...]:
-    """The files and the terms, apart: not which is where."""
+    """Return the files and the terms, separately: not which is where."""
     parse_options(DetectionOptions, given, "detection")
     wanted = read_occurrences(reference, scored=False)
     terms = sorted({one.term for one in wanted.found})

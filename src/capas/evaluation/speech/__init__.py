@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Evaluation of speech: word error rates, diarization, significance tests."""

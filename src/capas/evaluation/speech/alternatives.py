@@ -1,4 +1,4 @@
-"""What a reference allows: ``{a / b}`` one of several wordings, ``(word)`` a word that may be left out, ``@`` none.
+"""Alternative wordings of a reference: ``{a / b}`` one of several, ``(word)`` an optional word, ``@`` none.
 
 As NIST's STM references write them (sclite's manual, "stm"). Of all wordings the one nearest to the hypothesis is
 taken, and its words are counted as the reference.
@@ -18,12 +18,13 @@ _OPTIONAL = re.compile(r"\(([^()]*)\)")
 
 
 def parse_alternatives(text: str, where: str) -> tuple[Slot, ...]:
-    """The wordings that ``text`` allows at each of its places.
-
-    Raises CapasError ``score_braces`` on braces that do not match, or more than ``MOST`` wordings at one place.
+    """Return the wordings that ``text`` allows at each of its positions.
 
     >>> parse_alternatives("I {am / 'm} (uh) here", "")
     ((('I',),), (('am',), ("'m",)), (('uh',), ()), (('here',),))
+
+    Raises:
+        CapasError: ``score_braces`` on braces that do not match, or more than ``MOST`` wordings at one position.
     """
     text = _OPTIONAL.sub(lambda match: f" {{ {match[1]} / {NOTHING} }} ", text)
     tokens = iter(_TOKEN.findall(text))
@@ -61,12 +62,12 @@ def _alternatives(tokens: Iterator[str], where: str) -> Slot:
 
 
 def normalise_alternatives(slots: Sequence[Slot], change: Callable[[str], str]) -> tuple[Slot, ...]:
-    """Every wording normalised by ``change`` (a text to a text)."""
+    """Return every wording normalised by ``change`` (a text to a text)."""
     return tuple(tuple(tuple(change(" ".join(words)).split()) for words in slot) for slot in slots)
 
 
 def nearest_wording(slots: Sequence[Slot], hypothesis: Sequence[str]) -> Words:
-    """Of all wordings, the one with the smallest edit distance to ``hypothesis``; of equals, the one written first.
+    """Return the wording with the smallest edit distance to ``hypothesis``; of equals, the one written first.
 
     >>> nearest_wording((((("going", "to"), ("gonna",))), (("go",),)), ["gonna", "go"])
     ('gonna', 'go')

@@ -1,4 +1,4 @@
-"""Who spoke when: diarization error rate (DER) and Jaccard error rate (JER).
+"""Evaluation of speaker diarization: diarization error rate (DER) and Jaccard error rate (JER).
 
     DER = (missed + false alarm + confusion) / speech of the reference            in seconds of speakers
 
@@ -26,14 +26,19 @@ from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.evaluation.bootstrap import SystemMeasurements, from_sums, metrics_with_intervals
 from capas.evaluation.results import Cell, DetailTable, EvaluationResult, Given, parse_options
-from capas.evaluation.speech.assignment import max_value_assignment
 from capas.evaluation.speech.speaker_turns import Span, Turn, merged_spans, read_rttm, read_uem, subtract_spans
 from capas.evaluation.table_files import shortened
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiarizationOptions:
-    """``collar`` in seconds (whole width), ``skip_overlap`` leaves out where several speak, ``uem`` a file."""
+    """Options of diarization.
+
+    Attributes:
+        collar: In seconds (whole width).
+        skip_overlap: Whether overlapping speech is left out.
+        uem: File of the scored regions.
+    """
 
     collar: Annotated[float, Field(ge=0)] = 0.0
     skip_overlap: bool = False
@@ -42,7 +47,7 @@ class DiarizationOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ErrorComponents:
-    """Of one file, in seconds: what DER is made of; ``jaccard`` is the sum over its ``speakers``."""
+    """The components of one file's DER, in seconds; ``jaccard`` is the sum over its ``speakers``."""
 
     missed: float
     false_alarm: float
@@ -62,7 +67,7 @@ class _Region:
 
 
 def score_diarization(reference: Path, hypothesis: Path, given: Given) -> EvaluationResult:
-    """DER and JER of ``hypothesis``. Raises CapasError naming file and line of what does not fit."""
+    """Return DER and JER of ``hypothesis``. Raises CapasError naming file and line of what does not fit."""
     options = parse_options(DiarizationOptions, given, "diarization")
     wanted, said = read_rttm(reference), read_rttm(hypothesis)
     uem = read_uem(Path(options.uem)) if options.uem else None
@@ -92,7 +97,7 @@ def score_diarization(reference: Path, hypothesis: Path, given: Given) -> Evalua
 
 
 def diarization_inputs(reference: Path, given: Given) -> tuple[str, ...]:
-    """The names of the files."""
+    """Return the names of the files."""
     options = parse_options(DiarizationOptions, given, "diarization")
     return tuple(sorted(read_uem(Path(options.uem)) if options.uem else read_rttm(reference)))
 
@@ -101,7 +106,7 @@ def diarization_components(
     reference: Sequence[Turn], hypothesis: Sequence[Turn], scored: list[Span] | None, *,
     collar: float = 0.0, skip_overlap: bool = False,
 ) -> ErrorComponents:  # fmt: skip
-    """What one file's error is made of; ``scored`` None: from the first to the last turn of either."""
+    """Return the error components of one file; ``scored`` None: from the first to the last turn of either."""
     regions = _regions(reference, hypothesis, _evaluated(reference, hypothesis, scored, collar, skip_overlap))
     pairs = _partners(regions)
     missed = false_alarm = confusion = total = 0.0
@@ -164,9 +169,13 @@ def _partners(regions: Sequence[_Region]) -> dict[str, str]:
         common.update((r, h) for r in region.reference for h in region.hypothesis)
         for pair, times in common.items():
             shared[pair] = shared.get(pair, 0.0) + times * region.length
+    from scipy.optimize import linear_sum_assignment
+
     wanted, said = sorted({r for r, _ in shared}), sorted({h for _, h in shared})
     table = [[shared.get((r, h), 0.0) for h in said] for r in wanted]
-    return {said[j]: wanted[i] for i, j in max_value_assignment(table)}
+    # The one-to-one assignment of greatest total time; speakers who share none stay without a partner.
+    pairs = zip(*linear_sum_assignment(table, maximize=True), strict=True) if table else ()
+    return {said[j]: wanted[i] for i, j in pairs if table[i][j] > 0}
 
 
 def _jaccard(regions: Sequence[_Region], partner: Mapping[str, str]) -> dict[str, float]:

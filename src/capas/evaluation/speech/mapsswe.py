@@ -1,4 +1,4 @@
-"""Whether two recognisers differ: the matched-pairs sentence-segment word error test (MAPSSWE).
+"""Significance of the difference of two recognisers: matched-pairs sentence-segment word error test (MAPSSWE).
 
 Gillick & Cox, "Some Statistical Issues in the Comparison of Speech Recognition Algorithms", ICASSP 1989; Pallett,
 Fisher & Fiscus, "Tools for the Analysis of Benchmark Speech Recognition Tests", ICASSP 1990; NIST's ``sc_stats -t
@@ -31,8 +31,13 @@ FEW_SEGMENTS: Final = 30  # below it the normal distribution is too sure of itse
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UtteranceErrors:
-    """What one system got wrong in one utterance of the words ``reference`` (R): ``wrong`` (2R + 1) holds the words
-    inserted before the first, whether the first is wrong (0 or 1), the words inserted after it, and so on."""
+    """One system's errors in one utterance.
+
+    Attributes:
+        reference: The R reference words.
+        wrong: 2R + 1 counts: words inserted before the first, whether the first is wrong (0 or 1), words inserted after
+            it, …
+    """
 
     reference: tuple[str, ...]
     wrong: tuple[int, ...]
@@ -40,9 +45,16 @@ class UtteranceErrors:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MAPSSWETest:
-    """``errors`` of the first and second system in all ``segment_errors``; ``mean`` and ``deviation`` of the difference
-    (first less second, in words a segment), the ``statistic`` W and the two-sided ``p``; None where there are too few
-    segments, or all differ alike."""
+    """The test of two systems.
+
+    Attributes:
+        segments: Number of segments.
+        errors: Errors of the first and second system in them.
+        mean: Mean difference (first less second) in words per segment.
+        deviation: Standard deviation of the difference; None with the next two where undefined.
+        statistic: The statistic W.
+        p: Two-sided p-value.
+    """
 
     segments: int
     errors: tuple[int, int]
@@ -53,23 +65,23 @@ class MAPSSWETest:
 
     @property
     def shown(self) -> bool:
-        """Whether a difference is shown at the 5 % level."""
+        """Whether the difference is significant at the 5 % level."""
         return self.p is not None and self.p < ALPHA
 
     @property
     def first_is_better(self) -> bool:
-        """Which way the difference points."""
+        """Whether the difference favours the first system."""
         return self.mean < 0
 
     def as_json(self) -> dict[str, object]:
-        """For ``--json``."""
+        """Return the fields for ``--json``."""
         found = {"mean": self.mean, "deviation": self.deviation, "statistic": self.statistic, "p": self.p}
         rounded = {name: None if value is None else round(value, 6) for name, value in found.items()}
         return {"segments": self.segments, "errors": list(self.errors), **rounded, "shown": self.shown}
 
 
 def utterance_errors(pairs: Sequence[Pair]) -> UtteranceErrors:
-    """The errors of an ``alignment``."""
+    """Return the errors of an alignment (``word_alignment.align_transcripts``)."""
     words, wrong = list[str](), [0]
     for wanted, said in pairs:
         if wanted is None:
@@ -81,7 +93,7 @@ def utterance_errors(pairs: Sequence[Pair]) -> UtteranceErrors:
 
 
 def segment_errors(first: UtteranceErrors, second: UtteranceErrors) -> list[tuple[int, int]]:
-    """The errors of both systems in each segment of one utterance."""
+    """Return the errors of both systems in each segment of one utterance."""
     if first.reference != second.reference:
         whole = sum(first.wrong), sum(second.wrong)
         return [whole] if any(whole) else []
@@ -97,7 +109,7 @@ def segment_errors(first: UtteranceErrors, second: UtteranceErrors) -> list[tupl
 
 
 def mapsswe(first: Sequence[UtteranceErrors], second: Sequence[UtteranceErrors]) -> MAPSSWETest:
-    """Compares two systems on the same utterances. Raises ValueError when their numbers differ."""
+    """Compare two systems on the same utterances. Raises ValueError when their numbers differ."""
     counted = list(chain.from_iterable(segment_errors(a, b) for a, b in zip(first, second, strict=True)))
     differences = [a - b for a, b in counted]
     n = len(counted)

@@ -1,9 +1,9 @@
-"""Transcripts of speech (or handwriting): word and character error rates, by speaker and by file, and the worst
-utterances with their alignment.
+"""Evaluation of transcripts of speech or handwriting: word and character error rates, by speaker and by file.
 
     WER = (substitutions + deletions + insertions) / words of the reference       over all utterances together
 
-The way of counting is jiwer's (see ``tasks.edit_distance``). References may allow several wordings (``alternatives``).
+Counting is jiwer's (see ``capas.metrics.edit_distance``). References may allow several wordings (``alternatives``). The
+worst utterances are listed with their alignment.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from capas.evaluation.speech.transcripts import (
     pair_transcripts,
     read_references,
 )
-from capas.evaluation.speech.word_alignment import align_words
+from capas.evaluation.speech.word_alignment import align_transcripts
 from capas.metrics.edit_distance import Edits, count_edits
 
 WORST: Final = 5
@@ -36,7 +36,7 @@ _NONE: Final = Edits(hits=0, substitutions=0, deletions=0, insertions=0)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpeechOptions:
-    """What is forgiven, and how files are read (``ids``: each line of a text begins with the utterance's name)."""
+    """Options of speech evaluation: text normalisation, and whether lines begin with the utterance's name (``ids``)."""
 
     ignore_case: bool = False
     ignore_punctuation: bool = False
@@ -47,7 +47,7 @@ class SpeechOptions:
 
     @property
     def writing(self) -> TextNormalisation:
-        """The rules. Raises CapasError for a broken file of contractions."""
+        """The normalisation rules. Raises CapasError for a broken file of contractions."""
         return TextNormalisation(
             ignore_case=self.ignore_case,
             ignore_punctuation=self.ignore_punctuation,
@@ -67,7 +67,7 @@ class _Compared:
 
 
 def score_speech(reference: Path, hypothesis: Path, given: Given) -> EvaluationResult:
-    """WER and CER of ``hypothesis``. Raises CapasError naming file and line of what does not fit."""
+    """Return WER and CER of ``hypothesis``. Raises CapasError naming file and line of what does not fit."""
     options = parse_options(SpeechOptions, given, "speech")
     writing = options.writing
     pairs = pair_transcripts(reference, hypothesis, options.ids)
@@ -81,13 +81,15 @@ def score_speech(reference: Path, hypothesis: Path, given: Given) -> EvaluationR
         _grouped("files", say("score.by_file"), compared, measured, lambda one: one.file),
         _worst(compared),
     ]
-    errors = tuple(utterance_errors(align_words(one.reference.split(), one.hypothesis.split())) for one in compared)
+    errors = tuple(
+        utterance_errors(align_transcripts(one.reference.split(), one.hypothesis.split())) for one in compared
+    )
     return EvaluationResult(task="speech", measured=measured, counts=counts, tables=tuple(t for t in tables if t.rows),
                  notes=_notes(pairs, total), lacks=pairs.notes, errors=errors)  # fmt: skip
 
 
 def speech_inputs(reference: Path, given: Given) -> tuple[str, ...]:
-    """The utterances of a reference, without words or speakers."""
+    """Return the utterances of a reference, without words or speakers."""
     options = parse_options(SpeechOptions, given, "speech")
     return tuple(
         f"{one.file} {one.channel} {one.start_s:g} {one.end_s:g}" if one.allows else one.name
@@ -151,12 +153,12 @@ def _worst(compared: Sequence[_Compared]) -> DetailTable:
 
 
 def aligned_text(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[str, str]:
-    """The two, words below each other; ``***`` where one has none. A shortest way, the same that is counted.
+    """Return the two texts with aligned words below each other; ``***`` where one has none.
 
     >>> aligned_text("the big cat".split(), "the cats sat".split())
     ('the big  cat', 'the cats sat')
     """
-    pairs = [(wanted or "***", said or "***") for wanted, said in align_words(reference, hypothesis)]
+    pairs = [(wanted or "***", said or "***") for wanted, said in align_transcripts(reference, hypothesis)]
     padded = [(a.ljust(len(b)), b.ljust(len(a))) for a, b in pairs]
     return " ".join(a for a, _ in padded).rstrip(), " ".join(b for _, b in padded).rstrip()
 

@@ -1,5 +1,6 @@
-"""Who speaks when, as NIST's RTTM writes it (``SPEAKER file channel start duration <NA> <NA> name <NA> <NA>``), and
-which parts of a recording are scored, as its UEM does (``file channel start end``).
+"""Speaker turns in NIST's RTTM, and scored regions in its UEM.
+
+RTTM: ``SPEAKER file channel start duration <NA> <NA> name <NA> <NA>``; UEM: ``file channel start end``.
 """
 
 from collections.abc import Mapping
@@ -23,9 +24,10 @@ class Turn:
 
 
 def read_rttm(path: Path) -> dict[str, list[Turn]]:
-    """The turns of every file, in order; those without duration left out; lines of other types are passed over.
+    """Return the turns of every file, in order, without those of no duration; lines of other types are skipped.
 
-    Raises CapasError ``score_fields``, ``score_number``, ``score_backwards``, ``score_empty``.
+    Raises:
+        CapasError: ``score_fields``, ``score_number``, ``score_backwards`` or ``score_empty``.
     """
     found: dict[str, list[Turn]] = {}
     for line in read_text_lines(path):
@@ -48,7 +50,7 @@ def read_rttm(path: Path) -> dict[str, list[Turn]]:
 
 
 def read_uem(path: Path) -> Mapping[str, list[Span]]:
-    """The parts of every file that are scored."""
+    """Return the scored regions of every file."""
     found: dict[str, list[Span]] = {}
     for line in read_text_lines(path):
         if len(line.words) != 4:
@@ -62,7 +64,7 @@ def read_uem(path: Path) -> Mapping[str, list[Span]]:
 
 
 def merged_spans(spans: list[Span]) -> list[Span]:
-    """The same times without overlaps, in order.
+    """Return the union of spans, in order.
 
     >>> merged_spans([(2.0, 3.0), (0.0, 1.0), (0.5, 2.5)])
     [(0.0, 3.0)]
@@ -79,7 +81,7 @@ def merged_spans(spans: list[Span]) -> list[Span]:
 
 
 def subtract_spans(spans: list[Span], holes: list[Span]) -> list[Span]:
-    """``spans`` less ``holes``, both in order and without overlaps.
+    """Return ``spans`` without ``holes``, both in order and without overlaps.
 
     >>> subtract_spans([(0.0, 3.0)], [(1.0, 2.0)])
     [(0.0, 1.0), (2.0, 3.0)]

@@ -1,7 +1,7 @@
-"""Which differences of writing count as errors: by default all of them; each rule that forgives one is asked for.
+"""Text normalisation before scoring: by default none but NFC; each further rule is opted into.
 
-Both sides are brought to NFC (one code for "é", however it was typed), and then, in this order: contractions (a file
-of two columns, as NIST's GLM), case, punctuation, diacritics, fillers. Numbers are left as they are.
+Both sides are brought to NFC (one code for "é", however it was typed), and then, in this order: contractions (a file of
+two columns, as NIST's GLM), case, punctuation, diacritics, fillers. Numbers are left as they are.
 """
 
 import unicodedata
@@ -18,7 +18,15 @@ _INNER = "'-.,:/"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextNormalisation:
-    """What is forgiven. ``rewrites``: words to what they are rewritten as, the longest first applied."""
+    """The normalisation rules.
+
+    Attributes:
+        ignore_case: Whether case is dropped.
+        ignore_punctuation: Whether punctuation is dropped.
+        ignore_diacritics: Whether diacritics are dropped.
+        fillers: Words that are dropped.
+        rewrites: Word sequences and their replacements, the longest first.
+    """
 
     ignore_case: bool = False
     ignore_punctuation: bool = False
@@ -28,7 +36,7 @@ class TextNormalisation:
 
 
 def normalise_text(text: str, writing: TextNormalisation) -> str:
-    """``text`` as it is compared.
+    """Return ``text`` as it is compared.
 
     >>> normalise_text("«¡Año 3.5!», dijo Ana's…", TextNormalisation(ignore_case=True, ignore_punctuation=True))
     "año 3.5 dijo ana's"
@@ -87,9 +95,10 @@ def _key(words: Sequence[str], writing: TextNormalisation) -> tuple[str, ...]:
 
 
 def read_rewrites(path: Path) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """A file of two columns: ``don't TAB do not``, or NIST's ``don't => do not``; ``;;`` and ``#`` begin comments.
+    """Read a file of two columns: ``don't TAB do not``, or NIST's ``don't => do not``; ``;;`` and ``#`` begin comments.
 
-    Raises CapasError ``score_glm`` with the line.
+    Raises:
+        CapasError: ``score_glm`` with the line.
     """
     found: dict[tuple[str, ...], tuple[str, ...]] = {}
     for number, line in enumerate(unicodedata.normalize("NFC", read_text_file(path)).splitlines(), 1):

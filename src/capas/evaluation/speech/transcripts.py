@@ -1,4 +1,4 @@
-"""Transcripts, as they are exchanged, paired with their references utterance by utterance.
+"""Transcript files, paired with their references utterance by utterance.
 
 - STM (NIST): ``file channel speaker start end [<labels>] words``; ``;;`` begins a comment. An utterance whose words are
   ``ignore_time_segment_in_scoring`` is not scored, nor is what the hypothesis says in it.
@@ -23,7 +23,7 @@ TIMED: Final = (".stm", ".ctm")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Utterance:
-    """One utterance of a reference: ``text`` as it stands there (with alternatives where ``allows``)."""
+    """One utterance of a reference; ``text`` as it stands there (with alternatives where ``allows``)."""
 
     name: str
     where: str
@@ -38,7 +38,7 @@ class Utterance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairedTranscripts:
-    """The utterances that count, what the hypothesis says in each, and remarks."""
+    """The scored utterances, the hypothesis for each, and notes."""
 
     references: tuple[Utterance, ...]
     hypotheses: tuple[str, ...]
@@ -46,7 +46,7 @@ class PairedTranscripts:
 
 
 def read_references(path: Path, ids: bool) -> tuple[Utterance, ...]:
-    """The utterances of a reference, those that are not scored too."""
+    """Return the utterances of a reference, unscored ones included."""
     if path.is_dir():
         return tuple(
             Utterance(name=name, where=str(path / name), text=" ".join(text.split("\n")).strip(), file=name)
@@ -62,7 +62,7 @@ def read_references(path: Path, ids: bool) -> tuple[Utterance, ...]:
 
 
 def read_stm(path: Path) -> tuple[Utterance, ...]:
-    """Raises CapasError ``score_fields``, ``score_number`` or ``score_backwards`` with the line."""
+    """Read an STM file. Raises CapasError ``score_fields``, ``score_number`` or ``score_backwards`` with the line."""
     found = []
     for line in read_text_lines(path):
         if len(line.words) < 5:
@@ -81,7 +81,7 @@ def read_stm(path: Path) -> tuple[Utterance, ...]:
 
 
 def pair_transcripts(reference: Path, hypothesis: Path, ids: bool) -> PairedTranscripts:
-    """Reference and hypothesis side by side. Raises CapasError naming file and line of what does not fit."""
+    """Pair reference and hypothesis. Raises CapasError naming file and line of what does not fit."""
     utterances = read_references(reference, ids)
     if not utterances:
         raise CapasError("score_empty", where=reference)
@@ -154,8 +154,11 @@ def _by_time(utterances: Sequence[Utterance], hypothesis: Path) -> PairedTranscr
         notes.append(say("score.note_absent_deleted", n=len(silent), names=shortened(silent)))
     if not kept:
         raise CapasError("score_empty", where=hypothesis)
-    return PairedTranscripts(references=tuple(utterances[i] for i in kept), hypotheses=tuple(" ".join(texts[i]) for i in kept),
-                  notes=tuple(notes))  # fmt: skip
+    return PairedTranscripts(
+        references=tuple(utterances[i] for i in kept),
+        hypotheses=tuple(" ".join(texts[i]) for i in kept),
+        notes=tuple(notes),
+    )
 
 
 def _timed_words(path: Path) -> list[_Said]:

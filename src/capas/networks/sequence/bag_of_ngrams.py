@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from capas.networks.checks import check_sizes
+from capas.networks.checks import check_at_least_one
 from capas.networks.sequence.attention import padding_mask
 
 # A prime near 2³²/φ (Knuth's multiplicative hashing), so that pairs (a, b) and (b, a) differ.
@@ -34,7 +34,7 @@ class BagOfNgramsConfig:
     buckets: int = 2**16
 
     def __post_init__(self) -> None:
-        check_sizes(vocabulary=self.vocabulary, num_classes=self.num_classes, width=self.width)
+        check_at_least_one(vocabulary=self.vocabulary, num_classes=self.num_classes, width=self.width)
         if self.buckets < 0:
             raise ValueError(f"buckets is {self.buckets}; expected 0 or more")
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from capas.networks.checks import check_sizes
+from capas.networks.checks import check_at_least_one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +26,7 @@ class SparseLinearConfig:
     num_classes: int
 
     def __post_init__(self) -> None:
-        check_sizes(features=self.features, num_classes=self.num_classes)
+        check_at_least_one(features=self.features, num_classes=self.num_classes)
 
 
 class SparseLinear(nn.Module):

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from capas.networks.checks import check_sizes
+from capas.networks.checks import check_at_least_one
 from capas.networks.sequence.attention import padding_mask
 
 
@@ -38,7 +38,7 @@ class TextCNNConfig:
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
-        check_sizes(vocabulary=self.vocabulary, num_classes=self.num_classes, width=self.width, maps=self.maps)
+        check_at_least_one(vocabulary=self.vocabulary, num_classes=self.num_classes, width=self.width, maps=self.maps)
         if not self.windows or min(self.windows) < 1:
             raise ValueError(f"windows is {self.windows}; expected one size or more, each 1 or more")
         if not 0 <= self.dropout < 1:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from capas.networks.checks import check_sizes
+from capas.networks.checks import check_at_least_one
 from capas.networks.sequence.transformer import TextEncoder, TransformerConfig
 
 
@@ -34,7 +34,7 @@ class TextTransformerConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        check_sizes(num_classes=self.num_classes)
+        check_at_least_one(num_classes=self.num_classes)
 
     def encoder(self) -> TransformerConfig:
         """Return the configuration of the encoder, which validates the rest."""

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Layout of lines: coordinates along baselines, line images, reading order, regions."""

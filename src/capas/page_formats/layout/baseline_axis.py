@@ -22,7 +22,7 @@ _PASSES: Final = 3  # so many box filters, one after the other, come near to a G
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BaselineAxis:
-    """A smooth baseline: ``points`` and unit vectors ``up`` (S×2, S ≥ 2), every ``step`` pixels."""
+    """A smooth baseline: ``points`` and unit vectors ``up``, (S, 2) with S ≥ 2, every ``step`` pixels."""
 
     points: Floats
     up: Floats
@@ -30,11 +30,11 @@ class BaselineAxis:
 
     @property
     def length(self) -> float:
-        """In pixels."""
+        """Length in pixels."""
         return self.step * (len(self.points) - 1)
 
     def locate(self, points: Points) -> Floats:
-        """(s, t) of each point, P×2, by the nearest step; beyond its ends the baseline goes straight on."""
+        """Return (s, t) of each point, (P, 2), by the nearest step; extrapolated straight beyond the ends."""
         given = np.asarray(points, dtype=np.float64).reshape(-1, 2)
         nearest = ((given[:, None] - self.points) ** 2).sum(axis=2).argmin(axis=1)
         away, up = given - self.points[nearest], self.up[nearest]
@@ -43,7 +43,7 @@ class BaselineAxis:
         return np.stack([s, t], axis=1)
 
     def points_at(self, s: Floats) -> tuple[Floats, Floats]:
-        """P(s) and U(s), each as long as ``s`` × 2; beyond its ends the baseline goes straight on."""
+        """Return P(s) and U(s), (len(s), 2) each; extrapolated straight beyond the ends."""
         steps = np.arange(len(self.points)) * self.step
         points, up = (
             np.stack([np.interp(s, steps, values[:, i]) for i in (0, 1)], axis=1) for values in (self.points, self.up)
@@ -53,8 +53,14 @@ class BaselineAxis:
 
 
 def baseline_axis(baseline: Points, height: float) -> BaselineAxis:
-    """The coordinates along ``baseline`` of a line about ``height`` pixels high, from left to right in the picture, or
-    along its direction where it rises or falls more than it runs. Raises ValueError where it has no length."""
+    """Return the axis of ``baseline`` for a line about ``height`` pixels high.
+
+    It runs from left to right in the image, or along the baseline's direction where that rises or falls more than it
+    runs.
+
+    Raises:
+        ValueError: The baseline has no length.
+    """
     corners = np.asarray(baseline, dtype=np.float64)
     (dx, dy) = corners[-1] - corners[0]
     if dx < 0 and abs(dx) > abs(dy):

@@ -1,10 +1,10 @@
-"""Lines cut from the picture of a page: straightened along their baselines, of one height, in grey.
+"""Line images: cropped from the page image and straightened along their baselines, of one height, in grey.
 
-Each output pixel is sampled bilinearly at P(s) + t · U(s) of ``baseline``; where the picture is finer than the output,
-it is reduced first by a whole factor, as a mean. What lies outside the line's outline or off the page becomes the local
-background: the paper's.
+Each output pixel is sampled bilinearly at P(s) + t · U(s) of ``baseline_axis``; where the image is finer than the
+output, it is reduced first by a whole factor, as a mean. What lies outside the line's outline or off the page becomes
+the local background: the paper's.
 
-How far a line reaches above and below its baseline comes from its outline; without one, from the distance to the
+The extent of a line above and below its baseline comes from its outline; without one, from the distance to the
 baselines above and below.
 
 Legend: H, W the output.
@@ -42,7 +42,7 @@ _MARGIN: Final = 0.05  # of the height, on both sides of what the outline reache
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineExtent:
-    """How many pixels of the picture a line takes ``up`` and ``down`` from its baseline."""
+    """The extent of a line ``up`` and ``down`` from its baseline, in pixels of the page image."""
 
     up: float
     down: float
@@ -53,19 +53,25 @@ class LineExtent:
 
     @property
     def pixels(self) -> int:
-        """The height of its cut, for learning and for reading alike."""
+        """Height of its line image, in training and in prediction."""
         return int(np.clip(round(self.height), LOWEST, HIGHEST))
 
     def times(self, factor: float) -> "LineExtent":
-        """Larger or smaller by ``factor``."""
+        """Return the extent scaled by ``factor``."""
         return LineExtent(up=self.up * factor, down=self.down * factor)
 
 
 def crop_line(picture: Picture, line: Line, height: int, *, reach: LineExtent | None = None) -> Picture:
-    """The line as it stands in ``picture`` (uint8, H×W or H×W×C with C = 1 or 3, 0 and 255 where it is bitonal), dark
-    on light as there: uint8, ``height`` × W, W in proportion. ``reach`` is that of ``line_extents``, or the outline's.
+    """Return the line image, uint8 (``height``, W), W in proportion, dark on light as in ``picture``.
 
-    Raises ValueError where the baseline has no length or ``height`` is less than 1.
+    Args:
+        picture: Page image, uint8 (H, W) or (H, W, C) with C = 1 or 3; 0 and 255 where it is bitonal.
+        line: The line.
+        height: Height of the line image.
+        reach: Extent from ``line_extents``; that of the outline if None.
+
+    Raises:
+        ValueError: The baseline has no length, or ``height`` is less than 1.
     """
     if height < 1:
         raise ValueError(f"height is {height}; expected 1 or more")
@@ -82,8 +88,10 @@ def crop_line(picture: Picture, line: Line, height: int, *, reach: LineExtent | 
 
 
 def line_outline(line: Line, height: int, reach: LineExtent, first: float, last: float) -> Points:
-    """The outline, in the page's pixels, of what ``crop_line`` brings into the columns from ``first`` to ``last``: along the
-    upper edge, then back along the lower one."""
+    """Return the outline, in the page's pixels, of the columns ``first``..``last`` of ``crop_line``'s result.
+
+    Along the upper edge, then back along the lower one.
+    """
     axis = baseline_axis(line.baseline, reach.height)
     start, width = _extent(axis, axis.locate(line.polygon) if line.polygon else None, reach, height)
     left, right = (min(max(column, 0.0), float(width)) for column in (first, last))
@@ -94,7 +102,7 @@ def line_outline(line: Line, height: int, reach: LineExtent, first: float, last:
 
 
 def line_size(line: Line, height: int, reach: LineExtent) -> int:
-    """The width in pixels that ``crop_line`` makes of the line, without its picture."""
+    """Return the width in pixels of ``crop_line``'s result, without the image."""
     axis = baseline_axis(line.baseline, reach.height)
     return _extent(axis, axis.locate(line.polygon) if line.polygon else None, reach, height)[1]
 
@@ -110,8 +118,10 @@ def _extent(axis: BaselineAxis, outline: Floats | None, reach: LineExtent, heigh
 
 
 def line_extents(lines: Sequence[Line], page_height: int) -> list[LineExtent]:
-    """How far each line of a page reaches. Those that are far from the median height of the page's lines are brought
-    nearer to it, and none is too thin for its length."""
+    """Return the extent of each line of a page.
+
+    Extents far from the page's median height are moved towards it, and none is too thin for its length.
+    """
     distances = _distances(lines, page_height)
     found = [
         _outlined(line) or LineExtent(up=ABOVE * d, down=BELOW * d) for line, d in zip(lines, distances, strict=True)

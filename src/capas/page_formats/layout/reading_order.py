@@ -37,7 +37,7 @@ INITIAL: Final = 1.5
 
 
 def sort_reading_order(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """The lines as they are read, with ``order`` 0, 1, …; writing runs from left to right."""
+    """Return the lines in reading order, with ``order`` 0, 1, …; writing runs from left to right."""
     if not lines:
         return ()
     notes, _, places = _beside(*_standing(lines))
@@ -47,7 +47,7 @@ def sort_reading_order(lines: Sequence[Line]) -> tuple[Line, ...]:
 
 
 def line_roles(lines: Sequence[Line]) -> tuple[Role, ...]:
-    """What each line is: of the text, a note beside it, or an initial before it."""
+    """Return the role of each line: text, marginal note, or initial."""
     if not lines:
         return ()
     notes, initials, _ = _beside(*_standing(lines))
@@ -56,7 +56,7 @@ def line_roles(lines: Sequence[Line]) -> tuple[Role, ...]:
 
 
 def line_spacing(lines: Sequence[Line]) -> float:
-    """The usual distance in pixels from a line to the nearest above or below it; 0 where none has one."""
+    """Return the typical distance in pixels from a line to the nearest above or below it; 0 where none has one."""
     return _distance(_places([line.baseline for line in lines])) if lines else 0.0
 
 

@@ -1,8 +1,8 @@
-"""Lines in reading order, gathered into the parts of a page: columns and paragraphs, notes beside them, initials.
+"""Regions of a page from lines in reading order: columns and paragraphs, marginal notes, initials.
 
 The kinds are those of the SegmOnto vocabulary (Gabay, Pinche, Christensen & Camps, "SegmOnto: A Controlled Vocabulary
-to Describe and Process Digital Facsimiles", 2023). A line belongs to the part of the one that it stands beneath, no
-farther than a gap between paragraphs, or of the one before it in the same row.
+to Describe and Process Digital Facsimiles", 2023). A line belongs to the region of the one above it, no farther than a
+gap between paragraphs, or of the one before it in the same row.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ BENEATH: Final = 0.3
 
 
 def assign_regions(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """The lines (in reading order) with a ``region`` each, whose name begins with its kind (``region_kind``)."""
+    """Return the lines (in reading order) with a ``region`` each, whose name begins with its kind (``region_kind``)."""
     distance = line_spacing(lines)
     found = list[Line]()
     counts: dict[Role, int] = {}
@@ -36,7 +36,7 @@ def assign_regions(lines: Sequence[Line]) -> tuple[Line, ...]:
 
 
 def region_kind(region: str) -> str:
-    """The kind of a region named by ``assign_regions``; "" for other names.
+    """Return the kind of a region named by ``assign_regions``; "" for other names.
 
     >>> region_kind("MarginTextZone_2"), region_kind("r1")
     ('MarginTextZone', '')

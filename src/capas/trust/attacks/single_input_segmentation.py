@@ -59,7 +59,7 @@ class SegmentationAttacker:
         return 1 - same if self.target is None else same
 
     def _answer(self, name: str, seen_image: SegmentationInput, x: Float[Tensor, "1 C H W"]) -> Prediction:
-        """Of the picture as it would be saved, rounded to bytes."""
+        """Of the image as it would be saved, rounded to bytes."""
         (prepared,) = images_to_uint8(x)
         shown = SegmentationInput(
             prepared=prepared, display_image=seen_image.display_image, height=seen_image.height, width=seen_image.width

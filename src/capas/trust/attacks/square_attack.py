@@ -91,7 +91,7 @@ def _side(done: float, shape: torch.Size) -> tuple[int, int]:
 
 
 def _squares(pictures: Tensor, side: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """(B, C, H, W): a sign per channel within one square per picture, zero elsewhere."""
+    """(B, C, H, W): a sign per channel within one square per image, zero elsewhere."""
     n, channels, *size = pictures.shape
     inside = []
     for length, all_of_it in zip(side, size, strict=True):

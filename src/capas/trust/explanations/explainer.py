@@ -11,7 +11,7 @@ from torch import Tensor
 
 from capas.core.errors import CapasError
 from capas.core.spec import Spec
-from capas.data.tabular.io import Cell
+from capas.data.tabular.columns import Cell
 from capas.engine.predict import Model
 from capas.engine.recipe import Item, Prediction
 from capas.engine.recipes.shared.image_items import read_image_item

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from capas.data.collections import TableRows
-from capas.data.tabular.io import Cell
+from capas.data.tabular.columns import Cell
 from capas.data.tabular.preprocess import TabularPreprocessing
 from capas.engine.recipe import Item
 from capas.engine.recipes.single_output.audio.predictor import AudioReader

@@ -7,8 +7,8 @@ From probabilities p (N, K) of models that were not trained on the same example'
     C_ij   how many labelled i have j as the most probable of the classes with p_j ≥ t_j  (equation 1)
     Q      C with its rows scaled to the number of each label, then to sum one            (equation 3)
 
-``prune_by_noise_rate`` (PBNR): for each i ≠ j the N·Q_ij examples labelled i with the largest p_j − p_i.
-``prune_by_class`` (PBC): for each i the N·Σ_{j≠i} Q_ij with the least p_i. ``both``: what both name. Suspects are
+``noise_rate`` (PBNR): for each i ≠ j the N·Q_ij examples labelled i with the largest p_j − p_i.
+``class`` (PBC): for each i the N·Σ_{j≠i} Q_ij with the least p_i. ``both``: what both name. Suspects are
 ordered by self-confidence p_i. As in cleanlab, at most all but one of a class are named, and no example whose label is
 the most probable class.
 

@@ -6,9 +6,10 @@ Shapes: N examples, D features, K classes.
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from capas.baselines.logistic_regression import fit_logistic_regression
 
 
 def cross_validate(
@@ -48,30 +49,10 @@ def out_of_sample_probabilities(
     """
     rows = features.float()
 
-    def answer(learn: Tensor, held: Tensor) -> Tensor:
-        centre = rows[learn].mean(0)
-        scale = (rows[learn] - centre).square().mean().sqrt().clamp(min=1e-6)
-        weight = _logistic((rows[learn] - centre) / scale, labels[learn], num_classes, penalty)
-        return (_with_one((rows[held] - centre) / scale) @ weight).softmax(1)
+    def fit_predict(learn: Tensor, held: Tensor) -> Tensor:
+        predict = fit_logistic_regression(
+            rows[learn], labels[learn], num_classes, c=1 / (penalty * len(learn)), steps=60
+        )
+        return predict(rows[held])
 
-    return cross_validate(len(rows), num_classes, rng, answer, folds=folds)
-
-
-def _with_one(rows: Tensor) -> Tensor:
-    return torch.cat([rows, torch.ones(len(rows), 1)], dim=1)
-
-
-def _logistic(x: Tensor, labels: Tensor, num_classes: int, penalty: float) -> Tensor:
-    """(D + 1, K) weights, the last row the bias, which is not penalised; LBFGS, at most 60 steps."""
-    rows = _with_one(x)
-    weight = torch.zeros(rows.shape[1], num_classes, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight], max_iter=60, history_size=8, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(rows @ weight, labels) + penalty / 2 * weight[:-1].square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return weight.detach()
+    return cross_validate(len(rows), num_classes, rng, fit_predict, folds=folds)

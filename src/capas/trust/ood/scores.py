@@ -113,13 +113,15 @@ class Mahalanobis:
         """Estimate the class means and one covariance of the residuals from training features."""
         if not len(features):
             raise ValueError("no examples; expected one or more")
+        from sklearn.covariance import ledoit_wolf
+
         values = features.double()
         classes = torch.tensor(sorted(set(labels.tolist())))
         own = torch.searchsorted(classes, labels)
         counts = torch.bincount(own)[:, None]
         means = torch.zeros(len(counts), values.shape[1], dtype=torch.float64).index_add_(0, own, values) / counts
-        covariance, _ = shrunk_covariance(values - means[own])
-        spread, axes = torch.linalg.eigh(covariance)
+        covariance, _ = ledoit_wolf((values - means[own]).numpy(), assume_centered=True)
+        spread, axes = torch.linalg.eigh(torch.from_numpy(covariance))
         # A feature that never varies says nothing until it does: the floor keeps its weight finite.
         spread = spread.clamp(min=max(1e-12, 1e-6 * float(spread.mean())))
         return cls(means=means.float(), whiten=(axes / spread.sqrt()).float())
@@ -142,17 +144,3 @@ class Mahalanobis:
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "Mahalanobis":
         """Build it from what ``tensors`` returned."""
         return cls(means=tensors["means"], whiten=tensors["whiten"])
-
-
-def shrunk_covariance(centred: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "D D"], float]:
-    """Return the covariance of centred rows, shrunk towards a multiple of the identity, and the shrinkage (0..1).
-
-    Ledoit & Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", JMVA 2004, Lemma 3.1–3.4.
-    """
-    n, d = centred.shape
-    sample = centred.T @ centred / n
-    level = sample.diagonal().mean()
-    distance = (sample.square().sum() - d * level**2) / d
-    spread = (centred.square().sum(1).square().sum() / n - sample.square().sum()) / (n * d)
-    share = float((spread / distance).clamp(0, 1)) if float(distance) > 0 else 1.0
-    return (1 - share) * sample + share * level * torch.eye(d, dtype=centred.dtype), share

@@ -56,10 +56,14 @@ def subgroup_metric_findings(column: str, found: Sequence[SubgroupRatio], own: P
             key="group_gap",
             gravity="attention",
             text=say(
-                "trust.many.worse", column=column, name=group.name, figure=metric_name(own.name),
-                value=format_metric(ratio_metric_json(group, own)), others=format_metric({"value": group.others, **unit}),
+                "trust.many.worse",
+                column=column,
+                name=group.name,
+                figure=metric_name(own.name),
+                value=format_metric(ratio_metric_json(group, own)),
+                others=format_metric({"value": group.others, **unit}),
             ),
         )
         for group in found
         if group.differs and own.sign * group.gap < -large
-    ]  # fmt: skip
+    ]

@@ -5,6 +5,7 @@ from capas.engine.config import read_config
 from capas.engine.dataset_record import find_examples, read_dataset_record
 from capas.engine.predict import Model, load_model
 from capas.engine.run import find_run, read_metrics
+from capas.trust.subjects.factory import structured_model_under_test
 from capas.trust.subjects.run_context import RunContext
 
 
@@ -14,9 +15,6 @@ def open_run(where: str) -> tuple[RunContext, Model]:
     Raises:
         CapasError: The run is unfinished, damaged or altered, or its data are gone or have changed.
     """
-    # Not above: what shows their examples is built upon this module.
-    from capas.trust.subjects.factory import structured_model_under_test
-
     run = find_run(where)
     metrics = read_metrics(run)
     model = load_model(run.folder)

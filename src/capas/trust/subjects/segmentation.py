@@ -126,7 +126,7 @@ class SegmentationAdapter:
         return heat
 
     def _doubts(self, p: Tensor, targets: Tensor, position: int) -> list[LabelIssue]:
-        """One for every class of the picture: all of its pixels together."""
+        """One for every class of the image: all of its pixels together."""
         names, known, found = self.model.classes, int((targets != IGNORE_INDEX).sum()), []
         for k, name in enumerate(names):
             own = p[:, targets == k]

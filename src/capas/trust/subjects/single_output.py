@@ -120,10 +120,14 @@ class ModelUnderTest:
         prepared = self.prepared(positions)
         model_outputs = self.outputs_and_features(prepared)
         return SplitOutputs(
-            positions=positions, prepared=prepared, outputs=model_outputs.outputs,
-            predictions=self.predictor.output_head.activate(model_outputs.outputs), features=model_outputs.features, multilayer_features=model_outputs.multilayer_features,
+            positions=positions,
+            prepared=prepared,
+            outputs=model_outputs.outputs,
+            predictions=self.predictor.output_head.activate(model_outputs.outputs),
+            features=model_outputs.features,
+            multilayer_features=model_outputs.multilayer_features,
             targets=self.targets[positions],
-        )  # fmt: skip
+        )
 
     def _part(self, split: SplitName) -> SplitOutputs:
         positions = self.run_context.record.positions(split)

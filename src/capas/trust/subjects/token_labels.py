@@ -111,10 +111,15 @@ class TokenLabelAdapter:
         true = torch.tensor([names[predicted] == label for predicted, label in zip(path, given, strict=True)])
         statements = CalibrationSamples(confidence=p[torch.arange(len(path)), torch.tensor(path)], correct=true)
         doubts = [
-            LabelIssue(position=position, location=_in_context(words, place), given_label=label, predicted_label=names[predicted],
-                  given_label_probability=float(p[place, numbers[label]]) if label in numbers else 0.0)
+            LabelIssue(
+                position=position,
+                location=_in_context(words, place),
+                given_label=label,
+                predicted_label=names[predicted],
+                given_label_probability=float(p[place, numbers[label]]) if label in numbers else 0.0,
+            )
             for place, (label, predicted) in enumerate(zip(given, path, strict=True))
-        ]  # fmt: skip
+        ]
         return ExampleEvaluation(calibration_samples=statements, label_issues=tuple(doubts))
 
     def label_issue_heatmap(self, index: int, issue: LabelIssue) -> NDArray[np.float32] | None:

@@ -124,7 +124,7 @@ def _theme(
 def _gallery(
     subject: ModelUnderTest, forward: ForwardFunction, x: Tensor, y: Tensor, adversarial: Tensor
 ) -> list[Block]:
-    """Pictures whose answer the middle size changed: before, after."""
+    """Images whose answer the middle size changed: before, after."""
     with torch.no_grad():
         before, after = forward(x), forward(adversarial)
     fooled = ((before.argmax(1) == y) & (after.argmax(1) != y)).nonzero().flatten()[:SHOWN].tolist()

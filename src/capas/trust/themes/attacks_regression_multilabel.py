@@ -59,7 +59,7 @@ def _attacks(
 
 
 def _vanishing(forward: ForwardFunction, values: OutputTargets, x: Tensor, y: Tensor) -> float:
-    """The share of (at most 30) pictures whose gradient is next to nothing everywhere."""
+    """The share of (at most 30) images whose gradient is next to nothing everywhere."""
     largest = input_gradient(forward, x[:30], y[:30], values.loss).flatten(1).abs().amax(1)
     return float((largest < NEGLIGIBLE).float().mean())
 

@@ -82,7 +82,7 @@ def _why_not(structured: StructuredModelUnderTest | None) -> str:
 def _attacks(
     adapter: SegmentationAdapter, eps: float, steps: int, loss: ExampleLoss, rng: torch.Generator
 ) -> dict[str, AttackFunction]:
-    """At ε = 0 the pictures stay as they are."""
+    """At ε = 0 the images stay as they are."""
     forward = adapter.forward
     ways: dict[str, AttackFunction] = {
         "noise": lambda a, b: random_noise(a, eps, rng),
@@ -150,7 +150,7 @@ def _overlap_table(overlap: dict[str, list[Rate]]) -> Grid:
 
 @torch.no_grad()
 def _pictures(adapter: SegmentationAdapter, x: Tensor, adversarial: Tensor) -> ImageGallery:
-    """A picture changed on purpose, and where its answer changed."""
+    """An image changed on purpose, and where its answer changed."""
     before, after = (adapter.forward(part[:2]).argmax(1) for part in (x, adversarial))
     shown = []
     for i in range(len(before)):

@@ -85,7 +85,9 @@ def explanations_theme(context: ThemeContext) -> Theme:
         saliency_deletion_plot(methods, say("trust.zones.probability")),
         *region_blocks(subject, x, all_places),
     ]
-    return Theme(name="explanations", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested")])
+    return Theme(
+        name="explanations", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested")]
+    )
 
 
 def _right_ones(subject: ModelUnderTest, most: int) -> Tensor:
@@ -96,7 +98,7 @@ def _right_ones(subject: ModelUnderTest, most: int) -> Tensor:
 
 
 def _background(subject: ModelUnderTest) -> Tensor:
-    """The mean of (at most 1,000) training pictures."""
+    """The mean of (at most 1,000) training images."""
     return images_to_unit_range(subject.train.prepared[:1000]).mean(0)
 
 

@@ -67,11 +67,14 @@ class AblationCheck:
     def as_json(self) -> dict[str, object]:
         """Return the facts of the method."""
         return {
-            "deletion": round(self.deletion, 4), "insertion": round(self.insertion, 4),
+            "deletion": round(self.deletion, 4),
+            "insertion": round(self.insertion, 4),
             "better_than_random": self.better_than_random.as_json(),
-            "random_weights_correlation": None if self.randomization_correlation is None else round(self.randomization_correlation, 4),
+            "random_weights_correlation": None
+            if self.randomization_correlation is None
+            else round(self.randomization_correlation, 4),
             "reliable": self.reliable,
-        }  # fmt: skip
+        }
 
 
 def curve_areas(found: list[AblatedExample], name: str) -> tuple[float, float]:

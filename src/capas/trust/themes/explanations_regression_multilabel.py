@@ -100,7 +100,9 @@ def output_explanations_theme(context: ThemeContext, subject: ModelUnderTest) ->
         *(region_blocks(subject, question.x, all_places) if all_places else ()),
     ]  # fmt: skip
     findings = explanation_findings(subject, best, decisive)
-    return Theme(name="explanations", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested")])
+    return Theme(
+        name="explanations", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested")]
+    )
 
 
 def _question(subject: ModelUnderTest, forward: UnitRangeImageModel, chosen: Tensor) -> OutputQuestion:

@@ -87,7 +87,7 @@ def accuracy_by_border_distance(targets: UInt8[Tensor, "H W"], correct: Bool[Ten
 
 
 def _rates(counts: Float[Tensor, "N R 2"], rng: torch.Generator) -> list[Rate]:
-    """Of all pictures together; the intervals by drawing pictures again."""
+    """Of all images together; the intervals by drawing images again."""
     n, whole = len(counts), counts.sum(0)
     drawn = counts[torch.randint(n, (DRAWS, n), generator=rng)].sum(1)
     shares, found = drawn[..., 0] / drawn[..., 1], []

@@ -65,8 +65,14 @@ def structured_labels_theme(context: ThemeContext, structured: StructuredModelUn
 
 def _named(context: ThemeContext, one: LabelIssue) -> dict[str, object]:
     record = context.run_context.record
-    return {"example": record.names[one.position], "split": record.splits[one.position], "place": one.location,
-            "label": one.given_label, "model": one.predicted_label, "probability_of_label": round(one.given_label_probability, 6)}  # fmt: skip
+    return {
+        "example": record.names[one.position],
+        "split": record.splits[one.position],
+        "place": one.location,
+        "label": one.given_label,
+        "model": one.predicted_label,
+        "probability_of_label": round(one.given_label_probability, 6),
+    }
 
 
 def _table(context: ThemeContext, doubts: Sequence[LabelIssue]) -> Grid:
@@ -91,8 +97,12 @@ def _pictures(context: ThemeContext, structured: StructuredModelUnderTest, doubt
     for one in doubts[:PICTURED] if context.run_context.medium == "image" and sense is not None else ():
         picture = sense.display_image(structured.prepared([one.position])[0]) if sense is not None else None
         if picture is not None:
-            caption = say("trust.many.labels_caption", name=context.run_context.record.names[one.position], given=one.given_label,
-                          likely=one.predicted_label)  # fmt: skip
+            caption = say(
+                "trust.many.labels_caption",
+                name=context.run_context.record.names[one.position],
+                given=one.given_label,
+                likely=one.predicted_label,
+            )
             heat = structured.adapter.label_issue_heatmap(structured.indices[one.position], one)
             captioned_images.append(CaptionedImage(image=picture, caption=caption, heatmap=heat))
     return [ImageGallery(title=say("trust.many.least_believed"), images=captioned_images)] if captioned_images else []

@@ -91,7 +91,7 @@ def leakage_theme(context: ThemeContext) -> Theme:
 
 
 def _near(context: ThemeContext, train: torch.Tensor, test: torch.Tensor) -> tuple[tuple[Leak, ...], str, Rate | None]:
-    """Near duplicates; among what they were looked for, "" where they were not; and, of small pictures, how many of the
+    """Near duplicates; among what they were looked for, "" where they were not; and, of small images, how many of the
     training examples resemble another as much: that many do by chance."""
     inputs, indices = context.run_context.inputs, context.run_context.indices
     if isinstance(inputs, TextCollection):

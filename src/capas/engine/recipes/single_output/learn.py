@@ -83,7 +83,8 @@ class SingleOutputJob(Generic[InputT]):
 
     def test(self, execution: Execution) -> TestResult:
         train, test = self.record.labelled("train"), self.record.positions("test")
-        baseline = BaselineData(self.prepared.features, self.targets, train, test, self.prepared.baseline)
+        baseline = BaselineData(self.prepared.features, self.targets, train, test, self.prepared.baseline,
+                                tabular=self.record.spec.medium == "table")  # fmt: skip
         names = [self.record.names[i] for i in test.tolist()]
         return self.output_head.evaluate(self._predict_activated(test, execution), self.targets[test], names, baseline)
 

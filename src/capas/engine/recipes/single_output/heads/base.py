@@ -14,6 +14,7 @@ from capas.engine.recipe import Prediction, TestResult
 from capas.objectives.base import Objective
 
 MAX_BASELINE_EXAMPLES = 20_000
+MAX_BOOSTED_COLUMNS = 256  # more would take longer than the training
 FeatureFunction = Callable[[Tensor], Tensor]
 
 
@@ -64,10 +65,21 @@ class BaselineData:
         train: Positions of the training examples; for ``train_features`` thinned to at most 20,000.
         test: Positions of the test examples.
         name: Name of the linear baseline.
+        tabular: Whether the features are the columns of a table.
     """
 
-    def __init__(self, features: FeatureFunction, targets: Tensor, train: Tensor, test: Tensor, name: str) -> None:
+    def __init__(
+        self,
+        features: FeatureFunction,
+        targets: Tensor,
+        train: Tensor,
+        test: Tensor,
+        name: str,
+        *,
+        tabular: bool = False,
+    ) -> None:
         self.name = name
+        self.tabular = tabular
         self._features = features
         self.train = train[:: max(1, len(train) // MAX_BASELINE_EXAMPLES)][:MAX_BASELINE_EXAMPLES]
         self.test = test

@@ -6,13 +6,14 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from capas.baselines.logistic_regression import LogisticRegression
+from capas.baselines.gradient_boosting import fit_boosted_classes
+from capas.baselines.logistic_regression import fit_logistic_regression
 from capas.baselines.majority_class import MajorityClass
 from capas.data.targets import Label
 from capas.engine.config import Config
 from capas.engine.loop import ValidationScore
 from capas.engine.recipe import Prediction, TestResult
-from capas.engine.recipes.single_output.heads.base import BaselineData
+from capas.engine.recipes.single_output.heads.base import MAX_BOOSTED_COLUMNS, BaselineData
 from capas.metrics.calibration import MIN_PROBABILITY, temperature_if_better
 from capas.metrics.classification import classification_metrics
 from capas.metrics.rate import Rate
@@ -75,16 +76,15 @@ class ClassHead:
     def _baseline(self, baselines: BaselineData) -> dict[str, dict[str, object]]:
         k = len(self.classes)
         majority = MajorityClass.fit(baselines.all_train_targets, k).predict(len(baselines.test))
-        model = LogisticRegression.fit(baselines.train_features(), baselines.train_targets, k)
-        linear = baselines.test_predictions(model.predict)
+        x, y = baselines.train_features(), baselines.train_targets
+        found = {"majority": majority, baselines.name: baselines.test_predictions(fit_logistic_regression(x, y, k))}
+        if baselines.tabular and x.shape[1] <= MAX_BOOSTED_COLUMNS and len(torch.unique(y)) > 1:
+            found["gradient_boosting"] = baselines.test_predictions(fit_boosted_classes(x, y, k))
 
         def accuracy(probabilities: Tensor) -> Rate:
             return classification_metrics(probabilities, baselines.test_targets, self.classes).accuracy
 
-        return {
-            "majority": {"accuracy": accuracy(majority).as_json()},
-            baselines.name: {"accuracy": accuracy(linear).as_json()},
-        }
+        return {name: {"accuracy": accuracy(probabilities).as_json()} for name, probabilities in found.items()}
 
     def _rows(self, predicted: Tensor, targets: Tensor, names: Sequence[str]) -> list[list[str]]:
         rows = [["example", "class", "prediction", "probability", *(f"p({c})" for c in self.classes)]]

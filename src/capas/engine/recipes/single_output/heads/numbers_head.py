@@ -8,22 +8,21 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from capas.baselines.gradient_boosting import GradientBoosting
+from capas.baselines.gradient_boosting import fit_boosted_regression
 from capas.baselines.mean_median import MeanMedianBaseline
-from capas.baselines.ridge import Ridge
+from capas.baselines.ridge import fit_ridge
 from capas.core.number_format import format_quantity
 from capas.core.spec import Field
 from capas.data.targets import Label
 from capas.engine.config import Config
 from capas.engine.loop import ValidationScore
 from capas.engine.recipe import Prediction, TestResult
-from capas.engine.recipes.single_output.heads.base import BaselineData
+from capas.engine.recipes.single_output.heads.base import MAX_BOOSTED_COLUMNS, BaselineData
 from capas.metrics.conformal_regression import SplitConformal, interval_coverage
 from capas.metrics.regression import regression_metrics
 from capas.objectives.base import Objective
 from capas.objectives.regression import Regression, TargetScale
 
-MAX_BOOSTED_COLUMNS = 256  # more would take longer than the training
 COVERAGE_LEVEL = 0.9  # share of new examples that an interval is to hold
 
 
@@ -111,16 +110,12 @@ class NumbersHead:
         train, test = baselines.train_targets[:, k], baselines.test_targets[:, k]
         constant = MeanMedianBaseline.fit(baselines.all_train_targets[:, k])
         x = baselines.train_features()
-        ridge = Ridge.fit(x, train)
         found = {
             "median": torch.full_like(test, constant.median),
-            "ridge": baselines.test_predictions(ridge.predict),
+            "ridge": baselines.test_predictions(fit_ridge(x, train).predict),
         }
         if x.shape[1] <= MAX_BOOSTED_COLUMNS:
-            boosted = GradientBoosting.fit(x.double().numpy(), train.numpy())
-            found["gradient_boosting"] = baselines.test_predictions(
-                lambda features: torch.from_numpy(boosted.predict(features.double().numpy()))
-            )
+            found["gradient_boosting"] = baselines.test_predictions(fit_boosted_regression(x, train))
         unit = self.fields[k].unit
         if len(test) < 2:
             return {}

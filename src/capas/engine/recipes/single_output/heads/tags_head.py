@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from capas.baselines.constant_tags import ConstantTags
-from capas.baselines.logistic_regression import LogisticRegression
+from capas.baselines.logistic_regression import fit_logistic_regression
 from capas.data.targets import Label
 from capas.decoding.thresholds import apply_thresholds, tune_thresholds
 from capas.engine.config import Config
@@ -89,11 +89,11 @@ class TagsHead:
         same = ConstantTags.fit(baselines.all_train_targets).predict(len(baselines.test))
         x = baselines.train_features()
         models = [
-            LogisticRegression.fit(x, baselines.train_targets[:, k].long(), 2, c=1.0, steps=30)
+            fit_logistic_regression(x, baselines.train_targets[:, k].long(), 2, c=1.0, steps=30)
             for k in range(len(self.tags))
         ]
         linear = baselines.test_predictions(
-            lambda features: torch.stack([m.predict(features)[:, 1] for m in models], 1)
+            lambda features: torch.stack([predict(features)[:, 1] for predict in models], 1)
         )
 
         def micro(called: Tensor) -> dict[str, object]:

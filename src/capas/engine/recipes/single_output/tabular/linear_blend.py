@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from capas.baselines.ridge import Ridge
+from capas.baselines.ridge import fit_ridge
 from capas.engine.recipes.single_output.tabular.network import tabular_network
 from capas.objectives.regression import TargetScale
 
@@ -21,10 +21,9 @@ def fit_linear_part(network: nn.Module, features: Float[Tensor, "N D"], targets:
     """Fit the linear part of ``network`` in place: a ridge regression for each column of ``targets``."""
     inner = tabular_network(network)
     for place, column in enumerate(targets.T):
-        ridge = Ridge.fit(features, column)
-        weight = ridge.weight / ridge.scale
-        inner.get_buffer("linear_weight")[:, place] = weight.float()
-        inner.get_buffer("linear_bias")[place] = ridge.bias - float(ridge.centre @ weight)
+        ridge = fit_ridge(features, column)
+        inner.get_buffer("linear_weight")[:, place] = ridge.weight.float()
+        inner.get_buffer("linear_bias")[place] = ridge.bias
 
 
 def best_blend_weight(
