@@ -61,7 +61,8 @@ def main() -> None:
     ways: list[tuple[str, ReadingWorkers]] = [
         ("one process", here), ("Ray, 1 worker", RayWorkers(reader=READER, min_probability=LEAST, workers=1)),
         ("Ray, 2 workers", RayWorkers(reader=READER, min_probability=LEAST, workers=2)),
-        ("Ray, 2 workers, one killed", RayWorkers(reader=READER, min_probability=LEAST, workers=2)), ("one process, again", here),
+        ("Ray, 2 workers, one killed", RayWorkers(reader=READER, min_probability=LEAST, workers=2)),
+        ("one process, again", here),
     ]  # fmt: skip
     rows, hashes = list[list[object]](), list[str]()
     with tempfile.TemporaryDirectory() as place:

@@ -5,7 +5,8 @@ lines against reading given ones, on the held-out pages of two manuscripts with 
 every eighth of the manuscript, which neither taught these readers nor the finder of lines.
 
 Lines are matched page by page, by their baselines: of all pairs of a found line and a true one the one that covers most
-(COV of ``capas.evaluation.baseline_detection``) is taken first, and neither takes part again. Outlines: the intersection of the two
+(COV of ``capas.evaluation.baseline_detection``) is taken first, and neither takes part again. Outlines: the
+intersection of the two
 over their union, of matched pairs, painted at half the page's size; true lines without a partner count as 0.
 Reading: the edit distance of each pair's texts; of a true line without a partner all characters count as left out, of a
 found one without a partner all as put in; their sum over the characters of the true lines. One initial of
@@ -62,7 +63,8 @@ def matched(true: Sequence[Line], found: Sequence[Line]) -> dict[int, int]:
     """The number of the found line for each true line that has one."""
     real = [resample_polyline(np.array(line.baseline)) for line in true]
     within = line_tolerances(real)
-    covered = np.array([[covered_share(resample_polyline(np.array(line.baseline)), g, t) for g, t in zip(real, within, strict=True)]
+    covered = np.array([[covered_share(resample_polyline(np.array(line.baseline)), g, t)
+                         for g, t in zip(real, within, strict=True)]
                         for line in found]).reshape(len(found), len(true))  # fmt: skip
     pairs: dict[int, int] = {}
     for place in (-covered).argsort(axis=None, kind="stable"):

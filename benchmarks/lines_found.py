@@ -1,8 +1,8 @@
-"""Lines found on manuscripts: precision, recall and F of cBAD (`capas.evaluation.baseline_detection`), and pages a second.
+"""Lines found on manuscripts: precision, recall and F of cBAD (`evaluation/baseline_detection`), and pages a second.
 
 Pages of CREMMA Medieval that neither taught the network nor chose its settings: every eighth of Reg. lat. 1616
 (bitonal) and one of the Arsenal's ms. 3516 (colour, four columns). Other pages of the same two manuscripts did teach
-it, so the figures say nothing about other hands. Besides, drawn pages of `capas.data.synthetic.manuscripts`, half of them in
+it, so the figures say nothing about other hands. Besides, drawn pages of `data/synthetic/manuscripts`, half of them in
 a hand that it has not seen. Intervals (95 %): pages drawn again, 2,000 times; a single page has none. The control is
 the classical one: peaks of ink along the rows of the whole page, each as long as its ink reaches.
 

@@ -2,9 +2,8 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -105,13 +104,7 @@ def library(made_archive: Path, tmp_path: Path) -> Library:
 
 
 @contextmanager
-def served(library: Library, serving: ServerConfig) -> Iterator[ArchiveServer]:
+def served(library: Library, config: ServerConfig) -> Iterator[ArchiveServer]:
     """A server on a free port, in a thread."""
-    with ArchiveServer(library, serving) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with closing(ArchiveServer(library, config)) as server, server.running():
+        yield server

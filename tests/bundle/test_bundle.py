@@ -99,6 +99,12 @@ def test_a_card_that_is_none_is_refused(content: bytes, bundle: Path) -> None:
     assert refused(bundle).key == "card_unreadable"
 
 
+def test_a_card_of_an_earlier_capas_says_what_to_do(bundle: Path) -> None:
+    edit_card(bundle, lambda tree: (tree.update(version=1), tree.pop("classes")))
+    error = refused(bundle)
+    assert error.key == "card_older" and "capas train" in str(error)
+
+
 def test_a_card_of_a_newer_capas_says_so(bundle: Path) -> None:
     edit_card(bundle, lambda tree: tree.update(version=99))
     error = refused(bundle)

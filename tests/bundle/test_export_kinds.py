@@ -18,6 +18,7 @@ from capas.core.errors import CapasError
 from capas.core.spec import Field, Spec
 from capas.data.image.degradations import DegradationKind
 from capas.data.image.preprocess import ImagePreprocessing
+from capas.data.tabular.columns import Cell, column_from_cells
 from capas.data.tabular.preprocess import TabularPreprocessing
 from capas.data.text.tfidf import TfIdfVectorizer
 from capas.data.text.vocabulary import SubwordVocabulary, WordVocabulary
@@ -169,7 +170,8 @@ def test_a_picture_becomes_a_picture_of_any_size(kind: DegradationKind, tmp_path
 
 
 def test_rows_leave_with_what_encodes_them(tmp_path: Path) -> None:
-    columns = {"size": [1.0, 2.5, None, 4.0] * 5, "colour": ["red", "blue", "red", None] * 5}
+    cells: dict[str, list[Cell]] = {"size": [1.0, 2.5, None, 4.0] * 5, "colour": ["red", "blue", "red", None] * 5}
+    columns = {name: column_from_cells(held) for name, held in cells.items()}
     preparation = TabularPreprocessing.fit(columns)
     model = SingleOutputPredictor(
         TabularReader(unlike_new(row_network(preparation, 2, 8)), preparation), ClassHead(("no", "yes"), 1.7),

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+import jinja2
 import pytest
+from jinja2 import nodes
 
 import capas
-from capas.archive.web.search_page import SCRIPT_WORDS, WORDS
+from capas.archive.web.search_page import SCRIPT_WORDS
 from capas.cli.board_verbs import COLUMNS
 from capas.core.errors import CapasError
 from capas.core.i18n import LANGUAGES, catalogue, choose_language, language, say
@@ -25,6 +27,7 @@ from capas.trust.theme_context import Level
 from capas.trust.themes.stickers import PATCH_FILLINGS
 
 SOURCES = sorted(Path(capas.__file__).parent.rglob("*.py"))
+TEMPLATES = sorted(Path(capas.__file__).parent.rglob("*.html"))
 PARTS = ("what", "expected", "next")
 
 
@@ -46,7 +49,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "archive.expected_{}": ("exact", "spots", "best"),
     "archive.learn.{}": ("truth", "before", "after", "better", "worse", "same"),
     "archive.reasons.{}": ("gone", "shut", "empty", "locked", "unknown", "cut"),
-    "archive.serve.{}": (*WORDS, *SCRIPT_WORDS),
+    "archive.serve.{}": SCRIPT_WORDS,
     "archive.stopped.{}": ("adding_pages", "reading_pages", "indexing_pages", "exporting_pages"),
     "attributes.{}": names_in("attributes"),
     "baselines.{}": names_in("baselines"),
@@ -134,6 +137,21 @@ def calls() -> Iterator[Call]:
             named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and bool(node.args)
             if named and node.func.id in ("say", "CapasError"):
                 yield from _call(node, node.func.id, f"{path.name}:{node.lineno}")
+    for path in TEMPLATES:
+        for called in jinja2.Environment().parse(path.read_text(encoding="utf-8")).find_all(nodes.Call):
+            if isinstance(called.node, nodes.Name) and called.node.name == "say":
+                keywords = frozenset(keyword.key for keyword in called.kwargs)
+                key = _template_text(called.args[0])
+                yield Call(where=f"{path.name}:{called.lineno}", function="say", key=key, is_pattern="{}" in key,
+                           keywords=keywords, open_ended=False)  # fmt: skip
+
+
+def _template_text(node: nodes.Node) -> str:
+    """A string constant of a template; what is joined with "~" as a pattern."""
+    if isinstance(node, nodes.Const):
+        return str(node.value)
+    assert isinstance(node, nodes.Concat), "say is called with a key that no test can read"
+    return "".join(str(part.value) if isinstance(part, nodes.Const) else "{}" for part in node.nodes)
 
 
 def _call(node: ast.Call, function: str, where: str) -> Iterator[Call]:
@@ -154,9 +172,12 @@ def _text(node: ast.Constant | ast.JoinedStr) -> str:
 
 
 def strings() -> set[str]:
-    """Every string constant and pattern of the sources."""
+    """Every string constant and pattern of the sources, and what the templates say."""
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES)
-    return {_text(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.JoinedStr)}
+    said = {call.key for call in CALLS}
+    return said | {
+        _text(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.JoinedStr)
+    }
 
 
 def expanded(families: Mapping[str, tuple[str, ...]]) -> set[str]:

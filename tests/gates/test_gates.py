@@ -1,102 +1,59 @@
-"""Each gate of the project fails on one violation made by hand, and passes without it."""
+"""Gates of our own: names that stand for one thing, rooms that are not crowded, and the test of messages, which fails on
+one violation made by hand. Style, types, layers and docs are checked once, by ``make test`` itself.
+"""
 
-import os
-import shutil
-import subprocess
-import sys
+import ast
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
+import capas
 from capas.core.i18n import LANGUAGES, catalogue
 from tests.core import test_i18n as messages
 
-ROOT = Path(__file__).parents[2]
-SETTINGS = ROOT / "pyproject.toml"
-CLEAN = '"""A module."""\n\nONE = 1\n'
+PACKAGE = Path(capas.__file__).parent
+MAX_MODULES = 20
+# A verb has one name: in the command line, in Python and where it is done.
+VERBS = ("cli", "api.py")
+# Every recipe's folder has these.
+BY_CONVENTION = {"resolve_defaults", "build_network"}
 
 
-def gate(*command: str | Path, stdin: str = "", **environment: str) -> tuple[int, str]:
-    """Exit code and all output of a gate's command, run in the current (temporary) folder."""
-    done = subprocess.run(
-        [str(part) for part in command], env={**os.environ, **environment}, input=stdin,
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
+def names_defined_twice(package: Path) -> dict[str, list[str]]:
+    """Public classes and functions of more than one module, with these modules."""
+    defined = defaultdict(list)
+    for path in sorted(package.rglob("*.py")):
+        place = path.relative_to(package)
+        if place.parts[0] not in VERBS:
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+                    defined[node.name].append(place.as_posix())
+    return {name: places for name, places in defined.items() if len(places) > 1 and name not in BY_CONVENTION}
 
 
-def tool(name: str) -> Path:
-    """A program of this environment."""
-    return Path(sys.executable).parent / name
+def crowded(package: Path) -> dict[str, int]:
+    """Folders with more modules side by side than one can find one's way among."""
+    counts = {
+        folder: sum(path.name != "__init__.py" for path in folder.glob("*.py"))
+        for folder in {path.parent for path in package.rglob("*.py")}
+    }
+    return {str(folder): count for folder, count in counts.items() if count > MAX_MODULES}
 
 
-@pytest.mark.parametrize(
-    ("violation", "rule"),
-    [
-        ("import os\n", "F401"),
-        ('print("here")\n', "T201"),
-        ("import pickle\n\nONE = pickle.loads(b'')\n", "S301"),
-    ],
-)
-def test_ruff_finds_unused_imports_prints_and_pickles(violation: str, rule: str) -> None:
-    check = (tool("ruff"), "check", "--config", SETTINGS, "--no-cache", "--stdin-filename", "capas.py", "-")
-    assert gate(*check, stdin=CLEAN)[0] == 0
-    code, said = gate(*check, stdin=violation)
-    assert code == 1 and rule in said
+def test_no_public_name_stands_for_two_things() -> None:
+    assert names_defined_twice(PACKAGE) == {}
 
 
-def test_ruff_finds_what_is_not_formatted() -> None:
-    check = (tool("ruff"), "format", "--check", "--config", SETTINGS, "--no-cache", "-")
-    assert gate(*check, stdin=CLEAN)[0] == 0
-    assert gate(*check, stdin=CLEAN + "TWO=2\n")[0] == 1
+def test_no_package_is_crowded() -> None:
+    assert crowded(PACKAGE) == {}
 
 
-def test_mypy_finds_what_has_no_types() -> None:
-    def check(program: str) -> tuple[int, str]:
-        Path("snippet.py").write_text(program, encoding="utf-8")
-        return gate(sys.executable, "-m", "mypy", "--config-file", SETTINGS, "--cache-dir", ".cache", "snippet.py")
-
-    assert check(CLEAN)[0] == 0
-    code, said = check("def double(x):\n    return 2 * x\n")
-    assert code == 1 and "no-untyped-def" in said
-
-
-@pytest.mark.parametrize(
-    ("file", "line", "said"),
-    [
-        ("core/errors.py", "from capas.engine import config", "capas.core.errors -> capas.engine.config"),
-        ("metrics/classification.py", "import scipy", "capas.metrics.classification -> scipy"),
-    ],
-)
-def test_import_linter_finds_an_import_upwards_and_a_foreign_one(file: str, line: str, said: str) -> None:
-    package = Path("src/capas")
-    shutil.copytree(ROOT / "src" / "capas", package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(SETTINGS, "pyproject.toml")
-    with (package / file).open("a", encoding="utf-8") as stream:
-        stream.write(f"\n{line}  # noqa\n")
-    code, output = gate(tool("lint-imports"), "--no-cache", PYTHONPATH="src")
-    assert code == 1
-    assert said in " ".join(output.split())
-
-
-def test_pytest_takes_a_warning_for_an_error() -> None:
-    def check(line: str) -> tuple[int, str]:
-        Path("test_snippet.py").write_text(f"import warnings\n\ndef test_it():\n    {line}\n", encoding="utf-8")
-        here = ("--rootdir", ".", "-p", "no:cacheprovider", "-q", "test_snippet.py")
-        return gate(sys.executable, "-m", "pytest", "-c", SETTINGS, *here)
-
-    assert check("pass")[0] == 0
-    code, said = check('warnings.warn("old", stacklevel=1)')
-    assert code == 1 and "UserWarning: old" in said
-
-
-def test_mkdocs_finds_a_broken_link() -> None:
-    shutil.copytree(ROOT / "docs", "docs")
-    shutil.copy(ROOT / "mkdocs.yml", "mkdocs.yml")
-    with Path("docs/index.md").open("a", encoding="utf-8") as stream:
-        stream.write("\n[nowhere](no-such-page.md)\n")
-    code, said = gate(sys.executable, "-m", "mkdocs", "build", "--strict")
-    assert code == 1 and "no-such-page.md" in said
+def test_these_two_find_a_violation(tmp_path: Path) -> None:
+    for number in range(MAX_MODULES + 1):
+        (tmp_path / f"a{number}.py").write_text("class Line: ...\n" if number < 2 else "", encoding="utf-8")
+    assert names_defined_twice(tmp_path) == {"Line": ["a0.py", "a1.py"]}
+    assert crowded(tmp_path) == {str(tmp_path): MAX_MODULES + 1}
 
 
 def test_the_test_of_messages_finds_a_missing_one_and_a_wrong_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:

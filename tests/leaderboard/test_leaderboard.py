@@ -12,6 +12,7 @@ from capas.leaderboard.entry import Entry
 from capas.leaderboard.exchange import board_page, read_entries, write_entries
 from capas.leaderboard.ranking import group_contests, rank_entries
 from capas.leaderboard.store import Board
+from tests.html_pages import HOSTILE, assert_inert
 
 
 def entry(**changes: object) -> Entry:
@@ -133,3 +134,9 @@ def test_the_page_says_what_was_compared_and_escapes_names() -> None:
     )
     assert "<script>" not in page and "&lt;script&gt;" in page
     assert page.index("90.0 %") < page.index("50.0 %")
+
+
+def test_a_name_on_the_page_is_text_whatever_it_holds() -> None:
+    odd = entry(model=HOSTILE, data=HOSTILE, network=HOSTILE, split=HOSTILE, extra_training_data=HOSTILE)
+    # Data and split stand in the headline and the line below it.
+    assert_inert(board_page(group_contests([odd])), texts=6)

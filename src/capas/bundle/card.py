@@ -1,5 +1,6 @@
 """The model card: what a bundle says about its model, typed and validated when read."""
 
+import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
@@ -10,7 +11,7 @@ from capas.core.i18n import say
 from capas.core.spec import Spec
 
 FORMAT = "capas-bundle"
-VERSION = 1
+VERSION = 2
 
 
 class CardSection(BaseModel):
@@ -202,20 +203,35 @@ def write_card(path: Path, card: Card) -> None:
 
 
 def read_card(path: Path) -> Card:
-    """Read the card at ``path``. Raises CapasError ``card_unreadable`` that names the wrong key, or
-    ``card_version``.
+    """Read the card at ``path``. Raises CapasError ``card_unreadable`` that names the wrong key,
+    ``card_version`` for a newer bundle, or ``card_older`` for one whose keys this version no longer has.
     """
     try:
-        card = Card.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        _refuse_other_versions(path, content)
+        card = Card.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ": ".join(filter(None, [str(path), ".".join(map(str, first["loc"]))]))
         raise CapasError("card_unreadable", where=where, received=str(first["msg"])) from error
     except OSError as error:
         raise CapasError("card_unreadable", where=path, received=error.strerror or str(error)) from error
-    if card.format != FORMAT or card.version > VERSION:
-        raise CapasError("card_version", where=path, received=f"{card.format} {card.version}", known=VERSION)
     return card
+
+
+def _refuse_other_versions(path: Path, content: bytes) -> None:
+    """The version is looked at before anything else: the keys of another one would be called unknown."""
+    try:
+        tree = json.loads(content)
+    except ValueError:
+        return
+    kind, version = (tree.get("format"), tree.get("version")) if isinstance(tree, dict) else (None, None)
+    if not isinstance(version, int):
+        return
+    if kind != FORMAT or version > VERSION:
+        raise CapasError("card_version", where=path, received=f"{kind} {version}", known=VERSION)
+    if version < VERSION:
+        raise CapasError("card_older", where=path, received=version, known=VERSION)
 
 
 def limitations(card_data: DataCard, n_test: int, smallest: tuple[str, int] | None, *, grey: bool) -> list[str]:

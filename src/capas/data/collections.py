@@ -1,4 +1,4 @@
-"""Numbered collections of what is given or wanted besides pictures: texts, sentences, sounds, the rows of a table."""
+"""Indexed collections of inputs or targets other than images: texts, sentences, audio files, table rows."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,20 +6,21 @@ from typing import Protocol, runtime_checkable
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
-from capas.data.tabular.io import Cell, decode_text
+from capas.data.tabular.columns import Cell, TableColumn, iterate_rows
+from capas.data.tabular.io import decode_text
 
 
 @runtime_checkable
 class ExampleCollection(Protocol):
-    """What every collection can say of its examples."""
+    """What every collection provides for its examples."""
 
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:
-        """How the user finds the example: a path relative to the data, or ``table.csv:17``."""
+        """Return how the user finds the example: a path relative to the data, or ``table.csv:17``."""
 
     def content_hash(self, index: int) -> str:
-        """Equal for equal contents. Raises CapasError when it cannot be read."""
+        """Return a hash, equal for equal contents. Raises CapasError when the example cannot be read."""
 
 
 class TextCollection:
@@ -36,7 +37,7 @@ class TextCollection:
 
     @staticmethod
     def from_files(paths: Sequence[Path], root: Path) -> "TextCollection":
-        """The content of text files in UTF-8; one that cannot be read is empty and ``failed``."""
+        """Read text files in UTF-8; one that cannot be read is empty and in ``failed``."""
         texts, failed = [], {}
         for i, path in enumerate(paths):
             try:
@@ -50,7 +51,7 @@ class TextCollection:
         return TextCollection(texts, [path.relative_to(root).as_posix() for path in paths], failed)
 
     def single_line(self) -> "TextCollection":
-        """The same with every run of blanks and line ends as one blank."""
+        """Return the same texts with every run of white space as one space."""
         return TextCollection([" ".join(text.split()) for text in self.texts], self._names, self.failed)
 
     def __len__(self) -> int:
@@ -64,7 +65,7 @@ class TextCollection:
 
 
 class SentenceCollection:
-    """Sentences as words; or, as a target, the label of every word."""
+    """Sentences as sequences of words; or, as a target, the label of every word."""
 
     def __init__(self, sentences: Sequence[Sequence[str]], names: Sequence[str]) -> None:
         self.sentences = tuple(tuple(words) for words in sentences)
@@ -81,7 +82,7 @@ class SentenceCollection:
 
 
 class AudioFiles:
-    """Sound files; they are decoded when asked for."""
+    """Audio files, decoded on demand."""
 
     def __init__(self, paths: Sequence[Path], root: Path) -> None:
         self.paths = tuple(paths)
@@ -102,15 +103,15 @@ class AudioFiles:
 
 
 def relative_path(path: Path, root: Path) -> str:
-    """``path`` relative to ``root`` where it lies below."""
+    """Return ``path`` relative to ``root`` where it lies below, else ``path`` itself."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 class TableRows:
-    """A table's rows: the same number of cells in every column."""
+    """The rows of a table; every column has the same number of cells."""
 
-    def __init__(self, columns: Mapping[str, Sequence[Cell]], names: Sequence[str]) -> None:
-        self.columns = {name: tuple(cells) for name, cells in columns.items()}
+    def __init__(self, columns: Mapping[str, TableColumn], names: Sequence[str]) -> None:
+        self.columns = dict(columns)
         self._names = tuple(names)
 
     def __len__(self) -> int:
@@ -120,8 +121,21 @@ class TableRows:
         return self._names[index]
 
     def row(self, index: int) -> dict[str, Cell]:
-        """The cells of one row by column."""
+        """Return the cells of one row by column."""
         return {name: cells[index] for name, cells in self.columns.items()}
 
+    def take(self, indices: Sequence[int]) -> "TableRows":
+        """Return these rows, in this order."""
+        columns = {name: column.take(indices) for name, column in self.columns.items()}
+        return TableRows(columns, [self._names[i] for i in indices])
+
     def content_hash(self, index: int) -> str:
-        return content_hash(repr(list(self.row(index).items())).encode("utf-8", "backslashreplace"))
+        return _row_hash(self.row(index))
+
+    def content_hashes(self) -> list[str]:
+        """Return the content hashes of all rows, without looking up each cell by itself."""
+        return list(map(_row_hash, iterate_rows(self.columns, len(self))))
+
+
+def _row_hash(row: Mapping[str, Cell]) -> str:
+    return content_hash(repr(list(row.items())).encode("utf-8", "backslashreplace"))

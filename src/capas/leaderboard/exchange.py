@@ -4,20 +4,24 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
 from capas.core.errors import CapasError
 from capas.core.files import write_atomic, write_json
-from capas.core.i18n import language, say
+from capas.core.html import Markup, render_html
+from capas.core.i18n import say
 from capas.core.number_format import format_decimal, format_metric, metric_name
 from capas.leaderboard.entry import Entry
 from capas.leaderboard.ranking import Contest, group_contests
 from capas.trust.rendering.style import STYLE
 
 _COLUMNS = tuple(Entry.model_fields)
+TEMPLATE: Final = Path(__file__).with_name("board_page.html")
+COLUMNS: Final = ("rank", "model", "network", "value", "parameters", "extra", "date")
+NUMERIC_COLUMNS: Final = (0, 3, 4)
 SUFFIXES = (".csv", ".json", ".html")
 
 
@@ -76,19 +80,15 @@ def entry_value_text(entry: Entry) -> str:
     return format_metric(figure)
 
 
-def board_page(found: Sequence[Contest]) -> str:
+def board_page(found: Sequence[Contest]) -> Markup:
     """Return all contests as one HTML page that works offline."""
-    title = say("board.title")
-    sections = "".join(map(_section, found))
-    return (
-        f'<!doctype html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8"/>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main><header><h1>{escape(title)}</h1>"
-        f'<p class="asks">{escape(say("board.rule"))}</p></header>\n{sections}</main>\n</body>\n</html>\n'
-    )
+    return render_html(TEMPLATE, {
+        "title": say("board.title"), "style": STYLE, "contests": [_contest_values(contest) for contest in found],
+        "heads": [say(f"board.columns.{name}") for name in COLUMNS], "numeric": NUMERIC_COLUMNS,
+    })  # fmt: skip
 
 
-def _section(contest: Contest) -> str:
+def _contest_values(contest: Contest) -> dict[str, object]:
     entry = contest.first
     about = say(
         "board.about",
@@ -98,26 +98,11 @@ def _section(contest: Contest) -> str:
         hash=entry.data_hash[:8],
         protocol=entry.protocol,
     )
-    heads = [
-        say(f"board.columns.{name}") for name in ("rank", "model", "network", "value", "parameters", "extra", "date")
-    ]
-    numbers = {0, 3, 4}
-    rows = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{_side(i in numbers)}>{escape(cell)}</td>"
-            for i, cell in enumerate(entry_cells(line.rank, line.entry, line.as_good_as_best))
-        )
-        + "</tr>"
-        for line in contest.lines
-    )
-    head = "".join(f'<th scope="col"{_side(i in numbers)}>{escape(name)}</th>' for i, name in enumerate(heads))
-    title = f"{entry.data} · {entry.task} · {metric_name(entry.metric)}"
-    return (
-        f'<section class="theme"><h2>{escape(title)}</h2>'
-        f'<p class="asks">{escape(about)}</p><div class="scroll"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div></section>\n"
-    )
+    return {
+        "title": f"{entry.data} · {entry.task} · {metric_name(entry.metric)}",
+        "about": about,
+        "rows": [entry_cells(line.rank, line.entry, line.as_good_as_best) for line in contest.lines],
+    }
 
 
 def entry_cells(rank: int, entry: Entry, as_good_as_best: bool) -> list[str]:
@@ -125,7 +110,3 @@ def entry_cells(rank: int, entry: Entry, as_good_as_best: bool) -> list[str]:
     mark = " ≈" if as_good_as_best and rank > 1 else ""
     return [f"{rank}{mark}", entry.model, entry.network, entry_value_text(entry), format_decimal(entry.parameters, 0),
             entry.extra_training_data or "–", entry.created[:10]]  # fmt: skip
-
-
-def _side(number: bool) -> str:
-    return ' class="number"' if number else ""

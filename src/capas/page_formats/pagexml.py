@@ -34,7 +34,9 @@ def read_pagexml(path: Path) -> ParsedPage:
     pages = list(find_children(root, "Page"))
     if len(pages) != 1:
         raise CapasError("page_count", where=path, received=len(pages))
-    width, height = (page_side(parse_xml_number(pages[0].get(name)), str(path)) for name in ("imageWidth", "imageHeight"))
+    width, height = (
+        page_side(parse_xml_number(pages[0].get(name)), str(path)) for name in ("imageWidth", "imageHeight")
+    )
     gathered = PageBuilder(where=str(path), width=width, height=height, image=pages[0].get("imageFilename", ""))
     regions = list(find_descendants(pages[0], "TextRegion"))
     names = [region.get("id") or f"region_{i}" for i, region in enumerate(regions, 1)]

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from capas.archive.search.hits_page import write_hits_page
 from capas.archive.search.search import SearchRequest
 from capas.core.i18n import choose_language
 from tests.archive.search.test_search import find
+from tests.html_pages import HOSTILE, assert_inert
 
 
 def written(library: Library, path: Path, wanted: SearchRequest) -> str:
@@ -59,3 +61,12 @@ def test_a_page_without_its_picture_is_listed_all_the_same(library: Library, tmp
 
 def test_nothing_found_is_said(library: Library, tmp_path: Path) -> None:
     assert "Nothing found" in written(library, tmp_path / "hits.html", SearchRequest(query="kilo"))
+
+
+def test_whatever_a_query_or_a_line_holds_is_text(library: Library, tmp_path: Path) -> None:
+    wanted = SearchRequest(query="sepan", min_probability=0.5)
+    findings = find(library, wanted)
+    odd = replace(findings, hits=tuple(replace(hit, text=HOSTILE) for hit in findings.hits))
+    write_hits_page(tmp_path / "hits.html", library, replace(wanted, query=HOSTILE, unit=HOSTILE), odd)
+    # The query in title and heading, the unit, the reading; which is also what the picture's description says.
+    assert_inert((tmp_path / "hits.html").read_text(encoding="utf-8"), texts=4, attributes=1)

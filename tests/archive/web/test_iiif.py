@@ -10,7 +10,6 @@ from PIL import Image
 from capas.archive.library.database import Library
 from capas.archive.library.scans import decode_page
 from capas.archive.search.snippets import Crop, PageImages
-from capas.archive.web.http_messages import HttpRequest
 from capas.archive.web.iiif_image import ImageRequest, image_info, image_response, requested_region, requested_size
 from capas.archive.web.iiif_search import (
     SEARCH_2,
@@ -21,18 +20,19 @@ from capas.archive.web.iiif_search import (
     unit_manifest,
 )
 from capas.archive.web.search_api import search_request
+from capas.archive.web.search_parameters import RequestParameters
 from capas.core.errors import CapasError
 from capas.page_formats.iiif import read_manifest
 from tests.archive.conftest import HEIGHT, WIDTH
-from tests.archive.web.test_server import Got
+from tests.archive.web.conftest import Got
 
 BASE = "http://127.0.0.1:8765"
 UNIT = "notaries/1606"
 UNIT_ADDRESS = f"{BASE}/iiif/unit/{unit_key(UNIT)}"
 
 
-def asked(version: int, **params: str) -> HttpRequest:
-    return HttpRequest(method="GET", path=f"/iiif/unit/{unit_key(UNIT)}/search/{version}", params=params, base=BASE)
+def asked(version: int, **params: str) -> RequestParameters:
+    return RequestParameters(path=f"/iiif/unit/{unit_key(UNIT)}/search/{version}", params=params, base=BASE)
 
 
 def json_of(body: bytes) -> dict[str, object]:
@@ -157,9 +157,9 @@ def test_hits_go_on_at_the_next_address(library: Library, monkeypatch: pytest.Mo
 
 
 def test_parameters_are_checked() -> None:
-    assert search_request(HttpRequest(method="GET", path="/", params={"q": " casa "})).query == "casa"
+    assert search_request(RequestParameters(path="/", params={"q": " casa "})).query == "casa"
     with pytest.raises(CapasError, match="cannot be asked"):
-        search_request(HttpRequest(method="GET", path="/", params={"least": "inf"}))
+        search_request(RequestParameters(path="/", params={"least": "inf"}))
 
 
 def test_the_sizes_are_those_of_the_scale_factors_as_openseadragon_takes_them(library: Library) -> None:

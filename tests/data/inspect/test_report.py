@@ -223,7 +223,9 @@ def test_every_kind_has_its_sentences_with_the_same_placeholders() -> None:
                 assert set(re.findall(r"{(\w+)}", text)) == set(re.findall(r"{(\w+)}", other)), (key, part)
     sources = Path(capas.core.i18n.__file__).parents[2] / "data"
     code = "".join(path.read_text(encoding="utf-8") for path in sources.rglob("*.py"))
-    named = set(re.findall(r'(?:problems_from|make_problem)\(\s*"(\w+)"', code)) | set(re.findall(r'skip\("(\w+)"', code))
+    named = set(re.findall(r'(?:problems_from|make_problem)\(\s*"(\w+)"', code)) | set(
+        re.findall(r'skip\("(\w+)"', code)
+    )
     assert {"leak", "corrupt", "symlink_loop", "not_a_picture"} - named <= {"symlink_loop"}
     assert named <= english["problems"].keys()
 

@@ -1,5 +1,8 @@
 """What tells the class beside the content is found; what merely varies is not."""
 
+import random
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 from PIL import Image
 
 import capas
-from capas.data.inspect.shortcuts import accuracy_from_attribute, find_shortcuts
+from capas.data.inspect.shortcuts import BINS, Value, accuracy_from_attribute, find_shortcuts
 
 
 def test_an_attribute_is_judged_by_the_other_examples() -> None:
@@ -22,6 +25,30 @@ def test_an_attribute_is_judged_by_the_other_examples() -> None:
     assert (
         found.accuracy > 0.85 and found.majority_accuracy == 0.5 and found.gain == pytest.approx(2 * found.accuracy - 1)
     )
+
+
+def judged_one_by_one(values: Sequence[Value], classes: Sequence[str]) -> float:
+    """Each example by the others, as the definition says."""
+    numbers = sorted(value for value in values if isinstance(value, float))
+    edges = [numbers[len(numbers) * k // BINS] for k in range(1, BINS)] if len(set(numbers)) > BINS else []
+    bins = [sum(v >= e for e in edges) if edges and isinstance(v, float) else v for v in values]
+    right = 0
+    for i, (own, name) in enumerate(zip(bins, classes, strict=True)):
+        # In this order the first of several equally frequent classes is the one that occurs first.
+        alike = Counter(other for key, other in zip(bins, classes, strict=True) if key == own)
+        everyone = Counter(classes) if sum(alike.values()) == 1 else alike
+        everyone[classes[i]] -= 1
+        right += max(everyone, key=lambda other: everyone[other]) == name
+    return right / max(1, len(classes))
+
+
+def test_pairs_of_value_and_class_are_judged_as_their_examples_are() -> None:
+    rng = random.Random(0)
+    for _ in range(60):
+        pool: list[Value] = rng.choice([["a", "b", None], [f"w{i}" for i in range(30)], [i / 3 for i in range(40)]])
+        values, count = [rng.choice(pool) for _ in range(50)], rng.randint(1, 4)
+        classes = [rng.choice("wxyz"[:count]) if rng.random() < 0.5 else str(value)[-1] for value in values]
+        assert accuracy_from_attribute(values, classes) == judged_one_by_one(values, classes)
 
 
 def pictures(root: Path, *, corner: bool, size: bool) -> Path:

@@ -8,7 +8,8 @@ import pytest
 from capas.core.errors import CapasError
 from capas.data.inspect.task_detection import TaskDetection, detect_task
 from capas.data.sources.source import open_source
-from capas.data.tabular.column_types import describe_column, sorted_class_names
+from capas.data.tabular.column_types import ColumnKind, describe_column, sorted_class_names
+from capas.data.tabular.columns import column_from_cells
 from tests.data.drawing import class_folders, save
 
 
@@ -28,6 +29,10 @@ def refused(path: Path, target: str | None = None, task: str | None = None) -> C
         found(path, target, task)
     assert "{" not in str(caught.value)
     return caught.value
+
+
+def kind(name: str, cells: Sequence[float]) -> ColumnKind:
+    return describe_column(name, column_from_cells(cells)).kind
 
 
 def test_folders_are_classified_in_natural_order(tmp_path: Path) -> None:
@@ -77,8 +82,8 @@ def test_few_whole_numbers_are_classes_without_decimals(tmp_path: Path) -> None:
 
 def test_a_label_of_a_hundred_numbers_is_a_class_but_an_age_is_not() -> None:
     cells = [float(i % 100) for i in range(1000)]
-    assert describe_column("label", cells).kind == "few_numbers"
-    assert describe_column("age", cells).kind == "number"
+    assert kind("label", cells) == "few_numbers"
+    assert kind("age", cells) == "number"
 
 
 def test_a_column_of_measurements_is_a_number_to_estimate(tmp_path: Path) -> None:
@@ -138,13 +143,13 @@ def test_columns_beside_pictures_are_announced_as_unused(tmp_path: Path) -> None
 
 
 def test_an_identifier_is_known_by_its_name_or_by_counting_the_rows() -> None:
-    assert describe_column("patient_id", [5.0, 90.0, 33.0]).kind == "identifier"
-    assert describe_column("row", [3.0, 1.0, 2.0]).kind == "identifier"
-    assert describe_column("weight", [5.0, 90.0, 33.0]).kind == "number"
+    assert kind("patient_id", [5.0, 90.0, 33.0]) == "identifier"
+    assert kind("row", [3.0, 1.0, 2.0]) == "identifier"
+    assert kind("weight", [5.0, 90.0, 33.0]) == "number"
 
 
 def test_numbers_are_ordered_by_value() -> None:
-    assert sorted_class_names([10.0, -1.0, 2.5, None]) == ("-1", "2.5", "10")
+    assert sorted_class_names(column_from_cells([10.0, -1.0, 2.5, None])) == ("-1", "2.5", "10")
 
 
 def numbers(**columns: Sequence[object]) -> dict[str, Sequence[object]]:

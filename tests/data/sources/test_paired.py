@@ -79,7 +79,7 @@ def test_class_folders_with_names_of_pairs_but_other_files_stay_classes(tmp_path
     for i in range(3):
         save(tmp_path / "low" / f"a{i}.png", i)
         save(tmp_path / "high" / f"b{i}.png", 10 + i)
-    assert open_source(tmp_path).columns == {"class": ("high",) * 3 + ("low",) * 3}
+    assert tuple(open_source(tmp_path).columns["class"]) == ("high",) * 3 + ("low",) * 3
 
 
 # --- lines and sounds with their transcripts --------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def test_it_is_said_that_transcripts_may_lie_in_class_folders(tmp_path: Path) ->
         line(tmp_path / name / "1.png", len(name))
         text(tmp_path / name / "1.txt", f"a {name}")
     assert "--target class" in open_source(tmp_path).evidence[-1]
-    assert open_source(tmp_path, target="class").columns["class"] == ("cat", "dog")
+    assert tuple(open_source(tmp_path, target="class").columns["class"]) == ("cat", "dog")
 
 
 def test_class_folders_of_sounds_are_no_transcripts(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_class_folders_of_sounds_are_no_transcripts(tmp_path: Path) -> None:
         sound(tmp_path / "owl" / f"{i}.wav", 300 + i)
         sound(tmp_path / "wren" / f"{i}.wav", 900 + i)
     source = open_source(tmp_path)
-    assert (source.medium, source.columns["class"]) == ("audio", ("owl", "owl", "wren", "wren"))
+    assert (source.medium, tuple(source.columns["class"])) == ("audio", ("owl", "owl", "wren", "wren"))
 
 
 # --- texts in two languages -------------------------------------------------------------------------------------------

@@ -9,12 +9,17 @@ import pytest
 
 from capas.core.errors import CapasError
 from capas.data.sources.source import DataSource, open_source
+from capas.data.tabular.columns import Cell
 from tests.data.drawing import class_folders, save
 
 
 def names(source: DataSource) -> list[str]:
     assert source.images is not None
     return [source.images.name(i) for i in range(len(source.images))]
+
+
+def cells(source: DataSource) -> dict[str, tuple[Cell, ...]]:
+    return {name: tuple(column) for name, column in source.columns.items()}
 
 
 def kinds(source: DataSource) -> dict[str, int]:
@@ -34,7 +39,7 @@ def test_class_folders_in_natural_order_with_nested_files(tmp_path: Path) -> Non
     source = open_source(tmp_path)
     assert source.layout == "class_folders"
     assert names(source) == ["cats/2.png", "cats/10.png", "dogs/2020/a.png", "dogs/b.png"]
-    assert source.columns == {"class": ("cats", "cats", "dogs", "dogs")}
+    assert cells(source) == {"class": ("cats", "cats", "dogs", "dogs")}
     assert source.fixed_split == (None,) * 4
 
 
@@ -49,13 +54,13 @@ def test_split_folders_in_both_languages(tmp_path: Path, folder: str, side: str)
     source = open_source(tmp_path)
     assert source.layout == "split_folders"
     assert source.fixed_split == (side, side)
-    assert source.columns["class"] == ("cats", "dogs")
+    assert cells(source)["class"] == ("cats", "dogs")
 
 
 def test_a_train_beside_other_vehicles_is_a_class(tmp_path: Path) -> None:
     source = open_source(class_folders(tmp_path, bus=1, car=1, train=1))
     assert source.layout == "class_folders"
-    assert source.columns["class"] == ("bus", "car", "train")
+    assert cells(source)["class"] == ("bus", "car", "train")
 
 
 def test_unlabelled_pictures_below_a_split_are_kept_without_class(tmp_path: Path) -> None:
@@ -68,12 +73,12 @@ def test_unlabelled_pictures_below_a_split_are_kept_without_class(tmp_path: Path
 @pytest.mark.parametrize("wrapper", ["images", "imágenes", "data"])
 def test_a_wrapping_folder_is_stepped_into(tmp_path: Path, wrapper: str) -> None:
     class_folders(tmp_path / wrapper, cats=1, dogs=1)
-    assert open_source(tmp_path).columns["class"] == ("cats", "dogs")
+    assert cells(open_source(tmp_path))["class"] == ("cats", "dogs")
 
 
 def test_a_single_class_with_years_inside_stays_one_class(tmp_path: Path) -> None:
     class_folders(tmp_path / "cats", y2020=1, y2021=1)
-    assert open_source(tmp_path).columns["class"] == ("cats", "cats")
+    assert cells(open_source(tmp_path))["class"] == ("cats", "cats")
 
 
 def test_strange_names(tmp_path: Path) -> None:
@@ -190,7 +195,7 @@ def test_the_kind_of_file_that_a_folder_has_most_of_is_its_medium(tmp_path: Path
     source = open_source(tmp_path)
     assert (source.medium, source.file_field, source.images) == ("text", "text", None)
     assert source.files is not None and [source.files.name(i) for i in range(4)] == [f"cats/t{i}.txt" for i in range(4)]
-    assert source.columns == {"class": ("cats",) * 4}
+    assert cells(source) == {"class": ("cats",) * 4}
     assert kinds(source) == {"not_a_picture": 3, "empty_class": 1}
 
 
@@ -206,7 +211,7 @@ def test_flat_folder_with_a_table(tmp_path: Path) -> None:
     source = open_source(tmp_path)
     assert source.layout == "flat_folder"
     assert names(source) == ["p2.png", "p0.png"]
-    assert source.columns == {"kind": ("x", "y"), "age": (3.0, 4.0)}
+    assert cells(source) == {"kind": ("x", "y"), "age": (3.0, 4.0)}
     assert source.file_field == "file"
     assert kinds(source) == {"missing_file": 1, "not_in_table": 2}
 
@@ -219,6 +224,15 @@ def test_a_table_finds_pictures_in_a_folder_beside_it(tmp_path: Path, cell: str)
     source = open_source(table)
     assert source.layout == "table"
     assert names(source) == ["img/añ o.png", "img/b.png"]
+
+
+def test_numbers_name_pictures_where_each_occurs_once(tmp_path: Path) -> None:
+    for i in range(4):
+        save(tmp_path / f"{i}.png", i)
+    table = write_csv(tmp_path / "t.csv", "grade,number\n0,3\n0,0\n1,2\n1,1\n")
+    source = open_source(table)
+    assert names(source) == ["3.png", "0.png", "2.png", "1.png"]
+    assert cells(source) == {"grade": (0.0, 0.0, 1.0, 1.0)} and source.file_field == "number"
 
 
 def test_a_wrong_folder_in_a_path_is_not_guessed_when_ambiguous(tmp_path: Path) -> None:
@@ -246,7 +260,7 @@ def test_class_folders_beside_a_table_follow_the_target(tmp_path: Path) -> None:
     class_folders(tmp_path, cats=2, dogs=2)
     write_csv(tmp_path / "meta.csv", "path,mood\ncats/0.png,calm\ndogs/1.png,wild\n")
     assert open_source(tmp_path).layout == "class_folders"
-    assert open_source(tmp_path, target="mood").columns == {"mood": ("calm", "wild")}
+    assert cells(open_source(tmp_path, target="mood")) == {"mood": ("calm", "wild")}
 
 
 def test_sample_has_a_fixed_split() -> None:

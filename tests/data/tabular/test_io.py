@@ -1,13 +1,17 @@
 """Tables as people really save them: delimiters, encodings, decimals, ragged rows."""
 
 import builtins
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from capas.core.errors import CapasError
-from capas.data.tabular.io import detect_delimiter, likely_encoding, parse_column, read_table
+from capas.data.tabular import io
+from capas.data.tabular.columns import BLOCK_ROWS, Cell, Table
+from capas.data.tabular.io import detect_delimiter, likely_encoding, read_table
+from capas.data.tabular.type_inference import parse_column
 
 
 def refused(path: Path) -> CapasError:
@@ -15,6 +19,10 @@ def refused(path: Path) -> CapasError:
         read_table(path)
     assert "{" not in str(caught.value)
     return caught.value
+
+
+def cells(table: Table) -> dict[str, list[Cell]]:
+    return {name: list(column) for name, column in table.columns.items()}
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -29,12 +37,12 @@ def test_delimiters_marks_and_line_ends(tmp_path: Path, delimiter: str, bom: str
     rows = [["name", "size"], ["a, b; c", "1.5"], ["ñ\nd", "2"], [], ["", "-3e2"]]
     text = end.join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
     table = read_table(write(tmp_path / "t.csv", bom + text))
-    assert table.columns == {"name": ("a, b; c", "ñ\nd", None), "size": (1.5, 2.0, -300.0)}
+    assert cells(table) == {"name": ["a, b; c", "ñ\nd", None], "size": [1.5, 2.0, -300.0]}
 
 
 def test_semicolons_with_comma_decimals() -> None:
     assert detect_delimiter("x;y\n1,5;a\n2,5;b\n") == ";"
-    assert parse_column(["1,5", "2", "", "-3,25"]) == (1.5, 2.0, None, -3.25)
+    assert list(parse_column(["1,5", "2", "", "-3,25"])) == [1.5, 2.0, None, -3.25]
 
 
 @pytest.mark.parametrize(
@@ -51,12 +59,12 @@ def test_semicolons_with_comma_decimals() -> None:
     ],
 )
 def test_what_stays_text(texts: list[str]) -> None:
-    assert parse_column(texts) == tuple(texts)
+    assert list(parse_column(texts)) == texts
 
 
 def test_missing_numbers_but_not_missing_words() -> None:
-    assert parse_column(["1", "NA", "nan", ""]) == (1.0, None, None, None)
-    assert parse_column(["NA", "ES", ""]) == ("NA", "ES", None)
+    assert list(parse_column(["1", "NA", "nan", ""])) == [1.0, None, None, None]
+    assert list(parse_column(["NA", "ES", ""])) == ["NA", "ES", None]
 
 
 def test_ragged_rows_are_counted_with_their_line(tmp_path: Path) -> None:
@@ -107,11 +115,11 @@ def test_jsonl(tmp_path: Path) -> None:
     lines = '{"a": 1, "b": "x\u2028y", "c": true, "d": [1]}\n\n{"a": 2.5, "b": null}\n'
     lines += 'not json\n{"a": NaN, "e": 1}\n'
     table = read_table(write(tmp_path / "t.jsonl", lines))
-    assert table.columns == {
-        "a": (1.0, 2.5, None),
-        "b": ("x\u2028y", None, None),
-        "c": ("true", None, None),
-        "e": (None, None, 1.0),
+    assert cells(table) == {
+        "a": [1.0, 2.5, None],
+        "b": ["x\u2028y", None, None],
+        "c": ["true", None, None],
+        "e": [None, None, 1.0],
     }
     assert {problem.kind: problem.examples for problem in table.problems} == {
         "ragged_rows": ("t.jsonl:4",),
@@ -126,7 +134,7 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     columns = {"n": [1, None], "t": ["x", "ñ"], "f": [0.5, float("nan")], "blob": [b"1", b"2"]}
     parquet.write_table(pyarrow.table(columns), tmp_path / "t.parquet")
     table = read_table(tmp_path / "t.parquet")
-    assert table.columns == {"n": (1.0, None), "t": ("x", "ñ"), "f": (0.5, None)}
+    assert cells(table) == {"n": [1.0, None], "t": ["x", "ñ"], "f": [0.5, None]}
     assert refused(write(tmp_path / "bad.parquet", "no parquet")).key == "table_broken"
     real = builtins.__import__
 
@@ -144,3 +152,59 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_reading_text_tables_does_not_import_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert read_table(write(tmp_path / "t.csv", "a,b\n1,2\n")).rows == 1
+
+
+def test_rows_beyond_a_block_are_those_of_the_file(tmp_path: Path) -> None:
+    """Line ends inside quotes, blank and ragged rows, and more characters than the text layer decodes at a time."""
+    count = 2 * BLOCK_ROWS + 5
+    rows = [f'{i},"n{i % 7}\r\nñ",{i}.5' for i in range(count)]
+    rows[BLOCK_ROWS] += ",one too many"
+    rows.insert(7, " , ,")
+    table = read_table(write(tmp_path / "t.csv", "\r\n".join(["row,name,half", *rows])))
+    kept = [i for i in range(count) if i != BLOCK_ROWS]
+    assert cells(table) == {
+        "row": [float(i) for i in kept],
+        "name": [f"n{i % 7}\r\nñ" for i in kept],
+        "half": [i + 0.5 for i in kept],
+    }
+    # Two lines a row, the header and the blank row before it.
+    assert [problem.examples for problem in table.problems] == [(f"t.csv:{2 * (BLOCK_ROWS + 1) + 2}",)]
+
+
+def test_the_last_line_is_told_right_where_a_quote_is_never_closed(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "t.csv", 'a,b\n1,2\n3,4\n"x\n'))
+    assert (table.rows, table.problems[0].examples) == (2, ("t.csv:4",))
+
+
+def test_json_numbers_that_turn_out_to_be_texts_are_as_they_were(tmp_path: Path) -> None:
+    lines = ['{"a": 1}', '{"a": 1.0}', '{"a": -0.0}', '{"a": null}', *["{}"] * BLOCK_ROWS, '{"a": "x", "late": 2}']
+    held = cells(read_table(write(tmp_path / "t.jsonl", "\n".join(lines))))
+    assert held["a"] == ["1", "1.0", "-0.0", None, *[None] * BLOCK_ROWS, "x"]
+    assert held["late"] == [*[None] * (BLOCK_ROWS + 4), 2.0]
+
+
+@pytest.mark.parametrize("value", [2**53, 10**400, float("inf"), True])
+def test_json_values_that_are_no_exact_numbers_make_texts(tmp_path: Path, value: object) -> None:
+    table = read_table(write(tmp_path / "t.jsonl", f'{{"a": 1}}\n{{"a": {json.dumps(value)}}}\n'))
+    assert cells(table) == {"a": ["1", str(value).lower()]}
+
+
+def test_what_is_too_large_or_not_there_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "t.csv", "a,b\n1,2\n")
+    monkeypatch.setattr(io, "MAX_BYTES", 7)
+    assert refused(path).key == "table_too_large"
+    assert refused(tmp_path / "none.csv").key == "unreadable"
+
+
+@pytest.mark.parametrize("content", ["a,b\n1,\0\n", b"a\n\xf1\n", b"1,2\n3,\xf1\n"])
+def test_encoding_is_judged_before_the_rows_are(tmp_path: Path, content: str | bytes) -> None:
+    held = content.encode() if isinstance(content, str) else content
+    key = "table_broken" if b"\0" in held else "table_encoding"
+    assert refused(write(tmp_path / "t.csv", held + b'1,"' + b"x" * 200_000)).key == key
+
+
+def test_units_are_read_of_the_different_cells_and_missing_ones_stay_so(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "t.csv", 'a;b\n"3,5 €";1\n;2\n10 €;3\n"3,5 €";4\n'))
+    assert cells(table)["a"] == [3.5, None, 10.0, 3.5] and table.units == {"a": "€"}

@@ -7,16 +7,17 @@ import pytest
 import torch
 
 from capas.core.errors import CapasError
-from capas.data.tabular.io import Cell
+from capas.data.tabular.columns import Cell, column_from_cells
 from capas.data.tabular.preprocess import TabularPreprocessing, one_hot_columns
 
-COLUMNS: dict[str, tuple[Cell, ...]] = {
+CELLS: dict[str, tuple[Cell, ...]] = {
     "weight": (1.5, 2.5, 4.0, None, 8.25, 3.0),
     "same": (7.25,) * 6,
     "bought": ("2024-05-31", "2023-01-01 10:15", None, "31/12/2020", "2022-02-28", "2024-02-29"),
     "colour": ("red", "blue", None, "red", "green", "red"),
 }
-ROWS: list[dict[str, Cell]] = [{name: cells[i] for name, cells in COLUMNS.items()} for i in range(6)]
+ROWS: list[dict[str, Cell]] = [{name: cells[i] for name, cells in CELLS.items()} for i in range(6)]
+COLUMNS = {name: column_from_cells(cells) for name, cells in CELLS.items()}
 FITTED = TabularPreprocessing.fit(COLUMNS)
 
 
@@ -38,6 +39,33 @@ def test_a_row_is_the_same_alone_and_among_others() -> None:
         alone = FITTED.encode([row])
         torch.testing.assert_close(alone.numbers[0], together.numbers[i], equal_nan=True, atol=0, rtol=0)
         assert torch.equal(alone.categories[0], together.categories[i])
+
+
+def test_columns_are_encoded_as_their_rows_are() -> None:
+    together, by_row = FITTED.encode_columns(COLUMNS, 6), FITTED.encode(ROWS)
+    torch.testing.assert_close(together.numbers, by_row.numbers, equal_nan=True, atol=0, rtol=0)
+    assert together.numbers.dtype == torch.float32 and torch.equal(together.categories, by_row.categories)
+    words = {**COLUMNS, "weight": column_from_cells(["2,5", None, "3 kg"] * 2)}
+    rows: list[dict[str, Cell]] = [{**row, "weight": cell} for row, cell in zip(ROWS, words["weight"], strict=True)]
+    torch.testing.assert_close(
+        FITTED.encode_columns(words, 6).numbers, FITTED.encode(rows).numbers, equal_nan=True, atol=0, rtol=0
+    )
+    dates_first = TabularPreprocessing(columns=FITTED.columns[::-1])
+    far = {**COLUMNS, "weight": column_from_cells([1e30, -1e30, None, 1.0, 2.0, 3.0])}
+    rows = [{**row, "weight": cell} for row, cell in zip(ROWS, far["weight"], strict=True)]
+    torch.testing.assert_close(
+        dates_first.encode_columns(far, 6).numbers, dates_first.encode(rows).numbers, equal_nan=True, atol=0, rtol=0
+    )
+    none = FITTED.encode_columns({name: column.take([]) for name, column in COLUMNS.items()}, 0)
+    assert none.numbers.shape == (0, 5) and none.categories.shape == (0, 1)
+
+
+def test_of_equally_frequent_categories_the_first_one_comes_first() -> None:
+    cells = column_from_cells(["c", "b", "a", "b", "c", "d", "d"])
+    (encoding,) = TabularPreprocessing.fit({"x": cells}).columns
+    assert encoding.values == ("c", "b", "d", "a")
+    (encoding,) = TabularPreprocessing.fit({"x": cells.take([6, 2, 1, 5, 3])}).columns
+    assert encoding.values == ("d", "b", "a")
 
 
 def test_a_date_is_days_since_1970_day_of_the_year_and_day_of_the_week() -> None:

@@ -9,24 +9,24 @@ from capas.data.tabular.units import parse_measures, unit_from_name
 
 
 @pytest.mark.parametrize(
-    ("cells", "expected"),
+    ("texts", "expected"),
     [
-        (["12 kg", "7.5 kg"], ((12.0, 7.5), "kg")),
-        (["3,5 €", None, "10 €"], ((3.5, None, 10.0), "€")),
-        (["$7", "$12.50"], ((7.0, 12.5), "$")),
-        (["5km", "7km"], ((5.0, 7.0), "km")),
-        (["-3 °C", "+4 °C"], ((-3.0, 4.0), "°C")),
-        (["30 m/s", "4 m/s"], ((30.0, 4.0), "m/s")),
+        (["12 kg", "7.5 kg"], ([12.0, 7.5], "kg")),
+        (["3,5 €", "10 €"], ([3.5, 10.0], "€")),
+        (["$7", "$12.50"], ([7.0, 12.5], "$")),
+        (["5km", "7km"], ([5.0, 7.0], "km")),
+        (["-3 °C", "+4 °C"], ([-3.0, 4.0], "°C")),
+        (["30 m/s", "4 m/s"], ([30.0, 4.0], "m/s")),
         (["12 kg", "7 g"], None),
         (["12 kg", "many"], None),
         (["3a", "4a"], None),
         (["1.png", "2.png"], None),
         (["12", "13"], None),
-        ([None, None], None),
+        ([], None),
     ],
 )
-def test_measures(cells: list[str | None], expected: object) -> None:
-    assert parse_measures(cells) == expected
+def test_measures(texts: list[str], expected: object) -> None:
+    assert parse_measures(texts) == expected
 
 
 def test_the_unit_in_a_name() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from capas.baselines.ridge import Ridge
+from capas.baselines.ridge import fit_ridge
+from capas.data.tabular.columns import column_from_cells
 from capas.data.tabular.preprocess import EncodedRows, TabularPreprocessing, one_hot_columns
 from capas.engine.predict import load_model
 from capas.engine.recipes.single_output.tabular.linear_blend import best_blend_weight, fit_linear_part
@@ -31,13 +32,14 @@ def test_the_share_leaves_the_least_squared_error() -> None:
 def test_the_linear_part_answers_as_the_ridge_regression_it_was_fitted_to() -> None:
     chance = np.random.default_rng(0)
     cells = {"a": list(chance.normal(5, 2, 40)), "b": [str(c) for c in chance.choice(["x", "y", "z"], 40)]}
-    preparation = TabularPreprocessing.fit(cells)
-    encoded = preparation.encode([{name: column[i] for name, column in cells.items()} for i in range(40)])
+    columns = {name: column_from_cells(held) for name, held in cells.items()}
+    preparation = TabularPreprocessing.fit(columns)
+    encoded = preparation.encode_columns(columns, 40)
     features, targets = one_hot_columns(encoded, preparation), torch.randn(40, 2)
     network = new_tabular_network(preparation, 2, 8, blended=True).eval()
     fit_linear_part(network, features, targets)
     tabular_network(network).get_buffer("share").zero_()
-    wanted = torch.stack([Ridge.fit(features, column).predict(features) for column in targets.T], 1).float()
+    wanted = torch.stack([fit_ridge(features, column).predict(features) for column in targets.T], 1).float()
     found = network(EncodedRows(numbers=encoded.numbers, categories=encoded.categories))
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
 

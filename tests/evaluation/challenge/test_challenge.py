@@ -1,6 +1,7 @@
 """Blind tests: what is hidden stays hidden, limits hold against many at once, ranks say what is not shown."""
 
 import multiprocessing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from capas.core.errors import CapasError
 from capas.evaluation.challenge.challenge import Challenge, new_challenge, parse_deadline, parse_limit
 from capas.evaluation.challenge.standing import current_standing, standing_page
 from capas.evaluation.challenge.submissions import Limit
+from tests.html_pages import HOSTILE, assert_inert
 
 NOW = datetime(2030, 5, 1, 12, tzinfo=UTC)
 COUNT = 60
@@ -139,3 +141,14 @@ def test_limits_and_dates_as_people_write_them() -> None:
             parse_limit(wrong)
     with pytest.raises(CapasError):
         parse_deadline("tomorrow")
+
+
+def test_titles_and_teams_on_the_page_are_text_whatever_they_hold() -> None:
+    reference = answers("secret-labels.csv", set())
+    made = new_challenge(Path("c"), task="classification", reference=reference, title=HOSTILE,
+                         limit=Limit(count=3, total=False), until=None, public_share=0.0, now=NOW)  # fmt: skip
+    made.submit(answers("h.csv", {1}), "us", now=NOW)
+    found = current_standing(made, now=NOW)
+    odd = replace(found, places=tuple(replace(place, team=HOSTILE) for place in found.places))
+    # In title, headline and the team's row, although no team may be called so.
+    assert_inert(standing_page(made, odd, "", now=NOW), texts=3)

@@ -62,15 +62,16 @@ def write_index_provenance(library: Library, provenance: IndexProvenance) -> Non
 
 
 def read_index_provenance(library: Library) -> IndexProvenance:
-    """Return what is stored. Raises CapasError as ``unread_archive_error`` says, or ``archive_unreadable``."""
+    """Return what is stored. Raises CapasError as ``unread_archive_error`` says, or ``archive_reading_older`` where
+    another version of Capas stored it."""
     held = library.fact(FACT)
     if not held:
         raise unread_archive_error(library)
     try:
         return TypeAdapter(IndexProvenance).validate_json(held)
     except ValidationError as error:
-        received = str(error.errors()[0]["msg"])
-        raise CapasError("archive_unreadable", where=library.folder / FILE, received=received) from error
+        received = ".".join(map(str, error.errors()[0]["loc"]))
+        raise CapasError("archive_reading_older", where=library.folder / FILE, received=received) from error
 
 
 def unread_archive_error(library: Library) -> CapasError:

@@ -7,10 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from starlette.responses import Response
+
 from capas.archive.library.database import PageRow
 from capas.archive.search.snippets import Crop, PageImages
-from capas.archive.web.http_messages import HttpResponse, json_response
 from capas.core.errors import CapasError
+from capas.web_server.json_responses import json_response
 
 CONTEXT: Final = "http://iiif.io/api/image/3/context.json"
 KIND: Final = f'application/ld+json;profile="{CONTEXT}"'
@@ -26,14 +28,14 @@ _SIZE: Final = re.compile(r"(!)?([1-9]\d{0,8})?,([1-9]\d{0,8})?")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageRequest:
-    """What an address asks for, in the words of the standard."""
+    """The path parameters ``region`` and ``size`` of an Image API request."""
 
     region: str
     size: str
 
 
-def image_info(page: PageRow, address: str) -> HttpResponse:
-    """What there is of a page; ``address`` is that of its image service."""
+def image_info(page: PageRow, address: str) -> Response:
+    """Return the ``info.json`` of a page; ``address`` is the URL of its image service."""
     factors, side = [1], max(page.width, page.height)
     while THUMBNAIL * factors[-1] < side:
         factors.append(2 * factors[-1])
@@ -46,22 +48,30 @@ def image_info(page: PageRow, address: str) -> HttpResponse:
         "sizes": [{"width": width, "height": height} for width, height in sizes],
         "tiles": [{"width": TILE, "height": TILE, "scaleFactors": factors}],
     }  # fmt: skip
-    return json_response(facts, kind=KIND)
+    return json_response(facts, media_type=KIND)
 
 
-def image_response(page: PageRow, part: ImageRequest, pictures: PageImages) -> HttpResponse:
-    """The part of a page as a JPEG. Raises CapasError ``bad_request``, or that of a page that cannot be seen."""
+def image_response(page: PageRow, part: ImageRequest, pictures: PageImages) -> Response:
+    """Return a region of a page as a JPEG.
+
+    Raises:
+        CapasError: ``bad_request``, or that of a page whose image cannot be decoded.
+    """
     crop = requested_region(part.region, page.width, page.height)
     width, height = requested_size(part.size, crop.width, crop.height)
     try:
         data = pictures.jpeg(page, crop, width, height)
     except ValueError as error:  # the file is another than the one that was added
         raise CapasError("bad_request", received=part.region) from error
-    return HttpResponse(body=data, media_type="image/jpeg", headers=(("Cache-Control", "private, max-age=86400"),))
+    return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
 
 def requested_region(text: str, width: int, height: int) -> Crop:
-    """The part of a page of ``width`` × ``height``, cut to it. Raises CapasError ``bad_request`` where it is off it."""
+    """Return a region of a page of ``width`` × ``height``, clipped to it.
+
+    Raises:
+        CapasError: ``bad_request`` where it is malformed or lies off the page.
+    """
     side = min(width, height)
     if text == "full":
         return Crop(left=0, top=0, width=width, height=height)
@@ -81,8 +91,11 @@ def requested_region(text: str, width: int, height: int) -> Crop:
 
 
 def requested_size(text: str, width: int, height: int) -> tuple[int, int]:
-    """The size to which a region of ``width`` × ``height`` is brought: never larger than it is, nor than
-    ``MAX_SIDE``. Raises CapasError ``bad_request``."""
+    """Return the size to which a region of ``width`` × ``height`` is reduced.
+
+    Raises:
+        CapasError: ``bad_request`` where it is malformed, enlarges the region, or has a side above ``LARGEST_SIDE``.
+    """
     if text == "max":
         return fitted_size(width, height, LARGEST_SIDE)
     if (percent := re.fullmatch(f"pct:({_PERCENT})", text)) is not None:
@@ -95,7 +108,7 @@ def requested_size(text: str, width: int, height: int) -> tuple[int, int]:
 
 
 def fitted_size(width: int, height: int, side: int) -> tuple[int, int]:
-    """The largest size of these proportions with no side above ``side``."""
+    """Return the largest size of these proportions with no side above ``side``."""
     by = min(1.0, side / max(width, height))
     return max(1, round(width * by)), max(1, round(height * by))
 

@@ -16,17 +16,20 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlencode
 
+from starlette.responses import Response
+
 from capas.archive.exports.pages import archive_provenance
 from capas.archive.library.database import Library, PageRow
 from capas.archive.search.search import SearchHit, SearchRequest, WordMatch, open_searcher
 from capas.archive.search.snippets import highlighted_words
-from capas.archive.web.http_messages import HttpRequest, HttpResponse, json_response
+from capas.archive.web.search_parameters import RequestParameters
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
 from capas.core.number_format import format_percent
 from capas.page_formats.iiif import CONTEXT, to_manifest
 from capas.page_formats.page import bounding_box
 from capas.page_formats.unit import ArchivalUnit, Sheet
+from capas.web_server.json_responses import json_response
 
 SEARCH_1: Final = "http://iiif.io/api/search/1/"
 SEARCH_2: Final = "http://iiif.io/api/search/2/context.json"
@@ -40,7 +43,14 @@ KIND_2: Final = f'application/ld+json;profile="{SEARCH_2}"'
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnnotatedWord:
-    """A word of a hit on its canvas: the annotation's id, what it is on, and the words of the line around it."""
+    """A word of a hit on its canvas.
+
+    Attributes:
+        name: The annotation's URI.
+        on: The URI of its target: the canvas with the word's box.
+        place: The word.
+        found: The hit to which it belongs.
+    """
 
     name: str
     on: str
@@ -49,26 +59,26 @@ class AnnotatedWord:
 
     @property
     def around(self) -> tuple[str, str]:
-        """What was read before and behind the word; nothing where the line's best reading has another word."""
+        """The text before and after the word; empty where the line's best reading has another word."""
         before, word, behind = self.found.text.partition(self.place.word)
         return (before, behind) if word else ("", "")
 
 
 def unit_key(unit: str) -> str:
-    """The name of a unit in addresses: the same whenever the archive is served."""
+    """Return the key of a unit in URLs, the same at every start."""
     return content_hash(unit.encode())[:16]
 
 
 def unit_by_key(library: Library, key: str) -> str:
-    """The unit of this name. Raises CapasError ``bad_request``."""
+    """Return the unit with this key. Raises CapasError ``bad_request``."""
     for unit, _ in library.units():
         if unit_key(unit) == key:
             return unit
     raise CapasError("bad_request", received=key)
 
 
-def unit_manifest(library: Library, unit: str, base: str) -> HttpResponse:
-    """The unit's pages with their image services, and its two search services."""
+def unit_manifest(library: Library, unit: str, base: str) -> Response:
+    """Return the unit's manifest: its pages with their image services, and its two search services."""
     root = f"{base}/iiif/unit/{unit_key(unit)}"
     pages = _pages(library, unit)
     sheets = tuple(
@@ -89,11 +99,11 @@ def unit_manifest(library: Library, unit: str, base: str) -> HttpResponse:
     for page, canvas in zip(pages, tree["items"], strict=True):
         body = canvas["items"][0]["items"][0]["body"]
         body["service"] = [{"id": f"{base}/iiif/image/{page.id}", "type": "ImageService3", "profile": "level0"}]
-    return json_response(tree, kind=KIND)
+    return json_response(tree, media_type=KIND)
 
 
-def content_search_2(library: Library, unit: str, request: HttpRequest) -> HttpResponse:
-    """An annotation page with the hits in a unit, the most probable first."""
+def content_search_2(library: Library, unit: str, request: RequestParameters) -> Response:
+    """Return an annotation page with the hits in a unit, the most probable first."""
     words, count = _marked(library, unit, request)
     address, following = _address(request), _next(request, count)
     page: dict[str, object] = {
@@ -110,11 +120,11 @@ def content_search_2(library: Library, unit: str, request: HttpRequest) -> HttpR
         page["next"] = {"id": following, "type": "AnnotationPage"}
     if _offset(request):
         page["prev"] = {"id": _address(request, max(0, _offset(request) - PER_PAGE)), "type": "AnnotationPage"}
-    return json_response(page, kind=KIND_2)
+    return json_response(page, media_type=KIND_2)
 
 
-def content_search_1(library: Library, unit: str, request: HttpRequest) -> HttpResponse:
-    """An annotation list with the hits in a unit, the most probable first."""
+def content_search_1(library: Library, unit: str, request: RequestParameters) -> Response:
+    """Return an annotation list with the hits in a unit, the most probable first."""
     words, count = _marked(library, unit, request)
     following = _next(request, count)
     answer: dict[str, object] = {
@@ -127,11 +137,11 @@ def content_search_1(library: Library, unit: str, request: HttpRequest) -> HttpR
     }  # fmt: skip
     if following:
         answer["next"] = following
-    return json_response(answer, kind="application/ld+json")
+    return json_response(answer, media_type="application/ld+json")
 
 
-def _marked(library: Library, unit: str, request: HttpRequest) -> tuple[list[AnnotatedWord], int]:
-    """The marked words of the hits asked for, and how many hits there are in all."""
+def _marked(library: Library, unit: str, request: RequestParameters) -> tuple[list[AnnotatedWord], int]:
+    """Return the marked words of the requested hits, and the number of all hits."""
     ask = SearchRequest(query=request.text("q").strip(), min_probability=request.number("least", 0.1, 0, 1), unit=unit,
                  offset=_offset(request), limit=PER_PAGE)  # fmt: skip
     if not ask.query:
@@ -191,18 +201,18 @@ def _pages(library: Library, unit: str) -> list[PageRow]:
     return [page for page in library.pages(unit) if page.unit == unit]
 
 
-def _offset(request: HttpRequest) -> int:
-    return request.whole("offset", 0, 0, 10**9)
+def _offset(request: RequestParameters) -> int:
+    return request.integer("offset", 0, 0, 10**9)
 
 
-def _next(request: HttpRequest, count: int) -> str:
-    """The address of the next hits, "" where there are none."""
+def _next(request: RequestParameters, count: int) -> str:
+    """Return the URL of the next hits, "" where there are none."""
     following = _offset(request) + PER_PAGE
     return _address(request, offset=following) if following < count else ""
 
 
-def _address(request: HttpRequest, offset: int | None = None) -> str:
-    """The address of this search, from another hit on where ``offset`` says so."""
+def _address(request: RequestParameters, offset: int | None = None) -> str:
+    """Return the URL of this search, with another ``offset`` where one is given."""
     params = {name: value for name, value in request.params.items() if name in UNDERSTOOD}
     if offset is not None:
         params["offset"] = str(offset)

@@ -1,35 +1,47 @@
-"""What the archive's server answers to each address. No address is ever made into a path on disk: pages are asked for
-by their number, units by the hash of their name, and the files of the search page stand in a table.
+"""The routes of the archive.
+
+No address is made into a path on disk: pages are asked for by their number, units by the hash of their name, and the
+files of the search page stand in a table.
 """
 
-import hmac
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
 from capas.archive.library.database import Library
 from capas.archive.search.snippets import PageImages
-from capas.archive.web.http_messages import HttpRequest, HttpResponse, json_response
 from capas.archive.web.iiif_image import ImageRequest, image_info, image_response
 from capas.archive.web.iiif_search import content_search_1, content_search_2, unit_by_key, unit_manifest
 from capas.archive.web.search_api import correction_response, hits_csv_response, hits_response, verdict_response
 from capas.archive.web.search_page import search_page_html
+from capas.archive.web.search_parameters import RequestParameters
 from capas.core.errors import CapasError
 from capas.core.i18n import say
+from capas.web_server.json_responses import json_response
 
 HERE: Final = Path(__file__).parent
-UNSEEN: Final = ("page_unreadable", "page_replaced", "page_too_large")
-STATUS: Final = {"no_such_page": 404, "no_such_line": 404, "line_changed": 409, "archive_read_only": 403,
-                 "page_outdated": 403, "archive_unreadable": 500, "disk_full": 507, "database_busy": 503,
-                 **dict.fromkeys(UNSEEN, 404)}  # fmt: skip
+UNDECODABLE: Final = ("page_unreadable", "page_replaced", "page_too_large")
+STATUSES: Final = {"no_such_page": 404, "no_such_line": 404, "line_changed": 409, "archive_unreadable": 500,
+                   "disk_full": 507, "database_busy": 503}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
-    """A library that is served; ``token`` is what a page must hold that changes anything; with ``read_only`` nothing
-    is changed at all."""
+    """A library that is served.
+
+    Attributes:
+        library: The library.
+        pictures: Its decoded pages.
+        token: What the search page sends along with changes.
+        read_only: Whether the search page offers no changes. The guard refuses them.
+    """
 
     library: Library
     pictures: PageImages
@@ -37,89 +49,121 @@ class Site:
     read_only: bool = False
 
 
-Found = Callable[[Site, HttpRequest, re.Match[str]], HttpResponse]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArchiveRequest:
+    """A request to a site: its ``parameters``, and the parts of its ``path`` that a route names."""
+
+    site: Site
+    parameters: RequestParameters
+    path: Mapping[str, str]
+
+    @property
+    def library(self) -> Library:
+        """The library of the site."""
+        return self.site.library
 
 
-def route(site: Site, request: HttpRequest) -> HttpResponse:
-    """What is answered: 404 where there is no such address, 405 where it has no such method."""
-    methods = [
-        (method, match, found) for method, pattern, found in ROUTES if (match := pattern.fullmatch(request.path))
-    ]
-    if not methods:
-        return json_response({"error": "not_found"}, status=404)
-    for method, match, found in methods:
-        if method == request.method:
-            return _answered(site, request, match, found)
-    return json_response({"error": "method_not_allowed"}, status=405)
+Handler = Callable[[ArchiveRequest], Response]
 
 
-def _answered(site: Site, request: HttpRequest, match: re.Match[str], found: Found) -> HttpResponse:
-    try:
-        if request.method != "GET":
-            _may_change(site, request)
-        return found(site, request, match)
-    except CapasError as error:
-        # Where things lie on the server is nobody's business.
-        parts = ("what", "expected", "next")
-        facts = {"what": say("archive.serve.no_picture")} if error.key in UNSEEN else {n: error.part(n) for n in parts}
-        return json_response({"error": error.key, **facts}, status=STATUS.get(error.key, 400))
+class PathPart(Convertor[str]):
+    """A part of a path, handed on as it stands; ``PATH_PARTS`` says which characters it may have."""
+
+    def convert(self, value: str) -> str:
+        """Return the part."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Return the part."""
+        return value
 
 
-def _may_change(site: Site, request: HttpRequest) -> None:
-    """Only what comes from a page of this server changes anything: another site's page cannot know the token."""
-    if site.read_only:
-        raise CapasError("archive_read_only")
-    if not hmac.compare_digest(request.token.encode(), site.token.encode()):
-        raise CapasError("page_outdated")
+PATH_PARTS: Final = {"page_number": "[0-9]{1,18}", "unit_key": "[0-9a-f]{16}", "iiif_region": "[a-z0-9:.,]{1,60}",
+                     "iiif_size": "[a-z0-9:.,!]{1,40}", "search_version": "[12]"}  # fmt: skip
+for _name, _regex in PATH_PARTS.items():
+    register_url_convertor(_name, type(_name, (PathPart,), {"regex": _regex})())
 
 
-def _start(site: Site, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
-    content = search_page_html(site.library, token=site.token, read_only=site.read_only)
-    return HttpResponse(body=content.encode(), media_type="text/html; charset=utf-8")
-
-
-def _style(site: Site, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
-    return HttpResponse(body=(HERE / "search_page.css").read_bytes(), media_type="text/css; charset=utf-8")
-
-
-def _script(site: Site, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
-    return HttpResponse(body=(HERE / "search_page.js").read_bytes(), media_type="text/javascript; charset=utf-8")
-
-
-def _image(site: Site, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
-    page = site.library.page(int(match["page"]))
-    return image_response(page, ImageRequest(region=match["region"], size=match["size"]), site.pictures)
-
-
-def _info(site: Site, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
-    page = site.library.page(int(match["page"]))
-    return image_info(page, f"{request.base}/iiif/image/{page.id}")
-
-
-def _manifest(site: Site, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
-    return unit_manifest(site.library, unit_by_key(site.library, match["unit"]), request.base)
-
-
-def _search(site: Site, request: HttpRequest, match: re.Match[str]) -> HttpResponse:
-    unit = unit_by_key(site.library, match["unit"])
-    return (content_search_2 if match["version"] == "2" else content_search_1)(site.library, unit, request)
-
-
-_UNIT: Final = r"/iiif/unit/(?P<unit>[0-9a-f]{16})"
-_PAGE: Final = r"/iiif/image/(?P<page>[0-9]{1,18})"
-ROUTES: Final[tuple[tuple[str, re.Pattern[str], Found], ...]] = tuple(
-    (method, re.compile(pattern), found)
-    for method, pattern, found in (
-        ("GET", r"/", _start),
-        ("GET", r"/page\.css", _style),
-        ("GET", r"/page\.js", _script),
-        ("GET", r"/api/search", lambda site, request, match: hits_response(site.library, request)),
-        ("GET", r"/api/hits\.csv", lambda site, request, match: hits_csv_response(site.library, request)),
-        ("POST", r"/api/verdict", lambda site, request, match: verdict_response(site.library, request)),
-        ("POST", r"/api/correction", lambda site, request, match: correction_response(site.library, request)),
-        ("GET", _PAGE + r"/info\.json", _info),
-        ("GET", _PAGE + r"/(?P<region>[a-z0-9:.,]{1,60})/(?P<size>[a-z0-9:.,!]{1,40})/0/default\.jpg", _image),
-        ("GET", _UNIT + r"/manifest\.json", _manifest),
-        ("GET", _UNIT + r"/search/(?P<version>[12])", _search),
+def archive_router(site: Site) -> Router:
+    """Return the application, to be mounted behind the guard."""
+    return Router(
+        [Route(path, _endpoint(site, handler), methods=[method]) for method, path, handler in ROUTES],
+        redirect_slashes=False,
     )
+
+
+def _endpoint(site: Site, handler: Handler) -> Callable[[Request], object]:
+    """Run a handler in a thread: searching and cutting pictures take time, and others are answered meanwhile."""
+
+    async def endpoint(request: Request) -> Response:
+        parameters = RequestParameters(
+            path=request.scope["path"], params=dict(request.query_params), base=f"http://{request.headers['host']}",
+            body=await request.body(),
+        )  # fmt: skip
+        return await run_in_threadpool(
+            _response, handler, ArchiveRequest(site=site, parameters=parameters, path=request.path_params)
+        )
+
+    return endpoint
+
+
+def _response(handler: Handler, request: ArchiveRequest) -> Response:
+    try:
+        return handler(request)
+    except CapasError as error:
+        if error.key not in UNDECODABLE:
+            raise
+        # Its text says where the file lies on the server.
+        return json_response({"error": error.key, "what": say("archive.serve.no_picture")}, status=404)
+
+
+def _start(request: ArchiveRequest) -> Response:
+    site = request.site
+    return Response(search_page_html(site.library, token=site.token, read_only=site.read_only), media_type="text/html")
+
+
+def _style(request: ArchiveRequest) -> Response:
+    return Response((HERE / "search_page.css").read_bytes(), media_type="text/css")
+
+
+def _script(request: ArchiveRequest) -> Response:
+    return Response((HERE / "search_page.js").read_bytes(), media_type="text/javascript")
+
+
+def _image(request: ArchiveRequest) -> Response:
+    page = request.library.page(int(request.path["page"]))
+    part = ImageRequest(region=request.path["region"], size=request.path["size"])
+    return image_response(page, part, request.site.pictures)
+
+
+def _info(request: ArchiveRequest) -> Response:
+    page = request.library.page(int(request.path["page"]))
+    return image_info(page, f"{request.parameters.base}/iiif/image/{page.id}")
+
+
+def _manifest(request: ArchiveRequest) -> Response:
+    unit = unit_by_key(request.library, request.path["unit"])
+    return unit_manifest(request.library, unit, request.parameters.base)
+
+
+def _search(request: ArchiveRequest) -> Response:
+    unit = unit_by_key(request.library, request.path["unit"])
+    search = content_search_2 if request.path["version"] == "2" else content_search_1
+    return search(request.library, unit, request.parameters)
+
+
+_UNIT: Final = "/iiif/unit/{unit:unit_key}"
+_PAGE: Final = "/iiif/image/{page:page_number}"
+ROUTES: Final[tuple[tuple[str, str, Handler], ...]] = (
+    ("GET", "/", _start),
+    ("GET", "/page.css", _style),
+    ("GET", "/page.js", _script),
+    ("GET", "/api/search", lambda request: hits_response(request.library, request.parameters)),
+    ("GET", "/api/hits.csv", lambda request: hits_csv_response(request.library, request.parameters)),
+    ("POST", "/api/verdict", lambda request: verdict_response(request.library, request.parameters)),
+    ("POST", "/api/correction", lambda request: correction_response(request.library, request.parameters)),
+    ("GET", _PAGE + "/info.json", _info),
+    ("GET", _PAGE + "/{region:iiif_region}/{size:iiif_size}/0/default.jpg", _image),
+    ("GET", _UNIT + "/manifest.json", _manifest),
+    ("GET", _UNIT + "/search/{version:search_version}", _search),
 )

@@ -1,9 +1,11 @@
-"""Searching and reviewing for the search page: hits with their pictures, or as a table; verdicts and corrections."""
+"""The JSON API of the search page: hits with their images, or as CSV; verdicts and corrections."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from starlette.responses import Response
 
 from capas.archive.library.database import Library
 from capas.archive.review import Review, record_correction, record_verdict, reviews
@@ -12,10 +14,11 @@ from capas.archive.search.hits_page import snippet_size, svg_points
 from capas.archive.search.search import SearchHit, SearchRequest, SearchResults, open_searcher
 from capas.archive.search.snippets import distinct_words, highlighted_words, snippet_crop, widened_outline
 from capas.archive.search.summary import search_summary
-from capas.archive.web.http_messages import HttpRequest, HttpResponse, json_response
+from capas.archive.web.search_parameters import RequestParameters
 from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal, format_percent
+from capas.web_server.json_responses import json_response
 
 MOST_SHOWN: Final = 200
 MOST_IN_TABLE: Final = 100_000
@@ -25,7 +28,14 @@ LONGEST_NAME: Final = 100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReviewInput:
-    """What a reviewer sends: of a ``page`` and a ``line`` (its id), by whom, and their words."""
+    """What a reviewer sends.
+
+    Attributes:
+        page: Id of the page.
+        line: Id of the line.
+        reviewer: Name of the reviewer.
+        words: The judged word, or the corrected text.
+    """
 
     page: int
     line: str
@@ -33,21 +43,21 @@ class ReviewInput:
     words: str
 
 
-def search_request(request: HttpRequest) -> SearchRequest:
-    """What the page asks for. Raises CapasError ``bad_request``."""
+def search_request(request: RequestParameters) -> SearchRequest:
+    """Return the search that the parameters describe. Raises CapasError ``bad_request``."""
     within = request.text("within", "line")
     if within not in ("line", "page"):
         raise CapasError("bad_request", received=f"within={within}")
     return SearchRequest(
         query=request.text("q").strip(), min_probability=request.number("least", 0.1, 0, 1),
         within="page" if within == "page" else "line", folds=request.text("folds", "1") != "0",
-        unit=request.text("unit"), offset=request.whole("offset", 0, 0, 10**9),
-        limit=request.whole("limit", 24, 1, MOST_SHOWN),
+        unit=request.text("unit"), offset=request.integer("offset", 0, 0, 10**9),
+        limit=request.integer("limit", 24, 1, MOST_SHOWN),
     )  # fmt: skip
 
 
-def hits_response(library: Library, request: HttpRequest) -> HttpResponse:
-    """The hits asked for with all that the page shows of them, in words of the language in force."""
+def hits_response(library: Library, request: RequestParameters) -> Response:
+    """Return the requested hits with all that the page shows of them, in the current language."""
     ask = search_request(request)
     with open_searcher(library) as find:
         findings = find.search(ask)
@@ -65,19 +75,19 @@ def hits_response(library: Library, request: HttpRequest) -> HttpResponse:
     })  # fmt: skip
 
 
-def hits_csv_response(library: Library, request: HttpRequest) -> HttpResponse:
-    """All hits as a table; of the files only their names, not where they lie on the server."""
+def hits_csv_response(library: Library, request: RequestParameters) -> Response:
+    """Return all hits as CSV; of the files only their names, not where they lie on the server."""
     with open_searcher(library) as find:
         findings = find.search(replace(search_request(request), offset=0, limit=MOST_IN_TABLE))
     named = tuple(replace(one, page=replace(one.page, source=Path(one.page.source).name)) for one in findings.hits)
     content = search_hits_csv(SearchResults(hits=named, count=findings.count, expected=findings.expected,
                                 precision=findings.precision, units=findings.units))  # fmt: skip
-    return HttpResponse(body=content, media_type="text/csv; charset=utf-8",
-                  headers=(("Content-Disposition", 'attachment; filename="hits.csv"'),))  # fmt: skip
+    headers = {"Content-Disposition": 'attachment; filename="hits.csv"'}
+    return Response(content, media_type="text/csv", headers=headers)
 
 
-def verdict_response(library: Library, request: HttpRequest) -> HttpResponse:
-    """Keep whether a hit is right: the reviewed word is the query, as the hit may have been read otherwise."""
+def verdict_response(library: Library, request: RequestParameters) -> Response:
+    """Record whether a hit is right: the reviewed word is the query, as the hit may have been read otherwise."""
     said = _said(request, "word")
     verdict = request.content().get("verdict", "")
     if verdict not in ("right", "wrong"):
@@ -86,8 +96,8 @@ def verdict_response(library: Library, request: HttpRequest) -> HttpResponse:
     return json_response({"verdict": verdict})
 
 
-def correction_response(library: Library, request: HttpRequest) -> HttpResponse:
-    """Keep what a line says; refused where somebody else has changed it since ``seen``."""
+def correction_response(library: Library, request: RequestParameters) -> Response:
+    """Record the corrected text of a line; refused where somebody else has changed it since ``seen``."""
     said = _said(request, "text")
     if len(said.words) > LONGEST_LINE:
         raise CapasError("line_too_long", received=len(said.words), most=LONGEST_LINE)
@@ -96,7 +106,7 @@ def correction_response(library: Library, request: HttpRequest) -> HttpResponse:
     return json_response({"text": text})
 
 
-def _said(request: HttpRequest, words: str) -> ReviewInput:
+def _said(request: RequestParameters, words: str) -> ReviewInput:
     content = request.content()
     reviewer = content.get("reviewer", "").strip()[:LONGEST_NAME]
     if not reviewer:

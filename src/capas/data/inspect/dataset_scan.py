@@ -81,7 +81,7 @@ def _of_pictures(pictures: ImageCollection, progress: Progress | None) -> Datase
 
 
 def _image_attributes(sights: Sequence[ImageScan | CapasError]) -> dict[str, list[Value]]:
-    """Size, format, mode, bytes, brightness, and the brightness of each corner (a sixteenth of the picture)."""
+    """Size, format, mode, bytes, brightness, and the brightness of each corner (a sixteenth of the image)."""
 
     def of(value: Callable[[ImageScan], Value]) -> list[Value]:
         return [value(sight) if isinstance(sight, ImageScan) else None for sight in sights]
@@ -233,22 +233,23 @@ class TableStatistics:
 
 def _of_rows(rows: TableRows) -> DatasetScan:
     columns = {name: describe_column(name, cells) for name, cells in rows.columns.items()}
-    empty = [i for i in range(len(rows)) if all(cells[i] is None for cells in rows.columns.values())]
+    blank = np.ones(len(rows), dtype=bool)
+    for cells in rows.columns.values():
+        blank &= cells.missing
     missing = {name: len(rows) - column.filled for name, column in columns.items()}
     sparse = [f"{name} ({missing[name]})" for name in columns if 5 * missing[name] > len(rows)]
-    blank = set(empty)
     return DatasetScan(
         content_hashes=tuple(
-            CapasError("row_empty", where=rows.name(i)) if i in blank else rows.content_hash(i)
-            for i in range(len(rows))
+            CapasError("row_empty", where=rows.name(i)) if empty else key
+            for i, (key, empty) in enumerate(zip(rows.content_hashes(), blank.tolist(), strict=True))
         ),
         problems=(
-            *problems_from("empty_row", [rows.name(i) for i in empty]),
+            *problems_from("empty_row", [rows.name(i) for i in np.flatnonzero(blank).tolist()]),
             *problems_from("many_missing", sparse, severity="note"),
             *problems_from("constant_column", [n for n, c in columns.items() if c.distinct == 1], severity="note"),
         ),
         statistics=TableStatistics(
-            count=len(rows) - len(empty), kinds={n: c.kind for n, c in columns.items()}, missing=missing
+            count=len(rows) - int(blank.sum()), kinds={n: c.kind for n, c in columns.items()}, missing=missing
         ),
     )
 

@@ -212,9 +212,9 @@ def _bias(
     """What tells the class without being looked at, or alone."""
     used = {field.name for field in (*spec.inputs, *spec.targets)}
     attributes = {name: [values[i] for i in chosen] for name, values in scan.attributes.items()}
-    others = {name: [cells[i] for i in chosen] for name, cells in source.columns.items() if name not in used}
-    inputs = {name: [cells[i] for i in chosen] for name, cells in source.columns.items()
-              if name in used and name != spec.target.name}  # fmt: skip
+    columns = {name: column.take(chosen) for name, column in source.columns.items() if name != spec.target.name}
+    others = {name: column for name, column in columns.items() if name not in used}
+    inputs = {name: column for name, column in columns.items() if name in used}
     return (*shortcut_problems(attributes, others, words), *target_leakage_problems(inputs, words))
 
 
@@ -274,14 +274,14 @@ def _groups(
         raise CapasError(
             "no_such_group", where=source.root, received=group, nearest=closest, available=", ".join(names)
         )
-    cells = source.columns[group]
+    cells = source.columns[group].take(chosen)
     same = [pair for exact in repeats.exact for pair in pairwise(exact)]
     linked = np.concatenate([near, np.array(same, dtype=np.int64).reshape(-1, 2)])
-    return joined_groups([class_label(cells[i]) or key for i, key in zip(chosen, keys, strict=True)], linked)
+    return joined_groups([class_label(cell) or key for cell, key in zip(cells, keys, strict=True)], linked)
 
 
 def _merged(problems: Sequence[Problem]) -> list[Problem]:
-    """One Problem per kind: a class can be empty as a folder and another because its pictures are broken."""
+    """One Problem per kind: a class can be empty as a folder and another because its images are broken."""
     merged: dict[str, Problem] = {}
     for problem in problems:
         before = merged.get(problem.kind)

@@ -5,6 +5,7 @@ A network finds a shortcut, and fails where it is missing. Each attribute alone 
 removes half of the errors of the majority class is reported.
 """
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,20 +47,23 @@ def accuracy_from_attribute(values: Sequence[Value], classes: Sequence[str]) -> 
     >>> accuracy_from_attribute(["a", "a", "a", "b", "b", "b"], ["x", "x", "x", "y", "y", "y"])
     1.0
     """
-    keys = _binned(values)
-    held: dict[object, Counter[str]] = defaultdict(Counter)
-    for key, name in zip(keys, classes, strict=True):
-        held[key][name] += 1
+    # Examples of one class with one value are all judged alike: each such pair is looked at once.
+    pairs = Counter(zip(_binned(values), classes, strict=True))
+    held: dict[object, dict[str, int]] = defaultdict(dict)
+    for (key, name), count in pairs.items():
+        held[key][name] = count
     total = Counter(classes)
-    right = sum(_best_without(held[key], name, total) == name for key, name in zip(keys, classes, strict=True))
+    overall = {name: _best_without(total, name) for name in total}
+    right = 0
+    for (key, name), count in pairs.items():
+        alone = held[key] == {name: 1}  # no other example has this value
+        right += count * ((overall[name] if alone else _best_without(held[key], name)) == name)
     return right / max(1, len(classes))
 
 
-def _best_without(counts: Counter[str], own: str, total: Counter[str]) -> str:
-    """The commonest class when one example of ``own`` is taken away; of all, where none is left."""
+def _best_without(counts: Mapping[str, int], own: str) -> str:
+    """The most frequent class when one example of ``own`` is taken away."""
     rest = {name: count - (name == own) for name, count in counts.items()}
-    if max(rest.values()) <= 0:
-        rest = {name: count - (name == own) for name, count in total.items()}
     return max(rest, key=lambda name: rest[name])
 
 
@@ -68,7 +72,7 @@ def _binned(values: Sequence[Value]) -> list[object]:
     if len(set(numbers)) <= BINS:
         return list(values)
     edges = [numbers[len(numbers) * k // BINS] for k in range(1, BINS)]
-    return [sum(value >= edge for edge in edges) if isinstance(value, float) else value for value in values]
+    return [bisect_right(edges, value) if isinstance(value, float) else value for value in values]
 
 
 def find_shortcuts(attributes: Mapping[str, Sequence[Value]], classes: Sequence[str]) -> list[Shortcut]:
@@ -107,7 +111,9 @@ def shortcut_problems(
 
 
 def target_leakage_problems(columns: Mapping[str, Sequence[Value]], classes: Sequence[str]) -> tuple[Problem, ...]:
-    """Return input columns of a table that alone predict the target: they may have been written with the answer known.
+    """Return input columns of a table that alone predict the target.
+
+    They may have been written down after the target was known.
     """
     found = [s for s in find_shortcuts(columns, classes) if s.accuracy >= MIN_LEAK_ACCURACY]
     if not found:

@@ -17,15 +17,8 @@ from capas.data.audio.segments import SegmentCollection
 from capas.data.naming import normalise_name
 from capas.data.problems import escape_unprintable
 from capas.data.sources.source import CLASS_COLUMN, DataSource, Layout
-from capas.data.tabular.column_types import (
-    Column,
-    ColumnKind,
-    describe_column,
-    detect_tag_separator,
-    sorted_class_names,
-    split_tags,
-)
-from capas.data.tabular.io import Cell
+from capas.data.tabular.column_types import Column, ColumnKind, describe_column, sorted_class_names, sorted_tag_names
+from capas.data.tabular.columns import TableColumn
 from capas.data.tabular.units import unit_from_name
 
 FOLDER_LAYOUTS: Final[tuple[Layout, ...]] = ("class_folders", "split_folders", "sample")
@@ -125,7 +118,7 @@ def _of_rows(source: DataSource) -> tuple[Alternative, ...]:
 
 
 def _self_supervised_pairs(source: DataSource) -> TaskDetection:
-    """Pictures from which both what is given and what is wanted are made; their classes, if any, are left aside."""
+    """Images from which both what is given and what is wanted are made; their classes, if any, are left aside."""
     spec = Spec(
         inputs=(Field(name=source.file_field, kind="image"),), target=Field(name="target", kind="image"),
         task="transform",
@@ -227,20 +220,14 @@ def _spec(
         Field(name=c.name, kind=kinds[task], unit=source.units.get(c.name) or unit_from_name(c.name)) for c in chosen
     ]
     cells = source.columns[chosen[0].name]
+    classes = sorted_class_names(cells) if task == "classify" else sorted_tag_names(cells) if task == "tag" else ()
     return Spec(
         inputs=_inputs(source, columns, names),
         target=targets[0],
         further_targets=tuple(targets[1:]),
         task=task,
-        classes=sorted_class_names(cells) if task == "classify" else sorted_tag_names(cells) if task == "tag" else (),
+        classes=classes,
     )
-
-
-def sorted_tag_names(cells: Sequence[Cell]) -> tuple[str, ...]:
-    """Return the different tags in a column, in natural order."""
-    present = [str(cell) for cell in cells if cell is not None]
-    separator = detect_tag_separator(present)
-    return sorted_class_names([tag for cell in present for tag in split_tags(cell, separator)])
 
 
 def _inputs(source: DataSource, columns: Mapping[str, Column], targets: set[str]) -> tuple[Field, ...]:
@@ -263,9 +250,9 @@ def _inputs(source: DataSource, columns: Mapping[str, Column], targets: set[str]
     )
 
 
-def _mean_length(cells: Sequence[Cell]) -> float:
-    present = [len(str(cell)) for cell in cells if cell is not None]
-    return sum(present) / max(1, len(present))
+def _mean_length(column: TableColumn) -> float:
+    counts = column.value_counts()
+    return sum(len(str(value)) * n for value, n in counts.items()) / max(1, sum(counts.values()))
 
 
 def _unused_columns(source: DataSource, columns: Mapping[str, Column], spec: Spec) -> tuple[str, ...]:

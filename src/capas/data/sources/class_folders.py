@@ -103,7 +103,7 @@ def _is_split(parts: Collection[tuple[str, ...]]) -> bool | None:
 
 
 def _empty_classes(listing: FolderListing, base: Path, split: bool, filled: Collection[str | None]) -> tuple[str, ...]:
-    """Class folders without a single picture, in any split."""
+    """Class folders without a single image, in any split."""
     names: set[str] = set()
     for folder in listing.folders:
         part = folder.relative_to(base).parts if folder.is_relative_to(base) else ()

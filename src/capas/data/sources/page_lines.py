@@ -74,7 +74,7 @@ class PageLineImages:
         return crop_line(self._page(one.page), one.line, one.height, reach=one.extent)[..., None]
 
     def _page(self, page: int) -> NDArray[np.uint8]:
-        """The page's picture; the last few are kept."""
+        """The page's image; the last few are kept."""
         with self._lock:
             if page not in self._decoded:
                 self._decoded[page] = self.pages.decode(page)
@@ -154,7 +154,7 @@ def find_transcribed_pages(listing: FolderListing, max_pixels: int) -> Transcrib
 
 
 def _described(pictures: Sequence[Path], files: Sequence[Path]) -> dict[Path, Path]:
-    """Picture → description, for those that have one. PAGE's folders stand before ALTO's: it says the order."""
+    """Image → description, for those that have one. PAGE's folders stand before ALTO's: it says the order."""
     beside = {(path.parent, path.stem): path for path in files}
     apart: dict[tuple[Path, str], Path] = {}
     for path in sorted(files, key=lambda path: normalise_name(path.parent.name).startswith("alto")):
@@ -170,7 +170,7 @@ def _described(pictures: Sequence[Path], files: Sequence[Path]) -> dict[Path, Pa
 
 
 def _on_picture(page: Page, info: ImageInfo, where: Path) -> Page:
-    """The page in the picture's pixels. Raises CapasError ``page_not_of_picture`` where it has another shape."""
+    """The page in the image's pixels. Raises CapasError ``page_not_of_picture`` where it has another shape."""
     across, down = info.width / page.width, info.height / page.height
     if abs(across / down - 1) > _MOST_UNLIKE:
         raise CapasError("page_not_of_picture", where=where, received=f"{page.width}×{page.height}",

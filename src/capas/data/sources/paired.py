@@ -25,8 +25,23 @@ from capas.data.tabular.io import decode_text
 from capas.data.text.conll import SUFFIXES as COLUMN_SUFFIXES
 from capas.data.text.conll import looks_like_conll, read_conll
 
-_SOURCE_FOLDERS: Final = frozenset({"images", "image", "imgs", "pictures", "imagenes", "input", "inputs", "noisy", "low",
-                           "entrada", "entradas", "grey", "gray"})  # fmt: skip
+_SOURCE_FOLDERS: Final = frozenset(
+    {
+        "images",
+        "image",
+        "imgs",
+        "pictures",
+        "imagenes",
+        "input",
+        "inputs",
+        "noisy",
+        "low",
+        "entrada",
+        "entradas",
+        "grey",
+        "gray",
+    }
+)
 _MASK_FOLDERS: Final = frozenset({"masks", "mask", "mascaras", "annotations", "anotaciones", "segmentation", "labels"})
 _TARGET_FOLDERS: Final = frozenset({"target", "targets", "output", "outputs", "clean", "high", "objetivo", "objetivos",
                             "salida", "colour", "color"})  # fmt: skip
@@ -112,7 +127,7 @@ def _folders_in_pairs(listing: FolderListing, max_pixels: int) -> PairedExamples
 def _matched(
     source_paths: dict[tuple[str, ...], Path], target_paths: dict[tuple[str, ...], Path], kind: str
 ) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """Given key → target key; a mask may be called like its picture with "_mask" or the like behind."""
+    """Given key → target key; a mask may be called like its image with "_mask" or the like behind."""
     exact = {key: key for key in source_paths if key in target_paths}
     if kind == "mask" and len(exact) < len(source_paths):
         bare = {(*key[:-1], re.sub(r"[-_](mask|gt|label|labels|seg|L)$", "", key[-1])): key for key in target_paths}
@@ -267,11 +282,17 @@ def _parallel(listing: FolderListing) -> PairedExamples | None:
     names = [name for name, _, _ in texts]
     evidence = say("detect.parallel", count=len(names), source=first, target=second)
     return PairedExamples(
-        medium="text", field=first, inputs=TextCollection([a for _, a, _ in texts], names),
-        targets=TextCollection([b for _, _, b in texts], names), target_kind="text", fixed_split=sides, classes=(first, second),
-        problems=(), evidence=(evidence, *_split_evidence(sides)),
+        medium="text",
+        field=first,
+        inputs=TextCollection([a for _, a, _ in texts], names),
+        targets=TextCollection([b for _, _, b in texts], names),
+        target_kind="text",
+        fixed_split=sides,
+        classes=(first, second),
+        problems=(),
+        evidence=(evidence, *_split_evidence(sides)),
         used=frozenset(endings[language][stem] for language in (first, second) for stem in stems),
-    )  # fmt: skip
+    )
 
 
 def _lines(path: Path) -> list[str]:

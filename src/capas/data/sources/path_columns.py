@@ -7,12 +7,15 @@ another computer), and without a suffix ("img_001" for img_001.jpg).
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from capas.data.file_types import AUDIO_SUFFIXES, IMAGE_SUFFIXES, TEXT_SUFFIXES
 from capas.data.sources.folder_listing import is_junk
-from capas.data.tabular.io import Cell, Table
+from capas.data.tabular.columns import Cell, Table, TableColumn
 
 _ENDINGS = frozenset(suffix[1:] for suffix in (*IMAGE_SUFFIXES, *AUDIO_SUFFIXES, *TEXT_SUFFIXES))
 
@@ -43,14 +46,19 @@ def find_path_column(table: Table) -> PathColumn | None:
     places = _FileIndex(table.path.parent)
     best: PathColumn | None = None
     best_rank = (0, 0)
-    for name, cells in table.columns.items():
-        values = tuple(_as_name(cell) for cell in cells)
-        announced = 2 * sum(_looks_like_file_path(value) for value in values) >= max(1, table.rows)
-        if not announced and not _could_be_stems(values, places):
+    for name, column in table.columns.items():
+        codes, cells = column.factorize()
+        different = [_as_name(cell) for cell in cells]
+        counts = np.bincount(codes, minlength=len(cells)).tolist()
+        path_like = sum(n for value, n in zip(different, counts, strict=True) if _looks_like_file_path(value))
+        announced = 2 * path_like >= max(1, table.rows)
+        if not announced and not _could_be_stems(column, places):
             continue
-        files = tuple(places.find(value) for value in values)
-        rank = (sum(file is not None for file in files), int(announced))
+        found = [places.find(value) for value in different]
+        rank = (sum(n for file, n in zip(found, counts, strict=True) if file is not None), int(announced))
         if (announced or 2 * rank[0] >= table.rows) and (best is None or rank > best_rank):
+            values = tuple(map(different.__getitem__, codes.tolist()))
+            files = tuple(map(found.__getitem__, codes.tolist()))
             medium = _medium_of([value for value in values if value], files)
             best, best_rank = PathColumn(name=name, medium=medium, values=values, files=files), rank
     return best
@@ -78,15 +86,17 @@ def _looks_like_file_path(value: str) -> bool:
     return " " not in value.strip()[-8:] and value[-6:].rpartition(".")[2].casefold() in _ENDINGS and "." in value
 
 
-def _could_be_stems(values: Sequence[str], places: "_FileIndex") -> bool:
+def _could_be_stems(column: TableColumn, places: "_FileIndex") -> bool:
     """Whether the cells are all different (as names of files are) and the first few name files."""
-    present = [value for value in values if value]
-    first = present[:20]
-    return len(set(present)) == len(present) > 0 and 2 * sum(places.find(v) is not None for v in first) >= len(first)
+    counts = column.value_counts()
+    if not counts or max(counts.values()) > 1:
+        return False
+    first = [places.find(_as_name(cell)) for cell in islice((cell for cell in column if cell is not None), 20)]
+    return 2 * sum(file is not None for file in first) >= len(first)
 
 
 class _FileIndex:
-    """The folder of a table and the folders in it, with the names of the pictures that each holds."""
+    """The folder of a table and the folders in it, with the names of the images that each holds."""
 
     def __init__(self, folder: Path) -> None:
         self._folders = [folder, *_folders_in(folder)]

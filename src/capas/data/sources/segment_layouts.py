@@ -20,7 +20,8 @@ from capas.data.sources.segment_files import (
     segment_columns,
     segment_row,
 )
-from capas.data.tabular.io import Cell, Table, read_table
+from capas.data.tabular.columns import Cell, Table
+from capas.data.tabular.io import read_table
 
 # Of all lines in text files beside sounds so many must be Audacity's: a few may be bad, and reading says which.
 _MIN_SEGMENT_LINE_SHARE: Final = 2 / 3
@@ -67,8 +68,7 @@ class _RowFaults:
 
 
 def find_segmented_audio(listing: FolderListing) -> SegmentedAudio | None:
-    """Return recordings with a segment file of the same name, or with a table of segments; None where there are none.
-    """
+    """Return recordings with segment files of the same name, or with a table of segments; None without any."""
     return (_beside(listing) or _in_table(listing)) if listing.audio_files else None
 
 
@@ -144,9 +144,12 @@ def _in_table(listing: FolderListing) -> SegmentedAudio | None:
             ]
             problems = (*marked.problems, *problems_from("not_in_table", extra, severity="note"))
             return SegmentedAudio(
-                audio_files=marked.audio_files, segments=marked.segments, problems=problems, split_names=marked.split_names,
+                audio_files=marked.audio_files,
+                segments=marked.segments,
+                problems=problems,
+                split_names=marked.split_names,
                 used=frozenset({*marked.audio_files, *listing.audio_files}),
-            )  # fmt: skip
+            )
     return None
 
 
@@ -170,10 +173,12 @@ def segmented_audio_in_table(table: Table, root: Path) -> SegmentedAudio | None:
     segments = [faults.tidied(table.path.name, own) for own in rows.values()]
     absent = [value for value, file in zip(column.values, column.files, strict=True) if file is None]
     return SegmentedAudio(
-        audio_files=tuple(rows), segments=SegmentCollection(segments, [_shown(file, root) for file in rows], rows=columns[2]),
-        problems=(*table.problems, *problems_from("missing_file", absent), *faults.problems()), used=frozenset(rows),
+        audio_files=tuple(rows),
+        segments=SegmentCollection(segments, [_shown(file, root) for file in rows], rows=columns[2]),
+        problems=(*table.problems, *problems_from("missing_file", absent), *faults.problems()),
+        used=frozenset(rows),
         split_names=_sides(table, column.files, list(rows)),
-    )  # fmt: skip
+    )
 
 
 def _cells(table: Table, names: Sequence[str]) -> Iterator[tuple[Cell, ...]]:

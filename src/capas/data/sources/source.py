@@ -23,7 +23,8 @@ from capas.data.sources.paired import PairedExamples, find_paired_examples, segm
 from capas.data.sources.path_columns import PathColumn, find_path_column
 from capas.data.sources.samples import open_sample, sample_folder
 from capas.data.sources.segment_layouts import segmented_audio_in_table
-from capas.data.tabular.io import Cell, Table, read_table
+from capas.data.tabular.columns import Cell, Table, TableColumn, column_from_cells, map_cells
+from capas.data.tabular.io import read_table
 
 Layout = Literal["class_folders", "split_folders", "table", "flat_folder", "sample", "pairs"]
 
@@ -69,7 +70,7 @@ class DataSource:
     root: str
     layout: Layout
     files: ExampleCollection | None
-    columns: Mapping[str, tuple[Cell, ...]]
+    columns: Mapping[str, TableColumn]
     fixed_split: tuple[SplitName | None, ...]
     problems: tuple[Problem, ...]
     evidence: tuple[str, ...]
@@ -154,7 +155,7 @@ def _from_sample(text: str) -> DataSource:
     sample = open_sample(name)
     fixed = tuple(split_from_name(split) if split else None for split in sample.fixed_split)
     return DataSource(
-        root=text, layout="sample", files=sample.images, columns={CLASS_COLUMN: tuple(sample.labels)},
+        root=text, layout="sample", files=sample.images, columns={CLASS_COLUMN: column_from_cells(sample.labels)},
         fixed_split=fixed, problems=(), evidence=(say("detect.sample", name=name, count=len(fixed)),),
     )  # fmt: skip
 
@@ -181,7 +182,7 @@ def _from_folder(text: str, root: Path, target: str | None, max_pixels: int) -> 
 
 
 def _commonest(listing: FolderListing) -> tuple[Medium, list[Path]]:
-    """Pictures, sounds or texts, whichever the folder has most of; pictures where there are as many."""
+    """Images, sounds or texts, whichever the folder has most of; images where there are as many."""
     held: tuple[tuple[Medium, list[Path]], ...] = (
         ("image", listing.images), ("audio", listing.audio_files), ("text", listing.texts),
     )  # fmt: skip
@@ -223,7 +224,7 @@ def _from_classes(text: str, listing: FolderListing, found_classes: ClassFolders
         files=file_collection(medium, found_classes.paths, listing.root),
         medium=medium,
         file_field=FILE_FIELDS[medium],
-        columns={CLASS_COLUMN: found_classes.labels},
+        columns={CLASS_COLUMN: column_from_cells(found_classes.labels)},
         fixed_split=found_classes.split_names,
         problems=(
             *listing.problems(),
@@ -262,7 +263,7 @@ def _unlabelled(text: str, listing: FolderListing, files: Sequence[Path], medium
 
 
 def _best_table(listing: FolderListing) -> Table | None:
-    """The table that names most of the folder's pictures; without pictures, the first that can be read."""
+    """The table that names most of the folder's images; without images, the first that can be read."""
     best: tuple[int, Table] | None = None
     failed: CapasError | None = None
     for path in sorted(listing.tables, key=lambda path: (len(path.parts), natural_key(path.name))):
@@ -284,16 +285,16 @@ def _from_table(
     text: str, table: Table, layout: Layout, problems: tuple[Problem, ...], listing: FolderListing | None = None
 ) -> DataSource:
     column = find_path_column(table)
-    kept = [i for i in range(table.rows) if column is None or column.files[i] is not None]
+    kept = range(table.rows) if column is None else [i for i, file in enumerate(column.files) if file is not None]
     if column is not None and not kept:
         raise CapasError("all_files_missing", where=table.path, received=column.values[0], column=column.name)
     split_column = _split_column(table)
-    sides = [split_from_name(str(cell)) if cell else None for cell in table.columns.get(split_column or "", ())]
+    sides = map_cells(table.columns[split_column], _split_of_cell) if split_column else None
     fixed = tuple(sides[i] if sides else None for i in kept)
     left = {name for name in (column.name if column else None, split_column) if name}
     source = DataSource(
         root=text, layout=layout, files=None, medium="table", file_field="row",
-        columns={n: tuple(cells[i] for i in kept) for n, cells in table.columns.items() if n not in left},
+        columns={n: c if column is None else c.take(kept) for n, c in table.columns.items() if n not in left},
         fixed_split=fixed, problems=(*problems, *table.problems),
         evidence=_table_evidence(table, column, split_column), units=table.units,
     )  # fmt: skip
@@ -302,10 +303,14 @@ def _from_table(
 
 def _split_column(table: Table) -> str | None:
     """The column that says which split a row belongs to, by its name and by what it holds."""
-    for name, cells in table.columns.items():
-        if normalise_name(name) in SPLIT_COLUMNS and all(cell is None or split_from_name(str(cell)) for cell in cells):
+    for name, column in table.columns.items():
+        if normalise_name(name) in SPLIT_COLUMNS and all(map(_split_of_cell, column.value_counts())):
             return name
     return None
+
+
+def _split_of_cell(cell: Cell) -> SplitName | None:
+    return split_from_name(str(cell)) if cell else None
 
 
 def _with_files(source: DataSource, table: Table, column: PathColumn, listing: FolderListing | None) -> DataSource:

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Tabular data: reading, column types, units, and preprocessing."""

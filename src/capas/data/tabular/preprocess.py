@@ -1,4 +1,4 @@
-"""Rows of a table as tensors: numbers standardised, categories numbered, dates as numbers; fitted to the training rows.
+"""Tabular preprocessing, fitted to the training rows: standardised numbers, category codes, date features.
 
 A missing number is NaN, a missing or unknown category 0: a network can tell both from every value. A date becomes days
 since 1970, the day of the year and the day of the week.
@@ -8,17 +8,20 @@ import datetime
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from capas.core.errors import CapasError
 from capas.data.tabular.column_types import class_label, describe_column, parse_date
-from capas.data.tabular.io import Cell
+from capas.data.tabular.columns import Cell, NumberColumn, TableColumn
 from capas.data.tabular.units import parse_measures
 
 ColumnEncodingKind = Literal["number", "date", "category"]
@@ -29,8 +32,15 @@ _NUMBERS: Final = re.compile(r"[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ColumnEncoding:
-    """How one column becomes numbers: ``mean`` and ``std`` of each number that it gives, or its ``values``, numbered
-    from 1 on."""
+    """The encoding of one column.
+
+    Attributes:
+        name: Name of the column.
+        kind: How it is encoded.
+        mean: Mean of each number that it gives.
+        std: Standard deviation of each number that it gives.
+        values: Categories, with codes from 1 on.
+    """
 
     name: str
     kind: ColumnEncodingKind
@@ -41,7 +51,12 @@ class ColumnEncoding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EncodedRows:
-    """``numbers`` float32 B×N, NaN where missing, and ``categories`` int64 B×G, 0 where missing or unknown."""
+    """Encoded rows.
+
+    Attributes:
+        numbers: float32, shape (B, N), NaN where missing.
+        categories: int64, shape (B, G), 0 where missing or unknown.
+    """
 
     numbers: Tensor
     categories: Tensor
@@ -49,27 +64,27 @@ class EncodedRows:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TabularPreprocessing:
-    """The columns in order. ``fit`` makes one from training rows."""
+    """The encodings of the columns in order; ``fit`` makes one from training rows."""
 
     columns: tuple[ColumnEncoding, ...]
 
     @staticmethod
-    def fit(columns: Mapping[str, Sequence[Cell]]) -> "TabularPreprocessing":
-        """From the cells of the training rows."""
-        return TabularPreprocessing(columns=tuple(_fitted(name, cells) for name, cells in columns.items()))
+    def fit(columns: Mapping[str, TableColumn]) -> "TabularPreprocessing":
+        """Fit to the columns of the training rows."""
+        return TabularPreprocessing(columns=tuple(_fitted(name, column) for name, column in columns.items()))
 
     @property
     def numbers(self) -> int:
-        """How many numbers a row gives."""
+        """Number of numeric features of a row."""
         return sum(len(column.mean) for column in self.columns)
 
     @property
     def categories(self) -> tuple[int, ...]:
-        """For each column of categories how many codes there are, 0 included."""
+        """Number of codes of each categorical column, 0 included."""
         return tuple(1 + len(column.values) for column in self.columns if column.kind == "category")
 
     def encode(self, rows: Sequence[Mapping[str, Cell]]) -> EncodedRows:
-        """Rows by column name; a column that a row lacks is missing. Raises CapasError ``cell_no_number``."""
+        """Encode rows; a column that a row lacks is missing. Raises CapasError ``cell_no_number``."""
         numbers = [[x for column in self.columns if column.kind != "category" for x in _scaled(column, row)]
                    for row in rows]  # fmt: skip
         places = {c.name: {v: i + 1 for i, v in enumerate(c.values)} for c in self.columns if c.kind == "category"}
@@ -81,15 +96,31 @@ class TabularPreprocessing:
             categories=torch.tensor(categories, dtype=torch.int64).view(len(rows), len(places)),
         )
 
+    def encode_columns(self, columns: Mapping[str, TableColumn], rows: int) -> EncodedRows:
+        """Encode the ``rows`` of a table as ``encode`` does, to the bit; all at once, where that reads cell by cell."""
+        numbers = np.empty((rows, self.numbers), dtype=np.float32)
+        categories = np.empty((rows, len(self.categories)), dtype=np.int64)
+        number = category = 0
+        for encoding in self.columns:
+            column, width = columns[encoding.name], len(encoding.mean)
+            if encoding.kind == "category":
+                categories[:, category] = _category_codes(encoding, column)
+                category += 1
+            else:
+                scaled = (_raw_numbers(encoding, column) - np.array(encoding.mean)) / np.array(encoding.std)
+                numbers[:, number : number + width] = scaled.clip(-MAX_STANDARDISED, MAX_STANDARDISED)
+                number += width
+        return EncodedRows(numbers=torch.from_numpy(numbers), categories=torch.from_numpy(categories))
+
     def as_json(self) -> dict[str, object]:
-        """Plain values for a bundle; ``from_json`` reads them back equal."""
+        """Return plain values for a bundle; ``from_json`` reads them back equal."""
         tree = _ADAPTER.dump_python(self, mode="json")
         assert isinstance(tree, dict)
         return tree
 
     @staticmethod
     def from_json(value: Mapping[str, object], *, where: str = "") -> "TabularPreprocessing":
-        """What ``json_response`` gave. Raises CapasError ``bundle_incomplete``."""
+        """Read what ``as_json`` gave. Raises CapasError ``bundle_incomplete``."""
         try:
             return _ADAPTER.validate_python(value)
         except ValidationError as error:
@@ -100,7 +131,7 @@ _ADAPTER: TypeAdapter[TabularPreprocessing] = TypeAdapter(TabularPreprocessing)
 
 
 def one_hot_columns(encoded: EncodedRows, preparation: TabularPreprocessing) -> Tensor:
-    """B×D for a linear model: numbers (0 where missing), whether they are missing, a column per category."""
+    """Return features (B, D) for a linear model: numbers (0 where missing), missing indicators, one-hot categories."""
     missing = encoded.numbers.isnan()
     parts = [torch.where(missing, 0, encoded.numbers), missing.float()]
     for column, size in enumerate(preparation.categories):
@@ -108,23 +139,45 @@ def one_hot_columns(encoded: EncodedRows, preparation: TabularPreprocessing) -> 
     return torch.cat(parts, dim=1)
 
 
-def _fitted(name: str, cells: Sequence[Cell]) -> ColumnEncoding:
-    kind = describe_column(name, cells).kind
-    if kind in ("number", "few_numbers"):
-        values = [[cell] for cell in cells if isinstance(cell, float)]
-        return _standardised(name, "number", values or [[0.0]])
+def _fitted(name: str, column: TableColumn) -> ColumnEncoding:
+    kind = describe_column(name, column).kind
+    if isinstance(column, NumberColumn) and kind in ("number", "few_numbers"):
+        return _standardised(name, "number", column.values[~column.missing][:, None])
     if kind == "date":
-        dates = [_date_numbers(cell) for cell in cells]
-        return _standardised(name, "date", [d for d in dates if d] or [[0.0, 0.0, 0.0]])
-    counts = Counter(value for cell in cells if (value := class_label(cell)) is not None)
-    return ColumnEncoding(name=name, kind="category", values=tuple(v for v, _ in counts.most_common(MAX_CATEGORIES)))
+        numbers = _read_cells(column, _date_numbers, 3)
+        return _standardised(name, "date", numbers[~np.isnan(numbers[:, 0])])
+    counts = Counter(dict[Cell, int](column.value_counts().items()))  # of equal counts the first to occur comes first
+    values = tuple(str(class_label(value)) for value, _ in counts.most_common(MAX_CATEGORIES))
+    return ColumnEncoding(name=name, kind="category", values=values)
 
 
-def _standardised(name: str, kind: ColumnEncodingKind, rows: Sequence[Sequence[float]]) -> ColumnEncoding:
-    values = torch.tensor(rows, dtype=torch.float64)
+def _standardised(name: str, kind: ColumnEncodingKind, rows: NDArray[np.float64]) -> ColumnEncoding:
+    values = torch.from_numpy(rows)
     std = values.std(0, correction=0)
     std = torch.where(std > 0, std, 1.0)
     return ColumnEncoding(name=name, kind=kind, mean=tuple(values.mean(0).tolist()), std=tuple(std.tolist()))
+
+
+def _raw_numbers(encoding: ColumnEncoding, column: TableColumn) -> NDArray[np.float64]:
+    """Return the numbers of a column before standardisation, shape (N, width); NaN where missing."""
+    if encoding.kind == "date":
+        return _read_cells(column, _date_numbers, 3)
+    if isinstance(column, NumberColumn):
+        return column.values[:, None]
+    return _read_cells(column, partial(_number, encoding.name), 1)
+
+
+def _read_cells(column: TableColumn, read: Callable[[Cell], list[float] | None], width: int) -> NDArray[np.float64]:
+    """Return what ``read`` gives for each cell, shape (N, width), NaN for None; each different cell is read once."""
+    codes, cells = column.factorize()
+    by_cell = np.array([read(cell) or [math.nan] * width for cell in cells], dtype=np.float64)
+    return by_cell.reshape(len(cells), width)[codes]
+
+
+def _category_codes(encoding: ColumnEncoding, column: TableColumn) -> NDArray[np.int64]:
+    place = {value: i + 1 for i, value in enumerate(encoding.values)}
+    codes, cells = column.factorize()
+    return np.array([place.get(class_label(cell) or "", 0) for cell in cells], dtype=np.int64)[codes]
 
 
 def _scaled(column: ColumnEncoding, row: Mapping[str, Cell]) -> list[float]:

@@ -1,4 +1,4 @@
-"""The unit of a number, where its column's name says it ("weight (kg)", "distance_km") or every cell does ("12 kg")."""
+"""Units of numeric columns, from the column's name ("weight (kg)", "distance_km") or from every cell ("12 kg")."""
 
 import re
 from collections.abc import Sequence
@@ -22,32 +22,36 @@ _MEASURE: Final = re.compile(
 )
 
 
-def parse_measures(cells: Sequence[str | None]) -> tuple[tuple[float | None, ...], str] | None:
-    """Numbers that were written with their unit in every cell ("12 kg", "3,5 €", "$7"), and the unit; None where some
-    cell is something else or the units differ. Without a blank between, the unit must be a known one of two letters or
-    more: "3a" is a name.
+def parse_measures(texts: Sequence[str]) -> tuple[list[float], str] | None:
+    """Parse numbers that have their unit in every text ("12 kg", "3,5 €", "$7"); return them and the unit.
 
-    >>> measures_in(["12 kg", None, "7.5 kg"])
-    ((12.0, None, 7.5), 'kg')
-    >>> measures_in(["3a", "4a"]) is None
+    None where some text is something else or the units differ. Without a space between, the unit must be a known one of
+    two letters or more: "3a" is a name.
+
+    >>> parse_measures(["12 kg", "7.5 kg"])
+    ([12.0, 7.5], 'kg')
+    >>> parse_measures(["3a", "4a"]) is None
     True
     """
-    found = [None if cell is None else _MEASURE.fullmatch(cell.strip()) for cell in cells]
-    present = [(match, cell) for match, cell in zip(found, cells, strict=True) if cell is not None]
-    units = {(match[1] or match[3] or "") if match else "" for match, _ in present}
-    if not present or len(units) != 1 or "" in units:
+    numbers: list[float] = []
+    unit, any_joined = "", False
+    for text in texts:
+        match = _MEASURE.fullmatch(text.strip())
+        own = (match[1] or match[3] or "") if match else ""
+        if not match or not own or own != (unit or own):
+            return None
+        unit = own
+        any_joined = any_joined or bool(match[3] and not re.search(r"\s", text.strip()))
+        numbers.append(float(match[2].replace(",", ".")))
+    if any_joined and unit.isalpha() and (len(unit) == 1 or normalise_name(unit) not in _KNOWN):
         return None
-    unit = units.pop()
-    joined = any(match and match[3] and not re.search(r"\s", cell.strip()) for match, cell in present)
-    if joined and unit.isalpha() and (len(unit) == 1 or normalise_name(unit) not in _KNOWN):
-        return None
-    return tuple(float(match[2].replace(",", ".")) if match else None for match in found), unit
+    return (numbers, unit) if numbers else None
 
 
 def unit_from_name(column: str) -> str:
-    """The unit that the column's name states, or "".
+    """Return the unit that the column's name states, or "".
 
-    >>> unit_in("weight (kg)"), unit_in("distance_km"), unit_in("mpg"), unit_in("name")
+    >>> unit_from_name("weight (kg)"), unit_from_name("distance_km"), unit_from_name("mpg"), unit_from_name("name")
     ('kg', 'km', 'mpg', '')
     """
     bracketed = _BRACKETED.search(column)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
+from pathlib import Path
+from typing import Final
 
-from capas.core.i18n import language, say
+from capas.core.html import Markup, render_html
+from capas.core.i18n import say
 from capas.core.number_format import format_decimal, format_metric, metric_name
 from capas.evaluation.bootstrap import (
     LOWER_IS_BETTER,
@@ -18,6 +20,9 @@ from capas.evaluation.bootstrap import (
 from capas.evaluation.challenge.challenge import Challenge, format_time
 from capas.evaluation.challenge.description import form_text, limit_text, until_text
 from capas.evaluation.challenge.submissions import Submission
+
+TEMPLATE: Final = Path(__file__).with_name("standing_page.html")
+NUMERIC_COLUMNS: Final = (0, 2, 3, 4)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,39 +144,18 @@ def _p_text(difference: MetricDifference | None) -> str:
     return "–" if difference is None or difference.p is None else format_decimal(difference.p, 3)
 
 
-def standing_page(challenge: Challenge, found: Standing, style: str, *, now: datetime | None = None) -> str:
+def standing_page(challenge: Challenge, found: Standing, style: str, *, now: datetime | None = None) -> Markup:
     """Return the ranking as one HTML page that works offline; ``style`` is its CSS.
 
     Teams are sorted by name until values are published.
     """
-    title, rules = escape(found.title), challenge.rules
+    rules = challenge.rules
     places = found.places if found.published else sorted(found.places, key=lambda place: place.team.casefold())
-    numbers = {0, 2, 3, 4}
-    head = "".join(
-        f'<th scope="col"{_side(i in numbers)}>{escape(name)}</th>' for i, name in enumerate(standing_heads())
-    )
-    rows = "".join(
-        "<tr>" + "".join(f"<td{_side(i in numbers)}>{escape(cell)}</td>" for i, cell in enumerate(cells)) + "</tr>"
-        for cells in (standing_cells(place, published=found.published) for place in places)
-    )
-    said = say("challenge.page_rank", metric=metric_name(found.metric), units=found.units) if found.metric else ""
-    lines = [form_text(found.task), limit_text(rules.most), until_text(rules.until)]
-    about = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    state = say("challenge.page_open") if found.open else say("challenge.page_over")
-    hidden = "" if found.published else f'<p class="note">{escape(say("challenge.page_hidden"))}</p>'
-    at = say("challenge.page_made", time=format_time(now or datetime.now(UTC)))
-    return (
-        f'<!doctype html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8"/>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
-        f"<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n<main><header><h1>{title}</h1>"
-        f'<p class="asks">{escape(state)}</p></header>\n<section class="theme"><h2>'
-        f'{escape(say("challenge.page_ranking"))}</h2><p class="asks">{escape(said)}</p>{hidden}'
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f'<p class="note">{escape(say("challenge.rule_rank"))}</p></section>\n'
-        f'<section class="theme"><h2>{escape(say("challenge.page_rules"))}</h2><ul>{about}</ul></section>\n'
-        f"<footer>{escape(at)}</footer></main>\n</body>\n</html>\n"
-    )
-
-
-def _side(number: bool) -> str:
-    return ' class="number"' if number else ""
+    metric = say("challenge.page_rank", metric=metric_name(found.metric), units=found.units) if found.metric else ""
+    return render_html(TEMPLATE, {
+        "title": found.title, "style": Markup(style), "open": found.open, "published": found.published,
+        "metric": metric, "heads": standing_heads(), "numeric": NUMERIC_COLUMNS,
+        "rows": [standing_cells(place, published=found.published) for place in places],
+        "rules": [form_text(found.task), limit_text(rules.most), until_text(rules.until)],
+        "time": format_time(now or datetime.now(UTC)),
+    })  # fmt: skip

@@ -5,4 +5,6 @@ A colour-blind-safe palette (after Okabe and Ito), with a sign or word beside ea
 
 from pathlib import Path
 
-STYLE = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+from capas.core.html import Markup
+
+STYLE = Markup((Path(__file__).parent / "report.css").read_text(encoding="utf-8"))

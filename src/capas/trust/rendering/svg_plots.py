@@ -1,18 +1,23 @@
-"""Plots as inline SVG without scripts, fonts or files; they use the page's colours and carry a description."""
+"""Plots as inline SVG without scripts, fonts or files; they use the page's colours and carry a description.
+
+They are written here and not in a template: nearly all of an element is coordinates, which are computed on the way.
+What comes from the data is put into ``Markup`` by ``format``, which escapes it.
+"""
 
 import math
 from collections.abc import Sequence
-from html import escape
 
+from capas.core.html import Markup
 from capas.core.number_format import format_decimal
 from capas.trust.rendering.blocks import Bars, Plot, PlotSeries
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 12, 44
 BAR, GAP, LABEL = 18, 8, 200
+COLOURS = 6
 
 
-def plot_svg(plot: Plot) -> str:
+def plot_svg(plot: Plot) -> Markup:
     """Return a line plot as SVG."""
     xs = [x for line in plot.lines for x in line.xs]
     ys = [y for line in plot.lines for y in (*line.ys, *line.highs)]
@@ -22,52 +27,51 @@ def plot_svg(plot: Plot) -> str:
     for number, line in enumerate(plot.lines):
         parts.append(_line(line, across, up, number))
     parts.append(
-        f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">'
-        f"{escape(plot.x)}</text>"
-        f'<text class="axis" transform="translate(13 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
-        f"{escape(plot.y)}</text>"
+        Markup('<text class="axis" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+            (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, plot.x
+        )
     )
-    return _framed(plot.title, plot.description, WIDTH, HEIGHT, "".join(parts))
-
-
-def legend(lines: Sequence[PlotSeries]) -> str:
-    """Return the legend of the series as HTML; empty for a single one."""
-    if len(lines) < 2:
-        return ""
-    items = "".join(
-        '<li><svg class="key" viewBox="0 0 22 8" aria-hidden="true">'
-        f'<path class="s{n % 6}{_dashed(line)}" d="M0 4H22"/></svg>'
-        f"{escape(line.name)}</li>"
-        for n, line in enumerate(lines)
+    parts.append(
+        Markup('<text class="axis" transform="translate(13 {}) rotate(-90)" text-anchor="middle">{}</text>').format(
+            (TOP + HEIGHT - BOTTOM) / 2, plot.y
+        )
     )
-    return f'<ul class="legend">{items}</ul>'
+    return _framed(plot.title, plot.description, WIDTH, HEIGHT, parts)
 
 
-def bars_svg(bars: Bars) -> str:
+def legend_key(line: PlotSeries, number: int) -> Markup:
+    """Return the stroke of the series with this number, as it stands in the legend."""
+    return Markup(
+        '<svg class="key" viewBox="0 0 22 8" aria-hidden="true"><path class="s{}{}" d="M0 4H22"/></svg>'
+    ).format(number % COLOURS, _dashed(line))
+
+
+def bars_svg(bars: Bars) -> Markup:
     """Return horizontal bars as SVG, labels on the left and values on the right."""
     width, height = WIDTH + 120, len(bars.bars) * (BAR + GAP) + GAP
     space = width - LABEL - 150
+    scale = space / (bars.largest or 1.0)
     drawn = []
     for number, bar in enumerate(bars.bars):
         top = GAP + number * (BAR + GAP)
-        scale = space / (bars.largest or 1.0)
-        length = max(0.0, bar.value) * scale
         middle = top + BAR / 2
         label = bar.label if len(bar.label) <= 26 else bar.label[:25] + "…"
-        drawn.append(
-            f'<text x="{LABEL - 8}" y="{middle + 4}" text-anchor="end">{escape(label)}</text>'
-            f'<rect class="track" x="{LABEL}" y="{top}" width="{space}" height="{BAR}" rx="3"/>'
-            f'<rect class="bar {bar.tone}" x="{LABEL}" y="{top}" width="{length:.1f}" height="{BAR}" rx="3"/>'
-        )
+        drawn.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(LABEL - 8, middle + 4, label))
+        drawn.append(_bar("track", top, f"{space}"))
+        drawn.append(_bar(f"bar {bar.tone}", top, f"{max(0.0, bar.value) * scale:.1f}"))
         if bar.low is not None and bar.high is not None:
             low, high = (LABEL + max(0.0, end) * scale for end in (bar.low, bar.high))
-            drawn.append(
-                f'<path class="whisker" d="M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 4}v8'
-                f'M{high:.1f} {middle - 4}v8"/>'
-            )
-        drawn.append(f'<text class="value" x="{LABEL + space + 8}" y="{middle + 4}">{escape(bar.value_text)}</text>')
+            path = f"M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 4}v8M{high:.1f} {middle - 4}v8"
+            drawn.append(Markup('<path class="whisker" d="{}"/>').format(path))
+        value = Markup('<text class="value" x="{}" y="{}">{}</text>')
+        drawn.append(value.format(LABEL + space + 8, middle + 4, bar.value_text))
     description = "; ".join(f"{bar.label}: {bar.value_text}" for bar in bars.bars)
-    return _framed(bars.title, description, width, height, "".join(drawn))
+    return _framed(bars.title, description, width, height, drawn)
+
+
+def _bar(kind: str, top: int, length: str) -> Markup:
+    rectangle = Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="3"/>')
+    return rectangle.format(kind, LABEL, top, length, BAR)
 
 
 class _Axis:
@@ -89,19 +93,18 @@ class _Axis:
         return [round(k * step, 10) for k in range(start, math.floor(self.high / step + 1e-9) + 1)]
 
 
-def _grid(across: _Axis, up: _Axis, plot: Plot) -> str:
-    parts = []
+def _grid(across: _Axis, up: _Axis, plot: Plot) -> Markup:
+    line, parts = Markup('<path class="grid" d="{}"/>'), []
+    text = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>')
     for value in up.ticks():
         y = up.at(value)
-        parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_number(value, plot.percent_y)}</text>')
+        parts.append(line.format(f"M{LEFT} {y:.1f}H{WIDTH - RIGHT}"))
+        parts.append(text.format(LEFT - 6, f"{y + 4:.1f}", "end", _number(value, plot.percent_y)))
     for value in across.ticks():
         x = across.at(value)
-        parts.append(f'<path class="grid" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"/>')
-        parts.append(
-            f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{_number(value, plot.percent_x)}</text>'
-        )
-    return "".join(parts)
+        parts.append(line.format(f"M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"))
+        parts.append(text.format(f"{x:.1f}", HEIGHT - BOTTOM + 16, "middle", _number(value, plot.percent_x)))
+    return Markup("").join(parts)
 
 
 def _number(value: float, percent: bool) -> str:
@@ -111,26 +114,27 @@ def _number(value: float, percent: bool) -> str:
     return format_decimal(value, digits)
 
 
-def _line(line: PlotSeries, across: _Axis, up: _Axis, number: int) -> str:
+def _line(line: PlotSeries, across: _Axis, up: _Axis, number: int) -> Markup:
     points = [(across.at(x), up.at(y)) for x, y in zip(line.xs, line.ys, strict=True)]
-    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    style = f"s{number % 6}"
-    band = ""
+    colour, parts = number % COLOURS, []
     if line.lows and line.highs:
         there = [f"{across.at(x):.1f} {up.at(y):.1f}" for x, y in zip(line.xs, line.lows, strict=True)]
         back = [f"{across.at(x):.1f} {up.at(y):.1f}" for x, y in zip(line.xs, line.highs, strict=True)][::-1]
-        band = f'<path class="band f{number % 6}" d="M{"L".join(there + back)}Z"/>'
-    few = len(points) <= 20 and not line.dashed
-    dots = "".join(f'<circle class="f{number % 6}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points) if few else ""
-    return f'{band}<path class="line {style}{_dashed(line)}" d="{path}"/>{dots}'
+        parts.append(Markup('<path class="band f{}" d="M{}Z"/>').format(colour, "L".join(there + back)))
+    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    parts.append(Markup('<path class="line s{}{}" d="M{}"/>').format(colour, _dashed(line), path))
+    if len(points) <= 20 and not line.dashed:
+        dot = Markup('<circle class="f{}" cx="{:.1f}" cy="{:.1f}" r="3"/>')
+        parts += [dot.format(colour, x, y) for x, y in points]
+    return Markup("").join(parts)
 
 
 def _dashed(line: PlotSeries) -> str:
     return " dashed" if line.dashed else ""
 
 
-def _framed(title: str, description: str, width: float, height: float, inside: str) -> str:
-    return (
-        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" style="max-width:{width}px">'
-        f"<title>{escape(title)}</title><desc>{escape(description)}</desc>{inside}</svg>"
-    )
+def _framed(title: str, description: str, width: float, height: float, inside: Sequence[Markup]) -> Markup:
+    return Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" style="max-width:{}px">'
+        "<title>{}</title><desc>{}</desc>{}</svg>"
+    ).format(width, height, width, title, description, Markup("").join(inside))

@@ -13,7 +13,8 @@ from capas.bundle.export import Exportable, ExportInput
 from capas.core.errors import CapasError
 from capas.data.collections import ExampleCollection, TableRows
 from capas.data.file_types import TABLE_SUFFIXES
-from capas.data.tabular.io import Cell, read_table
+from capas.data.tabular.columns import Cell, iterate_rows
+from capas.data.tabular.io import read_table
 from capas.data.tabular.preprocess import EncodedRows, TabularPreprocessing
 from capas.engine.recipe import Item
 from capas.engine.recipes.shared.forward import DataclassInputAdapter
@@ -36,8 +37,7 @@ class TabularReader:
                             if line.strip())  # fmt: skip
             elif Path(text).suffix.casefold() in TABLE_SUFFIXES and Path(text).is_file():
                 table = read_table(Path(text))
-                for i in range(table.rows):
-                    row = {name: cells[i] for name, cells in table.columns.items()}
+                for i, row in enumerate(iterate_rows(table.columns, table.rows)):
                     yield Item(name=f"{Path(text).name}#{i + 1}", content=row)
             elif "=" in text:
                 yield Item(name=text, content=_assigned(text))

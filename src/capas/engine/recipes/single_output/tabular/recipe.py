@@ -31,21 +31,18 @@ class TabularPipeline:
 
     def prepare(self, work: PreparedDataset, answers: OutputHead) -> PreparedTabularInputs:
         assert isinstance(work.inputs, TableRows)
-        rows = [work.inputs.row(i) for i in work.indices]
-        train = [rows[i] for i in work.record.positions("train").tolist()]
-        columns = {name: [row[name] for row in train] for name in work.inputs.columns}
-        preparation = TabularPreprocessing.fit(columns)
+        rows = work.inputs.take(work.indices)
+        preparation = TabularPreprocessing.fit(rows.take(work.record.positions("train").tolist()).columns)
+        encoded = preparation.encode_columns(rows.columns, len(rows))
         numbers = work.spec.task == "regress"
-        return PreparedTabularInputs(
-            work.config, work.record.names, preparation.encode(rows), preparation, numbers=numbers
-        )
+        return PreparedTabularInputs(work.config, work.record.names, encoded, preparation, numbers=numbers)
 
     def trial_inputs(
         self, config: Config, report: DatasetReport, num_outputs: int, indices: Sequence[int]
     ) -> tuple[nn.Module, EncodedRows]:
         assert isinstance(report.inputs, TableRows)
         preparation = TabularPreprocessing.fit(report.inputs.columns)
-        encoded = preparation.encode([report.inputs.row(i) for i in indices])
+        encoded = preparation.encode_columns(report.inputs.take(indices).columns, len(indices))
         return build_network(config, preparation, num_outputs), encoded
 
     def reopen(self, bundle: Bundle, num_outputs: int) -> TabularReader:

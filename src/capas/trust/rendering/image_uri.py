@@ -2,7 +2,6 @@
 
 import base64
 import io
-from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +13,11 @@ from capas.trust.rendering.heatmap_overlay import overlay_heatmap
 MIN_SIDE, MAX_SIDE = 112, 320
 
 
-def image_html(captioned: CaptionedImage) -> str:
-    """Return a figure element with its caption."""
-    picture = overlay_heatmap(captioned.image, captioned.heatmap) if captioned.heatmap is not None else captioned.image
-    return (
-        f'<figure class="shown"><img alt="{escape(captioned.caption, quote=True)}" src="{data_uri(picture)}"/>'
-        f"<figcaption>{escape(captioned.caption)}</figcaption></figure>"
-    )
+def image_uri(captioned: CaptionedImage) -> str:
+    """Return a captioned image, with its heatmap where it has one, as a PNG data URI."""
+    if captioned.heatmap is None:
+        return data_uri(captioned.image)
+    return data_uri(overlay_heatmap(captioned.image, captioned.heatmap))
 
 
 def data_uri(image: NDArray[np.uint8]) -> str:

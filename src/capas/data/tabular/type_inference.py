@@ -1,0 +1,165 @@
+"""Type inference of text columns, block by block, so that their cells need not be kept.
+
+A column is numeric only when every value in it is; comma decimals count when all of them parse. Codes such as 007 and
+integers beyond 2**53 stay text, because as numbers they would not round-trip.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capas.data.tabular.columns import BLOCK_ROWS, NumberColumn, TableColumn, TextColumnBuilder
+
+_MISSING: Final = frozenset({"", "na", "n/a", "nan", "null", "none"})
+_NUMBER_SIGNS: Final = b"0123456789.+-eE\n"
+# These two are matched against a block of cells, each behind a line end.
+_LEADING_ZERO: Final = re.compile(r"\n[+-]?0\d", re.ASCII)
+_COMMA_NUMBERS: Final = re.compile(r"(?:\n[+-]?\d+(?:,\d+)?)+", re.ASCII)
+_GROUPED: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+", re.ASCII)
+
+
+class ColumnBuilder:
+    """Makes a column of the cells of a text file: of numbers if all are, of comma decimals if all are, else of texts.
+
+    A block that does not parse in one way is left to the next, along with the blocks before it.
+    """
+
+    def __init__(self) -> None:
+        self._parsers: Iterator[_Parser] = iter((_Numbers(), _CommaNumbers(), _Texts()))
+        self._parser = next(self._parsers)
+
+    def add(self, cells: Sequence[str]) -> None:
+        """Add the cells of further rows."""
+        while not self._parser.add(cells):
+            self._advance()
+
+    def column(self) -> TableColumn:
+        """Return the column."""
+        while (column := self._parser.column()) is None:
+            self._advance()
+        return column
+
+    def _advance(self) -> None:
+        """Go on to the next parser that understands all blocks so far."""
+        before = self._parser
+        for parser in self._parsers:
+            self._parser = parser
+            if all(map(parser.add, before)):
+                return
+
+
+class _Parser(Protocol):
+    """One way to parse a column; iterated, it gives back the blocks that were added."""
+
+    def add(self, cells: Sequence[str]) -> bool:
+        """Parse and keep a block; False where it does not parse."""
+
+    def column(self) -> TableColumn | None:
+        """Return the column; None where the blocks, taken together, are no such column."""
+
+    def __iter__(self) -> Iterator[Sequence[str]]: ...
+
+
+class _Numbers:
+    """Numbers, and words for missing ones among them."""
+
+    def __init__(self) -> None:
+        self._values: list[NDArray[np.float64]] = []
+        self._blocks: list[str] = []  # the cells as they were: one string needs a tenth of the memory of its cells
+        self._missing: set[str] = set()  # as they are spelled in this column
+        self._any_present = False
+
+    def add(self, cells: Sequence[str]) -> bool:
+        if self._add(cells):
+            return True
+        # White space around numbers, a new spelling of "missing", or no numbers: few blocks come here.
+        stripped = [cell.strip() for cell in cells]
+        self._missing.update(cell for cell in set(stripped) if cell.casefold() in _MISSING)
+        return self._add(stripped)
+
+    def _add(self, cells: Sequence[str]) -> bool:
+        present = [cell for cell in cells if cell not in self._missing] if self._missing else cells
+        numbers = self._parse(present) if present else []
+        if numbers is None:
+            return False
+        values = np.array(numbers, dtype=np.float64)
+        if len(present) < len(cells):
+            values = np.full(len(cells), np.nan)
+            values[[cell not in self._missing for cell in cells]] = numbers
+        self._values.append(values)
+        self._blocks.append("\n".join(cells))  # neither a number nor a word for "missing" has a line end
+        self._any_present = self._any_present or bool(present)
+        return True
+
+    def _parse(self, cells: Sequence[str]) -> list[float] | None:
+        """Return the numbers; None where one is none or would not round-trip."""
+        text = "\n" + "\n".join(cells)
+        # float() also takes spaces, "1_000", "inf" and Arabic digits; of these signs alone it takes decimals only.
+        if not text.isascii() or text.encode().translate(None, _NUMBER_SIGNS) or _LEADING_ZERO.search(text):
+            return None
+        if text.count("\n") != len(cells):  # a cell of several lines
+            return None
+        try:
+            numbers = list(map(float, cells))
+        except ValueError:
+            return None
+        return numbers if min(numbers) > -(2**53) and max(numbers) < 2**53 else None
+
+    def column(self) -> TableColumn | None:
+        return NumberColumn(values=np.concatenate(self._values)) if self._any_present else None
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        return (block.split("\n") for block in self._blocks)
+
+
+class _CommaNumbers(_Numbers):
+    """Numbers with decimal commas. "1,234" throughout could as well be thousands and is no such column."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._any_decimal = False
+
+    def _parse(self, cells: Sequence[str]) -> list[float] | None:
+        text = "\n" + "\n".join(cells)
+        if not _COMMA_NUMBERS.fullmatch(text) or _LEADING_ZERO.search(text) or text.count("\n") != len(cells):
+            return None
+        self._any_decimal = self._any_decimal or not all(_GROUPED.fullmatch(c) for c in cells if "," in c)
+        return [float(cell.replace(",", ".")) for cell in cells]
+
+    def column(self) -> TableColumn | None:
+        return super().column() if self._any_decimal else None
+
+
+class _Texts:
+    """Texts, which parse always; only an empty cell is missing: "NA" may be Namibia."""
+
+    def __init__(self) -> None:
+        self._builder = TextColumnBuilder()
+
+    def add(self, cells: Sequence[str]) -> bool:
+        self._builder.add(cells)
+        return True
+
+    def column(self) -> TableColumn:
+        return self._builder.column(strip=True)
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        raise NotImplementedError("no parser comes after this one")
+
+
+def parse_column(texts: Iterable[str]) -> TableColumn:
+    """Return numbers where every value that is not missing is one, else texts; None where a value is missing.
+
+    >>> list(parse_column(["1", "2.5", ""]))
+    [1.0, 2.5, None]
+    >>> list(parse_column(["007", "012"]))
+    ['007', '012']
+    """
+    builder, cells = ColumnBuilder(), iter(texts)
+    while block := list(islice(cells, BLOCK_ROWS)):
+        builder.add(block)
+    return builder.column()
