@@ -1,5 +1,5 @@
-"""Gates of our own: names that stand for one thing, rooms that are not crowded, and the test of messages, which fails on
-one violation made by hand. Style, types, layers and docs are checked once, by ``make test`` itself.
+"""Gates of our own: names that stand for one thing, rooms that are not crowded, and the test of messages, which fails
+on one violation made by hand. Style, types, layers and docs are checked once, by ``make test`` itself.
 """
 
 import ast

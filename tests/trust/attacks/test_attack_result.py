@@ -50,11 +50,11 @@ def decoded(content: bytes) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize(("eps", "times"), [(0.02, 10.0), (0.1, 5.0), (0.5, 1.0)])
 def test_the_change_is_shown_on_grey_magnified_as_far_as_it_fits(eps: float, times: float) -> None:
-    x = torch.full((1, 1, 1, 3), 0.4)
+    x = torch.full((1, 1, 1, 3), 0.45)
     files = perturbation_images(x, x + torch.tensor([0.0, eps, -eps]), eps)
     shown = [round(255 * value) for value in (0.5, 0.5 + times * eps, 0.5 - times * eps)]
     assert np.abs(decoded(files[".change.png"])[0].astype(int) - shown).max() <= 1
-    attacked = [round(255 * max(0.0, value)) for value in (0.4, 0.4 + eps, 0.4 - eps)]
+    attacked = [round(255 * max(0.0, value)) for value in (0.45, 0.45 + eps, 0.45 - eps)]
     assert decoded(files[".attacked.png"])[0].tolist() == attacked
 
 

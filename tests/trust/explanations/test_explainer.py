@@ -44,7 +44,7 @@ def parts(found: Explanation) -> Mapping[str, float]:
     return dict(found.attributions)
 
 
-@pytest.mark.parametrize("method", ["integrated_gradients", "occlusion", "grad_cam"])
+@pytest.mark.parametrize("method", ["integrated_gradients", "occlusion"])
 def test_the_half_that_decides_is_bright(method: str) -> None:
     picture = half_pictures([0]).decode(0).repeat(3, 0).repeat(3, 1)
     found = explainer(images_reader(), "image", method).explain(Item(name="p", content=picture))
@@ -53,7 +53,7 @@ def test_the_half_that_decides_is_bright(method: str) -> None:
     heat = found.heatmap
     assert heat is not None and heat.shape == (24, 24) and 0 <= heat.min() <= heat.max() <= 1
     # The left half is light, which speaks for it; the right one is not black, which speaks against it.
-    assert heat[:, :10].mean() > 0.5 and (method == "grad_cam" or heat[:, 14:].max() == 0)
+    assert heat[:, :10].mean() > 0.5 and heat[:, 14:].max() == 0
 
 
 def test_asked_for_the_other_class_it_shows_what_speaks_for_that_one() -> None:
