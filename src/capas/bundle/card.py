@@ -182,7 +182,7 @@ class Card(CardSection):
         spec: Spec = _SPEC.validate_python(
             {
                 "inputs": [f.model_dump() for f in self.inputs],
-                "target": self.targets[0].model_dump(),
+                "target": self.targets[0].model_dump() if self.targets else None,
                 "further_targets": [f.model_dump() for f in self.targets[1:]],
                 "task": self.task,
                 "classes": self.classes,

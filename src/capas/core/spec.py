@@ -10,6 +10,7 @@ FieldKind = Literal[
 Medium = Literal["image", "audio", "text", "tokens", "table"]
 TaskName = Literal["classify", "tag", "label", "regress", "transform", "transcribe", "translate", "embed", "generate"]
 
+UNLABELLED_TASKS: frozenset[TaskName] = frozenset({"embed", "generate", "transform"})
 # What can be learnt from what; ``engine.recipes`` has a recipe for each.
 LEARNABLE: frozenset[tuple[TaskName, Medium]] = frozenset({
     ("classify", "image"), ("tag", "image"), ("regress", "image"),
@@ -42,22 +43,26 @@ class Spec:
 
     Attributes:
         inputs: Input fields.
-        target: Target field.
+        target: Target field; None where nothing is given to be learned: to embed, to generate, to transform unpaired.
         task: The task.
         classes: Classes, tags or labels in a fixed order; empty otherwise.
         further_targets: Further numeric targets.
     """
 
     inputs: tuple[Field, ...]
-    target: Field
+    target: Field | None
     task: TaskName
     classes: tuple[str, ...] = field(default=())
     further_targets: tuple[Field, ...] = field(default=())
 
+    def __post_init__(self) -> None:
+        if self.target is None and (self.task not in UNLABELLED_TASKS or self.further_targets):
+            raise ValueError(f"task {self.task} without a target; expected one of {sorted(UNLABELLED_TASKS)}")
+
     @property
     def targets(self) -> tuple[Field, ...]:
-        """All target fields."""
-        return (self.target, *self.further_targets)
+        """All target fields; empty without a target."""
+        return () if self.target is None else (self.target, *self.further_targets)
 
     @property
     def medium(self) -> Medium:

@@ -212,7 +212,11 @@ def _bias(
     """What tells the class without being looked at, or alone."""
     used = {field.name for field in (*spec.inputs, *spec.targets)}
     attributes = {name: [values[i] for i in chosen] for name, values in scan.attributes.items()}
-    columns = {name: column.take(chosen) for name, column in source.columns.items() if name != spec.target.name}
+    columns = {
+        name: column.take(chosen)
+        for name, column in source.columns.items()
+        if spec.target is None or name != spec.target.name
+    }
     others = {name: column for name, column in columns.items() if name not in used}
     inputs = {name: column for name, column in columns.items() if name in used}
     return (*shortcut_problems(attributes, others, words), *target_leakage_problems(inputs, words))

@@ -144,7 +144,12 @@ def _check_learnable(spec: Spec) -> None:
     if (spec.task, spec.medium) not in LEARNABLE:
         known = ", ".join(sorted(f"{task} ({medium})" for task, medium in LEARNABLE))
         received = f"{spec.task} ({spec.medium})"
-        raise CapasError("task_not_available", where=spec.target.name, received=received, available=known)
+        raise CapasError(
+            "task_not_available",
+            where=spec.targets[0].name if spec.targets else spec.task,
+            received=received,
+            available=known,
+        )
 
 
 def _choose(source: DataSource, columns: Mapping[str, Column], target: str | None) -> tuple[list[Column], str]:
