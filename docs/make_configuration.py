@@ -67,7 +67,7 @@ MEANINGS = {
     "optim.schedule": "one-cycle: the rate rises, then falls to nearly nothing",
     "train.batch_size": "examples per step",
     "train.seed": "seed of all chance",
-    "execution.device": "`cpu`, `cuda`, `mps`; `capas check` lists those of this machine",
+    "execution.device": "`cpu`, `cuda`, `mps`; `capas doctor` lists those of this machine",
     "execution.precision": "of the numbers that the network computes with",
     "execution.memory_format": "how pictures lie in memory",
     "execution.threads": "processor threads",

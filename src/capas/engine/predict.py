@@ -15,7 +15,8 @@ from capas.engine.recipes import named_recipe
 from capas.engine.run import find_run
 
 PredictionGate = Callable[[Sequence[Item], Sequence[object], Sequence[Prediction]], Sequence[Prediction]]
-"""Inputs, the same prepared, and the answers to them → what may be said; ``trust.guard`` has one that refuses."""
+"""From inputs, the same prepared, and their predictions to what may be said of them; ``trust.ood.selective_prediction``
+has one that refuses."""
 
 
 class Model:
