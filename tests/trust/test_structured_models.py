@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import capas
+from capas.data.tabular.columns import column_from_cells
 from capas.metrics.calibration import calibration_error
 from capas.trust.attacks.sanity_checks import SanityCheckFailure
 from capas.trust.attacks.segmentation_losses import pixel_loss
@@ -248,9 +249,8 @@ def test_transcripts_have_groups_and_a_statement_for_each_line(tmp_path: Path) -
     assert "probes" in facts(report, "ood") and int(str(facts(report, "leakage")["same_answer"])) > 0
     # No source of lines has columns yet; where one has, lines of one hand are compared with the others by their errors.
     case, _ = open_run(str(run))
-    source = replace(
-        case.source, columns={"hand": tuple("left" if i % 2 else "right" for i in range(len(case.source)))}
-    )
+    hands = column_from_cells("left" if i % 2 else "right" for i in range(len(case.source)))
+    source = replace(case.source, columns={"hand": hands})
     found = groups_theme(ThemeContext(run_context=replace(case, source=source), subject=None, level="standard"))
     columns = found.facts["columns"]
     assert isinstance(columns, dict) and found.facts["by_column"] == "cer" and len(columns["hand"]) == 2
