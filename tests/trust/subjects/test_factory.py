@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from capas.core.spec import Field, Spec
@@ -92,4 +91,3 @@ def test_masks_need_pictures_and_labels_need_sentences() -> None:
     assert structured_adapter(light_predictor(), texts_of(["a"]), None) is None
     with pytest.raises(AssertionError):
         structured_adapter(words_predictor(), SENTENCES, None)
-    assert torch.is_grad_enabled()

@@ -1,0 +1,83 @@
+"""Wrong labels of a table whose classes are easily told: they are found, listed, and their share is estimated."""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import pytest
+import torch
+
+from capas.core.i18n import say
+from capas.core.spec import TaskName
+from capas.engine.recipes.single_output.heads.class_head import ClassHead
+from capas.trust.theme import Theme
+from capas.trust.theme_context import Level
+from capas.trust.themes.labels import REVIEW, labels_theme
+from tests.trust.made_models import (
+    asked,
+    grid,
+    halves_subject,
+    made_context,
+    made_subject,
+    rows_reader,
+    table_rows,
+)
+
+
+def theme(wrong: Sequence[int], *, n: int = 120, noise: float = 0.2, task: TaskName = "classify") -> Theme:
+    true = [i % 2 for i in range(n)]
+    labels = [1 - label if i in wrong else label for i, label in enumerate(true)]
+    numbers = 2.0 * torch.tensor(true) - 1 + noise * torch.randn(n, generator=torch.Generator().manual_seed(0))
+    context = made_context(table_rows({"x": numbers.tolist()}), labels, ["train"] * n, task=task, classes=("no", "yes"))
+    return labels_theme(asked(made_subject(context, rows_reader({"x": 1.0}), ClassHead(context.classes))))
+
+
+def test_wrong_labels_are_listed_with_what_they_probably_are() -> None:
+    wrong = [3, 20, 51, 88]
+    found = theme(wrong)
+    first = cast(Sequence[Mapping[str, str]], found.facts["first"])
+    assert {one["example"] for one in first} == {f"t.csv:{i}" for i in wrong}
+    assert all(one["label"] != one["probably"] for one in first)
+    assert cast(Mapping[str, float], found.facts["agreement"])["value"] == pytest.approx(116 / 120, abs=1e-6)
+    assert cast(float, found.facts["estimated_wrong_share"]) == pytest.approx(4 / 120, abs=0.02)
+    assert [one.key for one in found.findings] == ["labels_probably_wrong"] and "4 of 120" in found.findings[0].text
+    table = grid(found.blocks, say("trust.labels.worst"))
+    assert [row[0] for row in table.rows] == [one["example"] for one in first]
+
+
+def test_the_file_to_review_lists_the_least_believed_first() -> None:
+    lines = theme([3, 20, 51, 88]).files[REVIEW].decode().splitlines()
+    assert lines[0] == "example,label,probably,probability_of_label" and len(lines) == 5
+    believed = [float(line.rpartition(",")[2]) for line in lines[1:]]
+    assert believed == sorted(believed) and max(believed) < 0.5
+
+
+def test_right_labels_raise_no_finding_and_no_file() -> None:
+    found = theme([])
+    assert found.status == "nothing_found" and found.files == {} and found.facts["first"] == []
+    # Two of 120 are below the share that is worth a finding, and are listed all the same.
+    few = theme([3, 20])
+    assert few.findings == [] and len(few.files) == 1
+
+
+def test_a_quick_model_that_is_often_wrong_accuses_no_one() -> None:
+    found = theme([], noise=30.0)
+    assert found.status == "not_computed" and found.not_computed_because is not None
+    assert "too few to accuse a label" in found.not_computed_because
+
+
+@pytest.mark.parametrize(
+    ("n", "task", "reason"),
+    [
+        (99, "classify", "there are only 99 training examples"),
+        (120, "tag", "it is asked of one class per example only"),
+    ],
+)
+def test_few_examples_and_other_answers_are_not_asked(n: int, task: TaskName, reason: str) -> None:
+    assert theme([], n=n, task=task).not_computed_because == reason
+
+
+@pytest.mark.parametrize("level", ["quick"])
+def test_pictures_take_too_long_for_the_quick_report(level: Level) -> None:
+    labels = [i % 2 for i in range(100)]
+    found = labels_theme(asked(halves_subject(labels, ["train"] * 100), level))
+    assert found.not_computed_because == say("trust.not_in_quick")
