@@ -56,11 +56,11 @@ def test_of_a_sum_each_part_loses_itself() -> None:
 
 
 def test_curves_go_from_the_whole_to_nothing_and_back() -> None:
-    deletion, insertion = ablation_curves(kept_numbers(), summed, [2, 0, 1], [0.0, 1 / 3, 2 / 3, 1.0])
+    deletion, insertion = ablation_curves(kept_numbers(), summed, [2, 0, 1], [0.0, 0.3, 0.6, 1.0])
     assert deletion.tolist() == [3.25, 2.25, 1.75, 2.0]
     assert insertion.tolist() == [2.0, 3.0, 3.5, 3.25]
     # What is deleted in one order is what is inserted in the other.
-    backwards = ablation_curves(kept_numbers(), summed, [1, 0, 2], [0.0, 1 / 3, 2 / 3, 1.0])
+    backwards = ablation_curves(kept_numbers(), summed, [1, 0, 2], [0.0, 0.3, 0.6, 1.0])
     assert backwards[1].flip(0).tolist() == deletion.tolist()
 
 

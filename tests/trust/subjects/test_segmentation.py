@@ -81,17 +81,18 @@ def test_a_class_that_the_model_does_not_see_is_doubted_unless_it_is_tiny(tmp_pa
 
 
 def test_features_are_the_mean_of_the_smallest_map() -> None:
+    first, last = nn.Conv2d(1, 1, 1), nn.Conv2d(2, 2, 1)
     down, up = nn.Conv2d(1, 3, 2, stride=2), nn.ConvTranspose2d(3, 2, 2, stride=2)
     squeezed = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(3, 2, 1))  # 1×1: no map of the picture
 
     class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.down, self.up, self.squeezed = down, up, squeezed
+            self.first, self.last, self.down, self.up, self.squeezed = first, last, down, up, squeezed
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            small = self.down(x)
-            result: torch.Tensor = self.up(small) + self.squeezed(small)
+            small = self.down(self.first(x))
+            result: torch.Tensor = self.last(self.up(small)) + self.squeezed(small)
             return result
 
     preparation = ImagePreprocessing(height=8, width=8, channels=1, mean=(0.0,), std=(1.0,))
@@ -100,7 +101,7 @@ def test_features_are_the_mean_of_the_smallest_map() -> None:
     found = SegmentationFeatureExtractor(model).ood_features(prepared)
     x = prepared.prepared[None].float() / 255
     assert found.features is not None and found.views is not None and torch.equal(found.views, x)
-    torch.testing.assert_close(found.features, down(x)[0].mean((1, 2)).detach())
+    torch.testing.assert_close(found.features, down(first(x))[0].mean((1, 2)).detach())
 
 
 def test_probes_are_pictures_of_the_same_size(tmp_path: Path) -> None:

@@ -102,6 +102,23 @@ def test_a_score_that_takes_noise_for_its_own_is_switched_off(tmp_path: Path) ->
     assert not (tmp_path / "bundle" / DETECTOR_FILE).exists()
 
 
+class SeldomNoise(Angles):
+    """Seven of ten of its noises are like the usual inputs."""
+
+    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> dict[str, list[object]]:
+        made = super().ood_probes(prepared, rng)
+        pairs = enumerate(zip(made["noise"], prepared, strict=True))
+        return {**made, "noise": [far if k % 10 < 3 else near for k, (far, near) in pairs]}
+
+
+def test_noise_that_is_seldom_noticed_is_told_by_itself(tmp_path: Path) -> None:
+    found = structured(tmp_path, SeldomNoise())
+    # A third is noticed; of the others half are as unusual as the test examples.
+    assert 0.3 <= value(found, "noise", "detected") < 0.37
+    assert value(found, "noise", "auroc") == pytest.approx(0.3 + 0.7 / 2, abs=0.03)
+    assert keys(found) == ["takes_noise_for_its_own"] and found.facts["switched_off"] == []
+
+
 @pytest.mark.parametrize("extractor", [None, Angles()])
 def test_without_features_or_examples_to_set_a_threshold_by_there_is_none(
     extractor: Angles | None, tmp_path: Path
