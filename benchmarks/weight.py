@@ -1,9 +1,10 @@
 """What an installation weighs over torch, and how soon ``capas --help`` answers.
 
 A fresh environment with torch alone, then Capas without extras beside it: distributions and bytes that this added.
-``capas --help`` is timed seven times by its own processor seconds (user + system), and must not import torch.
+``capas --help`` is timed seven times by its own processor seconds (user + system), and must not import torch,
+scikit-learn or SciPy.
 
-Expected: ≤ 150 MB and ≤ 30 distributions over torch; ≤ 0.3 s; no torch.
+Expected: ≤ 350 MB over torch; ≤ 0.3 s; none of torch, scikit-learn and SciPy.
 """
 
 import json
@@ -17,14 +18,14 @@ from pathlib import Path
 from benchmarks.record import conditions, keep, table
 
 ROOT = Path(__file__).parent.parent
-IMPORTS_TORCH = """
+HEAVY_IMPORTS = """
 import sys
 from capas.cli.main import main
 sys.argv = ["capas", "--help"]
 try:
     main()
 except SystemExit:
-    print("torch" in sys.modules)
+    print(sorted({"torch", "sklearn", "scipy"} & set(sys.modules)))
 """
 
 
@@ -62,18 +63,18 @@ def main() -> None:
         weight = size(environment) - bytes_before
         capas = environment / "bin" / "capas"
         times = [help_seconds(capas) for _ in range(8)][1:]
-        loaded = subprocess.run([python, "-c", IMPORTS_TORCH], check=True, capture_output=True, text=True)
+        loaded = subprocess.run([python, "-c", HEAVY_IMPORTS], check=True, capture_output=True, text=True)
     measured: dict[str, object] = {
         "distributions_added": added,
         "bytes_added": weight,
         "help_cpu_s": times,
-        "help_imports_torch": loaded.stdout.strip().endswith("True"),
+        "help_imports": loaded.stdout.strip().splitlines()[-1],
     }
     rows = [
-        ["distributions over torch", len(added), "≤ 30"],
-        ["MB over torch", f"{weight / 1e6:.0f}", "≤ 150"],
+        ["distributions over torch", len(added), ""],
+        ["MB over torch", f"{weight / 1e6:.0f}", "≤ 350"],
         ["`capas --help`, CPU s (median of 7)", f"{statistics.median(times):.2f}", "≤ 0.3"],
-        ["`capas --help` imports torch", "yes" if measured["help_imports_torch"] else "no", "no"],
+        ["heavy imports of `capas --help`", measured["help_imports"], "[]"],
     ]
     text = (__doc__ or "") + "\n" + table(["", "measured", "expected"], rows) + "\n\nAdded: " + ", ".join(added)
     keep("weight", "Weight and start", text, facts, measured)

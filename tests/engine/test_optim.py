@@ -136,3 +136,27 @@ def test_gradients_are_clipped_to_the_norm_or_left() -> None:
         parameter.grad = torch.tensor([3.0, 4.0])
         clip_gradients([parameter], largest)
         torch.testing.assert_close(parameter.grad, torch.tensor(expected), atol=1e-5, rtol=0)
+
+
+def test_the_longest_beginning_of_a_name_decides_its_rate() -> None:
+    network = nn.ModuleDict({"mapping": nn.Linear(2, 2), "mappings": nn.Linear(2, 2)})
+    factors = {"g": 0.5, "g.mapping": 0.01, "g.mapping.bias": 2.0}
+    groups = parameter_groups(network, name="g", learning_rate=1.0, weight_decay=0.1, rate_factors=factors)
+    rates = {id(p): group["peak"] for group in groups for p in group["params"]}  # type: ignore[attr-defined]
+    found = {name: rates[id(p)] for name, p in network.named_parameters()}
+    assert found == {"mapping.weight": 0.01, "mapping.bias": 2.0, "mappings.weight": 0.5, "mappings.bias": 0.5}
+    assert {group["weight_decay"] for group in groups} == {0.0, 0.1}
+
+
+def test_adam_is_torchs_with_its_betas() -> None:
+    ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)
+    theirs.load_state_dict(ours.state_dict())
+    first = make_optimizer("adam", [{"params": list(ours.parameters()), "lr": 0.1}], (0.0, 0.9))
+    second = torch.optim.Adam(theirs.parameters(), lr=0.1, betas=(0.0, 0.9))
+    for step in range(3):
+        x = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
+        for network, optimizer in ((ours, first), (theirs, second)):
+            optimizer.zero_grad()
+            network(x).square().mean().backward()
+            optimizer.step()
+    assert torch.allclose(ours.weight, theirs.weight, atol=1e-6)

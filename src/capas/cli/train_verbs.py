@@ -253,7 +253,7 @@ class Screen:
                                          epochs=show.format_decimal(event.epochs, 1)), "dim"))  # fmt: skip
         elif isinstance(event, Stepped):
             speed, left = show.whole(round(event.examples_per_s)), show.duration(event.seconds_left)
-            detail = say("train.detail", loss=_losses_text(event), speed=speed, left=left)
+            detail = say("train.detail", loss=losses_text(event), speed=speed, left=left)
             self._progress.update(
                 self._bar, completed=event.step, total=event.total_steps, detail=f"{self._validation}{detail}"
             )
@@ -302,8 +302,8 @@ def watching(*, quiet: bool) -> Iterator[Screen]:
         yield screen
 
 
-def _losses_text(event: Stepped) -> str:
+def losses_text(event: Stepped) -> str:
     """The loss; where phases have several, each with its name."""
     if len(event.losses) <= 1:
         return show.format_decimal(event.loss, 3)
-    return ", ".join(f"{name} {show.format_decimal(value, 3)}" for name, value in event.losses.items())
+    return "; ".join(f"{name} {show.format_decimal(value, 3)}" for name, value in event.losses.items())

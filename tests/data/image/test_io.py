@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from capas.core.errors import CapasError
-from capas.data.image.io import ImageArray, ImageFiles, decode_image, read_image_info
+from capas.data.image.io import ImageArray, ImageFiles, decode_image, read_image_info, write_image_grid
 from tests.harness import FIXTURES
 
 FILES = FIXTURES / "pictures"
@@ -155,3 +156,15 @@ def test_arrays_are_pictures_too() -> None:
 def test_other_arrays_are_refused(array: np.ndarray) -> None:
     with refused("array_not_pictures"):
         ImageArray(array, "x")
+
+
+@pytest.mark.parametrize("shape", [(5, 2, 3), (5, 2, 3, 3)])
+def test_a_grid_has_each_image_in_its_place_and_black_behind_the_last(shape: tuple[int, ...], tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(1, 256, shape).astype(np.uint8)
+    write_image_grid(tmp_path / "grid.png", images)
+    grid = np.asarray(Image.open(tmp_path / "grid.png"))
+    assert grid.shape == (4, 9, *shape[3:])
+    for i, image in enumerate(images):
+        top, left = 2 * (i // 3), 3 * (i % 3)
+        assert np.array_equal(grid[top : top + 2, left : left + 3], image)
+    assert not grid[2:, 6:].any()

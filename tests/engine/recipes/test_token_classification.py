@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from capas.cli.use_verbs import as_conll
 from capas.core.errors import CapasError
 from capas.data.collections import SentenceCollection
 from capas.data.inspect.label_scheme_checks import label_scheme_problems
@@ -20,7 +21,7 @@ from capas.engine.recipe import Item
 from capas.engine.recipes.token_classification.data import LabelSet
 from capas.engine.recipes.token_classification.evaluate import MostFrequentLabelBaseline, evaluate_labels
 from capas.engine.recipes.token_classification.items import read_sentence_words
-from capas.engine.recipes.token_classification.rendering import render_labels, to_conll
+from capas.engine.recipes.token_classification.rendering import render_labels
 from capas.engine.train import resume, train
 from tests.harness import FIXED
 
@@ -132,10 +133,10 @@ def test_columns_files_texts_and_lines_are_asked_sentence_by_sentence(model: Mod
     )
     given = list(answering.items([str(data / "a.testb")], []))
     assert len(given) == 40 and given[1].name.startswith("a.testb:")
-    written = to_conll(model.stream(given))
+    written = as_conll(list(model.stream(given)))
     assert [line.split()[0] for line in written.splitlines() if line] == [
         line.split()[0] for line in (data / "a.testb").read_text(encoding="utf-8").splitlines() if line]  # fmt: skip
-    assert written.count("\n\n") == 40
+    assert written.count("\n\n") == 39
     with pytest.raises(CapasError) as caught:
         read(["nadie.txt"])
     assert caught.value.key == "no_such_text"
@@ -155,7 +156,7 @@ def test_what_has_no_words_costs_one_refusal(model: Model, content: object, key:
     assert caught.value.key == key and caught.value.part("next")
     good, bad = model.predict([["Ana"], content])
     assert good.refused is None and bad.refused and bad.prediction is None
-    assert to_conll([good, bad]) == f"Ana {good.facts['labels'][0]}\n\n"
+    assert as_conll([good, bad]) == f"Ana {good.facts['labels'][0]}\n"
 
 
 def test_strange_characters_and_ten_thousand_words_are_labelled(model: Model) -> None:

@@ -1,6 +1,6 @@
 """Predictions of token classifiers: on screen, as JSON, in CoNLL columns."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from capas.decoding.label_schemes import labels_to_entities
 from capas.engine.recipe import Prediction
@@ -47,18 +47,6 @@ def render_labels(words: Sequence[str], labels: Sequence[str], *, spans: bool) -
         parts.append(f"[{' '.join(words[entity.start : entity.end])} {entity.kind}]")
         here = entity.end
     return " ".join([*parts, *words[here:]])
-
-
-def to_conll(predictions: Iterable[Prediction]) -> str:
-    """Return predictions in CoNLL columns: a word and its label per line, an empty line behind each sentence. Refused
-    inputs are left out.
-    """
-    blocks = []
-    for prediction in predictions:
-        words, labels = prediction.facts.get("words"), prediction.facts.get("labels")
-        if isinstance(words, list) and isinstance(labels, list):
-            blocks.append("".join(f"{word} {label}\n" for word, label in zip(words, labels, strict=True)) + "\n")
-    return "".join(blocks)
 
 
 LabelFunction = Callable[[Sequence[Sequence[str]]], list[list[LabelledWord]]]
