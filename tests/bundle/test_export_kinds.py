@@ -19,7 +19,7 @@ from capas.core.spec import Field, Spec
 from capas.data.image.degradations import DegradationKind
 from capas.data.image.preprocess import ImagePreprocessing
 from capas.data.tabular.columns import Cell, column_from_cells
-from capas.data.tabular.preprocess import TabularPreprocessing
+from capas.data.tabular.preprocess import EncodedRows, TabularPreprocessing
 from capas.data.text.tfidf import TfIdfVectorizer
 from capas.data.text.vocabulary import SubwordVocabulary, WordVocabulary
 from capas.data.text.word_features import WordFeatures
@@ -38,7 +38,7 @@ from capas.engine.recipes.single_output.heads.class_head import ClassHead
 from capas.engine.recipes.single_output.heads.numbers_head import NumbersHead
 from capas.engine.recipes.single_output.image.predictor import ImageReader
 from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
-from capas.engine.recipes.single_output.tabular.network import new_tabular_network as row_network
+from capas.engine.recipes.single_output.tabular.parts import PartTargets, fit_boosting, fit_forest
 from capas.engine.recipes.single_output.tabular.predictor import TabularReader
 from capas.engine.recipes.single_output.text.encodings import (
     SentenceEmbeddings,
@@ -57,6 +57,8 @@ from capas.engine.recipes.transcription.predictor import TranscriptionPredictor
 from capas.engine.recipes.transcription.speech import SpeechInputs as SpeechSide
 from capas.engine.recipes.translation.predictor import TranslationPredictor
 from capas.networks.catalog import create_network
+from capas.networks.tabular.tabular_blend import TabularBlend, TabularBlendConfig, tree_features
+from capas.networks.tabular.tabular_mlp import TabularMLPConfig
 from capas.networks.vision.unet import unet
 from capas.objectives.regression import TargetScale
 
@@ -173,8 +175,22 @@ def test_rows_leave_with_what_encodes_them(tmp_path: Path) -> None:
     cells: dict[str, list[Cell]] = {"size": [1.0, 2.5, None, 4.0] * 5, "colour": ["red", "blue", "red", None] * 5}
     columns = {name: column_from_cells(held) for name, held in cells.items()}
     preparation = TabularPreprocessing.fit(columns)
+    torch.manual_seed(0)
+    encoded = EncodedRows(numbers=torch.randn(80, 1), categories=torch.randint(3, (80, 1)))
+    trees = {}
+    for name, fit in (("boosting", fit_boosting), ("forest", fit_forest)):
+        seen = tree_features(encoded.numbers, encoded.categories, preparation.categories)
+        trees[name] = fit(seen, PartTargets(kind="class", values=(encoded.numbers[:, 0] > 0).long(), outputs=2))
+    mlp = TabularMLPConfig(numbers=preparation.numbers, categories=preparation.categories, outputs=2, width=8)
+    sizes = {name: part.config for name, part in trees.items()}
+    blend = TabularBlend(TabularBlendConfig(mlp=mlp, output="class", trees=sizes, linear=True))
+    network = unlike_new(DataclassInputAdapter(blend))
+    for name, part in trees.items():
+        blend.trees[name] = part
+    blend.shares.copy_(torch.tensor([0.3, 0.3, 0.2, 0.2]))
+    blend.mlp.edges.copy_(torch.linspace(-1, 1, 17).expand(1, -1))
     model = SingleOutputPredictor(
-        TabularReader(unlike_new(row_network(preparation, 2, 8)), preparation), ClassHead(("no", "yes"), 1.7),
+        TabularReader(network.eval(), preparation), ClassHead(("no", "yes"), 1.7),
         spec("classify", "number", classes=("no", "yes")),
     )  # fmt: skip
     rows = prepared(model, [{"size": 3.0, "colour": "blue"}, {"size": None, "colour": "green"}, {"colour": "red"}])

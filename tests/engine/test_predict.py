@@ -4,19 +4,23 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import capas
+from capas.bundle.card import Card, FieldCard
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
 from capas.data.sources.samples import open_sample
 from capas.engine.dataset_record import read_dataset_record
+from capas.engine.evaluate import evaluate_on
 from capas.engine.predict import Model, load_model
 from capas.engine.recipe import Item
 from capas.engine.run import find_run
+from tests.data.drawing import class_folders
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +167,28 @@ def test_a_model_without_such_a_form_is_not_exported(
     with pytest.raises(CapasError) as caught:
         model.export(tmp_path / "m.onnx")
     assert caught.value.key == "export_not_possible" and not list(tmp_path.iterdir())
+
+
+def test_a_model_of_texts_reads_the_rows_of_a_table(model: Model, tmp_path: Path) -> None:
+    field = FieldCard.model_construct(name="Review")
+    reader = Model.__new__(Model)
+    reader.bundle = SimpleNamespace(card=Card.model_construct(medium="text", inputs=[field]))  # type: ignore[assignment]
+    reader.predictor = model.predictor
+    (tmp_path / "new.csv").write_text('id,review\n1,"good, really"\n2,\n3,bad\n')
+    (tmp_path / "one.csv").write_text("something\ngood film\nbad film\n")
+    (tmp_path / "other.csv").write_text("id,title\n1,x\n2,y\n")
+    found = list(reader.items([str(tmp_path / "new.csv")], []))
+    assert [(item.name, item.content) for item in found] == [
+        ("new.csv#1", "good, really"), ("new.csv#2", ""), ("new.csv#3", "bad"),
+    ]  # fmt: skip
+    assert [item.content for item in reader.items([str(tmp_path / "one.csv")], [])] == ["good film", "bad film"]
+    with pytest.raises(CapasError) as caught:
+        list(reader.items([str(tmp_path / "other.csv")], []))
+    assert caught.value.key == "no_such_column" and "Review" in str(caught.value)
+
+
+def test_a_test_on_one_class_is_refused(model: Model, finished_run: Path, tmp_path: Path) -> None:
+    class_folders(tmp_path / "d", seed=900, **{model.classes[0]: 4})
+    with pytest.raises(CapasError) as caught:
+        evaluate_on(finished_run, str(tmp_path / "d"))
+    assert caught.value.key == "one_class_tested"

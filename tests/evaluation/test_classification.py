@@ -72,3 +72,10 @@ def test_what_is_wrong_is_refused_with_its_line(key: str, where: str, text: str)
     with pytest.raises(CapasError) as caught:
         evaluate_files("classification", made("r.csv", "id,label\n1,a\n2,b\n"), made("h.csv", text))
     assert (caught.value.key, caught.value.where) == (key, where)
+
+
+def test_a_reference_of_one_class_is_refused() -> None:
+    reference = made("r.csv", "id,label\n1,cat\n2,cat\n")
+    with pytest.raises(CapasError) as caught:
+        evaluate_files("classification", reference, made("h.csv", "id,label\n1,cat\n2,cat\n"))
+    assert caught.value.key == "score_one_class"

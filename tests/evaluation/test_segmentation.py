@@ -56,3 +56,22 @@ def test_what_is_wrong_is_refused_with_its_file() -> None:
         with pytest.raises(CapasError) as caught:
             evaluate_files("segmentation", reference, hypothesis)
         assert caught.value.key == key and caught.value.where.startswith(str(hypothesis))
+
+
+def test_masks_of_0_and_255_are_scored_on_both_classes() -> None:
+    true = {"a.png": np.array([[0, 255], [0, 255]])}
+    half = {"a.png": np.array([[0, 255], [0, 0]])}
+    for name, called in (("h255", half), ("h1", {"a.png": half["a.png"] // 255})):
+        found = evaluate_files("segmentation", folder("r" + name, true), folder(name, called))
+        mean_iou, accuracy = metrics_with_intervals(found.measured)
+        assert accuracy.value == pytest.approx(3 / 4) and mean_iou.value == pytest.approx((2 / 3 + 1 / 2) / 2)
+    numbers = {"a.png": true["a.png"] // 255}
+    found = evaluate_files("segmentation", folder("r1", numbers), folder("h0", half))
+    assert metrics_with_intervals(found.measured)[1].value == pytest.approx(3 / 4)
+
+
+def test_a_reference_of_one_class_is_refused() -> None:
+    zeros = {"a.png": np.zeros((2, 2))}
+    with pytest.raises(CapasError) as caught:
+        evaluate_files("segmentation", folder("r", zeros), folder("h", zeros))
+    assert caught.value.key == "score_one_class"

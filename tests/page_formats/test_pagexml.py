@@ -141,3 +141,21 @@ def test_two_pages_in_a_file_or_no_size_are_errors(tmp_path: Path) -> None:
         with pytest.raises(CapasError) as caught:
             read(tmp_path, text)
         assert caught.value.key == key
+
+
+def test_lines_of_tables_and_of_no_region_are_read(tmp_path: Path) -> None:
+    def one(name: str, y: int) -> str:
+        return f'<TextLine id="{name}"><Baseline points="10,{y} 90,{y}"/></TextLine>'
+
+    page = read(
+        tmp_path,
+        '<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2013-07-15">'
+        '<Page imageFilename="p.png" imageWidth="100" imageHeight="200">'
+        f'<TableRegion id="t"><Coords points="0,0 100,0 100,99 0,99"/><TableCell id="c1">{one("l1", 20)}{one("l2", 40)}'
+        f'</TableCell><TableCell id="c2">{one("l3", 60)}</TableCell></TableRegion>'
+        f'<TextRegion id="r">{one("l4", 120)}</TextRegion><UnknownRegion id="u">{one("l5", 150)}</UnknownRegion>'
+        "</Page></PcGts>",
+    ).page
+    assert [(line.id, line.region) for line in page.lines] == [
+        ("l1", "c1"), ("l2", "c1"), ("l3", "c2"), ("l4", "r"), ("l5", ""),
+    ]  # fmt: skip

@@ -41,15 +41,21 @@ from capas.engine.recipes.single_output.text.encodings import PaddedTokenIds, To
 from capas.engine.recipes.single_output.text.predictor import TextReader
 from capas.engine.run import Run
 from capas.trust.rendering.blocks import Block, Grid
+from capas.trust.subjects.audio_frames import AudioFrameAdapter
+from capas.trust.subjects.restoration import RestorationAdapter
 from capas.trust.subjects.run_context import RunContext
+from capas.trust.subjects.segmentation import SegmentationAdapter
 from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.subjects.structured import (
     ExampleEvaluation,
     LabelIssue,
     OODFeatureExtractor,
-    StructuredKind,
+    StructuredAdapter,
     StructuredModelUnderTest,
 )
+from capas.trust.subjects.token_labels import TokenLabelAdapter
+from capas.trust.subjects.transcription import TranscriptionAdapter
+from capas.trust.subjects.translation import TranslationAdapter
 from capas.trust.theme_context import Level, ThemeContext
 
 SIDE = 8
@@ -293,15 +299,26 @@ def asked(subject: ModelUnderTest, level: Level = "standard") -> ThemeContext:
     return ThemeContext(run_context=subject.run_context, subject=subject, level=level)
 
 
+STRUCTURED_ADAPTERS: Mapping[str, type[StructuredAdapter]] = {
+    "masks": SegmentationAdapter, "words": TokenLabelAdapter, "frames": AudioFrameAdapter,
+    "transcripts": TranscriptionAdapter, "transforms": RestorationAdapter, "translations": TranslationAdapter,
+}  # fmt: skip
+
+
 @dataclass
-class StubAdapter:
+class StubAdapter(StructuredAdapter):
     """A ``StructuredAdapter`` that says of every example of the source what it was told to."""
 
-    kind: StructuredKind
+    kind: str
     evaluations: Mapping[int, ExampleEvaluation] = field(default_factory=dict)
     max_examples: int = 1000
     feature_extractor: OODFeatureExtractor | None = None
     heatmap: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        real = STRUCTURED_ADAPTERS[self.kind]
+        self.statements, self.no_attacks = real.statements, real.no_attacks
+        self.no_explanations = real.no_explanations
 
     def prepared(self, index: int) -> object:
         return index

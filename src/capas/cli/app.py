@@ -9,6 +9,7 @@ from typer import rich_utils
 from capas.cli.archive_app import archive
 from capas.cli.board_app import board
 from capas.cli.options import (
+    CsvForm,
     Data,
     Group,
     Inputs,
@@ -22,6 +23,7 @@ from capas.cli.options import (
     RunArguments,
     Seed,
     Settings,
+    Sheet,
     Target,
     Task,
     Time,
@@ -75,13 +77,16 @@ def look(
     data: Data,
     task: Task = None,
     target: Target = None,
+    sheet: Sheet = None,
     group: Group = None,
     settings: Settings = None,
     as_json: Json = False,
 ) -> None:
     from capas.cli import data_verbs
 
-    data_verbs.look(data, data_verbs.changes(task=task, target=target, group=group, settings=settings), as_json)
+    data_verbs.look(
+        data, data_verbs.changes(task=task, target=target, sheet=sheet, group=group, settings=settings), as_json
+    )
 
 
 @app.command(help=say("cli.plan"))
@@ -90,6 +95,7 @@ def plan(
     out: Out = None,
     task: Task = None,
     target: Target = None,
+    sheet: Sheet = None,
     group: Group = None,
     network: NetworkOption = None,
     time: Time = None,
@@ -103,6 +109,7 @@ def plan(
     wanted = data_verbs.changes(
         task=task,
         target=target,
+        sheet=sheet,
         group=group,
         network=network,
         time=time,
@@ -119,6 +126,7 @@ def train(
     data: Data,
     task: Task = None,
     target: Target = None,
+    sheet: Sheet = None,
     group: Group = None,
     network: NetworkOption = None,
     time: Time = None,
@@ -136,6 +144,7 @@ def train(
     wanted = data_verbs.changes(
         task=task,
         target=target,
+        sheet=sheet,
         group=group,
         network=network,
         time=time,
@@ -159,11 +168,12 @@ def resume(run: RunArgument, as_json: Json = False) -> None:
 def test(
     run: RunArgument,
     data: Annotated[str | None, typer.Option(metavar="DATA", help=say("cli.test_data"))] = None,
+    sheet: Sheet = None,
     as_json: Json = False,
 ) -> None:
     from capas.cli import train_verbs
 
-    train_verbs.test(run, data, as_json)
+    train_verbs.test(run, data, sheet, as_json)
 
 
 @app.command(help=say("cli.predict"))
@@ -173,6 +183,8 @@ def predict(
     limit: Annotated[int | None, typer.Option(min=1, help=say("cli.limit"))] = None,
     top: Annotated[int, typer.Option(min=1, help=say("cli.top"))] = 3,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE|FOLDER", help=say("cli.predict_out"))] = None,
+    sheet: Sheet = None,
+    csv_format: Annotated[CsvForm | None, typer.Option("--csv-format", help=say("cli.csv_format"))] = None,
     batch_size: Annotated[int, typer.Option(min=1, help=say("cli.batch_size"))] = 64,
     answer_all: Annotated[bool, typer.Option("--answer-all", help=say("cli.answer_all"))] = False,
     as_json: Json = False,
@@ -180,7 +192,16 @@ def predict(
     from capas.cli import use_verbs
 
     use_verbs.predict(
-        run, inputs, limit=limit, top=top, out=out, batch_size=batch_size, answer_all=answer_all, as_json=as_json
+        run,
+        inputs,
+        limit=limit,
+        top=top,
+        out=out,
+        sheet=sheet,
+        csv_format=None if csv_format is None else csv_format.value,
+        batch_size=batch_size,
+        answer_all=answer_all,
+        as_json=as_json,
     )
 
 

@@ -28,6 +28,7 @@ def changes(
     *,
     task: str | None = None,
     target: str | None = None,
+    sheet: str | None = None,
     group: str | None = None,
     network: str | None = None,
     time: str | None = None,
@@ -41,6 +42,7 @@ def changes(
     named = {
         "data.task": task,
         "data.target": target,
+        "data.sheet": sheet,
         "data.group": group,
         "network.name": network,
         "train.time_s": None if time is None else parse_time(time),

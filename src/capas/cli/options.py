@@ -37,6 +37,13 @@ class Level(StrEnum):
     DEEP = "deep"
 
 
+class CsvForm(StrEnum):
+    """The forms of CSV."""
+
+    STANDARD = "standard"
+    EXCEL_ES = "excel-es"
+
+
 class ReportOption(StrEnum):
     """Depth of the trust report after training, or none."""
 
@@ -59,6 +66,7 @@ Inputs = Annotated[list[str], typer.Argument(metavar="INPUT…", help=say("cli.i
 Json = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
 Task = Annotated[str | None, typer.Option(help=say("cli.task"))]
 Target = Annotated[str | None, typer.Option(metavar="COLUMN", help=say("cli.target"))]
+Sheet = Annotated[str | None, typer.Option(metavar="NAME", help=say("cli.sheet"))]
 Group = Annotated[str | None, typer.Option(metavar="COLUMN", help=say("cli.group"))]
 NetworkOption = Annotated[
     str | None, typer.Option(metavar="NAME", help=say("cli.network"), autocompletion=complete_networks)

@@ -48,7 +48,7 @@ def resume(run: str, as_json: bool) -> None:
     _conclude(result, screen, as_json)
 
 
-def test(run: str, data: str | None, as_json: bool) -> None:
+def test(run: str, data: str | None, sheet: str | None, as_json: bool) -> None:
     """Print the metrics of a run on its own test split, or on other data."""
     if data is None:
         found = find_run(run)
@@ -56,7 +56,7 @@ def test(run: str, data: str | None, as_json: bool) -> None:
         title = say("test.title", run=found.folder)
     else:
         with show.stages(quiet=as_json) as stages:
-            figures = evaluate_on(run, data, progress=stages)
+            figures = evaluate_on(run, data, sheet=sheet, progress=stages)
         _file_test(run, data, figures)
         title = say("test.title_other", run=run, data=data)
     if as_json:

@@ -18,7 +18,13 @@ from capas.trust.theme_context import Level
 
 SIGNS = {"plain": " ", "good": "✓", "attention": "!", "problem": "✗"}
 TONES = {"plain": "", "good": "green", "attention": "yellow", "problem": "red"}
-STYLES = {"nothing_found": "green", "attention": "yellow", "problem": "red", "not_computed": "dim"}
+STYLES = {
+    "nothing_found": "green",
+    "partly_tested": "yellow",
+    "attention": "yellow",
+    "problem": "red",
+    "not_computed": "dim",
+}
 
 
 def trust(runs: Sequence[str], level: Level, side_by_side: bool, as_json: bool) -> None:

@@ -1,8 +1,5 @@
 """``capas predict`` and ``capas export``: a trained model in use."""
 
-import csv
-import io
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,16 +9,18 @@ from pathlib import Path
 from rich.text import Text
 
 from capas.cli import show
+from capas.cli.answer_table import make_answer_table
 from capas.core.errors import CapasError
 from capas.core.files import write_atomic, write_json
 from capas.core.i18n import say
 from capas.data.image.io import write_image
+from capas.data.tabular.write import WRITTEN_SUFFIXES, CsvFormat, check_table_suffix, default_csv_format, write_table
 from capas.engine.predict import Model, load_model
 from capas.engine.recipe import Prediction
+from capas.engine.recipes.shared.table_items import PredictorInputs
 from capas.trust.ood.selective_prediction import load_with_ood_gate
 
 NAME_WIDTH = 60
-TABLES = frozenset({".csv", ".conll"})
 
 
 def predict(
@@ -31,6 +30,8 @@ def predict(
     limit: int | None,
     top: int,
     out: str | None,
+    sheet: str | None,
+    csv_format: CsvFormat | None,
     batch_size: int,
     answer_all: bool,
     as_json: bool,
@@ -43,31 +44,39 @@ def predict(
         inputs: Files, folders, "-", ``sample:NAME`` or texts, as the medium allows.
         limit: Most inputs.
         top: Number of classes printed with their probability.
-        out: A table (.csv, .conll), or a folder for a file per input.
+        out: A table (.csv, .tsv, .xlsx, .conll), or a folder for a file per input.
+        sheet: Sheet of workbooks among the inputs; chosen if None.
+        csv_format: The form of a .csv file; that of the language if None.
         batch_size: Inputs per forward pass.
         answer_all: Predict out-of-distribution inputs too.
         as_json: Print JSON.
     """
+    if out is not None:
+        check_table_suffix(Path(out))
     model = load_with_ood_gate(run, answer_all=answer_all)
-    items = islice(model.predictor.items(inputs, sys.stdin), limit)
-    answers = model.stream(items, batch_size=batch_size)
+    read = PredictorInputs(card=model.card, read_items=model.predictor.items, sheet=sheet)
+    answers = model.stream(islice(read.items(inputs, sys.stdin), limit), batch_size=batch_size)
+    unread = 0
     if as_json:
         shown = list(answers)
         show.print_json([answer.as_json(top) for answer in shown])
     elif out is None:
         shown = list(_printed(answers, top))
-    elif Path(out).suffix.casefold() in TABLES:
+    elif Path(out).suffix.casefold() == ".conll":
         shown = list(answers)
-        write_atomic(Path(out), _as_table(Path(out), model, shown))
+        write_atomic(Path(out), as_conll(shown))
         show.notes().print(say("predict.written", n=len(shown), path=out))
+    elif Path(out).suffix.casefold() in WRITTEN_SUFFIXES:
+        shown = list(answers)
+        unread = _write_answers(Path(out), model, shown, read, csv_format or default_csv_format())
     else:
         shown = _written_as_files(answers, Path(out))
     if not shown:
         raise CapasError("nothing_to_predict", where=" ".join(inputs))
-    refused = sum(answer.refused is not None for answer in shown)
+    refused = unread + sum(answer.refused is not None for answer in shown)
     if refused:
-        show.notes().print(Text(say("predict.refused", n=refused, total=len(shown)), "yellow"))
-    if refused == len(shown):
+        show.notes().print(Text(say("predict.refused", n=refused, total=unread + len(shown)), "yellow"))
+    if refused == unread + len(shown):
         sys.exit(2)
 
 
@@ -103,9 +112,23 @@ def _shortened(name: str) -> str:
     return printable if len(printable) <= NAME_WIDTH else "…" + printable[1 - NAME_WIDTH :]
 
 
-def _as_table(path: Path, model: Model, answers: Sequence[Prediction]) -> str:
-    """The predictions as CSV, or in CoNLL columns."""
-    return as_conll(answers) if path.suffix.casefold() == ".conll" else _as_csv(model, answers)
+def _write_answers(
+    path: Path, model: Model, answers: Sequence[Prediction], read: PredictorInputs, csv_format: CsvFormat
+) -> int:
+    """Write the answers beside the user's own columns; return how many rows of their tables could not be read."""
+    plain = path.suffix.casefold() == ".tsv" or (path.suffix.casefold() == ".csv" and csv_format == "standard")
+    made = make_answer_table(answers, read.origins, model.classes, plain_numbers=plain)
+    cut = write_table(path, made.columns, csv_format)
+    notes = show.notes()
+    notes.print(say("predict.written", n=made.rows, path=path))
+    for problem in (problem for raw in read.tables for problem in raw.table.problems if problem.kind == "sheet_chosen"):
+        notes.print(Text(f"· {problem.sentence()} {problem.advice()}", "dim"))
+    if made.renamed:
+        names = ", ".join(f"{name} → {instead}" for name, instead in made.renamed.items())
+        notes.print(Text(f"· {say('predict.renamed', names=names)}", "dim"))
+    if cut:
+        notes.print(Text(say("predict.cut", n=cut), "yellow"))
+    return made.unread
 
 
 def as_conll(answers: Sequence[Prediction]) -> str:
@@ -120,28 +143,6 @@ def as_conll(answers: Sequence[Prediction]) -> str:
         elif answer.refused is None:
             raise CapasError("no_labels_to_write", where="-o")
     return "\n".join(blocks)
-
-
-def _as_csv(model: Model, answers: Sequence[Prediction]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    classes = model.classes if any(answer.probabilities for answer in answers) else []
-    facts = list(dict.fromkeys(key for answer in answers for key in answer.facts))
-    writer.writerow(["input", "prediction", "probability", "refused", *facts, *(f"p({name})" for name in classes)])
-    for answer in answers:
-        probability = "" if answer.probability is None else f"{answer.probability:.6f}"
-        rest = [f"{answer.probabilities[name]:.6f}" for name in classes] if answer.probabilities else []
-        cells = [_cell(answer.facts.get(key)) for key in facts]
-        writer.writerow([answer.input, _cell(answer.prediction), probability, answer.refused or "", *cells, *rest])
-    return text.getvalue()
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return ";".join(value)
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
-    return "" if value is None else str(value)
 
 
 def _written_as_files(answers: Iterable[Prediction], folder: Path) -> list[Prediction]:

@@ -95,7 +95,7 @@ def attack(
 
 def _items(model: Model, inputs: Sequence[str], limit: int | None) -> Iterator[tuple[Item, int]]:
     count = 0
-    for count, item in enumerate(islice(model.predictor.items(inputs, sys.stdin), limit), 1):
+    for count, item in enumerate(islice(model.items(inputs, sys.stdin), limit), 1):
         yield item, count
     if not count:
         raise CapasError("nothing_to_predict", where=" ".join(inputs))

@@ -1,5 +1,6 @@
 """The specification of a learning problem: typed input and target fields, and the task that follows from them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +11,8 @@ FieldKind = Literal[
 Medium = Literal["image", "audio", "text", "tokens", "table"]
 TaskName = Literal["classify", "tag", "label", "regress", "transform", "transcribe", "translate", "embed", "generate"]
 
+OutputKind = Literal["class", "tags", "numbers"]  # of a model with one output: softmax, sigmoid, standardised numbers
+OUTPUT_KINDS: Mapping[TaskName, OutputKind] = {"classify": "class", "tag": "tags", "regress": "numbers"}
 UNLABELLED_TASKS: frozenset[TaskName] = frozenset({"embed", "generate", "transform"})
 # What can be learnt from what; ``engine.recipes`` has a recipe for each.
 LEARNABLE: frozenset[tuple[TaskName, Medium]] = frozenset({

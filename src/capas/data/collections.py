@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
+from capas.data.naming import readable_name
 from capas.data.tabular.columns import Cell, TableColumn, iterate_rows
 from capas.data.tabular.io import decode_text
 
@@ -24,35 +25,48 @@ class ExampleCollection(Protocol):
 
 
 class TextCollection:
-    """Texts in memory; ``names`` say where each comes from, ``failed`` which could not be read, and why."""
+    """Texts in memory.
+
+    Args:
+        texts: The texts.
+        names: Where each comes from.
+        failed: Which could not be read, and why.
+        legacy: The names of those that were read as Windows-1252.
+    """
 
     def __init__(
-        self, texts: Sequence[str], names: Sequence[str], failed: Mapping[int, CapasError] | None = None
+        self,
+        texts: Sequence[str],
+        names: Sequence[str],
+        failed: Mapping[int, CapasError] | None = None,
+        legacy: Sequence[str] = (),
     ) -> None:
         if len(texts) != len(names):
             raise ValueError(f"{len(texts)} texts, {len(names)} names")
         self.texts = tuple(texts)
         self.failed = dict(failed or {})
+        self.legacy = tuple(legacy)
         self._names = tuple(names)
 
     @staticmethod
     def from_files(paths: Sequence[Path], root: Path) -> "TextCollection":
-        """Read text files in UTF-8; one that cannot be read is empty and in ``failed``."""
-        texts, failed = [], {}
+        """Read text files in UTF-8 or Windows-1252; one that cannot be read is empty and in ``failed``."""
+        texts, failed, legacy = [], {}, list[Path]()
         for i, path in enumerate(paths):
             try:
-                texts.append(decode_text(path, path.read_bytes()))
+                texts.append(decode_text(path, path.read_bytes(), legacy))
             except CapasError as error:
                 texts.append("")
                 failed[i] = error
             except OSError as error:
                 texts.append("")
                 failed[i] = CapasError("unreadable", where=path, received=error.strerror or str(error))
-        return TextCollection(texts, [path.relative_to(root).as_posix() for path in paths], failed)
+        names = [relative_path(path, root) for path in paths]
+        return TextCollection(texts, names, failed, [relative_path(path, root) for path in legacy])
 
     def single_line(self) -> "TextCollection":
         """Return the same texts with every run of white space as one space."""
-        return TextCollection([" ".join(text.split()) for text in self.texts], self._names, self.failed)
+        return TextCollection([" ".join(text.split()) for text in self.texts], self._names, self.failed, self.legacy)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -62,6 +76,10 @@ class TextCollection:
 
     def content_hash(self, index: int) -> str:
         return content_hash(self.texts[index].encode("utf-8", "backslashreplace"))
+
+    def text(self, index: int) -> str:
+        """Return one text."""
+        return self.texts[index]
 
 
 class SentenceCollection:
@@ -79,6 +97,10 @@ class SentenceCollection:
 
     def content_hash(self, index: int) -> str:
         return content_hash("\n".join(self.sentences[index]).encode("utf-8", "backslashreplace"))
+
+    def text(self, index: int) -> str:
+        """Return the words of one sentence, separated by spaces."""
+        return " ".join(self.sentences[index])
 
 
 class AudioFiles:
@@ -104,7 +126,7 @@ class AudioFiles:
 
 def relative_path(path: Path, root: Path) -> str:
     """Return ``path`` relative to ``root`` where it lies below, else ``path`` itself."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    return readable_name(path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path))
 
 
 class TableRows:

@@ -33,6 +33,9 @@ class DataConfig(ConfigSection):
 
     source: str = Field("", description="a folder, a table or sample:NAME")
     target: str | None = Field(None, description="the column to predict; by default it is detected")
+    sheet: str | None = Field(
+        None, description="the sheet of a workbook; by default the one that holds most of a table"
+    )
     task: str | None = Field(None, description="what to predict; by default it is detected")
     group: str | None = Field(None, description="column whose values must not be divided between splits")
     validation: float = Field(0.15, ge=0, lt=1, description="share of the examples; 0 for none")
@@ -40,7 +43,9 @@ class DataConfig(ConfigSection):
     image_size: Auto | Pixels = Field("auto", description="side in pixels of what the network sees")
     channels: Auto | Literal[1, 3] = Field("auto", description="1: grey, 3: colour")
     fit: Auto | Literal["crop", "squash", "pad"] = Field("auto", description="how other shapes become square")
-    max_pixels: int = Field(50_000_000, gt=0, description="larger pictures are refused")
+    max_pixels: int = Field(
+        50_000_000, gt=0, description="larger pictures are scaled down; those with a mask, a pair or lines are refused"
+    )
     transcripts: str = Field(
         "kept",
         description="how transcripts are normalised: kept, castellano, medieval-latin, old-french, or a TOML file",

@@ -133,7 +133,7 @@ def find_examples(record: DatasetRecord, config: DataConfig) -> tuple[DataSource
     Raises CapasError ``data_missing`` where an example is gone, ``data_changed`` where its content is no longer the
     same.
     """
-    source = open_source(record.source, target=config.target, max_pixels=config.max_pixels)
+    source = open_source(record.source, target=config.target, max_pixels=config.max_pixels, sheet=config.sheet)
     if record.taught is not None:
         source = _with_taught(source, record.taught, config.max_pixels)
     inputs = input_collection(source, record.spec)

@@ -12,12 +12,15 @@ from capas.engine.run import LATEST, find_run
 Progress = Callable[[str, int, int], None]
 
 
-def evaluate_on(run: str | Path, data: str, *, progress: Progress | None = None) -> dict[str, object]:
+def evaluate_on(
+    run: str | Path, data: str, *, sheet: str | None = None, progress: Progress | None = None
+) -> dict[str, object]:
     """Evaluate the model of ``run`` on all usable examples of ``data`` (only on its test split where it has one).
 
     Args:
         run: A run or a bundle.
         data: A folder, a table or ``sample:NAME``.
+        sheet: Sheet of a workbook; chosen if None.
         progress: Called with (stage, done, total).
 
     Returns:
@@ -26,7 +29,7 @@ def evaluate_on(run: str | Path, data: str, *, progress: Progress | None = None)
 
     Raises:
         CapasError: The dataset is of another task or medium, has a class unknown to the model, or holds only examples
-            that the model was trained on.
+            that the model was trained on, or of one class (``one_class_tested``).
     """
     model = load_model(run)
     training_hashes = _learnt_from(run)
@@ -35,6 +38,7 @@ def evaluate_on(run: str | Path, data: str, *, progress: Progress | None = None)
         data,
         target=card.targets[0].name if card.medium == "table" else None,
         task="transform" if card.task == "transform" else None,
+        sheet=sheet,
         progress=None if progress is None else lambda done, total: progress("look", done, total),
     )
     spec = report.detection.spec
@@ -52,6 +56,9 @@ def evaluate_on(run: str | Path, data: str, *, progress: Progress | None = None)
     unseen = [i for i in used if report.keys[i] not in training_hashes]
     if not unseen:
         raise CapasError("only_training_pictures", where=data, received=len(used))
+    if spec.task == "classify" and len({report.labels[i] for i in unseen}) < 2:
+        received = label_text(spec, report.labels[unseen[0]])
+        raise CapasError("one_class_tested", where=data, received=received, count=len(unseen))
     result = model.predictor.evaluate(report, unseen)
     if progress:
         progress("test", len(unseen), len(unseen))

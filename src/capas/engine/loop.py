@@ -59,12 +59,27 @@ NUM_SAMPLES: Final = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ValidationScore:
-    """How the networks do on the validation split; ``value`` is better when higher."""
+    """How the networks do on the validation split.
+
+    Attributes:
+        metric: Name of the metric.
+        value: The metric, better when higher.
+        loss: The loss, better when lower.
+        n: Number of examples.
+        by_loss: Whether the loss chooses the weights that are kept. It should where the metric counts whole examples:
+            of few, many weights get equally many right, and the last of them are the most overconfident.
+    """
 
     metric: str
     value: float
     loss: float
     n: int
+    by_loss: bool = False
+
+    @property
+    def selection(self) -> float:
+        """What the weights are chosen by, better when higher."""
+        return -self.loss if self.by_loss else self.value
 
 
 class StopRequest:
@@ -259,7 +274,7 @@ class Loop(Generic[BatchT]):
         with use_averaged_weights(self.networks, average):
             score = self.evaluate()
             check_finite(score.loss, position.step, self._names(position.step - 1), self.learning_rate)
-            (best,) = self.stepper.ranks.broadcast_flags(position.best is None or score.value >= position.best)
+            (best,) = self.stepper.ranks.broadcast_flags(position.best is None or score.selection >= position.best)
             if best and self.stepper.ranks.is_main:
                 save_best_weights(self.checkpoints, named_tensors(self.networks), position.step)
         event = Evaluated(
@@ -273,7 +288,7 @@ class Loop(Generic[BatchT]):
         )
         position = replace(position, evaluated_step=position.step, since_best=position.since_best + 1)
         if best:
-            position = replace(position, best=score.value, best_step=position.step, since_best=0)
+            position = replace(position, best=score.selection, best_step=position.step, since_best=0)
         return event, position
 
     # --- keeping and taking up again -----------------------------------------------------------------------------

@@ -65,6 +65,7 @@ def look_at(config: Config, *, progress: Progress | None = None) -> DatasetRepor
         task=config.data.task,
         group=config.data.group,
         max_pixels=config.data.max_pixels,
+        sheet=config.data.sheet,
         validation=config.data.validation,
         test=config.data.test,
         progress=None if progress is None else lambda done, total: progress("look", done, total),

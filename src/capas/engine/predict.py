@@ -12,6 +12,7 @@ from capas.core.device import choose_device
 from capas.core.errors import CapasError
 from capas.engine.recipe import Item, Prediction, Predictor
 from capas.engine.recipes import named_recipe
+from capas.engine.recipes.shared.table_items import PredictorInputs
 from capas.engine.run import find_run
 
 PredictionGate = Callable[[Sequence[Item], Sequence[object], Sequence[Prediction]], Sequence[Prediction]]
@@ -56,6 +57,16 @@ class Model:
         """
         items = (self.predictor.item(content, number) for number, content in enumerate(inputs))
         return list(self.stream(items, batch_size=batch_size))
+
+    def items(self, words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
+        """Return the inputs that ``words`` name, as on the command line; "-" stands for ``lines``.
+
+        A table gives an input a row: the row, its text, or the file that it names.
+
+        Raises:
+            CapasError: Those of ``PredictorInputs.items``.
+        """
+        return PredictorInputs(card=self.card, read_items=self.predictor.items).items(words, lines)
 
     def stream(self, items: Iterable[Item], *, batch_size: int = 64) -> Iterator[Prediction]:
         """Yield the predictions of ``items`` in order, holding no more than a batch in memory."""

@@ -33,7 +33,11 @@ class ClassificationOptions:
 
 
 def score_classification(reference: Path, hypothesis: Path, given: Given) -> EvaluationResult:
-    """Score the labels in ``hypothesis``. Raises CapasError naming file and line of what does not fit."""
+    """Score the labels in ``hypothesis``.
+
+    Raises:
+        CapasError: Naming file and line of what does not fit; ``score_one_class``.
+    """
     parse_options(ClassificationOptions, given, "classification")
     wanted, said = _by_id(reference), _by_id(hypothesis)
     for name, row in said.items():
@@ -41,6 +45,8 @@ def score_classification(reference: Path, hypothesis: Path, given: Given) -> Eva
             raise CapasError("score_unknown_id", where=row.where, received=name, reference=str(reference))
     truth = [row.cells["label"] for row in wanted.values()]
     answers = [said[name].cells["label"] if name in said else None for name in wanted]
+    if len(set(truth)) < 2:
+        raise CapasError("score_one_class", where=reference, received=truth[0] if truth else "–")
     losses = _losses(wanted, said, sorted(set(truth)))
     classes = sorted(set(truth) | {answer for answer in answers if answer is not None})
     absent = [name for name in wanted if name not in said]

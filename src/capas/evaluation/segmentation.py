@@ -16,7 +16,7 @@ from torch import Tensor
 
 from capas.core.errors import CapasError
 from capas.core.i18n import say
-from capas.data.image.masks import ClassMap, find_class_map, read_class_map, read_mask_values
+from capas.data.image.masks import IGNORE_INDEX, ClassMap, find_class_map, read_class_map, read_mask_values
 from capas.evaluation.bootstrap import EvaluatedMetric, SystemMeasurements, from_sums, metrics_with_intervals
 from capas.evaluation.results import Cell, DetailTable, EvaluationResult, Given, parse_options
 from capas.evaluation.table_files import shortened
@@ -28,13 +28,17 @@ _VOID: Final = -1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SegmentationOptions:
-    """``ignore``: the value of the reference's pixels that do not count."""
+    """``ignore``: the value of the reference's pixels that do not count; None is 255, or none in masks of 0 and 255."""
 
-    ignore: Annotated[int, Field(ge=0, le=255)] = 255
+    ignore: Annotated[int, Field(ge=0, le=255)] | None = None
 
 
 def score_segmentation(reference: Path, hypothesis: Path, given: Given) -> EvaluationResult:
-    """Score the masks in ``hypothesis``. Raises CapasError naming the file that does not fit."""
+    """Score the masks in ``hypothesis``.
+
+    Raises:
+        CapasError: Naming the file that does not fit; ``score_one_class``.
+    """
     options = parse_options(SegmentationOptions, given, "segmentation")
     wanted, said = _masks(reference), _masks(hypothesis)
     if unknown := sorted(set(said) - set(wanted)):
@@ -44,6 +48,8 @@ def score_segmentation(reference: Path, hypothesis: Path, given: Given) -> Evalu
     values = [value for value in meaning.values if value != options.ignore]
     if not values:
         raise CapasError("score_empty", where=reference)
+    if len(values) < 2:
+        raise CapasError("score_one_class", where=reference, received=meaning.names[values[0]])
     counts_NKK = torch.stack([_confusion(wanted[name], said.get(name), meaning, values) for name in wanted])
     if not bool(counts_NKK.any()):
         raise CapasError("score_empty", where=reference)
@@ -78,11 +84,14 @@ def _confusion(reference: Path, hypothesis: Path | None, meaning: ClassMap, valu
     k = len(values)
     table = np.full(256, _VOID, dtype=np.int64)
     table[list(values)] = np.arange(k)
-    true = table[read_mask_values(reference, meaning.colours)]
+    true = table[read_mask_values(reference, meaning)]
     if hypothesis is None:
         called = np.full_like(true, k)
     else:
-        called = table[read_mask_values(hypothesis, meaning.colours)]
+        said = read_mask_values(hypothesis, meaning)
+        if set(values) == {0, 1} and int(said.max(initial=0)) == IGNORE_INDEX:
+            said = np.where(said == IGNORE_INDEX, 1, said)  # the same two classes, saved as 0 and 255
+        called = table[said]
         called[called == _VOID] = k
     if true.shape != called.shape:
         sizes = [f"{shape[1]}×{shape[0]}" for shape in (called.shape, true.shape)]

@@ -171,9 +171,14 @@ class OtherEntry:
 
 OTHER_NETWORKS: tuple[OtherEntry, ...] = (
     OtherEntry(
-        name="tabular-resnet", module="capas.networks.tabular.tabular_resnet", year=2021, medium="table",
-        paper="Gorishniy et al., Revisiting Deep Learning Models for Tabular Data, NeurIPS 2021, arXiv:2106.11959",
-        note="numbers, categories and dates",
+        name="tabular-blend", module="capas.networks.tabular.tabular_blend", year=1992, medium="table",
+        paper="Wolpert, Stacked Generalization, Neural Networks 1992",
+        note="perceptrons, boosted trees, forest and linear model, weighted; the default",
+    ),
+    OtherEntry(
+        name="tabular-mlp", module="capas.networks.tabular.tabular_mlp", year=2025, medium="table",
+        paper="Gorishniy et al., TabM: Advancing Tabular Deep Learning, ICLR 2025, arXiv:2410.24210 (here: MLP×k)",
+        note="five perceptrons side by side, numbers encoded piecewise",
     ),
     OtherEntry(
         name="spectrogram-cnn", module="capas.networks.sequence.spectrogram_cnn", year=2019, medium="audio",

@@ -1,6 +1,7 @@
 """Layers that three or more networks use."""
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 
 class ConvBatchNorm(nn.Sequential):
@@ -23,3 +24,20 @@ class ConvBatchNorm(nn.Sequential):
         convolution = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
         norm = nn.BatchNorm2d(out_channels, eps=epsilon)
         super().__init__(convolution, norm, *([nn.ReLU(inplace=True)] if relu else []))
+
+
+class PackedLinear(nn.Module):
+    """``members`` linear layers side by side, each with its own input: (B, K, I) → (B, K, O).
+
+    Each begins as torch's own linear layer does: uniform in ±1/√I.
+    """
+
+    def __init__(self, members: int, in_features: int, out_features: int) -> None:
+        super().__init__()
+        bound = in_features**-0.5
+        self.weight = nn.Parameter(torch.empty(members, in_features, out_features).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(members, 1, out_features).uniform_(-bound, bound))
+
+    def forward(self, x_BKI: Tensor) -> Tensor:
+        """Return the outputs (B, K, O)."""
+        return torch.baddbmm(self.bias, x_BKI.transpose(0, 1), self.weight).transpose(0, 1)

@@ -78,15 +78,16 @@ class Classification:
     def loss(self, logits: Float[Tensor, "N K"], batch: ClassificationBatch) -> Float[Tensor, ""]:
         """Return the mean cross-entropy, in nats, of ``logits`` (N, K)."""
         if batch.mix is None:
-            return self.cross_entropy(logits, batch.targets).mean()
-        own = self.cross_entropy(logits, batch.targets) * batch.mix.weight
-        other = self.cross_entropy(logits, batch.targets[batch.mix.partner]) * (1 - batch.mix.weight)
+            return self.example_losses(logits, batch.targets).mean()
+        own = self.example_losses(logits, batch.targets) * batch.mix.weight
+        other = self.example_losses(logits, batch.targets[batch.mix.partner]) * (1 - batch.mix.weight)
         return (own + other).mean()
 
-    def cross_entropy(self, logits: Float[Tensor, "N K"], labels: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
-        weights = None if self.class_weights is None else self.class_weights.to(logits.device)
+    def example_losses(self, outputs: Float[Tensor, "N K"], targets: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
+        """Return the cross-entropy of each example, in nats."""
+        weights = None if self.class_weights is None else self.class_weights.to(outputs.device)
         return F.cross_entropy(
-            logits.float(), labels, weight=weights, label_smoothing=self.label_smoothing, reduction="none"
+            outputs.float(), targets, weight=weights, label_smoothing=self.label_smoothing, reduction="none"
         )
 
 

@@ -51,9 +51,14 @@ class MultilabelClassification:
 
     def loss(self, logits: Float[Tensor, "N K"], tags: Tensor) -> Float[Tensor, ""]:
         """Return the binary cross-entropy in nats, summed over the tags and averaged over the examples."""
-        weights = None if self.positive_weights is None else self.positive_weights.to(logits.device)
-        losses = F.binary_cross_entropy_with_logits(logits.float(), tags.float(), pos_weight=weights, reduction="none")
-        return losses.sum(1).mean()
+        return self.example_losses(logits, tags).mean()
+
+    def example_losses(self, outputs: Float[Tensor, "N K"], targets: Tensor) -> Float[Tensor, " N"]:
+        """Return the binary cross-entropy of each example in nats, summed over the tags."""
+        weights = None if self.positive_weights is None else self.positive_weights.to(outputs.device)
+        return F.binary_cross_entropy_with_logits(
+            outputs.float(), targets.float(), pos_weight=weights, reduction="none"
+        ).sum(1)
 
 
 def positive_weights(tags: Bool[Tensor, "N K"], max_weight: float = 10.0) -> Float[Tensor, " K"]:

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from capas.objectives.base import Phase, StepContext
@@ -55,6 +55,11 @@ class TargetScale:
         return outputs * self.deviation + self.mean
 
 
+def standardise_columns(targets: Float[Tensor, "N M"], train: Int[Tensor, " T"]) -> Float[Tensor, "N M"]:
+    """Return each number with mean 0 and deviation 1 over the examples ``train``, as the objective has them."""
+    return torch.stack([TargetScale.fit(column[train]).standardise(column) for column in targets.T], dim=1)
+
+
 class Regression:
     """Objective of a regressor: ``network`` maps inputs to standardised numbers (N, M), one for each of ``scales``."""
 
@@ -76,7 +81,13 @@ class Regression:
 
     def loss(self, outputs: Float[Tensor, "N M"], targets: Float[Tensor, "N M"]) -> Float[Tensor, ""]:
         """Return the mean Huber loss (quadratic up to one standard deviation), or half the mean squared error."""
+        return self.example_losses(outputs, targets).mean()
+
+    def example_losses(self, outputs: Float[Tensor, "N M"], targets: Float[Tensor, "N M"]) -> Float[Tensor, " N"]:
+        """Return the loss of each example, averaged over its numbers."""
         columns = zip(self.scales, targets.T, strict=True)
-        wanted = torch.stack([scale.standardise(column) for scale, column in columns], dim=1)
+        standardised = torch.stack([scale.standardise(column) for scale, column in columns], dim=1)
         found = outputs.float()
-        return F.huber_loss(found, wanted) if self.kind == "huber" else F.mse_loss(found, wanted) / 2
+        if self.kind == "huber":
+            return F.huber_loss(found, standardised, reduction="none").mean(1)
+        return F.mse_loss(found, standardised, reduction="none").mean(1) / 2

@@ -1,8 +1,9 @@
 """Reads PAGE XML (PRImA research lab), versions 2013 to 2019, and the ``Point`` elements of those before.
 
-Text regions become regions, nested ones too; what else a page holds (images, separators, tables' rules) is ignored. The
-order is that of ``ReadingOrder``, with what it does not name at the end; the lines of a region are in the order of the
-file, or of Transkribus' ``readingOrder {index:…}`` where all have one.
+Text regions become regions, nested ones too, and so do the cells of tables; what else a page holds (images, separators,
+tables' rules) is ignored, but no line is: one that lies elsewhere comes last, without a region. The order is that of
+``ReadingOrder``, with what it does not name at the end; the lines of a region are in the order of the file, or of
+Transkribus' ``readingOrder {index:…}`` where all have one.
 """
 
 import re
@@ -26,6 +27,7 @@ from capas.page_formats.xml import (
 
 # The region that we write around lines that lie in none.
 NO_REGION: Final = "lines_without_region"
+_REGIONS: Final = ("TextRegion", "TableCell")
 
 
 def read_pagexml(path: Path) -> ParsedPage:
@@ -38,7 +40,7 @@ def read_pagexml(path: Path) -> ParsedPage:
         page_side(parse_xml_number(pages[0].get(name)), str(path)) for name in ("imageWidth", "imageHeight")
     )
     gathered = PageBuilder(where=str(path), width=width, height=height, image=pages[0].get("imageFilename", ""))
-    regions = list(find_descendants(pages[0], "TextRegion"))
+    regions = [element for element in _descendants(pages[0]) if local_name(element) in _REGIONS]
     names = [region.get("id") or f"region_{i}" for i, region in enumerate(regions, 1)]
     for region, name in zip(regions, names, strict=True):
         outline, _ = _coords(region, "Coords")
@@ -47,7 +49,18 @@ def read_pagexml(path: Path) -> ParsedPage:
     for region, name in _in_reading_order(pages[0], list(zip(regions, names, strict=True))):
         for line in _by_index(list(find_children(region, "TextLine"))):
             _add_line(gathered, line, "" if name.startswith(NO_REGION) else name)
+    placed = {line for region in regions for line in find_children(region, "TextLine")}
+    for line in find_descendants(pages[0], "TextLine"):
+        if line not in placed:
+            _add_line(gathered, line, "")
     return ParsedPage(page=gathered.page(), skipped=tuple(gathered.skipped))
+
+
+def _descendants(element: Element) -> Iterator[Element]:
+    """All elements below, in the order of the file."""
+    for child in element:
+        yield child
+        yield from _descendants(child)
 
 
 def _in_reading_order(page: Element, regions: list[tuple[Element, str]]) -> list[tuple[Element, str]]:

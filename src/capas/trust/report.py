@@ -13,7 +13,6 @@ from capas.core.errors import CapasError
 from capas.core.files import only_writer, write_atomic, write_json
 from capas.core.i18n import language, say
 from capas.core.number_format import format_decimal
-from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
 from capas.engine.run import Run
 from capas.trust.rendering.blocks import Sentence
 from capas.trust.rendering.html_page import ReportPage, report_page_html
@@ -64,7 +63,7 @@ def make_report(where: str, level: Level = "standard", progress: Progress | None
     """
     started = time.monotonic()
     run_context, model = open_run(where)
-    subject = ModelUnderTest(run_context, model) if isinstance(model.predictor, SingleOutputPredictor) else None
+    subject = ModelUnderTest(run_context, model) if run_context.structured is None else None
     themes = [
         _theme(name, ThemeContext(run_context=run_context, subject=subject, level=level), progress) for name in THEMES
     ]

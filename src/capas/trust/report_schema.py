@@ -32,6 +32,7 @@ class ThemePart(ReportFilePart):
     findings: list[FoundPart]
     not_computed_because: str | None
     untested: list[str]
+    partly_tested: list[str] = []
     seconds: float = Field(ge=0)
 
 

@@ -12,7 +12,7 @@ ThemeName = Literal[
 THEMES: Final[tuple[ThemeName, ...]] = (
     "quality", "calibration", "ood", "explanations", "attacks", "stickers", "groups", "labels", "leakage",
 )  # fmt: skip
-Status = Literal["nothing_found", "attention", "problem", "not_computed"]
+Status = Literal["nothing_found", "partly_tested", "attention", "problem", "not_computed"]
 Gravity = Literal["attention", "problem"]
 
 
@@ -41,6 +41,7 @@ class Theme:
         blocks: What the page shows.
         findings: What the verdict says.
         untested: What was not tested, in the user's language.
+        partly_tested: Why what was found none of was hardly looked for: too few examples, say; in the user's language.
         files: Files beside the report, by name.
         not_computed_because: Why the theme was skipped; None where it was not.
         seconds: Running time.
@@ -51,17 +52,20 @@ class Theme:
     blocks: Sequence[Block] = ()
     findings: Sequence[Finding] = ()
     untested: Sequence[str] = ()
+    partly_tested: Sequence[str] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     not_computed_because: str | None = None
     seconds: float = 0.0
 
     @property
     def status(self) -> Status:
-        """The gravest of the findings."""
+        """The gravest of the findings; without any, whether enough was looked at to have found some."""
         if self.not_computed_because is not None:
             return "not_computed"
         found = {finding.gravity for finding in self.findings}
-        return "problem" if "problem" in found else "attention" if found else "nothing_found"
+        if found:
+            return "problem" if "problem" in found else "attention"
+        return "partly_tested" if self.partly_tested else "nothing_found"
 
     def as_json(self) -> dict[str, object]:
         """Return the entry of ``report.json``."""
@@ -71,5 +75,6 @@ class Theme:
             "findings": [{"key": f.key, "gravity": f.gravity, "text": f.text} for f in self.findings],
             "not_computed_because": self.not_computed_because,
             "untested": list(self.untested),
+            "partly_tested": list(self.partly_tested),
             "seconds": round(self.seconds, 1),
         }

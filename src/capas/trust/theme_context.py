@@ -43,6 +43,11 @@ class ThemeContext:
 MIN_TEST_EXAMPLES = 30
 
 
+def hardly_tested(context: ThemeContext, n: int, least: int = MIN_TEST_EXAMPLES) -> list[str]:
+    """Return what to say where only ``n`` examples were looked at, fewer than ``least``; nothing where more were."""
+    return [say("trust.few_tested", n=n, noun=context.example_noun)] if n < least else []
+
+
 def test_example_count(context: ThemeContext) -> int:
     """Return the number of test examples."""
     split: SplitName = "test"

@@ -21,8 +21,11 @@ def verdict(context: ThemeContext, themes: Sequence[Theme]) -> list[Sentence]:
     said = [Sentence(text=first[:1].upper() + first[1:], tone=tone)]
     said += [Sentence(text=finding.text, tone=finding.gravity) for finding in found]
     if not found:
-        computed = sum(theme.not_computed_because is None for theme in themes)
+        computed = sum(theme.status == "nothing_found" for theme in themes)
         said.append(Sentence(text=say("trust.nothing_found", computed=computed, all=len(themes)), tone="good"))
+    partly = [say(f"trust.themes.{theme.name}") for theme in themes if theme.status == "partly_tested"]
+    if partly:
+        said.append(Sentence(text=say("trust.partly_tested", names=" ".join(partly))))
     return said
 
 

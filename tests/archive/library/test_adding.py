@@ -1,6 +1,7 @@
 """Pages come in natural order, with their units and transcripts; what is broken is listed and costs nothing else."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,23 @@ def test_nothing_to_add_is_an_error(empty: Library, tmp_path: Path) -> None:
         with pytest.raises(CapasError) as caught:
             added(empty, path)
         assert caught.value.key == key
+
+
+def test_a_cut_tiff_and_a_name_that_is_not_utf_8_cost_no_other_page(empty: Library, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    Image.new("L", (40, 60), 200).save(folder / "a.png")
+    pages = [Image.new("L", (40, 60), shade) for shade in (10, 90, 200)]
+    pages[0].save(folder / "b.tif", save_all=True, append_images=pages[1:])
+    data = (folder / "b.tif").read_bytes()
+    for cut in range(len(data) // 2, len(data) - 1, 400):  # at some of them Pillow raises what is no OSError
+        (folder / f"b{cut}.tif").write_bytes(data[:cut])
+    (folder / "b.tif").unlink()
+    (folder / "a.png").rename(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.png"))
+    Image.new("L", (40, 60), 200).save(folder / "good.png")
+    found = added(empty, folder)
+    assert found.new >= 1
+    reasons = dict(found.bad)
+    for name in reasons:
+        name.encode()
+    assert any("UTF-8" in reason for name, reason in reasons.items() if "caf" in name)

@@ -168,3 +168,27 @@ def test_a_grid_has_each_image_in_its_place_and_black_behind_the_last(shape: tup
         top, left = 2 * (i // 3), 3 * (i % 3)
         assert np.array_equal(grid[top : top + 2, left : left + 3], image)
     assert not grid[2:, 6:].any()
+
+
+@pytest.mark.parametrize(
+    ("top", "shift"), [(250, 0), (255, 0), (256, 2), (4095, 4), (16383, 6), (16384, 8), (65535, 8)]
+)
+def test_16_bits_are_read_by_the_bits_in_use(top: int, shift: int, tmp_path: Path) -> None:
+    values = np.array([[0, top // 2], [top, 7]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    assert np.array_equal(decode_image(tmp_path / "a.png")[..., 0], values >> shift)
+
+
+@pytest.mark.parametrize(
+    ("start", "form"),
+    [(b"%PDF-1.7\n....", "PDF"), (b"\0\0\0\x18ftypavif\0\0\0\0", "AVIF")],
+)
+def test_a_foreign_format_under_the_name_of_another_is_named(
+    start: bytes, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("capas.data.image.io.IMAGE_FORMATS", ("JPEG", "PNG"))
+    (tmp_path / "a.jpg").write_bytes(start * 4)
+    with pytest.raises(CapasError) as caught:
+        decode_image(tmp_path / "a.jpg")
+    assert (caught.value.key, caught.value.received) == ("picture_foreign", form)
+    assert "JPEG" in str(caught.value) and "Copy" not in str(caught.value)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from capas.core.errors import CapasError
 from capas.data.image.masks import IGNORE_INDEX, MaskFiles, find_class_map, read_class_map
@@ -183,3 +183,64 @@ def test_splits_above_or_below_and_names_with_an_ending(pattern: str, suffix: st
     for (picture, mask), side in zip(names(source), source.fixed_split, strict=True):
         folder = {"validation": "val"}.get(str(side), str(side))
         assert folder in picture.split("/") and folder in mask.split("/")
+
+
+@pytest.mark.parametrize("made", [grey, palette])
+def test_black_and_white_masks_of_0_and_255_hold_two_classes(made: object, tmp_path: Path) -> None:
+    assert callable(made)
+    values = np.array([[0, 255, 255], [0, 0, 255]], np.uint8)
+    found = masks([made(tmp_path / "a.png", values), made(tmp_path / "b.png", np.zeros_like(values))])
+    assert found.class_map.classes == ("0", "255")
+    assert found.decode(0).tolist() == [[0, 1, 1], [0, 0, 1]] and not found.decode(1).any()
+    # The same masks with the numbers of the classes, as Capas writes them, mean the same.
+    grey(tmp_path / "c.png", values // 255)
+    other = MaskFiles([tmp_path / "c.png"], tmp_path, found.class_map)
+    assert other.decode(0).tolist() == [[0, 1, 1], [0, 0, 1]]
+
+
+def test_a_file_with_two_names_names_black_and_white(tmp_path: Path) -> None:
+    path = grey(tmp_path / "a.png", np.array([[0, 255]], np.uint8))
+    for text, classes in (("skin\nlesion\n", ("skin", "lesion")), ("0 skin\n255 lesion\n", ("skin", "lesion")),
+                          ("lesion\n", ("0", "lesion"))):  # fmt: skip
+        (tmp_path / "classes.txt").write_text(text)
+        found = masks([path])
+        assert found.class_map.classes == classes and found.decode(0).tolist() == [[0, 1]]
+    (tmp_path / "classes.txt").write_text("0 skin\n255 void\n")
+    assert masks([path]).class_map.classes == ("skin",)
+
+
+def disc(side: int = 40) -> np.ndarray:  # type: ignore[type-arg]
+    y, x = np.ogrid[:side, :side]
+    return np.where((x - side / 2) ** 2 + (y - side / 2) ** 2 < (side / 4) ** 2, 255, 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_greys_at_smoothed_edges_count_as_the_nearer_class(mode: str, tmp_path: Path) -> None:
+    smooth = Image.fromarray(disc()).filter(ImageFilter.GaussianBlur(2))
+    smooth.convert(mode).save(tmp_path / "a.png")
+    found = masks([tmp_path / "a.png"])
+    assert found.class_map.classes == ("0", "255") and found.class_map.smoothed == (tmp_path / "a.png",)
+    assert np.array_equal(found.decode(0), np.asarray(smooth) >= 128)
+
+
+def test_antialiased_masks_are_smoothed_too(tmp_path: Path) -> None:
+    Image.fromarray(disc(64)).resize((32, 32), Image.Resampling.BOX).save(tmp_path / "a.png")
+    found = masks([tmp_path / "a.png"])
+    assert len(np.unique(np.asarray(Image.open(tmp_path / "a.png")))) > 2
+    assert found.class_map.classes == ("0", "255") and found.class_map.smoothed
+
+
+def test_grey_areas_between_black_and_white_stay_classes(tmp_path: Path) -> None:
+    areas = np.zeros((40, 40), np.uint8)
+    areas[:, 10:16], areas[:, 16:22], areas[:, 22:] = 85, 170, 255
+    assert masks([grey(tmp_path / "a.png", areas)]).class_map.classes == ("0", "85", "170")
+    voc = disc()
+    voc[15:25, 15:25] = 12
+    assert masks([grey(tmp_path / "b.png", voc)]).class_map.classes == ("0", "12")
+
+
+def test_black_and_white_in_colour_keep_their_names_and_fit_grey_ones(tmp_path: Path) -> None:
+    Image.fromarray(disc()).convert("RGB").save(tmp_path / "a.png")
+    found = masks([tmp_path / "a.png"])
+    assert found.class_map.classes == ("#000000", "#ffffff")
+    assert np.array_equal(found.decode(0), disc() // 255)

@@ -12,7 +12,7 @@ import torch
 from capas.core.errors import CapasError
 from capas.data.image.io import ImageArray, ImageFiles
 from capas.data.image.preprocess import ImagePreprocessing
-from capas.data.image.store import ImageStore, available_memory
+from capas.data.image.store import ImageStore
 from tests.harness import FIXTURES
 
 FILES = FIXTURES / "pictures"
@@ -159,7 +159,3 @@ def test_progress_ends_at_the_total(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     ImageStore.build(arrays(), range(300), SMALL, progress=lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen) and len(seen) > 1 and seen[-1] == (300, 300)
-
-
-def test_memory_is_known() -> None:
-    assert 1 << 20 < available_memory() < 1 << 50

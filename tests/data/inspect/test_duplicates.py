@@ -13,6 +13,7 @@ from capas.data.inspect.duplicates import (
     exact_duplicates,
     grey_image,
     near_duplicate_pairs,
+    splittable_groups,
     thumbnail,
 )
 from capas.data.sources.samples import open_sample
@@ -87,3 +88,36 @@ def test_groups_take_the_smallest_key_over_equal_keys_and_pairs() -> None:
     keys = ["d", "c", "d", "a", "b"]
     assert duplicate_groups(keys, np.array([[0, 1], [2, 3]])) == ("a", "a", "a", "a", "b")
     assert exact_duplicates(keys) == ((0, 2),)
+
+
+def chain(first: int, count: int) -> list[tuple[int, int]]:
+    return [(i, i + 1) for i in range(first, first + count - 1)]
+
+
+def test_a_class_that_is_all_alike_is_divided() -> None:
+    keys = [f"{number:02d}" for number in range(40)]
+    labels = ["good"] * 24 + ["scratch"] * 16
+    everyone = np.array([(i, j) for i in range(24) for j in range(i + 1, 24)])
+    groups, torn = splittable_groups(keys, everyone, labels)
+    assert len(set(groups)) == 40 and torn == tuple(range(24))
+
+
+def test_a_long_chain_keeps_only_what_is_alike_to_one_picture() -> None:
+    keys = [f"{number:02d}" for number in range(50)]
+    groups, torn = splittable_groups(keys, np.array(chain(0, 40)), ["a"] * 50)
+    assert max(map(groups.count, groups)) == 2 and torn == tuple(range(40))
+
+
+def test_copies_of_one_picture_and_short_chains_stay_together() -> None:
+    keys = [f"{number:02d}" for number in range(40)]
+    copies = [(i, j) for i in range(25) for j in range(i + 1, 25)]
+    for pairs in (copies, chain(0, 19)):
+        groups, torn = splittable_groups(keys, np.array(pairs), ["a"] * 40)
+        assert groups == duplicate_groups(keys, np.array(pairs)) and torn == ()
+
+
+def test_equal_keys_stay_together_whatever_is_alike() -> None:
+    keys = [f"p{number % 8}" for number in range(24)]
+    everyone = np.array([(i, j) for i in range(24) for j in range(i + 1, 24)])
+    groups, _ = splittable_groups(keys, everyone, ["a"] * 24)
+    assert groups == tuple(keys)

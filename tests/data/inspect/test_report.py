@@ -241,3 +241,88 @@ def test_problems_speak_both_languages(tmp_path: Path, language: str) -> None:
             assert problem.advice()
     finally:
         choose_language(None)
+
+
+def alike_pictures(root: Path) -> Path:
+    """24 pictures of one scene with another grain each, and 24 others with a scratch in another place each."""
+    rng = np.random.default_rng(0)
+    scene = np.asarray(drawn(5, 48, "L")).astype(np.int64)
+    for name in ("good", "scratch"):
+        (root / name).mkdir()
+        for i in range(24):
+            pixels = (scene + rng.integers(-3, 4, scene.shape)).clip(0, 255)
+            if name == "scratch":
+                pixels[:, 2 * i : 2 * i + 2] = 255
+            Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{i:02d}.png")
+    return root
+
+
+def test_near_duplicates_never_empty_a_class_of_its_test(tmp_path: Path) -> None:
+    seen = inspect_dataset(alike_pictures(tmp_path))
+    assert seen.per_class("test")["good"] > 0 and seen.per_class("test")["scratch"] > 0
+    found = kinds(seen)
+    assert found["alike_apart"].severity == "warning" and found["alike_apart"].count >= 24
+    assert not {"class_not_in_test", "one_class_in_test", "empty_test"} & set(found)
+
+
+def test_a_test_of_one_class_is_an_error(tmp_path: Path) -> None:
+    class_folders(tmp_path / "train", cats=5, dogs=5)
+    class_folders(tmp_path / "test", cats=3, seed=50)
+    seen = inspect_dataset(tmp_path)
+    assert (kinds(seen)["one_class_in_test"].severity, kinds(seen)["one_class_in_test"].examples) == (
+        "error",
+        ("cats",),
+    )
+    with pytest.raises(CapasError):
+        require_learnable(seen)
+
+
+def test_masks_need_two_classes_that_occur_and_are_tested(tmp_path: Path) -> None:
+    def pair(side: str, name: str, values: list[list[int]]) -> None:
+        save(tmp_path / side / "images" / name, sum(map(ord, side + name)), 2)
+        (tmp_path / side / "masks").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.array(values, np.uint8)).save(tmp_path / side / "masks" / name)
+
+    for i in range(4):
+        pair("train", f"{i}.png", [[0, 0], [0, 0]])
+        pair("test", f"{i}.png", [[0, 0], [0, 0]])
+    assert kinds(inspect_dataset(tmp_path))["one_class"].severity == "error"
+    pair("train", "4.png", [[0, 255], [0, 0]])
+    found = kinds(inspect_dataset(tmp_path))
+    assert "one_class" not in found and found["one_class_in_test"].examples == ("0",)
+    pair("test", "4.png", [[0, 255], [0, 0]])
+    assert not {"one_class", "one_class_in_test"} & set(kinds(inspect_dataset(tmp_path)))
+
+
+def test_names_of_classes_that_differ_in_capitals_or_blanks(tmp_path: Path) -> None:
+    labels = ["Yes", "yes", "no", "No ", "ice cream", "Ice_Cream", "a", "A"]
+    rows = [f"{i},{i * 7 % 5},{labels[i % 8]}" for i in range(80)]
+    (tmp_path / "t.csv").write_text("\n".join(["u,v,label", *rows]))
+    found = kinds(inspect_dataset(tmp_path / "t.csv"))["class_names_alike"]
+    assert found.severity == "warning" and found.count == 6
+    assert found.examples[:2] == ("ice cream (10) / Ice_Cream (10)", "No (10) / no (10)")
+
+
+def test_pdf_under_another_name_is_to_be_converted(tmp_path: Path) -> None:
+    class_folders(tmp_path, cats=4, dogs=4)
+    for name in ("cats", "dogs"):
+        (tmp_path / name / "phone.jpg").write_bytes(b"%PDF-1.7\n0000000000")
+    found = kinds(inspect_dataset(tmp_path))
+    assert found["foreign_picture"].count == 2 and "corrupt" not in found
+    for path in sorted(tmp_path.rglob("*.png"))[::2] + sorted(tmp_path.rglob("*.png"))[1::4]:
+        path.write_bytes(b"%PDF-1.7\n0000000000")
+    with pytest.raises(CapasError) as caught:
+        inspect_dataset(tmp_path)
+    assert caught.value.key == "too_many_unreadable" and "JPEG" in caught.value.part("next")
+
+
+def test_texts_in_windows_1252_are_read_and_those_with_nul_named(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            (tmp_path / name / f"{i}.txt").write_bytes(f"la niña número {i} de {name}".encode("cp1252"))
+    (tmp_path / "a" / "nul.txt").write_bytes(b"one\0two")
+    found = kinds(inspect_dataset(tmp_path))
+    assert (found["legacy_encoding"].count, found["legacy_encoding"].severity) == (12, "note")
+    assert found["text_with_nul"].examples == ("a/nul.txt",) and "unreadable_text" not in found
+    assert "iconv" not in found["text_with_nul"].advice()

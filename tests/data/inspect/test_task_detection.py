@@ -208,3 +208,28 @@ def test_files_in_pairs_leave_no_choice_of_task(tmp_path: Path) -> None:
         save(tmp_path / "input" / f"{i}.png", i)
         save(tmp_path / "target" / f"{i}.png", 10 + i)
     assert refused(tmp_path, task="classify").key == "task_not_of_data"
+
+
+@pytest.mark.parametrize(
+    ("names", "target"),
+    [
+        (["price", "x", "y", "z"], "price"),
+        (["Survived", "Pclass", "Sex", "Embarked"], "Survived"),
+        (["median_house_value", "ocean_proximity"], "median_house_value"),
+        (["SalePrice", "YrSold"], "SalePrice"),
+        (["sentiment", "source"], "sentiment"),
+        (["is_churn", "plan"], "is_churn"),
+        (["Churn", "plan"], "Churn"),
+        (["default.payment.next.month", "sex"], "default.payment.next.month"),
+        (["default", "y"], "y"),
+        (["diagnosis", "side"], "diagnosis"),
+        (["Outcome", "kind"], "Outcome"),
+        (["customer_diagnosis", "side"], "customer_diagnosis"),
+        (["unit_price", "total"], "total"),
+        (["sex", "weight"], "weight"),
+    ],
+)
+def test_names_that_tell_the_target_in_tables_people_know(tmp_path: Path, names: list[str], target: str) -> None:
+    rows = [",".join("abc"[(i + j) % 3] if j % 2 else f"{i % 2}" for j in range(len(names))) for i in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join([",".join(names), *rows]))
+    assert detect_task(open_source(tmp_path / "t.csv")).spec.targets[0].name == target

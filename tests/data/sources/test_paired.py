@@ -109,14 +109,17 @@ def test_lines_without_transcript_are_left_aside_and_few_transcripts_are_none(tm
     assert open_source(tmp_path).targets is None  # two of four: no longer most of them
 
 
-def test_a_transcript_that_is_not_utf_8_is_remembered(tmp_path: Path) -> None:
+def test_a_transcript_in_windows_1252_is_read_and_another_encoding_remembered(tmp_path: Path) -> None:
     for i in range(3):
         line(tmp_path / f"{i}.png", i)
         text(tmp_path / f"{i}.gt.txt", f"línea {i}")
     (tmp_path / "1.gt.txt").write_bytes("línea".encode("latin-1"))
-    targets = open_source(tmp_path).targets
-    assert isinstance(targets, TextCollection)
-    assert {i: error.key for i, error in targets.failed.items()} == {1: "table_encoding"}
+    (tmp_path / "2.gt.txt").write_bytes("l\u00ednea".encode("mac_roman"))
+    source = open_source(tmp_path)
+    targets = source.targets
+    assert isinstance(targets, TextCollection) and targets.text(1) == "línea"
+    assert {i: error.key for i, error in targets.failed.items()} == {2: "table_encoding"}
+    assert kinds(source) == {"legacy_encoding": ("1.gt.txt",)}
 
 
 def test_sounds_with_their_transcripts_in_split_folders(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_junk_is_ignored_and_foreign_files_are_counted(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "cats" / "notes.txt").write_text("x")
-    (tmp_path / "cats" / "phone.heic").write_bytes(b"x")
+    (tmp_path / "cats" / "layers.psd").write_bytes(b"x")
     save(tmp_path / "loose.png", 5)
     source = open_source(tmp_path)
     assert len(names(source)) == 2
@@ -169,7 +169,8 @@ def test_a_pipe_does_not_block(tmp_path: Path) -> None:
         ("net.pt", b"x", "foreign_model_file"),
         ("net.pkl", b"x", "foreign_model_file"),
         ("all.zip", b"PK", "archive_not_unpacked"),
-        ("all.xlsx", b"PK", "spreadsheet"),
+        ("all.xlsx", b"PK", "spreadsheet_broken"),
+        ("all.numbers", b"PK", "spreadsheet"),
         ("one.jpg", b"\xff\xd8\xff", "single_picture"),
         ("notes.docx", b"x", "not_data"),
     ],
@@ -268,3 +269,99 @@ def test_sample_has_a_fixed_split() -> None:
     assert (source.layout, len(source)) == ("sample", 600)
     assert set(source.fixed_split) == {"train", "test"}
     assert refused("sample:shape") != ""
+
+
+def test_split_folders_under_other_names(tmp_path: Path) -> None:
+    for side in ("training_set", "test_set"):
+        class_folders(tmp_path / side, cats=2, dogs=2, seed=len(side))
+    source = open_source(tmp_path)
+    assert source.layout == "split_folders"
+    assert set(cells(source)["class"]) == {"cats", "dogs"}
+    assert sorted(zip(names(source), source.fixed_split, strict=True))[0] == ("test_set/cats/0.png", "test")
+
+
+def test_split_folders_that_stand_twice_and_one_without_classes(tmp_path: Path) -> None:
+    class_folders(tmp_path / "seg_train" / "seg_train", sea=2, street=2)
+    class_folders(tmp_path / "seg_test" / "seg_test", sea=1, street=1, seed=50)
+    save(tmp_path / "seg_pred" / "seg_pred" / "1.png", 99)
+    source = open_source(tmp_path)
+    assert sorted(cells(source)["class"], key=str) == ["sea"] * 3 + ["street"] * 3
+    assert (source.fixed_split.count("train"), source.fixed_split.count("test")) == (4, 2)
+    assert kinds(source) == {"outside_classes": 1}
+
+
+def test_folds_hold_the_classes_and_lay_down_the_split(tmp_path: Path) -> None:
+    for i in range(1, 5):
+        class_folders(tmp_path / f"fold{i}", bark=2, horn=2, seed=10 * i)
+    source = open_source(tmp_path)
+    assert set(cells(source)["class"]) == {"bark", "horn"}
+    by_fold = {name.split("/")[0]: side for name, side in zip(names(source), source.fixed_split, strict=True)}
+    assert by_fold == {"fold1": "train", "fold2": "train", "fold3": "validation", "fold4": "test"}
+
+
+def test_numbered_parts_with_the_same_classes_are_no_classes(tmp_path: Path) -> None:
+    for i in (1, 2):
+        class_folders(tmp_path / f"part_{i}", cats=2, dogs=2, seed=10 * i)
+    source = open_source(tmp_path)
+    assert set(cells(source)["class"]) == {"cats", "dogs"} and source.fixed_split == (None,) * 8
+
+
+def test_numbered_classes_stay_classes(tmp_path: Path) -> None:
+    class_folders(tmp_path, grade_1=2, grade_2=2)
+    assert set(cells(open_source(tmp_path))["class"]) == {"grade_1", "grade_2"}
+
+
+@pytest.mark.parametrize("folders", [("images",), ("part_1", "part_2"), ("images_001/images", "images_002/images")])
+def test_a_table_beside_folders_that_are_no_classes_is_read(tmp_path: Path, folders: tuple[str, ...]) -> None:
+    rows = ["image_id,dx"]
+    for number, folder in enumerate(folders):
+        for i in range(4):
+            save(tmp_path / folder / f"{number}{i}.png", 10 * number + i)
+            rows.append(f"{number}{i},{'ab'[i % 2]}")
+    (tmp_path / "metadata.csv").write_text("\n".join(rows))
+    source = open_source(tmp_path)
+    assert set(cells(source)) == {"dx"} and len(source) == 4 * len(folders)
+
+
+def test_a_table_in_a_folder_of_its_own_names_files_in_others_with_folds(tmp_path: Path) -> None:
+    rows = ["name,fold,class"]
+    for i in range(12):
+        save(tmp_path / "pictures" / f"fold{1 + i % 4}" / f"{i}.png", i)
+        rows.append(f"{i}.png,{1 + i % 4},{'ab'[i % 2]}")
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata" / "all.csv").write_text("\n".join(rows))
+    source = open_source(tmp_path)
+    assert set(cells(source)) == {"class"} and len(source) == 12
+    assert source.fixed_split.count("test") == source.fixed_split.count("validation") == 3
+    assert source.fixed_split[3] == "test"
+
+
+def test_a_table_beside_true_classes_is_told_of(tmp_path: Path) -> None:
+    class_folders(tmp_path, cats=3, dogs=3)
+    rows = [f"{name}/{i}.png,{i}" for name in ("cats", "dogs") for i in range(3)]
+    (tmp_path / "ages.csv").write_text("\n".join(["file,age", *rows]))
+    source = open_source(tmp_path)
+    assert source.layout == "class_folders" and kinds(source) == {"table_beside": 1}
+    assert source.problems[0].examples == ("ages.csv",) and source.problems[0].values["named"] == 6
+
+
+def test_sounds_in_a_format_that_is_not_read_get_their_own_advice(tmp_path: Path) -> None:
+    for name in ("a/1.m4a", "a/2.m4a", "b/3.m4a"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftypM4A ")
+    assert refused(tmp_path) == "only_foreign_sounds"
+    class_folders(tmp_path, cats=2, dogs=2)
+    assert kinds(open_source(tmp_path))["foreign_sound"] == 3
+
+
+def test_names_that_are_not_utf_8_are_read_as_windows_names(tmp_path: Path) -> None:
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/c\xedrculo")
+    Path(folder).mkdir()
+    class_folders(tmp_path, square=2)
+    for i in range(2):
+        save(tmp_path / f"{i}.png", 50 + i).rename(os.fsdecode(os.fsencode(folder) + b"/caf\xe9%d.png" % i))
+    source = open_source(tmp_path)
+    assert set(cells(source)["class"]) == {"círculo", "square"}
+    assert "círculo/café0.png" in names(source)
+    assert source.images is not None and all(source.images.decode(i).shape == (32, 32, 3) for i in range(4))
+    json.dumps([names(source), cells(source)], ensure_ascii=False).encode()

@@ -72,7 +72,10 @@ def test_a_bad_line_is_named(tmp_path: Path) -> None:
 
 
 def test_an_encoding_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
-    (tmp_path / "train.conll").write_bytes("Ana B-PER\nPeña I-PER\nva O\nsí O\n".encode("latin-1"))
+    held = "Ana B-PER\nPeña I-PER\nva O\nsí O\n".encode("latin-1")
+    (tmp_path / "train.conll").write_bytes(held)
+    assert [problem.kind for problem in open_source(tmp_path).problems] == ["legacy_encoding"]
+    (tmp_path / "train.conll").write_bytes(held.replace(b"\xf1", b"\x81"))
     with pytest.raises(CapasError) as caught:
         open_source(tmp_path)
     assert caught.value.key == "table_encoding" and caught.value.where.endswith("train.conll:2")
@@ -101,3 +104,59 @@ def test_folders_can_name_the_splits(tmp_path: Path) -> None:
     assert sides(open_source(tmp_path)) == {
         "train/a.conll": "train", "val/a.conll": "validation", "test/a.conll": "test", "a.conll": None,
     }  # fmt: skip
+
+
+NUMBERED = "1 Madrid NN B-LOC\n2 buys NN O\n3 . NN O\n\n1 Ana NN B-PER\n2 sings NN O\n"
+GERMEVAL = (
+    "#\thttp://x [2009-10-17]\n1\tLuis\tB-PER\tO\n2\tleaves\tO\tO\n\n#\ty [z]\n1\tAnna\tB-PER\tB-LOC\n2\t.\tO\tO\n"
+)
+CONLLU = "# text = va\n1-2\tvámonos\t_\t_\t_\t_\t_\t_\t_\t_\n" + "".join(
+    f"{i}\t{word}\t{word}\t{tag}\t_\t_\t0\troot\t_\tSpaceAfter=No\n"
+    for i, word, tag in ((1, "vamos", "VERB"), (2, "nos", "PRON"))
+)
+
+
+def test_numbers_of_words_are_passed_over(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.conll", NUMBERED)
+    assert looks_like_conll(path)
+    assert pairs(path) == [
+        [("Madrid", "B-LOC"), ("buys", "O"), (".", "O")],
+        [("Ana", "B-PER"), ("sings", "O")],
+    ]
+
+
+def test_germeval_has_its_outer_entities_and_its_comments_are_no_words(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.conll", GERMEVAL)
+    assert looks_like_conll(path)
+    assert pairs(path) == [[("Luis", "B-PER"), ("leaves", "O")], [("Anna", "B-PER"), (".", "O")]]
+
+
+def test_conllu_has_its_parts_of_speech(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.conllu", CONLLU + "\n" + CONLLU)
+    assert looks_like_conll(path)
+    assert pairs(path) == [[("vamos", "VERB"), ("nos", "PRON")]] * 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "suffix", "taken"),
+    [
+        (("PER", "O", "LOC"), ".conll", True),
+        (("NOUN", "VERB", "PUNCT"), ".conll", True),
+        (("NNP", "PRP$", "."), ".train", True),
+        (("PER", "O", "LOC"), ".txt", False),
+        (("house", "tree", "cat"), ".conll", False),
+    ],
+)
+def test_plain_labels_are_columns_where_the_name_says_so(
+    labels: tuple[str, ...], suffix: str, taken: bool, tmp_path: Path
+) -> None:
+    lines = [f"word{i}\t{labels[i % 3]}" + ("\n" if i % 5 == 4 else "") for i in range(30)]
+    assert looks_like_conll(write(tmp_path / f"a{suffix}", "\n".join(lines) + "\n")) == taken
+
+
+@pytest.mark.parametrize("gap", ["\t", " "])
+def test_a_word_with_blanks_becomes_several_words(gap: str, tmp_path: Path) -> None:
+    rows = [("Ana", "B-PER"), ("visits", "O"), ("New York", "B-LOC"), ("a lo mejor", "O"), ("today", "O"), (".", "O")]
+    path = write(tmp_path / "a.conll", "".join(f"{word}{gap}{label}\n" for word, label in rows))
+    assert looks_like_conll(path)
+    assert pairs(path)[0][2:7] == [("New", "B-LOC"), ("York", "I-LOC"), ("a", "O"), ("lo", "O"), ("mejor", "O")]

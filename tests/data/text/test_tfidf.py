@@ -24,7 +24,7 @@ def as_dicts(rows: SparseFeatures) -> list[dict[int, float]]:
 def test_terms_and_weights_are_scikit_learns(case: dict[str, object]) -> None:
     longest, min_texts, most = case["longest"], case["min_texts"], case["max_features"]
     features = TfIdfVectorizer.fit(RECORDED["texts"], longest=longest, min_texts=min_texts, max_features=most)
-    assert list(features.terms) == case["terms"]
+    assert list(features.parts[0].terms) == case["terms"]
     rows = as_dicts(features.features(RECORDED["texts"] + RECORDED["new"]))
     assert len(rows) == len(case["rows"])
     for ours, theirs in zip(rows, case["rows"], strict=True):
@@ -51,5 +51,16 @@ def test_json_gives_the_same_features() -> None:
     features = TfIdfVectorizer.fit(RECORDED["texts"], longest=2)
     again = TfIdfVectorizer.from_json(json.loads(json.dumps(features.as_json())))
     assert as_dicts(again.features(RECORDED["new"])) == as_dicts(features.features(RECORDED["new"]))
+    (part,) = features.as_json()["parts"]  # type: ignore[misc]
     with pytest.raises(ValueError, match="idf"):
-        TfIdfVectorizer.from_json({**features.as_json(), "idf": ["a"]})
+        TfIdfVectorizer.from_json({"kind": "tf-idf", "parts": [{**part, "idf": ["a"]}]})
+
+
+def test_letters_are_weighed_as_much_as_words() -> None:
+    features = TfIdfVectorizer.fit(["sea boat", "boats"], longest=1, letters=(2, 3), min_texts=1)
+    words, letters = features.parts
+    assert words.terms == ("boat", "boats", "sea") and "bo" in letters.terms and "a b" not in letters.terms
+    dense = features.features(["sea boat", "boating"]).dense(len(features))
+    assert float(dense[0, :3].square().sum()) == pytest.approx(0.5) and float(dense[0].norm()) == pytest.approx(1)
+    # A word never seen is known by its letters.
+    assert dense[1, :3].tolist() == [0, 0, 0] and float(dense[1].norm()) == pytest.approx(0.5**0.5)

@@ -75,3 +75,23 @@ def test_what_is_wrong_is_refused_with_its_line() -> None:
         with pytest.raises(CapasError) as caught:
             evaluate_files("diarization", reference, reference, {"collar": value})
         assert (caught.value.key, caught.value.where) == ("score_option_value", "--collar")
+
+
+def der(reference: Path, hypothesis: Path) -> float:
+    figures = metrics_with_intervals(evaluate_files("diarization", reference, hypothesis).measured)
+    return next(figure.value for figure in figures if figure.name == "der")
+
+
+def test_blanks_in_names_shift_no_field() -> None:
+    reference = rttm("r.rttm", line("a", 0, 5, "Ana Maria"), line("a", 5, 5, "Ana Luisa"))
+    assert der(reference, rttm("h.rttm", line("a", 0, 10, "x"))) == pytest.approx(0.5)
+    reference = rttm("r2.rttm", line("my talk", 3.5, 5, "Ana"), line("my talk", 9, 4, "Ben"))
+    hypothesis = rttm("h2.rttm", line("my talk", 3.5, 1, "x"), line("my talk", 9, 1, "y"))
+    assert der(reference, hypothesis) == pytest.approx(7 / 9)
+
+
+def test_a_line_whose_fields_cannot_be_told_apart_is_refused() -> None:
+    reference = rttm("r.rttm", "SPEAKER a 1 0 5 words <NA> Ana Maria <NA> <NA>")
+    with pytest.raises(CapasError) as caught:
+        evaluate_files("diarization", reference, reference)
+    assert (caught.value.key, caught.value.where) == ("score_fields", f"{reference}:1")

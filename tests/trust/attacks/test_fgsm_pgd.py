@@ -35,7 +35,7 @@ def answers(n: int = 40) -> tuple[Tensor, Tensor]:
 
 def test_they_are_foolboxs() -> None:
     assert torch.allclose(fgsm(tiny(), X, Y, 0.1), RECORDED["fgsm"], atol=1e-6, rtol=0)
-    assert torch.allclose(pgd(tiny(), X, Y, 0.1), RECORDED["pgd"], atol=1e-6, rtol=0)
+    assert torch.allclose(pgd(tiny(), X, Y, 0.1, step_size=0.01 / 3), RECORDED["pgd"], atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("eps", [0.0, 0.05, 0.4])
@@ -78,6 +78,16 @@ def test_more_is_worse() -> None:
         accuracy_under_attack(tiny(), x, y, partial(pgd, tiny(), eps=eps)).accuracy.value for eps in (0, 0.02, 0.05, 1)
     ]
     assert found == sorted(found, reverse=True) and found[0] > found[2] and found[3] == 0
+
+
+@pytest.mark.parametrize("steps", [4, 10, 20])
+def test_few_steps_reach_the_border_too(steps: int) -> None:
+    def rising(x: Tensor) -> Tensor:
+        return torch.stack([x.flatten(1).sum(1), -x.flatten(1).sum(1)], 1)
+
+    grey = torch.full((2, 1, 3, 3), 0.5)
+    moved = pgd(rising, grey, torch.tensor([1, 1]), 0.1, steps=steps) - grey
+    torch.testing.assert_close(moved, torch.full_like(moved, 0.1))
 
 
 def test_restarts_keep_the_worst_of_each_example() -> None:

@@ -43,6 +43,12 @@ def test_every_inner_pair_of_letters_may_be_swapped() -> None:
     assert made >= {"acbdef", "abdcef", "abcedf"}
 
 
+def test_the_last_letter_stays() -> None:
+    for seed in range(20):
+        assert typo_perturbations("dusk", rng(seed)).apply([0]) == "dsuk"
+        assert str(typo_perturbations("abcdef", rng(seed)).apply([0])).endswith("f")
+
+
 def test_words_of_four_letters_or_more_can_be_misspelt_forty_at_most() -> None:
     assert typo_perturbations("a to the sea", rng()).count == 0
     assert typo_perturbations("word " * 60, rng()).count == 40

@@ -21,8 +21,8 @@ from capas.networks.sequence.bag_of_ngrams import BagOfNgrams, BagOfNgramsConfig
 from capas.networks.sequence.minilm import SentenceEncoder, SentenceEncoderConfig
 from capas.networks.sequence.text_transformer import TextTransformer, TextTransformerConfig
 from capas.trust.explanations.attention_maps import attention_network, attention_to_words, last_layer, rollout
-from capas.trust.explanations.text_explainers import randomized_text_reader
 from capas.trust.report import make_report
+from capas.trust.subjects.text_inputs import TextInputAdapter
 from tests.cli.test_why import TINY
 from tests.engine.made_problems import texts_table
 from tests.harness import train_here
@@ -74,7 +74,7 @@ def test_the_marks_around_pieces_belong_to_no_word() -> None:
         reader.collate(["Sailing far"])
     columns = list(kept.values())[-1][0].mean((0, 1))  # [CLS], sail, ##ing, far, [SEP]
     assert torch.allclose(found, torch.stack([columns[1] + columns[2], columns[3]])) and float(found.sum()) < 1
-    other = randomized_text_reader(reader, torch.Generator().manual_seed(1))
+    other = TextInputAdapter(reader).randomized(torch.Generator().manual_seed(1)).reader
     moved = attention_to_words(other, ["Sailing", "far"], "Sailing far")["attention_last"]
     assert not torch.allclose(moved, found), "the weights that the attention depends on are random too"
 

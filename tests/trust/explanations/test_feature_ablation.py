@@ -15,12 +15,9 @@ from capas.trust.explanations.feature_ablation import (
     TIME_SEGMENTS,
     AblationFeatures,
     ablation_curves,
-    ablation_features_of,
-    ablation_features_of_prepared,
     baseline_cells,
     column_features,
     leave_one_out_attributions,
-    score_function_of,
     tabular_row_of,
     time_segment_features,
     word_features,
@@ -114,18 +111,19 @@ def test_stretches_of_time_fill_the_sound_and_fall_silent(samples: int) -> None:
 def test_each_medium_has_its_features_and_pictures_have_none() -> None:
     rows = made_subject(made_context(table_rows({"a": [1.0, 5.0]}), [0, 1], ["train", "test"], classes=("no", "yes")),
                         rows_reader({"a": 1.0}))  # fmt: skip
-    found = ablation_features_of(rows, 1)
+    found = rows.adapter.example_ablation_features(rows.inputs, 1)
     assert found is not None and found.names == ["a"]
     kept = found.keep(torch.tensor([True]))
     assert isinstance(kept, EncodedRows) and kept.numbers.tolist() == [[5.0]]
-    assert ablation_features_of_prepared(rows, kept) is None  # encoded already
+    assert rows.adapter.ablation_features(kept) is None  # encoded already
     texts = made_subject(made_context(texts_of(["x", "y z"]), [0, 1], ["train", "test"], kind="text",
                                       classes=("no", "yes")), words_reader({"y": 1.0}))  # fmt: skip
-    of_text, of_prepared = ablation_features_of(texts, 1), ablation_features_of_prepared(texts, "p q")
+    of_text = texts.adapter.example_ablation_features(texts.inputs, 1)
+    of_prepared = texts.adapter.ablation_features("p q")
     assert of_text is not None and of_text.names == ["y", "z"]
     assert of_prepared is not None and of_prepared.names == ["p", "q"]
-    score = score_function_of(texts, 1)
+    score = texts.score_function(1)
     assert score(["y", "z"]).tolist() == pytest.approx([float(torch.tensor(1.0).sigmoid()), 0.5])
     pictures = made_subject(made_context(half_pictures([0, 1]), [0, 1], ["train", "test"], classes=("l", "r")),
                             images_reader())  # fmt: skip
-    assert ablation_features_of(pictures, 0) is None
+    assert pictures.adapter.example_ablation_features(pictures.inputs, 0) is None

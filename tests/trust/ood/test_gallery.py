@@ -10,9 +10,9 @@ from torch import Tensor
 
 from capas.trust.ood.autoencoder import Autoencoder, ReconstructionScore
 from capas.trust.ood.detector import OODDetector
-from capas.trust.ood.gallery import GalleryExamples, SingleOutputGalleryExamples, StructuredGalleryExamples
-from capas.trust.ood.selective_prediction import StructuredOODScorer
-from capas.trust.subjects.structured import OODFeatures
+from capas.trust.ood.gallery import GalleryExamples
+from capas.trust.ood.selective_prediction import SingleOutputOODScorer, StructuredOODScorer
+from capas.trust.subjects.structured import OODFeatureExtractor, OODFeatures
 from tests.trust.made_models import halves_subject, made_context, made_subject, texts_of, words_reader
 
 
@@ -34,14 +34,14 @@ PICTURE[:, 4:8, 4:8] = 255
 
 def test_a_picture_is_shown_with_what_differs_from_its_reconstruction() -> None:
     subject = halves_subject([0], ["test"])
-    examples = SingleOutputGalleryExamples(subject, detector(redraws=True), ["a"], [PICTURE])
-    assert isinstance(examples, GalleryExamples) and examples.names == ["a"]
+    examples = GalleryExamples(SingleOutputOODScorer(detector(redraws=True), subject.adapter), ["a"], [PICTURE])
+    assert examples.names == ["a"]
     shown = examples.captioned_image(PICTURE, "strange")
     assert shown is not None and shown.caption == "strange" and np.array_equal(shown.image, PICTURE[0].numpy())
     assert shown.heatmap is not None and shown.heatmap.shape == (16, 16)
     # Grey is redrawn, white is not: by half of the range, which is the most that there is.
     assert shown.heatmap[5:7, 5:7].min() == pytest.approx(1, abs=0.01) and shown.heatmap[12:].max() < 0.02
-    plain = SingleOutputGalleryExamples(subject, detector(redraws=False), ["a"], [PICTURE])
+    plain = GalleryExamples(SingleOutputOODScorer(detector(redraws=False), subject.adapter), ["a"], [PICTURE])
     without = plain.captioned_image(PICTURE, "strange")
     assert without is not None and without.heatmap is None
 
@@ -49,10 +49,15 @@ def test_a_picture_is_shown_with_what_differs_from_its_reconstruction() -> None:
 def test_of_a_text_there_is_nothing_to_look_at() -> None:
     context = made_context(texts_of(["a"]), [0], ["test"], kind="text", classes=("no", "yes"))
     subject = made_subject(context, words_reader({"a": 1.0}))
-    assert SingleOutputGalleryExamples(subject, detector(redraws=False), ["t"], ["a"]).captioned_image("a", "") is None
+    assert (
+        GalleryExamples(SingleOutputOODScorer(detector(redraws=False), subject.adapter), ["t"], ["a"]).captioned_image(
+            "a", ""
+        )
+        is None
+    )
 
 
-class Seen:
+class Seen(OODFeatureExtractor):
     """An extractor of pictures (C, H, W) in 0..1; what else is asked of one is not."""
 
     def __init__(self, *, whole: bool = True, shown: bool = True) -> None:
@@ -73,7 +78,7 @@ class Seen:
 @pytest.mark.parametrize(("whole", "redraws"), [(True, True), (False, True), (True, False)])
 def test_structured_inputs_have_a_map_where_the_whole_picture_was_redrawn(whole: bool, redraws: bool) -> None:
     scorer = StructuredOODScorer(detector(redraws=redraws), Seen(whole=whole))
-    shown = StructuredGalleryExamples(scorer, ["a"], [PICTURE]).captioned_image(PICTURE, "c")
+    shown = GalleryExamples(scorer, ["a"], [PICTURE]).captioned_image(PICTURE, "c")
     assert shown is not None and shown.caption == "c" and np.array_equal(shown.image, PICTURE[0].numpy())
     assert (shown.heatmap is not None) == (whole and redraws)
     if shown.heatmap is not None:
@@ -82,4 +87,4 @@ def test_structured_inputs_have_a_map_where_the_whole_picture_was_redrawn(whole:
 
 def test_what_cannot_be_displayed_is_left_out() -> None:
     scorer = StructuredOODScorer(detector(redraws=True), Seen(shown=False))
-    assert StructuredGalleryExamples(scorer, ["a"], [PICTURE]).captioned_image(PICTURE, "c") is None
+    assert GalleryExamples(scorer, ["a"], [PICTURE]).captioned_image(PICTURE, "c") is None

@@ -28,6 +28,9 @@ class Scored:
     def heatmap_of(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
         return (np.zeros((3, 5), np.uint8), np.ones((3, 5), np.float32)) if self.pictures else None
 
+    def display(self, prepared: object) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
+        return None, None
+
 
 def gate(scorer: Scored, *, answer_all: bool = False) -> SelectivePredictionGate:
     """Calibrated by 0 … 99, so that a twentieth of them lies above the threshold."""

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from capas.trust.subjects.display_images import display_image_of, spectrogram_image
+from capas.trust.subjects.audio_inputs import spectrogram_image
+from capas.trust.subjects.factory import input_adapter
 from tests.trust.made_models import half_pictures, images_reader, sounds_reader, tone, words_reader
 
 
@@ -24,10 +25,10 @@ def test_it_is_stretched_to_all_greys_whatever_its_unit() -> None:
 
 def test_each_kind_of_input_is_shown_by_its_reader() -> None:
     pixels = half_pictures([0]).decode(0)
-    shown = display_image_of(images_reader(), torch.from_numpy(pixels).permute(2, 0, 1))
+    shown = input_adapter(images_reader()).display_image(torch.from_numpy(pixels).permute(2, 0, 1))
     assert shown is not None and np.array_equal(shown, pixels[..., 0])
     reader, wave = sounds_reader(), np.concatenate([tone(300, 0.2), tone(3500, 0.2)])
-    sound = display_image_of(reader, wave)
+    sound = input_adapter(reader).display_image(wave)
     assert sound is not None
     assert sound[-1, 2:18].mean() > sound[0, 2:18].mean() and sound[-1, 24:38].mean() < sound[0, 24:38].mean()
-    assert display_image_of(words_reader({"a": 1.0}), "a") is None
+    assert input_adapter(words_reader({"a": 1.0})).display_image("a") is None

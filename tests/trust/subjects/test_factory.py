@@ -88,6 +88,7 @@ def test_the_model_of_a_run_asks_its_adapter_at_the_source_s_index() -> None:
 
 
 def test_masks_need_pictures_and_labels_need_sentences() -> None:
-    assert structured_adapter(light_predictor(), texts_of(["a"]), None) is None
+    with pytest.raises(AssertionError):
+        structured_adapter(light_predictor(), texts_of(["a"]), None)
     with pytest.raises(AssertionError):
         structured_adapter(words_predictor(), SENTENCES, None)

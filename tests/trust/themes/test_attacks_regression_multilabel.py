@@ -42,7 +42,8 @@ def right(theme: Theme, way: str) -> list[float]:
 
 
 def ask(subject: ModelUnderTest) -> Theme:
-    return output_attacks_theme(asked(subject), subject)
+    assert subject.adapter.images is not None
+    return output_attacks_theme(asked(subject), subject, subject.adapter.images)
 
 
 def test_a_number_is_right_until_it_leaves_its_interval() -> None:

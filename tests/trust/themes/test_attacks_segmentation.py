@@ -11,7 +11,7 @@ import pytest
 from capas.core.i18n import say
 from capas.data.image.io import ImageArray
 from capas.trust.subjects.segmentation import SegmentationAdapter
-from capas.trust.subjects.structured import StructuredKind, StructuredModelUnderTest
+from capas.trust.subjects.structured import StructuredModelUnderTest
 from capas.trust.theme import Theme
 from capas.trust.theme_context import Level, ThemeContext
 from capas.trust.themes.attacks_segmentation import segmentation_attacks_theme
@@ -62,7 +62,7 @@ def test_the_quick_report_leaves_it_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["words", "frames", "transcripts", "transforms", "translations"])
-def test_every_other_kind_says_why_there_is_no_attack(kind: StructuredKind) -> None:
+def test_every_other_kind_says_why_there_is_no_attack(kind: str) -> None:
     context = made_context(ImageArray(np.zeros((1, 8, 8), np.uint8), "p"), [None], ["test"], task="label")
     structured = StructuredModelUnderTest(StubAdapter(kind), context.record, [0], 0)
     asked = ThemeContext(run_context=context, subject=None, level="standard")

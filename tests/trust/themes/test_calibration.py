@@ -8,6 +8,8 @@ import torch
 
 from capas.core.spec import Field
 from capas.engine.recipes.single_output.heads.numbers_head import NumbersHead
+from capas.metrics.calibration import CalibrationError, CalibrationMetric, ReliabilityBin
+from capas.metrics.rate import rate
 from capas.trust.subjects.structured import CalibrationSamples, ExampleEvaluation, StructuredModelUnderTest
 from capas.trust.theme import Theme
 from capas.trust.theme_context import ThemeContext
@@ -55,6 +57,19 @@ def test_too_sure_and_too_modest(scale: float, wrong: int, word: str, error: flo
     assert [one.key for one in found.findings] == ["miscalibrated"] and word in found.findings[0].text
 
 
+@pytest.mark.parametrize(("by_chance", "keys"), [(0.12, []), (0.08, ["miscalibrated"])])
+def test_an_error_that_chance_explains_is_none(
+    by_chance: float, keys: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of 10 % whose interval begins at 6 %: only what perfect models stay below tells one from the other."""
+    error = CalibrationError(
+        error=CalibrationMetric(value=0.1, n=200, interval=(0.06, 0.14)), by_chance=by_chance,
+        bins=(ReliabilityBin(low=0.5, high=1.0, confidence=0.9, observed=rate(160, 200)),),
+    )  # fmt: skip
+    monkeypatch.setattr("capas.trust.themes.calibration.calibration_error", lambda *_: error)
+    assert [one.key for one in theme(2.5, 10).findings] == keys
+
+
 def test_sets_hold_the_true_class_as_often_as_promised() -> None:
     sets = cast(Mapping[str, Mapping[str, object]], theme(2.5, 10).facts["sets"])
     assert set(sets) == {"0.9", "0.95"}
@@ -83,7 +98,7 @@ def structured(kind: str, count: int, statements: int, right: bool) -> Theme:
         for i in range(count)
     }
     context = made_context(texts_of(["a"] * count), [None] * count, ["test"] * count, task="label", kind="tokens")
-    subject = StructuredModelUnderTest(StubAdapter(kind, held), context.record, context.indices, 0)  # type: ignore[arg-type]
+    subject = StructuredModelUnderTest(StubAdapter(kind, held), context.record, context.indices, 0)
     context = made_context(texts_of(["a"] * count), [None] * count, ["test"] * count, task="label", kind="tokens",
                            structured=subject)  # fmt: skip
     return calibration_theme(ThemeContext(run_context=context, subject=None, level="standard"))

@@ -19,7 +19,7 @@ from capas.trust.themes.explanations_blocks import (
     region_text,
     saliency_deletion_plot,
 )
-from tests.trust.made_models import halves_subject, images_reader
+from tests.trust.made_models import images_reader
 
 
 def curve(*values: float) -> FaithfulnessCurve:
@@ -95,7 +95,7 @@ def test_the_most_telling_and_the_most_missed_are_different_questions() -> None:
         "most_telling_alone": {"top": 0, "left": 0, "height": 2, "width": 2, "right": rate(9, 10).as_json()},
         "most_missed_when_covered": {"top": 6, "left": 6, "height": 2, "width": 2, "right": rate(2, 10).as_json()},
     }
-    table, gallery = region_blocks(halves_subject([0], ["test"]), torch.full((3, 1, 8, 8), 0.5), FOUND)
+    table, gallery = region_blocks(images_reader(), torch.full((3, 1, 8, 8), 0.5), FOUND)
     assert isinstance(table, Grid) and isinstance(gallery, ImageGallery)
     assert [row[1] for row in table.rows] == ["at the top left", "at the bottom right"]
     heat = gallery.images[0].heatmap
@@ -104,9 +104,9 @@ def test_the_most_telling_and_the_most_missed_are_different_questions() -> None:
 
 
 def test_a_place_that_decides_and_maps_that_cannot_be_believed_are_told() -> None:
-    subject = halves_subject([0], ["test"])
-    assert explanation_findings(subject, method("gradient", 0.2, 0.8), None) == []
-    both = explanation_findings(subject, None, place(0, 0, alone=9))
+    reader = images_reader()
+    assert explanation_findings(reader, method("gradient", 0.2, 0.8), None) == []
+    both = explanation_findings(reader, None, place(0, 0, alone=9))
     assert [(one.key, one.gravity) for one in both] == [
         ("one_place_decides", "problem"), ("no_reliable_map", "attention")]  # fmt: skip
     # 2×2 of 8×8 pixels.

@@ -34,7 +34,8 @@ def numbers(interval: float | None) -> ModelUnderTest:
 
 
 def ask(subject: ModelUnderTest) -> Theme:
-    return output_explanations_theme(asked(subject), subject)
+    assert subject.adapter.images is not None
+    return output_explanations_theme(asked(subject), subject, subject.adapter.images)
 
 
 def method(theme: Theme, name: str) -> Mapping[str, float]:

@@ -14,8 +14,8 @@ from capas.trust.subjects.structured import (
     CalibrationSamples,
     ExampleEvaluation,
     LabelIssue,
+    OODFeatureExtractor,
     OODFeatures,
-    StructuredKind,
     StructuredModelUnderTest,
 )
 from capas.trust.theme import Theme
@@ -27,7 +27,7 @@ SPLITS = ["train", "validation", "test", "test"]
 Doubt = tuple[str, str, float]
 
 
-class Shown:
+class Shown(OODFeatureExtractor):
     """Whatever is asked, the same picture is shown."""
 
     def ood_features(self, prepared: object) -> OODFeatures:
@@ -40,7 +40,7 @@ class Shown:
         return np.zeros((2, 3), np.uint8)
 
 
-def theme(doubts: Mapping[int, Sequence[Doubt]], kind: StructuredKind = "words", *, pictures: bool = False) -> Theme:
+def theme(doubts: Mapping[int, Sequence[Doubt]], kind: str = "words", *, pictures: bool = False) -> Theme:
     """Labels (given, predicted, probability of the given one) by position; word k of each example is its place."""
     nothing = CalibrationSamples(confidence=torch.zeros(0), correct=torch.zeros(0, dtype=torch.bool))
     held = {
@@ -110,5 +110,5 @@ def test_a_model_that_is_often_wrong_accuses_no_one() -> None:
 
 
 @pytest.mark.parametrize("kind", ["transforms", "translations"])
-def test_whole_pictures_and_texts_are_no_labels(kind: StructuredKind) -> None:
+def test_whole_pictures_and_texts_are_no_labels(kind: str) -> None:
     assert theme(DOUBTS, kind).not_computed_because == say("trust.many.no_labels")

@@ -10,10 +10,11 @@ from PIL import Image
 
 from capas.data.collections import ExampleCollection
 from capas.data.image.io import ImageArray
+from capas.trust.leakage.near_duplicate_images import image_fingerprint
 from capas.trust.rendering.blocks import ImageGallery
 from capas.trust.theme import Theme
 from capas.trust.theme_context import ThemeContext
-from capas.trust.themes.leakage import leakage_theme
+from capas.trust.themes.leakage import CONTROLS, leakage_theme, rate_among_training
 from tests.trust.made_models import (
     asked,
     half_pictures,
@@ -97,6 +98,19 @@ def test_lighter_copies_of_pictures_are_near_and_shown_in_pairs(tmp_path: Path) 
     assert len(pairs) == 6 and gallery.images[0].caption.startswith("test: ")
     assert set(pairs) <= {(f"pictures/{40 + i:05d}", f"pictures/{i:05d}") for i in range(12)}
     assert [one.key for one in found.findings] == ["leaked_test"]
+
+
+@pytest.mark.parametrize("n", [40, 520])
+def test_every_training_picture_is_compared_with_all_others(n: int) -> None:
+    """Blurred noise, half of the last ten of which are copies of the other half: one among 40 or 520 in so many."""
+    rng = np.random.default_rng(0)
+    held = np.stack([np.asarray(Image.fromarray(rng.integers(0, 200, (6, 6), dtype=np.uint8)).resize((24, 24)))
+                     for _ in range(n)])  # fmt: skip
+    held[-5:] = held[-10:-5] + 20
+    prints = np.stack([image_fingerprint(one[:, :, None], 24) for one in held])
+    usual = rate_among_training(prints)
+    assert usual.n == min(n, CONTROLS) and usual.value == pytest.approx(10 / n, abs=0.5 / n)
+    assert rate_among_training(prints[:5]).value == 0
 
 
 def test_of_tiny_pictures_only_copies_are_told() -> None:

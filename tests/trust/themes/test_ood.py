@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from capas.core.i18n import say
 from capas.trust.ood.detector import DETECTOR_FILE, load_detector
 from capas.trust.rendering.blocks import Grid
-from capas.trust.subjects.structured import OODFeatures, StructuredModelUnderTest
+from capas.trust.subjects.structured import OODFeatureExtractor, OODFeatures, StructuredModelUnderTest
 from capas.trust.theme import Theme
 from capas.trust.theme_context import ThemeContext
 from capas.trust.themes.ood import ood_theme
 from tests.trust.made_models import StubAdapter, asked, grid, halves_subject, made_context, texts_of
 
 
-class Angles:
+class Angles(OODFeatureExtractor):
     """Inputs are directions in the plane: usual ones within ±0.1, noise opposite, other probes as told."""
 
     def __init__(self, *, noise: float = 3.0, other: float = 1.0) -> None:

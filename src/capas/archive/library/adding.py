@@ -17,6 +17,8 @@ from capas.archive.library.database import Library, NewPage
 from capas.archive.library.scans import PICTURES, SCANS, Scan, download_image, file_hash, scans_of
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
+from capas.core.i18n import say
+from capas.data.problems import escape_unprintable
 from capas.data.sources.samples import sample_folder
 from capas.page_formats.formats import is_page_file, read_page
 from capas.page_formats.iiif import read_manifest
@@ -62,13 +64,14 @@ def add_pages_from(
     for done, (path, below) in enumerate(found, 1):
         where = "/".join(part for part in (unit, below) if part)
         try:
+            _check_name(path)
             waiting += (
                 _pages_of_manifest(library, path, where, fetch, added.bad)
                 if path.suffix.lower() == ".json"
                 else _pages(path, where, added.bad)
             )
         except CapasError as error:
-            added.bad.append((str(path), error.part("what")))
+            added.bad.append((escape_unprintable(str(path)), error.part("what")))
         if len(waiting) >= BATCH or done == len(found):
             new = library.add_pages(waiting)
             added.new, added.known = added.new + new, added.known + len(waiting) - new
@@ -99,6 +102,16 @@ def _files(path: Path, bad: Bad) -> Iterator[tuple[Path, str]]:
             file = Path(folder, name)
             if (file.suffix.lower() in SCANS or _is_manifest(name)) and not name.startswith("."):
                 yield file, "" if below == "." else below
+
+
+def _check_name(path: Path) -> None:
+    """Raise CapasError ``page_unreadable`` where the path is not in UTF-8: no database or web page could hold it."""
+    try:
+        str(path.resolve()).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise CapasError(
+            "page_unreadable", where=escape_unprintable(str(path)), received=say("archive.reasons.name")
+        ) from error
 
 
 def _is_manifest(name: str) -> bool:

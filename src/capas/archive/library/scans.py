@@ -124,7 +124,9 @@ def _picture(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         pixels = next(iter(re.findall(r"\d+", str(error))), "?")
         raise CapasError("page_too_large", where=path, received=pixels, most=MAX_PIXELS) from error
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+    except CapasError:
+        raise
+    except Exception as error:  # decoders raise a dozen kinds on broken data; each is a fault of the file
         raise _unreadable(path, error) from error
 
 

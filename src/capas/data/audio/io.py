@@ -7,7 +7,7 @@ is decoded, and decoding stops there.
 
 import importlib
 import wave
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol, cast, runtime_checkable
 
@@ -146,7 +146,8 @@ def _decode(path: Path, max_seconds: float) -> tuple[AudioInfo, Waveform]:
     if announced is not None and len(frames) < announced:
         received, seconds = len(frames) / info.sample_rate, announced / info.sample_rate
         raise CapasError("sound_truncated", where=path, received=f"{received:.2f}", seconds=f"{seconds:.2f}")
-    return info, frames
+    # What was read, not what the header says: a stream's header holds a placeholder.
+    return replace(info, seconds=len(frames) / info.sample_rate), frames
 
 
 def _announced_frames(path: Path) -> int | None:

@@ -4,10 +4,11 @@ Whatever a file holds, ``decode`` gives uint8 (H, W, C), upright, with C = 1 (gr
 
 - EXIF orientation is applied; of an animation or a file of many pages the first frame is taken;
 - transparency is composited on white; palettes and CMYK become RGB; 1-bit becomes grey 0 or 255;
-- 16-bit grey keeps its high byte (``>> 8``); floating point must lie in 0..1 and is multiplied by 255.
+- 16-bit grey keeps its upper 8 bits; where the values use 8, 10, 12 or 14 bits only, as cameras put them into 16, the
+  upper 8 of those; floating point must lie in 0..1 and is multiplied by 255.
 
-The number of pixels is read from the header and checked before anything is decoded. A truncated file is an error, never
-an image with a grey half.
+The number of pixels is read from the header and checked before anything is decoded; larger images are an error, or
+scaled down where the caller says that they may be. A truncated file is an error, never an image with a grey half.
 """
 
 import io
@@ -22,14 +23,21 @@ from typing import Final, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash, write_atomic
+from capas.data.image.large import can_reduce, load_reduced, open_without_pixel_limit, reduced_size, reduction_factor
+from capas.data.naming import readable_name
 
 Values = TypeVar("Values", NDArray[np.int64], NDArray[np.float64])
 MAX_PIXELS: Final = 50_000_000
-IMAGE_FORMATS: Final = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+_HEIC_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_OPTIONAL_FORMATS: Final = {"avif": "AVIF", "jpg_2000": "JPEG2000"}  # which not every build of Pillow decodes
+IMAGE_FORMATS: Final = (
+    "JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM",
+    *(form for feature, form in _OPTIONAL_FORMATS.items() if features.check(feature)),
+)  # fmt: skip
 SUFFIXES: Final = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "MPO": (".jpg", ".jpeg", ".jpe", ".mpo"),  # a phone's JPEG with a second picture inside
@@ -39,6 +47,9 @@ SUFFIXES: Final = {
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "AVIF": (".avif",),
+    "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    "HEIF": (".heic", ".heif", ".hif"),  # with the extra "heic"
 }
 # Our own cap is checked on the same header and is an error; Pillow's warning would only add a second voice.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -57,6 +68,7 @@ class ImageInfo:
         bytes: File size.
         wrong_extension: Whether the file's name announces another format.
         rotated: Whether EXIF rotates or mirrors it.
+        scaled_from: Width and height in the file, where it is scaled down to be decoded.
     """
 
     width: int
@@ -67,6 +79,7 @@ class ImageInfo:
     bytes: int
     wrong_extension: bool
     rotated: bool
+    scaled_from: tuple[int, int] | None = None
 
 
 @runtime_checkable
@@ -89,12 +102,20 @@ class ImageCollection(Protocol):
 
 
 class ImageFiles:
-    """Images in files. ``max_pixels`` caps width × height of each; Pillow's own limit is about 178 million."""
+    """Images in files.
 
-    def __init__(self, paths: Sequence[Path], root: Path, max_pixels: int = MAX_PIXELS) -> None:
+    Args:
+        paths: The files.
+        root: What their names are relative to.
+        max_pixels: Limit of width × height of each.
+        scale: Scale larger ones down instead of refusing them.
+    """
+
+    def __init__(self, paths: Sequence[Path], root: Path, max_pixels: int = MAX_PIXELS, *, scale: bool = False) -> None:
         self.paths = tuple(paths)
         self.root = root
         self.max_pixels = max_pixels
+        self.scale = scale
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -102,15 +123,16 @@ class ImageFiles:
     def name(self, index: int) -> str:
         """Return the path relative to the root, with "/" on every system; the whole path when it lies elsewhere."""
         path = self.paths[index]
-        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
+        inside = path.is_relative_to(self.root)
+        return readable_name((path.relative_to(self.root) if inside else path).as_posix())
 
     def decode(self, index: int) -> NDArray[np.uint8]:
         """See ``decode_image``."""
-        return decode_image(self.paths[index], max_pixels=self.max_pixels)
+        return decode_image(self.paths[index], max_pixels=self.max_pixels, scale=self.scale)
 
     def info(self, index: int) -> ImageInfo:
         """See ``read_image_info``."""
-        return read_image_info(self.paths[index], max_pixels=self.max_pixels)
+        return read_image_info(self.paths[index], max_pixels=self.max_pixels, scale=self.scale)
 
     def content_hash(self, index: int) -> str:
         """Return the hash of the file's bytes. Raises CapasError ``picture_unreadable``."""
@@ -159,38 +181,50 @@ class ImageArray:
         return content_hash(self.arrays[index].tobytes())
 
 
-def decode_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def decode_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, scale: bool = False) -> NDArray[np.uint8]:
     """Decode a file or a file's bytes to uint8 (H, W, C), C = 1 or 3, upright, at its native size.
 
+    Args:
+        source: The file, or its bytes.
+        max_pixels: Limit of width × height.
+        scale: Divide the sides of a larger image by the whole number that brings it within the limit.
+
     Raises:
-        CapasError: ``picture_empty``, ``picture_not_a_picture``, ``picture_too_large``, ``picture_truncated``,
-            ``picture_range`` or ``picture_unreadable``.
+        CapasError: ``extra_missing`` (HEIC without its extra), ``picture_empty``, ``picture_not_a_picture``,
+            ``picture_foreign``, ``picture_too_large``, ``picture_truncated``, ``picture_range`` or
+            ``picture_unreadable``.
     """
-    with _opened(source, max_pixels) as image:
+    with _opened(source, max_pixels, scale) as image:
+        factor = reduction_factor(*image.size, max_pixels)
+        if factor > 1:
+            return _to_uint8(ImageOps.exif_transpose(load_reduced(image, factor)), source)
         image.load()
         return _to_uint8(ImageOps.exif_transpose(image), source)
 
 
-def read_image_info(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> ImageInfo:
+def read_image_info(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, scale: bool = False) -> ImageInfo:
     """Read the header of a file. Raises CapasError as ``decode_image`` does, as far as a header can tell."""
-    with _opened(source, max_pixels) as image:
+    with _opened(source, max_pixels, scale) as image:
         # The base class's getexif: the one for PNG would decode the whole picture to find a late chunk.
         orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
         frames = int(getattr(image, "n_frames", 1))
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        size = _file_bytes(source)
     width, height = image.size
     if orientation in (5, 6, 7, 8) and image.format != "TIFF":  # Pillow turns a TIFF's size itself
         width, height = height, width
+    factor = reduction_factor(width, height, max_pixels)
+    scaled_from = (width, height) if factor > 1 else None
+    width, height = reduced_size(width, height, factor)
     suffix = source.suffix.lower() if isinstance(source, Path) else ""
     return ImageInfo(
         width=width, height=height, mode=image.mode, format=image.format or "", frames=frames, bytes=size,
         wrong_extension=bool(suffix) and suffix not in SUFFIXES.get(image.format or "", ()),
-        rotated=orientation in range(2, 9),
+        rotated=orientation in range(2, 9), scaled_from=scaled_from,
     )  # fmt: skip
 
 
 @contextmanager
-def _opened(source: Path | bytes, max_pixels: int) -> Iterator[Image.Image]:
+def _opened(source: Path | bytes, max_pixels: int, scale: bool) -> Iterator[Image.Image]:
     """The header, with the number of pixels checked; whatever a decoder raises inside becomes a
     CapasError."""
     try:
@@ -198,8 +232,8 @@ def _opened(source: Path | bytes, max_pixels: int) -> Iterator[Image.Image]:
             if not stream.read(1):
                 raise CapasError("picture_empty", where=_where(source))
             stream.seek(0)
-            image = Image.open(stream, formats=IMAGE_FORMATS)
-            if image.width * image.height > max_pixels:
+            image = _open(stream, source, scale)
+            if image.width * image.height > max_pixels and not (scale and can_reduce(image, _file_bytes(source))):
                 raise _too_large(source, image.width * image.height, max_pixels)
             yield image
     except (CapasError, MemoryError):
@@ -208,16 +242,59 @@ def _opened(source: Path | bytes, max_pixels: int) -> Iterator[Image.Image]:
         pixels = re.search(r"\((\d+) pixels\)", str(error))
         raise _too_large(source, int(pixels[1]) if pixels else None, max_pixels) from error
     except UnidentifiedImageError as error:
-        raise CapasError("picture_not_a_picture", where=_where(source), formats=", ".join(IMAGE_FORMATS)) from error
+        brand = _foreign_brand(source)
+        if brand == "HEIC" or brand in IMAGE_FORMATS:
+            raise _decoding_error(source, error) from error
+        key = "picture_foreign" if brand else "picture_not_a_picture"
+        raise CapasError(key, where=_where(source), received=brand, formats=", ".join(IMAGE_FORMATS)) from error
     except Exception as error:  # decoders raise a dozen kinds on broken data; each is a fault of the file
         raise _decoding_error(source, error) from error
+
+
+def _file_bytes(source: Path | bytes) -> int:
+    return len(source) if isinstance(source, bytes) else source.stat().st_size
+
+
+def _open(stream: io.BytesIO | io.BufferedReader, source: Path | bytes, scale: bool) -> Image.Image:
+    formats = IMAGE_FORMATS
+    if _foreign_brand(source) == "HEIC":
+        formats = (*IMAGE_FORMATS, _heif(source))
+    try:
+        return Image.open(stream, formats=formats)
+    except Image.DecompressionBombError:
+        if not scale:
+            raise
+        return open_without_pixel_limit(stream, formats)
+
+
+def _heif(source: Path | bytes) -> str:
+    """Name of the format HEIC, for which there is a decoder from now on. Raises CapasError ``extra_missing``."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        raise CapasError("extra_missing", where=_where(source), received="pillow-heif", extra="heic") from error
+    register_heif_opener()
+    return "HEIF"
+
+
+def _foreign_brand(source: Path | bytes) -> str:
+    """HEIC, AVIF or PDF, whatever the file's name says; "" for others."""
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            start = stream.read(16)
+    else:
+        start = source[:16]
+    if start.startswith(b"%PDF"):
+        return "PDF"
+    brand = start[8:12] if start[4:8] == b"ftyp" else b""
+    return "AVIF" if brand in (b"avif", b"avis") else "HEIC" if brand in _HEIC_BRANDS else ""
 
 
 def _to_uint8(image: Image.Image, source: Path | bytes) -> NDArray[np.uint8]:
     """uint8 H×W×C of an upright image; the rules stand at the top of the file."""
     if image.mode.startswith("I"):  # I;16, I;16B, and I: 16 bits that some formats hold in 32
         integers = _within(np.asarray(image).astype(np.int64), 65535, source)
-        return (integers >> 8).astype(np.uint8)[..., np.newaxis]
+        return (integers >> bits_in_use(integers) - 8).astype(np.uint8)[..., np.newaxis]
     if image.mode == "F":
         shares = _within(np.asarray(image, dtype=np.float64), 1, source)
         return np.rint(shares * 255).astype(np.uint8)[..., np.newaxis]
@@ -226,6 +303,15 @@ def _to_uint8(image: Image.Image, source: Path | bytes) -> NDArray[np.uint8]:
         return _on_white(np.asarray(image.convert("LA" if grey else "RGBA"), dtype=np.uint16))
     pixels = np.array(image.convert("L" if grey else "RGB"), dtype=np.uint8)
     return pixels[..., np.newaxis] if grey else pixels
+
+
+def bits_in_use(integers: NDArray[np.int64]) -> int:
+    """Return how many bits a camera must have had for these values: 8, 10, 12, 14 or 16.
+
+    >>> bits_in_use(np.array([0, 250])), bits_in_use(np.array([4095])), bits_in_use(np.array([16384]))
+    (8, 12, 16)
+    """
+    return min(16, max(8, 2 * math.ceil(int(integers.max(initial=0)).bit_length() / 2)))
 
 
 def _on_white(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:

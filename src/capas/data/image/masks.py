@@ -3,11 +3,12 @@
 A mask is a palette or grey PNG (any lossless format will do) whose pixel values are class indices, or a colour image
 whose colours stand for classes. The names are read from a file beside the masks, where there is one: ``classes.txt``
 (one name a line, from index 0; or "index name"), ``classes.csv`` with the columns number (or r, g, b) and name. A class
-called void, ignore, unlabelled, … does not count; nor does 255.
+called void, ignore, unlabelled, … does not count; nor does 255, unless it stands beside 0 alone: such masks show one
+thing in white on black. Grey values between the two, as smoothing leaves them at the edges, count as the nearer one.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,20 +33,36 @@ _IGNORED_NAMES: Final = frozenset(
 )
 _MAPS: Final = ("classes.txt", "labels.txt", "class_dict.csv", "classes.csv", "clases.txt", "clases.csv")
 _LOSSY: Final = frozenset({"JPEG", "MPO", "WEBP"})
+_BLACK: Final = (0, 0, 0)
+_WHITE: Final = (255, 255, 255)
+_MIDDLE: Final = 128
+# Of the values between black and white this share must lie on the slope of an edge, or they are classes.
+_MIN_SLOPE_SHARE: Final = 0.8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassMap:
-    """What mask values mean: ``names`` by value, and for colour masks the value of every colour."""
+    """What mask values mean.
+
+    Attributes:
+        names: Names by value.
+        colours: For colour masks the value of every colour.
+        binary: Whether the masks are black and white (0 and 255): a grey value counts as the nearer of the two.
+        smoothed: Masks in which such grey values were found.
+    """
 
     names: Mapping[int, str]
     colours: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
+    binary: bool = False
+    smoothed: tuple[Path, ...] = ()
 
     @property
     def values(self) -> list[int]:
         """The values that count, in order."""
         return [
-            v for v in sorted(self.names) if v != IGNORE_INDEX and normalise_name(self.names[v]) not in _IGNORED_NAMES
+            v
+            for v in sorted(self.names)
+            if (self.binary or v != IGNORE_INDEX) and normalise_name(self.names[v]) not in _IGNORED_NAMES
         ]
 
     @property
@@ -76,13 +93,28 @@ class MaskFiles:
 
     def decode(self, index: int) -> NDArray[np.uint8]:
         """Return the mask, uint8 (H, W). Raises CapasError ``mask_unreadable`` or ``mask_lossy``."""
-        return self._table[read_mask_values(self.paths[index], self.class_map.colours)]
+        return self._table[read_mask_values(self.paths[index], self.class_map)]
 
 
-def read_mask_values(path: Path, colours: Mapping[tuple[int, int, int], int]) -> NDArray[np.uint8]:
-    """Return the raw values of a mask, uint8 (H, W); colours that are not in ``colours`` become 255."""
+def read_mask_values(path: Path, class_map: ClassMap) -> NDArray[np.uint8]:
+    """Return the values of a mask, uint8 (H, W): of binary masks 0 and 255; unknown colours become 255.
+
+    Raises:
+        CapasError: ``mask_unreadable`` or ``mask_lossy``.
+    """
+    if not class_map.binary:
+        return _read_values(path, class_map.colours)
+    values = _read_values(path, None)
+    # A mask of the classes' numbers 0 and 1, as Capas writes it, means the same.
+    return np.where(values >= (1 if values.max(initial=0) <= 1 else _MIDDLE), 255, 0).astype(np.uint8)
+
+
+def _read_values(path: Path, colours: Mapping[tuple[int, int, int], int] | None) -> NDArray[np.uint8]:
+    """The values of a mask; of a colour mask those in ``colours``, or its brightness where that is None."""
     with _opened(path) as image:
         if image.mode in ("RGB", "RGBA"):
+            if colours is None:
+                return np.array(image.convert("RGB").convert("L"), dtype=np.uint8)
             return _by_colour(np.asarray(image.convert("RGB")), colours)
         if image.mode == "1":
             return np.asarray(image).astype(np.uint8)
@@ -124,37 +156,105 @@ def read_class_map(file: Path | None, paths: Sequence[Path]) -> ClassMap:
         CapasError: ``class_map_broken``, ``mask_lossy``, ``mask_many_values``, or ``mask_unreadable`` where no mask can
             be read.
     """
-    return _from_values(paths) if file is None else _read_map(file)
+    if file is None:
+        return _from_values(paths)
+    named = _read_map(file)
+    if named.colours or len(named.names) > 2:
+        return named
+    held = _held_values(paths)
+    if held.colours or not held.is_binary():
+        return named
+    dark, bright = ("0", *(named.names[value] for value in sorted(named.names)))[-2:]
+    return ClassMap(names={0: dark, 255: bright}, binary=True, smoothed=held.smoothed)
 
 
-def _from_values(paths: Sequence[Path]) -> ClassMap:
-    """The values (or colours) that occur in up to 200 masks, spread evenly over all; those that are broken show later,
-    each by itself."""
-    values: set[int] = set()
-    seen: set[tuple[int, int, int]] = set()
-    failed: CapasError | None = None
-    for path in paths[:: max(1, len(paths) // 200)]:
+@dataclass(kw_only=True, slots=True)
+class _HeldValues:
+    """The values and colours of masks, and the masks with grey edges between black and white."""
+
+    values: set[int]
+    colours: set[tuple[int, int, int]]
+    smoothed: tuple[Path, ...]
+
+    def is_binary(self) -> bool:
+        """Whether the masks are black and white, apart from grey edges."""
+        return self.values == {0, 255}
+
+
+def _held_values(paths: Sequence[Path]) -> _HeldValues:
+    """What occurs in up to 200 masks, spread evenly over all; those that are broken show later, each by itself.
+
+    Raises:
+        CapasError: ``mask_lossy``, ``mask_many_values``, or ``mask_unreadable`` where no mask can be read.
+    """
+    values, seen, failed = set[int](), set[tuple[int, int, int]](), list[CapasError]()
+    sample = paths[:: max(1, len(paths) // 200)]
+    too_many: Path | None = None
+    for path in sample:
         try:
             with _opened(path) as image:
+                found = image.convert("RGB").getcolors(maxcolors=MAX_CLASSES) if image.mode in ("RGB", "RGBA") else []
                 coloured = image.mode in ("RGB", "RGBA")
-                found = image.convert("RGB").getcolors(maxcolors=MAX_CLASSES) if coloured else []
-            if found is None:
-                raise CapasError("mask_many_values", where=path, received=f"> {MAX_CLASSES}", most=MAX_CLASSES)
-            seen |= {(c[0], c[1], c[2]) for _, c in found if isinstance(c, tuple)}
-            values |= set() if coloured else set(np.unique(read_mask_values(path, {})).tolist())
+            too_many = path if found is None else too_many
+            seen |= {(c[0], c[1], c[2]) for _, c in found or () if isinstance(c, tuple)}
+            values |= set() if coloured else set(np.unique(_read_values(path, {})).tolist())
         except CapasError as error:
             if error.key != "mask_unreadable":
                 raise
-            failed = failed or error
-    if failed is not None and not values and not seen:
-        raise failed
-    if len(seen) > MAX_CLASSES:
-        raise CapasError("mask_many_values", where=paths[0], received=len(seen), most=MAX_CLASSES)
-    if seen:
-        ordered = sorted(seen)
+            failed.append(error)
+    if failed and not values and not seen and too_many is None:
+        raise failed[0]
+    if seen <= {_BLACK, _WHITE} and values <= {0, 255} and too_many is None and len({v[0] for v in seen} | values) > 1:
+        return _HeldValues(values={0, 255}, colours=seen, smoothed=())
+    grey = all(red == green == blue for red, green, blue in seen)
+    if (smoothed := _smoothed(sample, values | {colour[0] for colour in seen}) if grey else ()) and smoothed:
+        return _HeldValues(values={0, 255}, colours=set(), smoothed=smoothed)
+    if too_many is not None:
+        raise CapasError("mask_many_values", where=too_many, received=f"> {MAX_CLASSES}", most=MAX_CLASSES)
+    return _HeldValues(values=values, colours=seen, smoothed=())
+
+
+def _smoothed(paths: Sequence[Path], values: Collection[int]) -> tuple[Path, ...]:
+    """The masks with grey values between black and white, if these are slopes of edges; () where they are classes.
+
+    The pixels of a class touch their like; on a slope every pixel has a darker and a brighter one beside it.
+    """
+    between = [value for value in values if 0 < value < 255]
+    spread = sum(32 <= value < 224 for value in between)
+    if not between or 2 * spread < len(between):
+        return ()
+    smoothed, any_black, any_white, total, slopes = list[Path](), False, False, 0, 0
+    for path in paths:
+        try:
+            pixels = _read_values(path, None)
+        except CapasError:
+            continue
+        grey = (pixels > 0) & (pixels < 255)
+        any_black, any_white = any_black or bool((pixels == 0).any()), any_white or bool((pixels == 255).any())
+        if not grey.any():
+            continue
+        if 2 * int(grey.sum()) >= grey.size:
+            return ()
+        smoothed.append(path)
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(pixels, 1, mode="edge"), (3, 3))[grey]
+        total += int(grey.sum())
+        slopes += int(((windows.min((1, 2)) < pixels[grey]) & (pixels[grey] < windows.max((1, 2)))).sum())
+    return tuple(smoothed) if any_black and any_white and slopes >= _MIN_SLOPE_SHARE * total else ()
+
+
+def _from_values(paths: Sequence[Path]) -> ClassMap:
+    """The values, or the colours, that occur."""
+    held = _held_values(paths)
+    if held.is_binary():
+        names = {0: "#000000", 255: "#ffffff"} if held.colours else {0: "0", 255: "255"}
+        return ClassMap(names=names, binary=True, smoothed=held.smoothed)
+    if len(held.colours) > MAX_CLASSES:
+        raise CapasError("mask_many_values", where=paths[0], received=len(held.colours), most=MAX_CLASSES)
+    if held.colours:
+        ordered = sorted(held.colours)
         colours = {colour: number for number, colour in enumerate(ordered)}
         return ClassMap(names={n: "#{:02x}{:02x}{:02x}".format(*c) for n, c in enumerate(ordered)}, colours=colours)
-    return ClassMap(names={value: str(value) for value in sorted(values - {IGNORE_INDEX})})
+    return ClassMap(names={value: str(value) for value in sorted(held.values - {IGNORE_INDEX})})
 
 
 def _read_map(path: Path) -> ClassMap:

@@ -26,12 +26,13 @@ from capas.core.device import physical_cores
 from capas.core.errors import CapasError
 from capas.core.files import content_hash, sync_folder, write_error, write_json
 from capas.core.i18n import Value
+from capas.core.memory import available_memory
 from capas.data.image.io import ImageArray, ImageCollection
 from capas.data.image.preprocess import ImagePreprocessing
 
 Progress = Callable[[int, int], None]
 _CHUNK: Final = 128
-_VERSION: Final = 1  # of the file's format and of the way pictures are fitted
+_VERSION: Final = 2  # of the file's format and of the way pictures are fitted
 
 
 class ImageStore:
@@ -86,19 +87,6 @@ class ImageStore:
         for start, chunk in _prepared(pictures, indices, preparation, failed, progress):
             images[start : start + len(chunk)] = chunk
         return ImageStore(images, failed)
-
-
-def available_memory() -> int:
-    """Return the bytes that this process may still allocate: the system's estimate, or a container's limit."""
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-        group = Path("/sys/fs/cgroup")
-        limit = int((group / "memory.max").read_text(encoding="ascii"))
-        return max(0, min(free, limit - int((group / "memory.current").read_text(encoding="ascii"))))
-    except (OSError, ValueError, StopIteration):  # no such files here, or "max": no limit
-        return free
 
 
 def cache_home() -> Path:

@@ -1,5 +1,7 @@
 """Problems of a scanned dataset: corrupt images, duplicates, classes and splits, with counts and examples."""
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
 from capas.core.spec import Spec
+from capas.data.image.io import ImageInfo
 from capas.data.inspect.duplicates import MAX_NEAR_DUPLICATE_IMAGES, exact_duplicates, near_duplicate_pairs
 from capas.data.inspect.image_scan import ImageScan
 from capas.data.naming import SplitName, natural_key
@@ -49,11 +52,17 @@ def find_duplicates(hashes: Sequence[str], thumbnails: NDArray[np.uint8] | None)
 def image_problems(scans: Sequence[ImageScan | CapasError], names: Callable[[int], str]) -> tuple[Problem, ...]:
     """Return corrupt and gigantic files, wrong extensions, animations, rotations, mixed sizes and modes."""
     huge = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key == "picture_too_large"]
-    corrupt = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key != "picture_too_large"]
+    foreign = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key == "picture_foreign"]
+    heic = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key == "extra_missing"]
+    told = ("picture_too_large", "picture_foreign", "extra_missing")
+    corrupt = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key not in told]
     seen = [(i, s.info) for i, s in enumerate(scans) if isinstance(s, ImageScan)]
     return (
         *problems_from("corrupt", corrupt),
+        *problems_from("foreign_picture", foreign),
+        *problems_from("heic_missing", heic),
         *problems_from("gigantic", huge),
+        *problems_from("scaled", [_scaling(names(i), info) for i, info in seen if info.scaled_from], severity="note"),
         *problems_from("wrong_extension", [names(i) for i, info in seen if info.wrong_extension], severity="note"),
         *problems_from(
             "animated",
@@ -70,6 +79,11 @@ def image_problems(scans: Sequence[ImageScan | CapasError], names: Callable[[int
         *_mixed_sizes([(info.width, info.height) for _, info in seen]),
         *_mixed_modes([names(i) for i, info in seen if info.mode in _GREY], len(seen)),
     )
+
+
+def _scaling(name: str, info: ImageInfo) -> str:
+    width, height = info.scaled_from or (info.width, info.height)
+    return f"{name} ({width}×{height} → {info.width}×{info.height})"
 
 
 def _mixed_sizes(sizes: Sequence[tuple[int, int]]) -> tuple[Problem, ...]:
@@ -91,14 +105,20 @@ def _mixed_modes(grey: Sequence[str], total: int) -> tuple[Problem, ...]:
 
 
 def duplicate_problems(
-    duplicates: Duplicates, labels: Sequence[str], fixed: Sequence[SplitName | None], names: Sequence[str]
+    duplicates: Duplicates,
+    labels: Sequence[str],
+    fixed: Sequence[SplitName | None],
+    names: Sequence[str],
+    groups: Sequence[str],
 ) -> tuple[Problem, ...]:
     """Return duplicates, near duplicates, leaks between the user's own splits, and contradictory labels.
 
-    All sequences run over the usable examples. ``count`` is that of superfluous images, not of pairs.
+    All sequences run over the usable examples; near duplicates of different ``groups`` are not told of here. ``count``
+    is that of superfluous images, not of pairs.
     """
     copies = [f"{names[group[0]]} = {names[other]}" for group in duplicates.exact for other in group[1:]]
-    seconds = {int(second): int(first) for first, second in reversed(duplicates.near.tolist())}
+    together = [(a, b) for a, b in duplicates.near.tolist() if groups[a] == groups[b]]
+    seconds = {int(second): int(first) for first, second in reversed(together)}
     alike = [f"{names[first]} ≈ {names[second]}" for second, first in sorted(seconds.items())]
     torn = [group for group in duplicates.exact if len({labels[i] for i in group}) > 1]
     contradictions = [" / ".join(f"{names[i]} ({labels[i]})" for i in _one_of_each(group, labels)) for group in torn]
@@ -198,4 +218,38 @@ def split_problems(split: Sequence[SplitName], labels: Sequence[str], classes: S
             missing.append(make_problem(f"empty_{name}", (), severity=severity, count=0))
         elif name != "validation":
             missing.extend(problems_from(f"class_not_in_{name}", [label for label in classes if label not in held]))
+            if name == "test" and len(held) == 1 < len(classes):
+                missing.append(make_problem("one_class_in_test", sorted(held), severity="error"))
     return tuple(missing)
+
+
+def structured_class_problems(
+    spec: Spec, split: Sequence[SplitName], held: Sequence[frozenset[int]] | None
+) -> tuple[Problem, ...]:
+    """Return the lack of a second class in labels of pixels, words or stretches of sound; ``held`` are those in each
+    mask, None for other targets."""
+    if spec.task != "label":
+        return ()
+    occurring = range(len(spec.classes)) if held is None else sorted(frozenset().union(*held))
+    if len(occurring) < 2:
+        return problems_from(
+            "one_class", [spec.classes[i] for i in occurring] or ["–"], severity="error", count=len(occurring)
+        )
+    tested = {i for own, side in zip(held or (), split, strict=held is not None) if side == "test" for i in own}
+    if len(tested) != 1:
+        return ()
+    return problems_from("one_class_in_test", [spec.classes[i] for i in tested], severity="error")
+
+
+def class_name_problems(counts: Mapping[str, int]) -> tuple[Problem, ...]:
+    """Return the classes whose names differ only in capitals or blanks: one class, most likely, written differently.
+
+    Single letters do not count: an "a" and an "A" are two signs.
+    """
+    alike: dict[str, list[str]] = {}
+    for name in counts:
+        plain = "".join(re.split(r"[\s_-]+", unicodedata.normalize("NFKC", name).casefold()))
+        alike.setdefault(plain, []).append(name)
+    groups = [names for plain, names in alike.items() if len(names) > 1 and len(plain) > 1]
+    shown = [" / ".join(f"{name} ({counts[name]})" for name in names) for names in groups]
+    return problems_from("class_names_alike", shown, count=sum(map(len, groups)))

@@ -128,8 +128,14 @@ def _of_texts(texts: TextCollection) -> DatasetScan:
         characters=min_median_max([len(text) for text in readable]),
     )
     empty_names = [texts.name(i) for i, text in enumerate(texts.texts) if not text.strip() and i not in texts.failed]
-    unreadable = [texts.name(i) for i in texts.failed]
-    problems = (*problems_from("unreadable_text", unreadable), *problems_from("empty_text", empty_names))
+    with_nul = [texts.name(i) for i, error in texts.failed.items() if error.key == "table_broken"]
+    unreadable = [texts.name(i) for i in texts.failed if texts.name(i) not in set(with_nul)]
+    problems = (
+        *problems_from("unreadable_text", unreadable),
+        *problems_from("text_with_nul", with_nul),
+        *problems_from("legacy_encoding", texts.legacy, severity="note"),
+        *problems_from("empty_text", empty_names),
+    )
     return DatasetScan(
         content_hashes=tuple(contents), problems=problems, statistics=statistics if readable else None,
         attributes={"characters": [float(len(text)) for text in texts.texts]},

@@ -27,6 +27,9 @@ MIN_CORRELATION: Final = 0.995
 MAX_RMS_DIFFERENCE: Final = 28.0
 _MIN_CONTRAST: Final = 4.0  # below this standard deviation, in grey levels, a thumbnail is noise on an even ground
 _BLOCK: Final = 2048
+_MIN_CROWDED_CLASS: Final = 6  # so many different examples at least make a class that near duplicates may crowd
+_MIN_CHAIN: Final = 20
+_MIN_CLIQUE_SHARE: Final = 0.9  # of the pairs among copies of one picture so many are found to be alike
 
 
 def grey_image(image: NDArray[np.uint8]) -> Image.Image:
@@ -97,3 +100,78 @@ def duplicate_groups(keys: Sequence[str], pairs: NDArray[np.int64]) -> tuple[str
     for key, group in zip(keys, groups.tolist(), strict=True):
         smallest[group] = min(key, smallest.get(group, key))
     return tuple(smallest[group] for group in groups.tolist())
+
+
+def splittable_groups(
+    keys: Sequence[str], pairs: NDArray[np.int64], labels: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the groups of ``duplicate_groups``, with those broken up that leave a class without a test.
+
+    Pictures of one fixed camera are all alike without being copies. A group that swallows a class, or most of it along
+    a chain of pictures that are not alike themselves, keeps only those that are alike to one and the same picture; if
+    that is still too much, only equal keys stay together.
+
+    Args:
+        keys: Key of each example.
+        pairs: Near duplicates (P, 2).
+        labels: Class of each example.
+
+    Returns:
+        The group of each example, and the indices of the examples whose near duplicates may be in another group.
+    """
+    groups, torn = duplicate_groups(keys, pairs), set[int]()
+    for attempt in (_star_pairs, _no_pairs):
+        crowded = _crowded_groups(keys, groups, pairs, labels)
+        inside = np.array([groups[first] in crowded for first in pairs[:, 0].tolist()], dtype=bool)
+        if not inside.any():
+            break
+        torn |= {i for i, group in enumerate(groups) if group in crowded}
+        pairs = np.concatenate([pairs[~inside], attempt(pairs[inside])])
+        groups = duplicate_groups(keys, pairs)
+    return groups, tuple(sorted(torn))
+
+
+def _crowded_groups(
+    keys: Sequence[str], groups: Sequence[str], pairs: NDArray[np.int64], labels: Sequence[str]
+) -> set[str]:
+    """The groups that hold so much of a class that the rest does not make three parts, or most of it by a chain."""
+    contents: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for key, group, label in zip(keys, groups, labels, strict=True):
+        contents[label][group].add(key)
+    sizes: dict[str, set[str]] = defaultdict(set)
+    for key, group in zip(keys, groups, strict=True):
+        sizes[group].add(key)
+    linked: dict[str, int] = defaultdict(int)
+    for first in pairs[:, 0].tolist():
+        linked[groups[first]] += 1
+    crowded: set[str] = set()
+    for held in contents.values():
+        total = sum(map(len, held.values()))
+        if total < _MIN_CROWDED_CLASS:
+            continue
+        for group, own in held.items():
+            size = len(sizes[group])
+            chain = size >= _MIN_CHAIN and linked[group] < _MIN_CLIQUE_SHARE * size * (size - 1) / 2
+            if 2 * len(own) > total and (len(held) < 3 or chain):
+                crowded.add(group)
+    return crowded
+
+
+def _star_pairs(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The pairs of each example with the first leader that it is alike to; who is alike to none leads."""
+    partners: dict[int, set[int]] = defaultdict(set)
+    for first, second in pairs.tolist():
+        partners[first].add(second)
+        partners[second].add(first)
+    led: set[int] = set()
+    kept: list[tuple[int, int]] = []
+    for leader in sorted(partners):
+        if leader not in led:
+            own = sorted(other for other in partners[leader] if other > leader and other not in led)
+            led.update(own)
+            kept += [(leader, other) for other in own]
+    return np.array(kept, dtype=np.int64).reshape(-1, 2)
+
+
+def _no_pairs(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    return pairs[:0]

@@ -20,14 +20,16 @@ from capas.data.collections import ExampleCollection, TableRows, TextCollection
 from capas.data.image.io import MAX_PIXELS
 from capas.data.inspect.data_checks import (
     Duplicates,
+    class_name_problems,
     duplicate_problems,
     find_duplicates,
     leaked_examples,
     split_problems,
+    structured_class_problems,
     target_problems,
 )
 from capas.data.inspect.dataset_scan import DatasetScan, DatasetStatistics, Progress, scan_dataset
-from capas.data.inspect.duplicates import duplicate_groups as joined_groups
+from capas.data.inspect.duplicates import splittable_groups
 from capas.data.inspect.label_scheme_checks import label_scheme_problems
 from capas.data.inspect.shortcuts import shortcut_problems, target_leakage_problems
 from capas.data.inspect.target_checks import check_targets
@@ -132,6 +134,7 @@ def inspect_dataset(
     task: str | None = None,
     group: str | None = None,
     max_pixels: int = MAX_PIXELS,
+    sheet: str | None = None,
     validation: float = 0.15,
     test: float = 0.15,
     progress: Progress | None = None,
@@ -144,6 +147,7 @@ def inspect_dataset(
         task: Task; detected if None.
         group: Column whose equal values must not be divided among splits.
         max_pixels: Limit of width × height of an image.
+        sheet: Sheet of a workbook; chosen if None.
         validation: Share of the validation split, 0..1.
         test: Share of the test split, 0..1.
         progress: Called with (done, total) examples.
@@ -152,7 +156,7 @@ def inspect_dataset(
         CapasError: ``too_many_unreadable`` when more than half of the images cannot be used, ``no_such_group``, and
             those of ``open_source`` and ``detect_task``.
     """
-    source = open_source(data, target=target, max_pixels=max_pixels)
+    source = open_source(data, target=target, max_pixels=max_pixels, sheet=sheet)
     detection = detect_task(source, target=target, task=task, group=group)
     inputs = input_collection(source, detection.spec)
     seen = scan_dataset(inputs, progress)
@@ -176,7 +180,7 @@ def inspect_dataset(
     classes = detection.spec.classes if detection.spec.task == "classify" else ()
     strata = words if classes else [""] * len(words)
     own = keys if pages is None else [pages.page_name(i) for i in chosen]
-    groups = _groups(source, group, chosen, own, repeats)
+    groups, torn = _groups(source, group, chosen, own, repeats, strata)
     sides = assign_splits(keys, strata, fixed=fixed, groups=groups, validation=validation, test=test)
     problems = (
         *source.problems,
@@ -186,10 +190,16 @@ def inspect_dataset(
         *beside.problems,
         *target_problems(detection.spec, counts, [wanted.labels[i] for i in chosen]),
         *label_scheme_problems(source.targets),
-        *duplicate_problems(repeats, words, fixed, [inputs.name(i) for i in chosen]),
+        *duplicate_problems(repeats, words, fixed, [inputs.name(i) for i in chosen], groups),
+        *problems_from("alike_apart", [inputs.name(chosen[i]) for i in torn] if set(sides) - {"train"} else ()),
         *split_problems(sides, strata, classes),
+        *structured_class_problems(
+            detection.spec, sides, [beside.classes[i] for i in chosen] if beside.classes else None
+        ),
+        *class_name_problems(counts),
         *(_bias(source, detection.spec, seen, chosen, words) if classes else ()),
         *_identifiers(source, detection.spec),
+        *_beside_text(source, detection.spec),
     )
     left_out = leaked_examples(repeats.exact, sides)
     by_example = {
@@ -230,6 +240,16 @@ def _identifiers(source: DataSource, spec: Spec) -> tuple[Problem, ...]:
     return problems_from("identifier_column", names, severity="note")
 
 
+def _beside_text(source: DataSource, spec: Spec) -> tuple[Problem, ...]:
+    """Columns of numbers and dates that are left aside because a column of texts is learnt from."""
+    if spec.medium != "text" or source.files is not None:
+        return ()
+    used = {field.name for field in (*spec.inputs, *spec.targets)}
+    kinds = {name: describe_column(name, cells).kind for name, cells in source.columns.items() if name not in used}
+    names = [name for name, kind in kinds.items() if kind in ("number", "few_numbers", "date")]
+    return problems_from("columns_beside_text", names, severity="note")
+
+
 def _with_used_classes(
     detection: TaskDetection, targets: Targets, chosen: Sequence[int]
 ) -> tuple[dict[str, int], TaskDetection]:
@@ -261,17 +281,23 @@ def _refuse_unreadable(source: DataSource, scan: DatasetScan) -> None:
     if 2 * len(failed) > len(scan.content_hashes):
         raise CapasError(
             "too_many_unreadable", where=source.root, received=f"{len(failed)} / {len(scan.content_hashes)}",
-            first=escape_unprintable(failed[0].where), reason=failed[0].part("what"),
+            first=escape_unprintable(failed[0].where), reason=failed[0].part("what"), advice=failed[0].part("next"),
         ) from failed[0]  # fmt: skip
 
 
 def _groups(
-    source: DataSource, group: str | None, chosen: Sequence[int], keys: Sequence[str], repeats: Duplicates
-) -> tuple[str, ...]:
-    """What must stay together: equal cells of the ``group`` column, and duplicates, near or exact."""
+    source: DataSource,
+    group: str | None,
+    chosen: Sequence[int],
+    keys: Sequence[str],
+    repeats: Duplicates,
+    strata: Sequence[str],
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """What must stay together: equal cells of the ``group`` column, and duplicates, near or exact; and the examples
+    that are too much alike to stay together."""
     near = repeats.near
     if group is None:
-        return joined_groups(keys, near)
+        return splittable_groups(keys, near, strata)
     if group not in source.columns:
         names = [escape_unprintable(name) for name in source.columns]
         closest = difflib.get_close_matches(group, names, n=1, cutoff=0.0)[0]
@@ -281,7 +307,8 @@ def _groups(
     cells = source.columns[group].take(chosen)
     same = [pair for exact in repeats.exact for pair in pairwise(exact)]
     linked = np.concatenate([near, np.array(same, dtype=np.int64).reshape(-1, 2)])
-    return joined_groups([class_label(cell) or key for cell, key in zip(cells, keys, strict=True)], linked)
+    named = [class_label(cell) or key for cell, key in zip(cells, keys, strict=True)]
+    return splittable_groups(named, linked, strata)
 
 
 def _merged(problems: Sequence[Problem]) -> list[Problem]:

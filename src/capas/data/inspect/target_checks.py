@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from capas.core.device import physical_cores
 from capas.core.errors import CapasError
 from capas.core.spec import FieldKind
@@ -19,7 +22,7 @@ from capas.data.audio.io import AudioInfo, read_audio_info
 from capas.data.audio.segments import SegmentCollection, clip_segments
 from capas.data.collections import AudioFiles, ExampleCollection, TextCollection
 from capas.data.image.io import ImageCollection, ImageFiles
-from capas.data.image.masks import MaskFiles
+from capas.data.image.masks import IGNORE_INDEX, MaskFiles
 from capas.data.problems import Problem, problems_from
 from capas.data.sources.source import DataSource
 
@@ -33,10 +36,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetChecks:
-    """Whether each target ``fits`` its example, and the ``problems`` of those that do not."""
+    """The targets against their inputs.
+
+    Attributes:
+        fits: Whether each target fits its example.
+        problems: Problems of those that do not.
+        classes: The class indices in each mask; empty for targets that are no masks.
+    """
 
     fits: tuple[bool, ...]
     problems: tuple[Problem, ...] = ()
+    classes: tuple[frozenset[int], ...] = ()
 
 
 def check_targets(source: DataSource) -> TargetChecks:
@@ -44,30 +54,39 @@ def check_targets(source: DataSource) -> TargetChecks:
     if isinstance(source.files, AudioFiles) and isinstance(source.targets, SegmentCollection):
         return _segments(source.files, source.targets)
     examine = _EXAMINE.get(source.target_kind) if source.target_kind is not None else None
-    if examine is None or source.files is None or source.targets is None:
+    classes: tuple[frozenset[int], ...] = ()
+    if source.files is not None and isinstance(source.targets, MaskFiles):
+        kinds, classes = _masks(source.files, source.targets)
+    elif examine is None or source.files is None or source.targets is None:
         return TargetChecks(fits=(True,) * len(source))
-    kinds = examine(source.files, source.targets)
+    else:
+        kinds = examine(source.files, source.targets)
     names = {
         kind: [source.targets.name(i) for i, recording in enumerate(kinds) if recording == kind]
         for kind in kinds
         if kind
     }
     problems = [problem for kind, listed in names.items() for problem in problems_from(kind, listed)]
-    return TargetChecks(fits=tuple(not kind for kind in kinds), problems=tuple(problems))
+    return TargetChecks(fits=tuple(not kind for kind in kinds), problems=tuple(problems), classes=classes)
 
 
-def _masks(inputs: ExampleCollection, masks: ExampleCollection) -> list[str]:
-    """Per mask the kind of its problem, "" where there is none."""
-    assert isinstance(inputs, ImageCollection) and isinstance(masks, MaskFiles)
+def _masks(inputs: ExampleCollection, masks: MaskFiles) -> tuple[list[str], tuple[frozenset[int], ...]]:
+    """Per mask the kind of its problem, "" where there is none, and the classes in it."""
+    assert isinstance(inputs, ImageCollection)
     with ThreadPoolExecutor(max_workers=physical_cores()) as pool:
-        sizes = list(pool.map(lambda i: _tried(lambda: masks.decode(i).shape), range(len(masks))))
-    _refuse_most(sizes)
+        read = list(pool.map(lambda i: _tried(lambda: _shape_and_classes(masks.decode(i))), range(len(masks))))
+    _refuse_most(read)
     kinds = []
-    for i, size in enumerate(sizes):
+    for i, one in enumerate(read):
         picture = _size(inputs, i)
-        differs = not isinstance(size, CapasError) and picture is not None and tuple(size) != picture
-        kinds.append("broken_mask" if isinstance(size, CapasError) else "mask_differs" if differs else "")
-    return kinds
+        differs = not isinstance(one, CapasError) and picture is not None and one[0] != picture
+        kinds.append("broken_mask" if isinstance(one, CapasError) else "mask_differs" if differs else "")
+    return kinds, tuple(frozenset() if isinstance(one, CapasError) else one[1] for one in read)
+
+
+def _shape_and_classes(mask: NDArray[np.uint8]) -> tuple[tuple[int, int], frozenset[int]]:
+    held = np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[:IGNORE_INDEX])
+    return (mask.shape[0], mask.shape[1]), frozenset(held.tolist())
 
 
 def _pairs(inputs: ExampleCollection, targets: ExampleCollection) -> list[str]:
@@ -175,5 +194,5 @@ def _refuse_most(results: Sequence[object]) -> None:
 
 
 _EXAMINE: Final[dict[FieldKind, Callable[[ExampleCollection, ExampleCollection], list[str]]]] = {
-    "mask": _masks, "image": _pairs, "transcript": _transcripts,
+    "image": _pairs, "transcript": _transcripts,
 }  # fmt: skip

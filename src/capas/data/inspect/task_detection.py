@@ -6,6 +6,7 @@ few numbers, then of numbers. Identifiers are never a target unless nothing else
 """
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
@@ -22,11 +23,28 @@ from capas.data.tabular.columns import TableColumn
 from capas.data.tabular.units import unit_from_name
 
 FOLDER_LAYOUTS: Final[tuple[Layout, ...]] = ("class_folders", "split_folders", "sample")
+# In this order; a name of several words is written with "_" here, whatever stands between them.
 _TARGET_NAMES: Final = (
     "label", "class", "target", "category", "clase", "etiqueta", "categoria", "objetivo", "y", "labels",
-    "classes", "class_name", "classname", "label_name", "species", "especie", "tipo", "type", "diagnosis",
+    "classes", "class_name", "classname", "label_name", "species", "especie", "diagnosis",
     "diagnostico", "tags", "topics", "etiquetas", "temas", "outcome", "resultado",
+    "survived", "superviviente", "sobrevivio", "price", "precio", "sale_price", "saleprice", "selling_price",
+    "median_house_value", "med_house_val", "medhouseval", "medv", "default", "defaulted", "impago", "loan_status",
+    "default_payment_next_month", "credit_risk", "sentiment", "sentimiento", "polarity", "polaridad", "churn",
+    "churned", "exited", "attrition", "abandono", "is_fraud", "isfraud", "fraud", "fraude", "is_spam", "spam",
+    "readmitted", "readmission", "reingreso", "stroke", "heart_disease", "heartdisease", "disease", "enfermedad",
+    "death_event", "death", "died", "mortality", "fallecido", "mortalidad", "purchased", "compra", "converted",
+    "clicked", "subscribed", "approved", "aprobado", "toxic", "toxicity", "emotion", "emocion", "intent", "genre",
+    "winner", "ganador", "machine_failure", "failure", "fallo", "averia", "defect", "defecto", "variety",
+    "house_price", "car_price", "tipo", "type",
 )  # fmt: skip
+# A name may also end in one of these: "is_churn", "customer_diagnosis".
+_TARGET_ENDINGS: Final = (
+    "label", "target", "diagnosis", "outcome", "churn", "survived", "sentiment", "fraud", "etiqueta", "objetivo",
+    "diagnostico", "resultado", "sentimiento", "fraude",
+)  # fmt: skip
+_COORDINATES: Final = frozenset({"x", "z", "depth", "lat", "lon"})
+MIN_WORDS_OF_TEXT: Final = 8  # on average; shorter texts beside columns of numbers are names, addresses, remarks
 _KINDS: Final[dict[ColumnKind, FieldKind]] = {
     "category": "category", "few_numbers": "number", "number": "number", "text": "text",
     "tags": "category", "date": "date",
@@ -160,11 +178,8 @@ def _choose(source: DataSource, columns: Mapping[str, Column], target: str | Non
         return chosen, say("detect.target_asked", column=", ".join(escape_unprintable(c.name) for c in chosen))
     if source.layout in FOLDER_LAYOUTS and CLASS_COLUMN in columns:
         return [columns[CLASS_COLUMN]], ""
-    usable = [
-        c for name in _TARGET_NAMES for c in columns.values() if normalise_name(c.name) == name and c.kind in _TASKS
-    ]
-    if usable:
-        return [usable[0]], say("detect.target_named", column=escape_unprintable(usable[0].name))
+    if (telling := _by_name(columns)) is not None:
+        return [telling], say("detect.target_named", column=escape_unprintable(telling.name))
     columns = {name: column for name, column in columns.items() if column.distinct > 1} or columns
     final = list(columns.values())[-1]
     if source.files is None and final.kind in _TASKS:
@@ -178,6 +193,27 @@ def _choose(source: DataSource, columns: Mapping[str, Column], target: str | Non
     if numbers:
         return [numbers[-1]], say("detect.target_number", column=escape_unprintable(numbers[-1].name))
     raise CapasError("no_target", where=source.root, received=", ".join(map(escape_unprintable, columns)))
+
+
+def _by_name(columns: Mapping[str, Column]) -> Column | None:
+    """The column whose name says that it is the target: one of the known names, or the only one that ends in such."""
+    usable = [(_plain_name(column.name), column) for column in columns.values() if column.kind in _TASKS]
+    # Beside x or z, y is a place.
+    is_place = _COORDINATES & set(map(_plain_name, columns))
+    for known in _TARGET_NAMES:
+        for name, column in usable:
+            if known in (name, name.removeprefix("is_"), name.removesuffix("_flag")) and not (
+                known == "y" and is_place
+            ):
+                return column
+    ending = [column for name, column in usable if name.endswith(tuple(f"_{known}" for known in _TARGET_ENDINGS))]
+    return ending[0] if len(ending) == 1 else None
+
+
+def _plain_name(name: str) -> str:
+    """ "sale_price" for "SalePrice", "sale price" and "sale.price"."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.sub(r"[^a-z0-9]+", "_", normalise_name(parted)).strip("_")
 
 
 def _named(source: DataSource, columns: Mapping[str, Column], target: str) -> Column:
@@ -236,28 +272,37 @@ def _spec(
 
 
 def _inputs(source: DataSource, columns: Mapping[str, Column], targets: set[str]) -> tuple[Field, ...]:
-    """The files where there are some; else the column of longest texts; else every column that says something."""
+    """The files where there are some; else the column of longest texts, unless these are short and there are numbers
+    beside them; else every column that says something."""
     if source.files is not None:
         media: dict[Medium, FieldKind] = {"image": "image", "audio": "audio", "text": "text", "tokens": "tokens"}
         return (Field(name=source.file_field, kind=media[source.medium]),)
     texts = [column for column in columns.values() if column.kind == "text" and column.name not in targets]
+    others = [column for column in columns.values() if column.name not in targets and column.kind in _KINDS]
+    measured = any(column.kind in ("number", "few_numbers", "date") for column in others)
     if texts:
         longest = max(texts, key=lambda column: _mean_length(source.columns[column.name]))
-        return (Field(name=longest.name, kind="text"),)
+        if not measured or _mean_words(source.columns[longest.name]) >= MIN_WORDS_OF_TEXT:
+            return (Field(name=longest.name, kind="text"),)
     return tuple(
         Field(
             name=column.name,
             kind=_KINDS[column.kind],
             unit=source.units.get(column.name) or unit_from_name(column.name),
         )
-        for column in columns.values()
-        if column.name not in targets and column.kind in _KINDS
+        for column in others
+        if column.kind != "text"
     )
 
 
 def _mean_length(column: TableColumn) -> float:
     counts = column.value_counts()
     return sum(len(str(value)) * n for value, n in counts.items()) / max(1, sum(counts.values()))
+
+
+def _mean_words(column: TableColumn) -> float:
+    counts = column.value_counts()
+    return sum(len(str(value).split()) * n for value, n in counts.items()) / max(1, sum(counts.values()))
 
 
 def _unused_columns(source: DataSource, columns: Mapping[str, Column], spec: Spec) -> tuple[str, ...]:

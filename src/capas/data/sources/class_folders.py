@@ -1,12 +1,21 @@
-"""Class folders: the first folder below the root (or below train/, validation/, test/) is the class."""
+"""Class folders: the first folder below the root (or below train/, validation/, test/, or fold1/, fold2/) is the
+class."""
 
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from capas.data.naming import SplitName, natural_key, normalise_name, split_from_name
+from capas.data.naming import (
+    SplitName,
+    natural_key,
+    normalise_name,
+    numbered_siblings,
+    readable_name,
+    split_from_fold,
+    split_from_name,
+)
 from capas.data.sources.folder_listing import FolderListing
 
 _WRAPPERS: Final = frozenset({
@@ -23,6 +32,7 @@ class ClassFolders:
     Attributes:
         base: Folder that holds the classes or, with ``split``, the splits.
         split: Whether there are split folders.
+        parts: Numbered folders above the classes ("part_1", "fold2"), by their numbers.
         paths: The images.
         labels: Their classes; None for an image directly in a split folder.
         split_names: Their splits; None without split folders.
@@ -32,6 +42,7 @@ class ClassFolders:
 
     base: Path
     split: bool
+    parts: tuple[str, ...]
     paths: tuple[Path, ...]
     labels: tuple[str | None, ...]
     split_names: tuple[SplitName | None, ...]
@@ -47,27 +58,58 @@ def find_class_folders(listing: FolderListing, files: Sequence[Path] | None = No
     split = _is_split(list(parts.values()))
     if split is None:
         return None
+    folds = () if split else _numbered_parts(list(parts.values()))
+    above = _folders_above_classes(list(parts.values()), folds, split)
     placed: list[tuple[Path, str | None, SplitName | None]] = []
     outside: list[str] = []
     for path in files:
         part = parts.get(path, ())
-        side = split_from_name(part[0]) if split and len(part) > 1 else None
-        inner = part[1:] if side else part
-        if (split and not side) or (not split and len(inner) < 2):
+        top = part[0] if len(part) > 1 else ""
+        inner = part[above.get(top, 0) :]
+        if (split and top not in above) or (not split and len(inner) < 2):
             outside.append(listing.relative_name(path))
         else:
+            side = split_from_name(top) if split else split_from_fold(top, folds)
             placed.append((path, class_name(inner[0]) if len(inner) > 1 else None, side))
     labels = tuple(label for _, label, _ in placed)
     return ClassFolders(
-        base=base, split=split, paths=tuple(path for path, _, _ in placed), labels=labels,
-        split_names=tuple(side for _, _, side in placed), empty=_empty_classes(listing, base, split, set(labels)),
+        base=base, split=split or any(side for _, _, side in placed), parts=folds,
+        paths=tuple(path for path, _, _ in placed), labels=labels,
+        split_names=tuple(side for _, _, side in placed), empty=_empty_classes(listing, base, above, set(labels)),
         outside=tuple(outside),
     )  # fmt: skip
 
 
+def _numbered_parts(parts: Collection[tuple[str, ...]]) -> tuple[str, ...]:
+    """The first folders, if they are parts of one collection ("fold1", "fold2"): numbered, with the same classes in
+    each. () where they are classes themselves."""
+    folders: dict[str, set[str]] = {}
+    for part in parts:
+        if len(part) > 1:
+            folders.setdefault(part[0], set()).update(part[1:2] if len(part) > 2 else ())
+    common = set.intersection(*folders.values()) if folders else set()
+    return numbered_siblings(list(folders)) if len(common) > 1 else ()
+
+
+def _folders_above_classes(parts: Collection[tuple[str, ...]], folds: Collection[str], split: bool) -> dict[str, int]:
+    """How many folders stand above the classes in each split or fold: one, or two where a lone one repeats the name of
+    the split ("train/train/") or wraps all ("train/images/")."""
+    above: dict[str, int] = {}
+    for top in {part[0] for part in parts if len(part) > 1}:
+        if not (top in folds or (split and split_from_name(top))):
+            continue
+        below = {part[1] for part in parts if part[0] == top and len(part) > 1}
+        lone = next(iter(below))
+        repeats = normalise_name(lone) in _WRAPPERS or split_from_name(lone) == split_from_name(top) is not None
+        deep = all(len(part) > 3 for part in parts if part[0] == top)
+        above[top] = 2 if len(below) == 1 and repeats and deep else 1
+    return above
+
+
 def class_name(folder: str) -> str:
-    """Return the folder's name, composed (NFC), so that "ñ" from a Mac and from elsewhere is one class."""
-    return unicodedata.normalize("NFC", folder)
+    """Return the folder's name, composed (NFC), so that "ñ" from a Mac and from elsewhere is one class, in UTF-8 or
+    not."""
+    return unicodedata.normalize("NFC", readable_name(folder))
 
 
 def _unwrapped(listing: FolderListing, files: Sequence[Path]) -> Path:
@@ -102,11 +144,13 @@ def _is_split(parts: Collection[tuple[str, ...]]) -> bool | None:
     return None if splits == tops else False
 
 
-def _empty_classes(listing: FolderListing, base: Path, split: bool, filled: Collection[str | None]) -> tuple[str, ...]:
+def _empty_classes(
+    listing: FolderListing, base: Path, above: Mapping[str, int], filled: Collection[str | None]
+) -> tuple[str, ...]:
     """Class folders without a single image, in any split."""
     names: set[str] = set()
     for folder in listing.folders:
         part = folder.relative_to(base).parts if folder.is_relative_to(base) else ()
-        if len(part) == 1 + split and (not split or split_from_name(part[0])):
+        if part and (not above or part[0] in above) and len(part) == 1 + above.get(part[0], 0):
             names.add(class_name(part[-1]))
     return tuple(sorted(names - set(filled), key=natural_key))

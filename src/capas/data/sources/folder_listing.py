@@ -17,6 +17,7 @@ from capas.data.file_types import (
     IMAGE_SUFFIXES,
     TABLE_SUFFIXES,
     TEXT_SUFFIXES,
+    UNSUPPORTED_AUDIO_SUFFIXES,
     UNSUPPORTED_IMAGE_SUFFIXES,
 )
 from capas.data.naming import natural_key
@@ -138,6 +139,8 @@ def _sort_file(listing: FolderListing, path: Path) -> None:
         listing.texts.append(path)
     elif suffix in UNSUPPORTED_IMAGE_SUFFIXES:
         listing.skip("foreign_picture", path)
+    elif suffix in UNSUPPORTED_AUDIO_SUFFIXES:
+        listing.skip("foreign_sound", path)
     elif not path.is_file():
         listing.skip("not_a_picture", path)  # a pipe or a socket: opening one would wait for ever
     elif looks_like_image(path):

@@ -21,7 +21,7 @@ from capas.data.problems import Problem, problems_from
 from capas.data.sources.folder_listing import FolderListing
 from capas.data.sources.page_lines import find_transcribed_pages
 from capas.data.sources.segment_layouts import SegmentedAudio, find_segmented_audio
-from capas.data.tabular.io import decode_text
+from capas.data.tabular.io import decode_text, legacy_note
 from capas.data.text.conll import SUFFIXES as COLUMN_SUFFIXES
 from capas.data.text.conll import looks_like_conll, read_conll
 
@@ -157,6 +157,8 @@ def _image_pairs(
         class_map = read_class_map(map_file, seconds)
         targets, classes = MaskFiles(seconds, listing.root, class_map), class_map.classes
         evidence = say("detect.masks", count=len(firsts), classes=len(classes), names=", ".join(classes[:6]))
+        grey = [listing.relative_name(path) for path in class_map.smoothed]
+        problems = (*problems, *problems_from("smoothed_mask", grey, severity="note"))
     else:
         map_file = None
         targets, classes = ImageFiles(seconds, listing.root, max_pixels), ()
@@ -227,7 +229,11 @@ def _transcripts(listing: FolderListing, max_pixels: int) -> PairedExamples | No
         inputs=AudioFiles(firsts, listing.root) if sounds else ImageFiles(firsts, listing.root, max_pixels),
         targets=transcripts.single_line(),
         target_kind="transcript", fixed_split=_sides(listing, firsts), classes=(),
-        problems=problems_from("without_target", missing), evidence=(say(key, count=len(pairs)),),
+        problems=(
+            *problems_from("without_target", missing),
+            *problems_from("legacy_encoding", transcripts.legacy, severity="note"),
+        ),
+        evidence=(say(key, count=len(pairs)),),
         used=frozenset({*files, *(text for _, text in pairs)}),
     )  # fmt: skip
 
@@ -238,14 +244,16 @@ def _columns(listing: FolderListing) -> PairedExamples | None:
     paths = [path for path in candidates if looks_like_conll(path)]
     if not paths:
         return None
-    words, labels, counts = read_conll(paths, listing.root)
+    legacy: list[Path] = []
+    words, labels, counts = read_conll(paths, listing.root, legacy)
     sides = _column_sides(listing, paths)
     classes = tuple(sorted({label for row in labels.sentences for label in row}))
     evidence = say("detect.columns", files=len(paths), count=len(words), labels=len(classes))
     fixed = tuple(side for side, count in zip(sides, counts, strict=True) for _ in range(count))
     return PairedExamples(
         medium="tokens", field="words", inputs=words, targets=labels, target_kind="tokens", fixed_split=fixed,
-        classes=classes, problems=(), evidence=(evidence, *_split_evidence(fixed)), used=frozenset(paths),
+        classes=classes, problems=_legacy_problems(listing, legacy), evidence=(evidence, *_split_evidence(fixed)),
+        used=frozenset(paths),
     )  # fmt: skip
 
 
@@ -278,7 +286,8 @@ def _parallel(listing: FolderListing) -> PairedExamples | None:
     stems = sorted(set(endings[first]) & set(endings[second]))
     if not stems:
         return None
-    texts, sides = _aligned([(endings[first][stem], endings[second][stem]) for stem in stems], stems)
+    legacy: list[Path] = []
+    texts, sides = _aligned([(endings[first][stem], endings[second][stem]) for stem in stems], stems, legacy)
     names = [name for name, _, _ in texts]
     evidence = say("detect.parallel", count=len(names), source=first, target=second)
     return PairedExamples(
@@ -289,15 +298,19 @@ def _parallel(listing: FolderListing) -> PairedExamples | None:
         target_kind="text",
         fixed_split=sides,
         classes=(first, second),
-        problems=(),
+        problems=_legacy_problems(listing, legacy),
         evidence=(evidence, *_split_evidence(sides)),
         used=frozenset(endings[language][stem] for language in (first, second) for stem in stems),
     )
 
 
-def _lines(path: Path) -> list[str]:
+def _legacy_problems(listing: FolderListing, legacy: Sequence[Path]) -> tuple[Problem, ...]:
+    return (legacy_note([listing.relative_name(path) for path in legacy]),) if legacy else ()
+
+
+def _lines(path: Path, legacy: list[Path]) -> list[str]:
     """Not splitlines: texts may hold U+2028 and its like, which end no line of a corpus."""
-    lines = decode_text(path, path.read_bytes()).split("\n")
+    lines = decode_text(path, path.read_bytes(), legacy).split("\n")
     return lines if lines[-1] else lines[:-1]
 
 
@@ -308,13 +321,13 @@ def _direction(languages: Sequence[str]) -> tuple[str, str]:
 
 
 def _aligned(
-    pairs: Sequence[tuple[Path, Path]], stems: Sequence[str]
+    pairs: Sequence[tuple[Path, Path]], stems: Sequence[str], legacy: list[Path]
 ) -> tuple[list[tuple[str, str, str]], tuple[SplitName | None, ...]]:
     """Name, source and translation of every line. Raises CapasError ``lines_differ``."""
     rows: list[tuple[str, str, str]] = []
     sides: list[SplitName | None] = []
     for (one, other), stem in zip(pairs, stems, strict=True):
-        first, second = (_lines(path) for path in (one, other))
+        first, second = (_lines(path, legacy) for path in (one, other))
         if len(first) != len(second):
             raise CapasError("lines_differ", where=other, received=len(second), expected_lines=len(first), first=one)
         words = re.split(r"[^a-z]+", normalise_name(stem))

@@ -37,13 +37,15 @@ class PathColumn:
     files: tuple[Path | None, ...]
 
 
-def find_path_column(table: Table) -> PathColumn | None:
+def find_path_column(table: Table, folders: Sequence[Path] = ()) -> PathColumn | None:
     """Return the column whose cells name most files; None where there is none.
+
+    ``folders`` are further ones to look in, however deep: a file in them is found by its name, if it is the only one.
 
     A column in which half of the cells end like a file name counts even when no file is found: the files are then
     missing, which is another fault than a table without images.
     """
-    places = _FileIndex(table.path.parent)
+    places = _FileIndex(table.path.parent, folders)
     best: PathColumn | None = None
     best_rank = (0, 0)
     for name, column in table.columns.items():
@@ -96,16 +98,21 @@ def _could_be_stems(column: TableColumn, places: "_FileIndex") -> bool:
 
 
 class _FileIndex:
-    """The folder of a table and the folders in it, with the names of the images that each holds."""
+    """The folder of a table, the folders in it, and further ones, with the names of the files that each holds."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, further: Sequence[Path]) -> None:
         self._folders = [folder, *_folders_in(folder)]
         self._names: dict[str, list[Path]] = {}
         self._stems: dict[str, list[Path]] = {}
+        self._far: dict[str, list[Path]] = {}
         for place in self._folders:
             for path in _files_in(place):
                 self._names.setdefault(_composed(path.name), []).append(path)
                 self._stems.setdefault(_composed(path.stem), []).append(path)
+        for place in set(further) - set(self._folders):
+            for path in _files_in(place):
+                for name in (path.name, path.stem):
+                    self._far.setdefault(_composed(name), []).append(path)
 
     def find(self, value: str) -> Path | None:
         """The file that ``value`` means, or None.
@@ -123,7 +130,8 @@ class _FileIndex:
             for spelling in (name, _composed(name), unicodedata.normalize("NFD", name)):
                 if _is_file(place / spelling):
                     return place / spelling
-        alone = named or self._stems.get(_composed(name.rpartition("/")[2]), [])
+        last = _composed(name.rpartition("/")[2])
+        alone = named or self._stems.get(last, []) or self._far.get(last, [])
         return alone[0] if len(alone) == 1 else None
 
 

@@ -18,6 +18,7 @@ from typing import Final
 from capas.core.errors import CapasError
 from capas.data.audio.segments import Segment
 from capas.data.naming import normalise_name
+from capas.data.sources.rttm import parse_rttm_turn
 from capas.data.tabular.io import decode_text, detect_delimiter
 
 START_COLUMNS: Final = ("start", "start_s", "begin", "onset", "inicio", "desde")
@@ -153,9 +154,10 @@ def _rttm(path: Path, text: str) -> Iterator[SegmentRow]:
         parts = line.split()
         if not parts or parts[0].startswith(";") or (parts[0] != "SPEAKER" and parts[0].isupper()):
             continue
-        onset, duration = (parse_seconds(parts[i]) if i < len(parts) else None for i in (3, 4))
+        turn = parse_rttm_turn(line)
+        onset, duration = (None, None) if turn is None else map(parse_seconds, (turn.onset, turn.duration))
         end = None if onset is None or duration is None else round(onset + duration, 6)
-        yield segment_row(number, onset, end, parts[7] if len(parts) > 7 and parts[0] == "SPEAKER" else "")
+        yield segment_row(number, onset, end, "" if turn is None else turn.speaker)
 
 
 def _textgrid(path: Path, text: str) -> Iterator[SegmentRow]:

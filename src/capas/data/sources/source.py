@@ -13,18 +13,28 @@ from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.core.spec import FieldKind, Medium
 from capas.data.collections import AudioFiles, ExampleCollection, TextCollection
-from capas.data.file_types import TABLE_SUFFIXES, UNSUPPORTED_IMAGE_SUFFIXES
+from capas.data.file_types import SPREADSHEET_SUFFIXES, UNSUPPORTED_IMAGE_SUFFIXES
 from capas.data.image.io import MAX_PIXELS, ImageCollection, ImageFiles
-from capas.data.naming import SplitName, natural_key, normalise_name, split_from_name
+from capas.data.naming import (
+    FOLD_NAMES,
+    SplitName,
+    natural_key,
+    normalise_name,
+    numbered_siblings,
+    split_from_fold,
+    split_from_name,
+)
 from capas.data.problems import Problem, escape_unprintable, problems_from
 from capas.data.sources.class_folders import ClassFolders, find_class_folders
 from capas.data.sources.folder_listing import FolderListing, list_folder, looks_like_image
+from capas.data.sources.object_boxes import find_object_boxes
 from capas.data.sources.paired import PairedExamples, find_paired_examples, segments_as_pairs
 from capas.data.sources.path_columns import PathColumn, find_path_column
 from capas.data.sources.samples import open_sample, sample_folder
 from capas.data.sources.segment_layouts import segmented_audio_in_table
+from capas.data.tabular.column_types import class_label
 from capas.data.tabular.columns import Cell, Table, TableColumn, column_from_cells, map_cells
-from capas.data.tabular.io import read_table
+from capas.data.tabular.io import is_table_file, read_table
 
 Layout = Literal["class_folders", "split_folders", "table", "flat_folder", "sample", "pairs"]
 
@@ -42,9 +52,7 @@ _MODEL_SUFFIXES: Final = frozenset({
 _ARCHIVE_SUFFIXES: Final = frozenset({
     ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".zst",
 })  # fmt: skip
-_SHEET_SUFFIXES: Final = frozenset({
-    ".xlsx", ".xls", ".ods", ".numbers",
-})  # fmt: skip
+_SHEET_SUFFIXES: Final = frozenset({".numbers"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,28 +98,35 @@ class DataSource:
         return self.files if isinstance(self.files, ImageCollection) else None
 
 
-def open_source(data: str | Path, *, target: str | None = None, max_pixels: int = MAX_PIXELS) -> DataSource:
+def open_source(
+    data: str | Path, *, target: str | None = None, max_pixels: int = MAX_PIXELS, sheet: str | None = None
+) -> DataSource:
     """List the examples at ``data``.
 
     Args:
         data: A folder, a table file or "sample:NAME".
         target: Target column; a folder with both class folders and a table that has it is read through the table.
         max_pixels: Limit of width × height of an image.
+        sheet: Sheet of a workbook; by default the one with most cells laid out as a table.
 
     Raises:
-        CapasError: ``no_such_path``, ``no_pictures``, ``empty_folder``, ``foreign_model_file``,
-            ``archive_not_unpacked``, ``spreadsheet``, ``single_picture``, ``not_data``, ``unreadable``,
-            ``all_files_missing``, ``hub_not_available``, and those of ``read_table`` and ``open_sample``.
+        CapasError: ``no_such_path``, ``no_pictures``, ``only_foreign_sounds``, ``only_foreign_pictures``,
+            ``empty_folder``, ``foreign_model_file``, ``archive_not_unpacked``, ``spreadsheet``, ``single_picture``,
+            ``not_data``, ``unreadable``, ``all_files_missing``, ``objects_to_find``, ``hub_not_available``, and those
+            of ``read_table`` and ``open_sample``.
     """
-    source = _open(data, target, max_pixels)
+    source = _open(data, target, max_pixels, sheet)
     if isinstance(source.files, ImageFiles):
         files = source.files
-        return replace(source, files=ImageFiles(files.paths, files.root, max_pixels))
+        # What belongs to a mask, another picture or places on a page keeps its size.
+        return replace(source, files=ImageFiles(files.paths, files.root, max_pixels, scale=source.targets is None))
     return source
 
 
-def _open(data: str | Path, target: str | None, max_pixels: int) -> DataSource:
+def _open(data: str | Path, target: str | None, max_pixels: int, sheet: str | None) -> DataSource:
     text = str(data)
+    if sheet is not None and not _has_workbook(text):
+        raise CapasError("sheet_without_workbook", where=text, received=sheet)
     if isinstance(data, str) and text.startswith("sample:"):
         return _from_sample(text)
     if isinstance(data, str) and text.startswith("hf:"):
@@ -119,18 +134,29 @@ def _open(data: str | Path, target: str | None, max_pixels: int) -> DataSource:
     path = Path(text).expanduser()
     try:
         if path.is_dir():
-            return _from_folder(text, path, target, max_pixels)
+            return _from_folder(text, path, target, max_pixels, sheet)
         if not path.exists():
             raise CapasError("no_such_path", where=text)
     except (OSError, ValueError) as error:  # a name that is too long, a loop of links, a NUL
         raise CapasError("no_such_path", where=text) from error
-    if path.suffix.casefold() in TABLE_SUFFIXES:
-        table = read_table(path)
+    if is_table_file(path):
+        table = read_table(path, sheet)
         if (marked := segmented_audio_in_table(table, path.parent)) is not None:
             sides = marked.split_names or (None,) * len(marked.audio_files)
             return _from_pairs(text, None, segments_as_pairs(marked, path.parent, sides))
         return _from_table(text, table, "table", ())
     raise _not_data(path)
+
+
+def _has_workbook(text: str) -> bool:
+    """Whether this is a workbook, a folder with one, or nothing at all, which is another mistake."""
+    path = Path(text).expanduser()
+    try:
+        if path.is_dir():
+            return any(table.suffix.casefold() in SPREADSHEET_SUFFIXES for table in list_folder(path).tables)
+        return path.suffix.casefold() in SPREADSHEET_SUFFIXES or not path.exists()
+    except (OSError, ValueError):
+        return True
 
 
 def _not_data(path: Path) -> CapasError:
@@ -151,7 +177,7 @@ def _not_data(path: Path) -> CapasError:
 def _from_sample(text: str) -> DataSource:
     name = text.removeprefix("sample:")
     if (folder := sample_folder(name)) is not None:
-        return _from_folder(text, folder, None, MAX_PIXELS)
+        return _from_folder(text, folder, None, MAX_PIXELS, None)
     sample = open_sample(name)
     fixed = tuple(split_from_name(split) if split else None for split in sample.fixed_split)
     return DataSource(
@@ -160,9 +186,11 @@ def _from_sample(text: str) -> DataSource:
     )  # fmt: skip
 
 
-def _from_folder(text: str, root: Path, target: str | None, max_pixels: int) -> DataSource:
+def _from_folder(text: str, root: Path, target: str | None, max_pixels: int, sheet: str | None) -> DataSource:
     listing = list_folder(root)
     paired = find_paired_examples(listing, max_pixels) if target is None else None
+    if target is None and (paired is None or paired.target_kind == "transcript"):
+        _refuse_object_boxes(listing)
     if paired is not None:
         listing.exclude(paired.used)
         return _from_pairs(text, listing, paired)
@@ -172,13 +200,45 @@ def _from_folder(text: str, root: Path, target: str | None, max_pixels: int) -> 
         raise _nothing_inside(root, listing)
     listing.exclude(frozenset(files))
     classes = find_class_folders(listing, files)
+    beside = _table_beside(listing, files, sheet) if classes is not None and target is None else None
+    if classes is not None and beside is not None:
+        if len(set(classes.labels)) < 2 or numbered_siblings(set(filter(None, classes.labels))):
+            return _from_table(text, beside[0], "flat_folder", listing.problems(), listing)
+        note = problems_from("table_beside", [beside[0].path.name], severity="note", values={"named": beside[1]})
+        source = _from_classes(text, listing, classes, medium)
+        return replace(source, problems=(*source.problems, *note))
     if listing.tables and (classes is None or target not in (None, CLASS_COLUMN)):
-        table = _best_table(listing)
+        table = _best_table(listing, sheet)
         if table is not None:
             return _from_table(text, table, "flat_folder" if files else "table", listing.problems(), listing)
     if classes is not None:
         return _from_classes(text, listing, classes, medium)
     return _unlabelled(text, listing, files, medium)
+
+
+def _refuse_object_boxes(listing: FolderListing) -> None:
+    """Raise CapasError ``objects_to_find`` where the pictures come with boxes of objects and without class folders."""
+    form = find_object_boxes(listing)
+    if form is None:
+        return
+    classes = find_class_folders(listing, listing.images)
+    if classes is None or len(set(classes.labels)) < 2:
+        raise CapasError("objects_to_find", where=listing.root, received=form)
+
+
+def _table_beside(listing: FolderListing, files: Sequence[Path], sheet: str | None) -> tuple[Table, int] | None:
+    """The table beside class folders that names most of their files, at least half, and how many it names."""
+    best: tuple[Table, int] | None = None
+    for path in listing.tables:
+        try:
+            table = read_table(path, sheet)
+            column = find_path_column(table, (listing.root, *listing.folders))
+        except CapasError:
+            continue
+        named = len(set(column.files) & set(files)) if column is not None else 0
+        if len(table.columns) > 1 and 2 * named >= len(files) and (best is None or named > best[1]):
+            best = (table, named)
+    return best
 
 
 def _commonest(listing: FolderListing) -> tuple[Medium, list[Path]]:
@@ -215,6 +275,10 @@ def _nothing_inside(root: Path, listing: FolderListing) -> CapasError:
         return CapasError("unreadable", where=root, received=listing.skipped["unreadable"][0])
     if not skipped:
         return CapasError("empty_folder", where=root)
+    for kind in ("foreign_sound", "foreign_picture"):
+        names = listing.skipped.get(kind, [])
+        if 2 * len(names) > len(skipped):
+            return CapasError(f"only_{kind}s", where=root, received=", ".join(sorted(names)[:3]), count=len(names))
     return CapasError("no_pictures", where=root, received=", ".join(sorted(skipped)[:3]), count=len(skipped))
 
 
@@ -241,6 +305,8 @@ def _folder_evidence(listing: FolderListing, classes: ClassFolders) -> tuple[str
     lines = [say("detect.class_folders", count=len(names), names=shown)]
     if classes.base != listing.root:
         lines.insert(0, say("detect.wrapper", name=escape_unprintable(listing.relative_name(classes.base))))
+    if classes.parts:
+        lines.append(say("detect.numbered_parts", names=escape_unprintable(", ".join(classes.parts[:5]))))
     if classes.split:
         counts = [
             say("detect.split_count", split=say(f"splits.{name}"), count=classes.split_names.count(name))
@@ -262,14 +328,14 @@ def _unlabelled(text: str, listing: FolderListing, files: Sequence[Path], medium
     )  # fmt: skip
 
 
-def _best_table(listing: FolderListing) -> Table | None:
+def _best_table(listing: FolderListing, sheet: str | None) -> Table | None:
     """The table that names most of the folder's images; without images, the first that can be read."""
     best: tuple[int, Table] | None = None
     failed: CapasError | None = None
     for path in sorted(listing.tables, key=lambda path: (len(path.parts), natural_key(path.name))):
         try:
-            table = read_table(path)
-            column = find_path_column(table)
+            table = read_table(path, sheet)
+            column = find_path_column(table, (listing.root, *listing.folders))
         except CapasError as error:
             failed = failed or error
             continue
@@ -284,19 +350,25 @@ def _best_table(listing: FolderListing) -> Table | None:
 def _from_table(
     text: str, table: Table, layout: Layout, problems: tuple[Problem, ...], listing: FolderListing | None = None
 ) -> DataSource:
-    column = find_path_column(table)
+    column = find_path_column(table, () if listing is None else (listing.root, *listing.folders))
     kept = range(table.rows) if column is None else [i for i, file in enumerate(column.files) if file is not None]
     if column is not None and not kept:
         raise CapasError("all_files_missing", where=table.path, received=column.values[0], column=column.name)
-    split_column = _split_column(table)
+    split_column, fold_column = _split_column(table), None
     sides = map_cells(table.columns[split_column], _split_of_cell) if split_column else None
+    if sides is None and (folds := _fold_column(table)) is not None:
+        fold_column, sides = folds
     fixed = tuple(sides[i] if sides else None for i in kept)
-    left = {name for name in (column.name if column else None, split_column) if name}
+    left = {name for name in (column.name if column else None, split_column, fold_column) if name}
     source = DataSource(
         root=text, layout=layout, files=None, medium="table", file_field="row",
         columns={n: c if column is None else c.take(kept) for n, c in table.columns.items() if n not in left},
         fixed_split=fixed, problems=(*problems, *table.problems),
-        evidence=_table_evidence(table, column, split_column), units=table.units,
+        evidence=(
+            *_table_evidence(table, column, split_column),
+            *((say("detect.fold_column", column=escape_unprintable(fold_column)),) if fold_column else ()),
+        ),
+        units=table.units,
     )  # fmt: skip
     return source if column is None else _with_files(source, table, column, listing)
 
@@ -306,6 +378,18 @@ def _split_column(table: Table) -> str | None:
     for name, column in table.columns.items():
         if normalise_name(name) in SPLIT_COLUMNS and all(map(_split_of_cell, column.value_counts())):
             return name
+    return None
+
+
+def _fold_column(table: Table) -> tuple[str, list[SplitName | None]] | None:
+    """The column called "fold" with 3 to 20 numbers, and the split of each row: the last fold is the test."""
+    for name, column in table.columns.items():
+        folds = numbered_siblings([f"fold {class_label(cell)}" for cell in column.value_counts()])
+        if normalise_name(name) in FOLD_NAMES and 3 <= len(folds) <= 20:
+            return name, map_cells(
+                column,
+                lambda cell, all=folds: split_from_fold(f"fold {class_label(cell)}", all),  # type: ignore[misc]
+            )
     return None
 
 

@@ -16,12 +16,23 @@ from capas.data.tabular.columns import Cell, NumberColumn, TableColumn, TextColu
 ColumnKind = Literal["category", "few_numbers", "number", "date", "tags", "identifier", "text", "empty"]
 
 MAX_FEW_NUMBERS: Final = 20  # so many different whole numbers may still be classes (digits, grades, months)
-_CLASS_NAMES: Final = frozenset({
+CLASS_NAMES: Final = frozenset({
     "label", "labels", "class", "classes", "category", "clase", "clases", "etiqueta", "categoria",
 })  # fmt: skip
-_DATE: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[T ]\d\d:\d\d.*)?|(\d{1,2})[/.](\d{1,2})[/.](\d{4})(?: \d\d:\d\d.*)?"
+_TIME: Final = r"(?:[T ,]+\d{1,2}:\d\d.*)?"
+_ISO_DATE: Final = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})\2(\d{{1,2}}){_TIME}")
+_DAY_DATE: Final = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}|(?<=/)\d\d){_TIME}")
+_NAMED_DATE: Final = re.compile(
+    r"(?:(\d{1,2})[ -](?:de )?([a-z]{3,10})\.?|([a-z]{3,9},? )?([a-z]{3,10})\.? (\d{1,2}),?)"
+    r"[ -](?:de |del )?(\d{4}|\d\d)"
 )
+_MONTHS: Final = {
+    name: number
+    for number, names in enumerate(
+        ("jan ene", "feb", "mar", "apr abr", "may", "jun", "jul", "aug ago", "sep", "oct", "nov", "dec dic"), start=1
+    )
+    for name in names.split()
+}
 _ID_NAMES: Final = frozenset({
     "id", "uuid", "index", "indice", "codigo", "code", "key", "clave", "file", "filename", "path", "url",
 })  # fmt: skip
@@ -60,7 +71,7 @@ def _number_kind(name: str, numbers: NDArray[np.float64], distinct: int) -> Colu
     if all_different and _is_id_name(name):
         return "identifier"
     whole = bool((numbers == np.floor(numbers)).all())
-    most = 1000 if normalise_name(name) in _CLASS_NAMES else MAX_FEW_NUMBERS
+    most = 1000 if normalise_name(name) in CLASS_NAMES else MAX_FEW_NUMBERS
     if whole and 2 * distinct <= len(numbers) and distinct <= most:
         return "few_numbers"
     # The numbers of the rows: all different, without a gap.
@@ -74,7 +85,7 @@ def _text_kind(name: str, column: TextColumn, counts: Mapping[str, int], filled:
     distinct = len(counts)
     if distinct == filled and _is_id_name(name):
         return "identifier"
-    if _are_dates(column, counts, filled):
+    if has_month_first(column) is not None:
         return "date"
     if _are_tags(counts, filled):
         return "tags"
@@ -88,10 +99,21 @@ def _is_id_name(name: str) -> bool:
     return normalise_name(name) in _ID_NAMES or normalise_name(name).endswith(("_id", " id"))
 
 
-def _are_dates(column: TextColumn, counts: Mapping[str, int], filled: int) -> bool:
-    """Whether the first 20 cells are dates, and 95 % of all."""
-    first = islice((cell for cell in column if cell is not None), 20)
-    return all(map(parse_date, first)) and 20 * sum(n for word, n in counts.items() if not parse_date(word)) <= filled
+def has_month_first(column: TableColumn) -> bool | None:
+    """Return whether the dates in a column are written month first (05/31/2024); None where it holds no dates.
+
+    Dates are what the first 20 cells hold, and 95 % of all. Where either order would do, the day is first.
+    """
+    if isinstance(column, NumberColumn):
+        return None
+    first = list(islice((cell for cell in column if cell is not None), 20))
+    for month_first in (False, True):
+        if first and all(parse_date(cell, month_first=month_first) for cell in first):
+            counts = column.value_counts()
+            others = sum(n for word, n in counts.items() if not parse_date(word, month_first=month_first))
+            if 20 * others <= sum(counts.values()):
+                return month_first
+    return None
 
 
 def _are_tags(counts: Mapping[str, int], filled: int) -> bool:
@@ -105,20 +127,37 @@ def _are_tags(counts: Mapping[str, int], filled: int) -> bool:
     return brief and 20 * several >= filled and 2 * len(parts) <= filled and len(parts) <= max(2, len(counts))
 
 
-def parse_date(cell: Cell) -> datetime.date | None:
-    """Parse a date: ISO (2024-05-31, with or without a time) or day/month/year; None where it is none.
+def parse_date(cell: Cell, *, month_first: bool = False) -> datetime.date | None:
+    """Parse a date: ISO (2024-05-31, with or without a time), day/month/year, or with the month's name; None where it
+    is none.
 
-    >>> parse_date("31/05/2024") == parse_date("2024-05-31 10:15")
+    >>> parse_date("31/05/2024") == parse_date("2024-05-31 10:15") == parse_date("31 de mayo de 2024")
     True
+    >>> parse_date("05/31/2024"), parse_date("05/31/2024", month_first=True)
+    (None, datetime.date(2024, 5, 31))
     """
-    if not isinstance(cell, str) or len(cell) < 8:
+    if not isinstance(cell, str) or not 6 <= len(cell) <= 40:
         return None
-    match = _DATE.fullmatch(cell.strip())
-    if match is None:
-        return None
-    year, month, day = (match[1], match[2], match[3]) if match[1] else (match[6], match[5], match[4])
+    text = cell.strip()
+    if (iso := _ISO_DATE.fullmatch(text)) is not None:
+        return _date(int(iso[1]), int(iso[3]), int(iso[4]))
+    if (digits := _DAY_DATE.fullmatch(text)) is not None:
+        day, month = (digits[3], digits[1]) if month_first else (digits[1], digits[3])
+        return _date(_full_year(digits[4]), int(month), int(day))
+    if (named := _NAMED_DATE.fullmatch(normalise_name(text))) is not None:
+        month = _MONTHS.get((named[2] or named[4])[:3], 0)
+        return _date(_full_year(named[6]), month, int(named[1] or named[5]))
+    return None
+
+
+def _full_year(text: str) -> int:
+    """Two digits from 70 on mean the last century."""
+    return int(text) if len(text) > 2 else int(text) + (1900 if int(text) >= 70 else 2000)
+
+
+def _date(year: int, month: int, day: int) -> datetime.date | None:
     try:
-        return datetime.date(int(year), int(month), int(day))
+        return datetime.date(year, month, day)
     except ValueError:
         return None
 

@@ -1,4 +1,4 @@
-"""Reads CSV, TSV, JSON lines and Parquet files into columns of numbers or texts, with None for missing.
+"""Reads CSV, TSV, JSON lines, Parquet files and workbooks into columns of numbers or texts, with None for missing.
 
 Text files are read in blocks of rows, whose cells become arrays before the next block is read: what is held at a time
 is the columns, not the file. ``type_inference`` says what is a number.
@@ -8,34 +8,49 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from capas.core.errors import CapasError
-from capas.data.file_types import IMAGE_SUFFIXES
-from capas.data.problems import problems_from
-from capas.data.tabular.columns import BLOCK_ROWS, NumberColumn, Table, TextColumn
+from capas.data.file_types import IMAGE_SUFFIXES, SPREADSHEET_SUFFIXES, TABLE_SUFFIXES
+from capas.data.problems import Problem, make_problem, problems_from
+from capas.data.tabular.columns import BLOCK_ROWS, NumberColumn, Table, TableColumn, TextColumn
+from capas.data.tabular.number_columns import mend_number_columns
+from capas.data.tabular.number_notation import DecimalSign
 from capas.data.tabular.records import read_jsonl, read_parquet
+from capas.data.tabular.spreadsheet import read_spreadsheet
+from capas.data.tabular.stray_quotes import records_with_stray_quotes, swallowed_rows
 from capas.data.tabular.type_inference import ColumnBuilder
 from capas.data.tabular.units import parse_measures
 
 MAX_BYTES: Final = 1_000_000_000
+UTF8: Final = "utf-8-sig"
+UTF16: Final = "utf-16"
+UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MIN_SWALLOWED: Final = 3  # lines that one row spans
+_MIN_REPEATS: Final = 100  # a name that is a value of its own column is one in every so many rows, or more
+csv.field_size_limit(MAX_BYTES)  # else 131,072: a document may be longer
 _DELIMITERS: Final = (",", ";", "\t")
 _SNIFFED_CHARACTERS: Final = 200_000
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
-def read_table(path: Path) -> Table:
-    """Read a .csv, .tsv, .jsonl, .ndjson or .parquet file.
+def read_table(path: Path, sheet: str | None = None) -> Table:
+    """Read a .csv, .tsv, .jsonl, .ndjson or .parquet file, or a workbook (.xlsx, .xls, .xlsb, .ods).
+
+    Args:
+        path: The file.
+        sheet: Sheet of a workbook; by default the one with most cells laid out as a table.
 
     Raises:
         CapasError: ``table_encoding``, ``table_broken``, ``table_no_header``, ``table_header``, ``table_empty``,
-            ``table_too_large``, ``extra_missing`` (Parquet without pyarrow) or ``unreadable``.
+            ``table_too_large``, ``extra_missing`` (Parquet without pyarrow), ``unreadable``, and those of
+            ``read_sheet``.
     """
     try:
         size = path.stat().st_size
@@ -44,9 +59,15 @@ def read_table(path: Path) -> Table:
         suffix = path.suffix.casefold()
         if suffix == ".parquet":
             table = read_parquet(path)
+        elif suffix in SPREADSHEET_SUFFIXES:
+            table = read_spreadsheet(path, sheet)
+            _refuse_values_as_names(path, table.columns)
         else:
-            _check_text(path)
-            table = read_jsonl(path) if suffix in (".jsonl", ".ndjson") else _read_delimited(path)
+            encoding = _check_text(path)
+            table = read_jsonl(path, encoding) if suffix in (".jsonl", ".ndjson") else _read_delimited(path, encoding)
+            table = (
+                table if encoding != "cp1252" else replace(table, problems=(*table.problems, legacy_note([path.name])))
+            )
     except OSError as error:
         raise CapasError("unreadable", where=path, received=error.strerror or str(error)) from error
     if not table.rows:
@@ -54,9 +75,23 @@ def read_table(path: Path) -> Table:
     return _without_units(table)
 
 
+def is_table_file(path: Path) -> bool:
+    """Return whether a file is a table by its suffix; or a text of cells between tabs, as spreadsheet programs write
+    it."""
+    suffix = path.suffix.casefold()
+    if suffix in TABLE_SUFFIXES or suffix not in (".txt", ".tab"):
+        return suffix in TABLE_SUFFIXES
+    try:
+        with path.open(encoding=_check_text(path), newline="") as stream:
+            first = [line.count("\t") for line in islice(stream, 50) if line.strip()]
+    except (CapasError, OSError):
+        return False
+    return len(first) > 1 and len(set(first)) == 1 and first[0] > 0
+
+
 def _without_units(table: Table) -> Table:
     """Columns in which every cell is a number with the same unit become numbers; ``units`` keeps the unit."""
-    columns, units = dict(table.columns), {}
+    columns, units = dict(table.columns), dict(table.units)
     for name, column in table.columns.items():
         measured = parse_measures(column.words) if isinstance(column, TextColumn) else None
         if isinstance(column, TextColumn) and measured is not None:
@@ -65,28 +100,48 @@ def _without_units(table: Table) -> Table:
     return replace(table, columns=columns, units=units)
 
 
-def _check_text(path: Path) -> None:
-    """Raise what ``decode_text`` raises, without holding the file."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+def legacy_note(names: Sequence[str]) -> Problem:
+    """Return the Problem of files that were read as Windows-1252."""
+    return make_problem("legacy_encoding", names, severity="note")
+
+
+def _check_text(path: Path) -> str:
+    """Return the file's encoding, without holding the file. Raises what ``decode_text`` raises."""
     any_nul = False
     with path.open("rb") as stream:
+        encoding = UTF16 if stream.read(2) in UTF16_MARKS else UTF8
+        stream.seek(0)
+        decoder = codecs.getincrementaldecoder(encoding)()
         try:
             while data := stream.read(1 << 20):
-                any_nul = any_nul or b"\0" in data
-                decoder.decode(data)
+                any_nul = "\0" in decoder.decode(data) or any_nul
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            decode_text(path, path.read_bytes())  # only the whole file says on which line, and in which encoding
-            raise
+            # Only the whole file says on which line, and in which encoding.
+            decode_text(path, path.read_bytes(), legacy=[])
+            return "cp1252"
     if any_nul:
         raise CapasError("table_broken", where=path, received="\\0")
+    return encoding
 
 
-def decode_text(path: Path, data: bytes) -> str:
-    """Decode the bytes of a file as UTF-8. Raises CapasError ``table_encoding`` that says where they are not."""
+def decode_text(path: Path, data: bytes, legacy: list[Path] | None = None) -> str:
+    """Decode the bytes of a file as UTF-8, as UTF-16 with its mark, or as Windows-1252 where that is what they are.
+
+    Args:
+        path: The file, for errors.
+        data: Its bytes.
+        legacy: Gets ``path`` where the text is in Windows-1252; None to refuse such files.
+
+    Raises:
+        CapasError: ``table_encoding`` that says where they are not UTF-8; ``table_broken`` on NUL.
+    """
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode(UTF16 if data.startswith(UTF16_MARKS) else UTF8)
     except UnicodeDecodeError as error:
+        if legacy is not None and _is_windows_text(data):
+            legacy.append(path)
+            return data.decode("cp1252")
         line = data.count(b"\n", 0, error.start) + 1
         raise CapasError(
             "table_encoding", where=f"{path}:{line}", received=f"0x{data[error.start]:02x}",
@@ -96,6 +151,14 @@ def decode_text(path: Path, data: bytes) -> str:
     if "\0" in text:
         raise CapasError("table_broken", where=path, received="\\0")
     return text
+
+
+def _is_windows_text(data: bytes) -> bool:
+    """Whether these bytes are Windows-1252 throughout, and not UTF-8 with a few broken ones."""
+    if b"\0" in data or likely_encoding(data) != "WINDOWS-1252":
+        return False
+    in_utf8 = sum(not sign.isascii() for sign in data.decode("utf-8", "ignore"))
+    return in_utf8 == 0
 
 
 def likely_encoding(data: bytes) -> str:
@@ -116,30 +179,119 @@ def likely_encoding(data: bytes) -> str:
     return "MACINTOSH" if odd > letters else "WINDOWS-1252"
 
 
-def _read_delimited(path: Path) -> Table:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        start = stream.read(_SNIFFED_CHARACTERS)
-        delimiter = "\t" if path.suffix.casefold() == ".tsv" else detect_delimiter(start)
+def _read_delimited(path: Path, encoding: str) -> Table:
+    with path.open(encoding=encoding, newline="") as stream:
+        delimiter = _delimiter(path, stream.read(_SNIFFED_CHARACTERS))
         stream.seek(0)
         reader = csv.reader(stream, delimiter=delimiter)
-        rows = ((reader.line_num, row) for row in reader if any(map(str.strip, row)))
         try:
-            header = next(rows, (0, list[str]()))[1]
-            builders = [ColumnBuilder() for _ in header]
-            count, ragged = _add_rows(builders, rows)
+            read = _read_rows(((reader.line_num, row) for row in reader), delimiter)
         except csv.Error as error:
             raise CapasError("table_broken", where=f"{path}:{reader.line_num}", received=str(error)) from error
-    if not header:
+    stray = list[int]()
+    if read.swallowed:
+        read = _read_rows(_told_apart(path, encoding, delimiter, stray), delimiter)
+    if not read.header:
         raise CapasError("table_empty", where=path)
-    names = _checked_header(path, header)
-    if len(ragged) > count:
-        raise CapasError("table_broken", where=path, received=f"{len(ragged)} / {len(ragged) + count}")
+    names = _checked_header(path, read.header)
+    if len(read.ragged) > read.count:
+        raise CapasError("table_broken", where=path, received=f"{len(read.ragged)} / {len(read.ragged) + read.count}")
+    decimal, points_group = _notation(read.builders, delimiter)
+    # A builder is freed before the next one's turn.
+    columns = {name: read.builders.pop(0).column(points_group=points_group) for name in names}
+    mended = mend_number_columns(columns, decimal)
+    _refuse_values_as_names(path, mended.columns)
     return Table(
-        path=path,
-        columns={name: builders.pop(0).column() for name in names},  # a builder is freed before the next one's turn
-        rows=count,
-        problems=problems_from("ragged_rows", [f"{path.name}:{line}" for line in ragged]),
-    )
+        path=path, columns=mended.columns, rows=read.count, units=mended.units,
+        problems=(
+            *problems_from("ragged_rows", [f"{path.name}:{line}" for line in read.ragged]),
+            *problems_from("stray_quote", [f"{path.name}:{line}" for line in stray]),
+            *mended.problems,
+        ),
+    )  # fmt: skip
+
+
+def read_records(path: Path) -> list[tuple[int, list[str]]]:
+    """Return the records of a delimited file that hold anything, each with its line; the header is the first.
+
+    Raises:
+        CapasError: As ``read_table`` does.
+    """
+    encoding = _check_text(path)
+    with path.open(encoding=encoding, newline="") as stream:
+        delimiter = _delimiter(path, stream.read(_SNIFFED_CHARACTERS))
+        stream.seek(0)
+        reader = csv.reader(stream, delimiter=delimiter)
+        try:
+            records = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+        except csv.Error as error:
+            raise CapasError("table_broken", where=f"{path}:{reader.line_num}", received=str(error)) from error
+    if not records:
+        raise CapasError("table_empty", where=path)
+    swallowed = list[int]()
+    any(_watched(iter(records[1:]), delimiter, len(records[0][1]), swallowed))
+    if swallowed:
+        records = [(n, row) for n, row in _told_apart(path, encoding, delimiter, []) if any(map(str.strip, row))]
+    return records
+
+
+def _delimiter(path: Path, start: str) -> str:
+    return "\t" if path.suffix.casefold() == ".tsv" else detect_delimiter(start)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _ReadRows:
+    """The rows of a delimited file: those that fit the header in ``builders``, the lines of the others in ``ragged``.
+
+    ``swallowed`` says whether a quote that is never closed took in rows.
+    """
+
+    header: list[str]
+    builders: list[ColumnBuilder]
+    count: int
+    ragged: list[int]
+    swallowed: bool
+
+
+def _read_rows(records: Iterator[tuple[int, list[str]]], delimiter: str) -> _ReadRows:
+    rows = ((number, row) for number, row in records if any(map(str.strip, row)))
+    header = next(rows, (0, list[str]()))[1]
+    builders = [ColumnBuilder() for _ in header]
+    swallowed = list[int]()
+    count, ragged = _add_rows(builders, _watched(rows, delimiter, len(header), swallowed))
+    return _ReadRows(header=header, builders=builders, count=count, ragged=ragged, swallowed=bool(swallowed))
+
+
+def _watched(
+    rows: Iterator[tuple[int, list[str]]], delimiter: str, width: int, swallowed: list[int]
+) -> Iterator[tuple[int, list[str]]]:
+    """The same rows; the line of one that took in others is added to ``swallowed``, and the rest is not read."""
+    before = 0
+    for number, row in rows:
+        if number - before > _MIN_SWALLOWED and swallowed_rows(row, delimiter, width):
+            swallowed.append(number)
+            return
+        before = number
+        yield number, row
+
+
+def _told_apart(path: Path, encoding: str, delimiter: str, stray: list[int]) -> Iterator[tuple[int, list[str]]]:
+    """The records of a file with stray quotes, whose lines are added to ``stray``."""
+    with path.open(encoding=encoding, newline="") as stream:
+        text = stream.read().replace("\r\n", "\n").replace("\r", "\n")
+    for number, row, is_stray in records_with_stray_quotes(text, delimiter):
+        stray += [number] if is_stray else []
+        yield number, row
+
+
+def _notation(builders: Sequence[ColumnBuilder], delimiter: str) -> tuple[DecimalSign, bool]:
+    """What stands before decimals in this table, and whether points separate thousands even where no cell tells."""
+    signs = {builder.decimal_sign for builder in builders}
+    if "," in signs and "." in signs and all(builder.points_may_group for builder in builders):
+        return ",", True
+    if "," in signs or "." in signs:
+        return ("," if "," in signs and ("." not in signs or delimiter == ";") else "."), False
+    return ("," if delimiter == ";" else "."), False
 
 
 def _add_rows(builders: Sequence[ColumnBuilder], rows: Iterator[tuple[int, list[str]]]) -> tuple[int, list[int]]:
@@ -171,6 +323,22 @@ def detect_delimiter(text: str) -> str:
         if score > best_score:
             best, best_score = delimiter, score
     return best
+
+
+def _refuse_values_as_names(path: Path, columns: Mapping[str, TableColumn]) -> None:
+    """Raise CapasError ``table_no_header`` where the names are values of their own columns."""
+    numeric = {name for name, column in columns.items() if isinstance(column, NumberColumn)}
+    numbers = [float(name) for name in columns if name in numeric and _NUMBER.fullmatch(name)]
+    counted = all(number.is_integer() for number in numbers) and all(b - a == 1 for a, b in pairwise(numbers))
+    repeated = [
+        name
+        for name, column in columns.items()
+        if isinstance(column, TextColumn) and _MIN_REPEATS * column.value_counts().get(name, 0) >= len(column) > 0
+    ]
+    # Years and places are names of columns ("2019", "2020"; "0", "1"); measured values are not.
+    values = bool(numbers) and (not counted or (len(numbers) + len(repeated) == len(columns) and bool(repeated)))
+    if values or (repeated and 2 * len(repeated) >= len(columns)):
+        raise CapasError("table_no_header", where=f"{path}:1", received=", ".join(columns)[:80])
 
 
 def _checked_header(path: Path, header: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
@@ -20,9 +20,10 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from capas.core.errors import CapasError
-from capas.data.tabular.column_types import class_label, describe_column, parse_date
+from capas.data.tabular.column_types import class_label, describe_column, has_month_first, parse_date
 from capas.data.tabular.columns import Cell, NumberColumn, TableColumn
-from capas.data.tabular.units import parse_measures
+from capas.data.tabular.number_notation import decimal_sign, is_missing_sign, parse_clock
+from capas.data.tabular.units import parse_measures, parse_written_number
 
 ColumnEncodingKind = Literal["number", "date", "category"]
 MAX_CATEGORIES: Final = 1000
@@ -40,6 +41,7 @@ class ColumnEncoding:
         mean: Mean of each number that it gives.
         std: Standard deviation of each number that it gives.
         values: Categories, with codes from 1 on.
+        month_first: Whether dates are written month first.
     """
 
     name: str
@@ -47,6 +49,7 @@ class ColumnEncoding:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     values: tuple[str, ...] = ()
+    month_first: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,6 +119,9 @@ class TabularPreprocessing:
         """Return plain values for a bundle; ``from_json`` reads them back equal."""
         tree = _ADAPTER.dump_python(self, mode="json")
         assert isinstance(tree, dict)
+        for column in tree["columns"]:
+            if not column["month_first"]:  # as bundles were before there was this setting
+                del column["month_first"]
         return tree
 
     @staticmethod
@@ -144,8 +150,10 @@ def _fitted(name: str, column: TableColumn) -> ColumnEncoding:
     if isinstance(column, NumberColumn) and kind in ("number", "few_numbers"):
         return _standardised(name, "number", column.values[~column.missing][:, None])
     if kind == "date":
-        numbers = _read_cells(column, _date_numbers, 3)
-        return _standardised(name, "date", numbers[~np.isnan(numbers[:, 0])])
+        month_first = bool(has_month_first(column))
+        numbers = _read_cells(column, partial(_date_numbers, month_first), 3)
+        fitted = _standardised(name, "date", numbers[~np.isnan(numbers[:, 0])])
+        return replace(fitted, month_first=month_first)
     counts = Counter(dict[Cell, int](column.value_counts().items()))  # of equal counts the first to occur comes first
     values = tuple(str(class_label(value)) for value, _ in counts.most_common(MAX_CATEGORIES))
     return ColumnEncoding(name=name, kind="category", values=values)
@@ -161,7 +169,7 @@ def _standardised(name: str, kind: ColumnEncodingKind, rows: NDArray[np.float64]
 def _raw_numbers(encoding: ColumnEncoding, column: TableColumn) -> NDArray[np.float64]:
     """Return the numbers of a column before standardisation, shape (N, width); NaN where missing."""
     if encoding.kind == "date":
-        return _read_cells(column, _date_numbers, 3)
+        return _read_cells(column, partial(_date_numbers, encoding.month_first), 3)
     if isinstance(column, NumberColumn):
         return column.values[:, None]
     return _read_cells(column, partial(_number, encoding.name), 1)
@@ -182,7 +190,7 @@ def _category_codes(encoding: ColumnEncoding, column: TableColumn) -> NDArray[np
 
 def _scaled(column: ColumnEncoding, row: Mapping[str, Cell]) -> list[float]:
     cell = row.get(column.name)
-    raw = _date_numbers(cell) if column.kind == "date" else _number(column.name, cell)
+    raw = _date_numbers(column.month_first, cell) if column.kind == "date" else _number(column.name, cell)
     if raw is None:
         return [math.nan] * len(column.mean)
     scaled = [(x - m) / s for x, m, s in zip(raw, column.mean, column.std, strict=True)]
@@ -190,19 +198,24 @@ def _scaled(column: ColumnEncoding, row: Mapping[str, Cell]) -> list[float]:
 
 
 def _number(name: str, cell: Cell | int) -> list[float] | None:
-    if cell is None or cell == "":
+    if cell is None or (isinstance(cell, str) and is_missing_sign(cell)):
         return None
     if isinstance(cell, str) and _NUMBERS.fullmatch(cell.strip()):
         cell = float(cell.replace(",", "."))
     elif isinstance(cell, str) and (measured := parse_measures([cell])) is not None:
         cell = measured[0][0]
+    elif isinstance(cell, str) and (hours := parse_clock(cell)) is not None:
+        cell = hours
+    elif isinstance(cell, str) and (written := parse_written_number(cell)) is not None:
+        value = written.value(decimal_sign([written.body]) or ".")
+        cell = cell if value is None else value
     if not isinstance(cell, int | float):
         raise CapasError("cell_no_number", where=name, received=str(cell))
     return [float(cell)] if math.isfinite(cell) else None
 
 
-def _date_numbers(cell: Cell) -> list[float] | None:
-    date = parse_date(cell)
+def _date_numbers(month_first: bool, cell: Cell) -> list[float] | None:
+    date = parse_date(cell, month_first=month_first)
     if date is None:
         return None
     days = (date - datetime.date(1970, 1, 1)).days

@@ -15,13 +15,13 @@ from capas.data.tabular.columns import BLOCK_ROWS, NumberColumn, Table, TableCol
 _MAX_WHOLE: Final = 2**53  # beyond it, float64 no longer holds every integer
 
 
-def read_jsonl(path: Path) -> Table:
-    """Read JSON lines in UTF-8. Raises CapasError ``table_broken`` where most lines are no JSON objects."""
+def read_jsonl(path: Path, encoding: str) -> Table:
+    """Read JSON lines. Raises CapasError ``table_broken`` where most lines are no JSON objects."""
     builder = _TableBuilder()
     broken: list[str] = []
     block: list[dict[str, object]] = []
     # Lines end with "\n" alone: JSON may hold U+2028, and "\r" is white space.
-    with path.open(encoding="utf-8-sig", newline="\n") as stream:
+    with path.open(encoding=encoding, newline="\n") as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
                 continue

@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capas.data.tabular.columns import BLOCK_ROWS, NumberColumn, TableColumn, TextColumnBuilder
+from capas.data.tabular.number_notation import DecimalSign
 
 _MISSING: Final = frozenset({"", "na", "n/a", "nan", "null", "none"})
 _NUMBER_SIGNS: Final = b"0123456789.+-eE\n"
 # These two are matched against a block of cells, each behind a line end.
 _LEADING_ZERO: Final = re.compile(r"\n[+-]?0\d", re.ASCII)
 _COMMA_NUMBERS: Final = re.compile(r"(?:\n[+-]?\d+(?:,\d+)?)+", re.ASCII)
-_GROUPED: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+", re.ASCII)
+_GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+", re.ASCII)
+_GROUPED_BY_POINT: Final = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})*|[+-]?0", re.ASCII)
 
 
 class ColumnBuilder:
@@ -37,8 +39,28 @@ class ColumnBuilder:
         while not self._parser.add(cells):
             self._advance()
 
-    def column(self) -> TableColumn:
-        """Return the column."""
+    @property
+    def decimal_sign(self) -> DecimalSign | None:
+        """What stands before decimals in the cells so far; None where no cell tells."""
+        if isinstance(self._parser, _CommaNumbers):
+            return "," if self._parser.any_decimal else None
+        return "." if isinstance(self._parser, _Numbers) and self._parser.any_decimal else None
+
+    @property
+    def points_may_group(self) -> bool:
+        """Whether every point in numbers of this column could separate thousands."""
+        if not isinstance(self._parser, _Numbers) or isinstance(self._parser, _CommaNumbers):
+            return True
+        return not self._parser.any_decimal or self._parser.grouped_column() is not None
+
+    def column(self, *, points_group: bool = False) -> TableColumn:
+        """Return the column; where ``points_group``, numbers of which every point could separate thousands are read
+        so."""
+        if points_group and isinstance(self._parser, _Numbers) and not isinstance(self._parser, _CommaNumbers):
+            return self._parser.grouped_column() or self._parser.column() or self._rest()
+        return self._rest()
+
+    def _rest(self) -> TableColumn:
         while (column := self._parser.column()) is None:
             self._advance()
         return column
@@ -72,6 +94,7 @@ class _Numbers:
         self._blocks: list[str] = []  # the cells as they were: one string needs a tenth of the memory of its cells
         self._missing: set[str] = set()  # as they are spelled in this column
         self._any_present = False
+        self.any_decimal = False
 
     def add(self, cells: Sequence[str]) -> bool:
         if self._add(cells):
@@ -107,10 +130,21 @@ class _Numbers:
             numbers = list(map(float, cells))
         except ValueError:
             return None
+        self.any_decimal = self.any_decimal or "." in text
         return numbers if min(numbers) > -(2**53) and max(numbers) < 2**53 else None
 
     def column(self) -> TableColumn | None:
         return NumberColumn(values=np.concatenate(self._values)) if self._any_present else None
+
+    def grouped_column(self) -> TableColumn | None:
+        """Return the numbers without their points; None where there is none, or where one does not separate
+        thousands."""
+        cells = [cell for block in self for cell in block]
+        present = [cell for cell in cells if cell not in self._missing]
+        if not any("." in cell for cell in present) or not all(map(_GROUPED_BY_POINT.fullmatch, present)):
+            return None
+        numbers = [np.nan if cell in self._missing else float(cell.replace(".", "")) for cell in cells]
+        return NumberColumn(values=np.array(numbers))
 
     def __iter__(self) -> Iterator[Sequence[str]]:
         return (block.split("\n") for block in self._blocks)
@@ -119,19 +153,15 @@ class _Numbers:
 class _CommaNumbers(_Numbers):
     """Numbers with decimal commas. "1,234" throughout could as well be thousands and is no such column."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._any_decimal = False
-
     def _parse(self, cells: Sequence[str]) -> list[float] | None:
         text = "\n" + "\n".join(cells)
         if not _COMMA_NUMBERS.fullmatch(text) or _LEADING_ZERO.search(text) or text.count("\n") != len(cells):
             return None
-        self._any_decimal = self._any_decimal or not all(_GROUPED.fullmatch(c) for c in cells if "," in c)
+        self.any_decimal = self.any_decimal or not all(_GROUPED.fullmatch(c) for c in cells if "," in c)
         return [float(cell.replace(",", ".")) for cell in cells]
 
     def column(self) -> TableColumn | None:
-        return super().column() if self._any_decimal else None
+        return super().column() if self.any_decimal else None
 
 
 class _Texts:

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from capas.data.naming import normalise_name
+from capas.data.tabular.number_notation import DecimalSign, decimal_sign, parse_body
 
 _BRACKETED: Final = re.compile(r"[\(\[]\s*([^\)\]]{1,15}?)\s*[\)\]]\s*$")
 _KNOWN: Final = {
@@ -17,35 +19,84 @@ _KNOWN: Final = {
 }  # fmt: skip
 
 
-_MEASURE: Final = re.compile(
-    r"([€$£]?)\s*([+-]?\d+(?:[.,]\d+)?)\s*([^\W\d_]{1,8}[²³]?|[%‰°€$£]|°[CFK]|[^\W\d_]+/[^\W\d_]+)?"
+_CURRENCIES: Final = (
+    "EUR|USD|GBP|MXN|ARS|CLP|COP|PEN|BRL|JPY|CHF|CAD|AUD|CNY|INR|UYU|BOB|PYG|DOP|CRC|GTQ|VES|NZD|SEK|NOK|DKK|PLN"
+)
+_CELL: Final = re.compile(
+    r"(?P<open>\()?\s*(?P<sign>[+\-−]?)\s*"
+    rf"(?P<before>[A-Z]{{0,3}}[€$£¥₹₩₽]|(?:{_CURRENCIES})|S/\.?)?\s*(?P<sign2>[+\-−]?)"
+    r"(?P<body>\d(?:[\d.,'’ \u00a0\u2009\u202f]*\d)?[.]?|[.,]\d+)(?P<exponent>[eE][+-]?\d+)?"
+    r"(?P<gap>\s*)(?P<after>[^\W\d_]{1,8}[²³]?|[%‰°€$£¥₹₩₽]|°[CFK]|[^\W\d_]+/[^\W\d_]+)?\s*(?P<close>\))?"
 )
 
 
-def parse_measures(texts: Sequence[str]) -> tuple[list[float], str] | None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WrittenNumber:
+    """A number as it is written.
+
+    Attributes:
+        sign: 1 or -1.
+        body: Its digits and separators.
+        exponent: "e3" and the like, or "".
+        unit: Its unit or currency, or "".
+    """
+
+    sign: int
+    body: str
+    exponent: str
+    unit: str
+
+    def value(self, decimal: DecimalSign) -> float | None:
+        """Return the number; None where its separators do not fit ``decimal``."""
+        size = parse_body(self.body, decimal)
+        return None if size is None else self.sign * float(f"{size!r}{self.exponent}" if self.exponent else size)
+
+
+def parse_written_number(text: str) -> WrittenNumber | None:
+    """Split a cell into sign, digits and unit; None where it is no number.
+
+    Without a space between, a unit of letters must be a known one of two letters or more: "3a" is a name.
+
+    >>> parse_written_number("-$1,200.50").value(".")
+    -1200.5
+    >>> parse_written_number("(1.200 €)").value(","), parse_written_number("3a")
+    (-1200.0, None)
+    """
+    match = _CELL.fullmatch(text.strip())
+    if match is None or bool(match["open"]) != bool(match["close"]) or (match["sign"] and match["sign2"]):
+        return None
+    before, after = match["before"] or "", match["after"] or ""
+    if (before and after) or (after.isalpha() and not match["gap"] and not _may_be_joined(after)):
+        return None
+    negative = bool(match["open"]) or (match["sign"] or match["sign2"]) in ("-", "−")
+    return WrittenNumber(
+        sign=-1 if negative else 1, body=match["body"], exponent=match["exponent"] or "", unit=before or after
+    )
+
+
+def _may_be_joined(unit: str) -> bool:
+    return (len(unit) > 1 and normalise_name(unit) in _KNOWN) or unit in _CURRENCIES.split("|")
+
+
+def parse_measures(texts: Sequence[str], decimal: DecimalSign | None = None) -> tuple[list[float], str] | None:
     """Parse numbers that have their unit in every text ("12 kg", "3,5 €", "$7"); return them and the unit.
 
-    None where some text is something else or the units differ. Without a space between, the unit must be a known one of
-    two letters or more: "3a" is a name.
+    None where some text is something else or the units differ. Where the texts do not tell whether "1,234" has
+    decimals, ``decimal`` says what stands before them; without it a comma does.
 
     >>> parse_measures(["12 kg", "7.5 kg"])
     ([12.0, 7.5], 'kg')
     >>> parse_measures(["3a", "4a"]) is None
     True
     """
-    numbers: list[float] = []
-    unit, any_joined = "", False
-    for text in texts:
-        match = _MEASURE.fullmatch(text.strip())
-        own = (match[1] or match[3] or "") if match else ""
-        if not match or not own or own != (unit or own):
-            return None
-        unit = own
-        any_joined = any_joined or bool(match[3] and not re.search(r"\s", text.strip()))
-        numbers.append(float(match[2].replace(",", ".")))
-    if any_joined and unit.isalpha() and (len(unit) == 1 or normalise_name(unit) not in _KNOWN):
+    read = list(map(parse_written_number, texts))
+    written = [number for number in read if number is not None and number.unit]
+    if not written or len(written) < len(texts) or len({number.unit for number in written}) > 1:
         return None
-    return (numbers, unit) if numbers else None
+    told = decimal_sign([number.body for number in written])
+    values = [number.value(told or decimal or ("," if "," in number.body else ".")) for number in written]
+    numbers = [value for value in values if value is not None]
+    return (numbers, written[0].unit) if len(numbers) == len(values) else None
 
 
 def unit_from_name(column: str) -> str:

@@ -170,6 +170,7 @@ def _refuse_unreadable(pictures: ImageCollection, scanned: Sequence[ImageScan | 
         raise CapasError(
             "too_many_unreadable", where="method.unlabelled", received=f"{len(failed)} / {len(scanned)}",
             first=escape_unprintable(pictures.name(failed[0][0])), reason=failed[0][1].part("what"),
+            advice=failed[0][1].part("next"),
         ) from failed[0][1]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Speaker turns in NIST's RTTM, and scored regions in its UEM.
 
-RTTM: ``SPEAKER file channel start duration <NA> <NA> name <NA> <NA>``; UEM: ``file channel start end``.
+RTTM: ``SPEAKER file channel start duration <NA> <NA> name <NA> <NA>``, where file and
+name may hold blanks; UEM: ``file channel start end``.
 """
 
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capas.core.errors import CapasError
+from capas.data.sources.rttm import parse_rttm_turn
 from capas.evaluation.table_files import parse_number, parse_span, read_text_lines
 
 Span = tuple[float, float]
@@ -35,15 +37,16 @@ def read_rttm(path: Path) -> dict[str, list[Turn]]:
             if line.words[0].isupper() or line.words[0].replace("-", "").isupper():
                 continue
             raise CapasError("score_fields", where=line.where, received=line.words[0], wanted="SPEAKER …")
-        if len(line.words) < 8:
-            wanted = "SPEAKER file channel start duration <NA> <NA> name"
-            raise CapasError("score_fields", where=line.where, received=len(line.words), wanted=wanted)
-        start, length = parse_number(line.words[3], line.where), parse_number(line.words[4], line.where)
+        turn = parse_rttm_turn(" ".join(line.words))
+        if turn is None:
+            wanted = "SPEAKER file channel start duration <NA> <NA> name <NA> <NA>"
+            raise CapasError("score_fields", where=line.where, received=" ".join(line.words), wanted=wanted)
+        start, length = parse_number(turn.onset, line.where), parse_number(turn.duration, line.where)
         if length < 0 or start < 0:
-            raise CapasError("score_backwards", where=line.where, received=f"{line.words[3]} + {line.words[4]}")
-        turns = found.setdefault(line.words[1], [])
+            raise CapasError("score_backwards", where=line.where, received=f"{turn.onset} + {turn.duration}")
+        turns = found.setdefault(turn.file, [])
         if length > 0:
-            turns.append(Turn(start_s=start, end_s=start + length, speaker=line.words[7], where=line.where))
+            turns.append(Turn(start_s=start, end_s=start + length, speaker=turn.speaker, where=line.where))
     if not found:
         raise CapasError("score_empty", where=path)
     return found

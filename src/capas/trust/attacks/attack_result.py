@@ -1,6 +1,7 @@
 """The result of an attack on a single input."""
 
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from capas.engine.recipe import Prediction
+from capas.engine.recipe import Item, Prediction
 from capas.trust.subjects.image_inputs import image_to_array
 
 MASK_FOOLED = 0.5
@@ -57,6 +58,14 @@ class AttackResult:
                                                       "probability": self.noise.probability},
             **self.facts,
         }  # fmt: skip
+
+
+class Attacker(ABC):
+    """An attack on one model."""
+
+    @abstractmethod
+    def attack(self, item: Item) -> AttackResult:
+        """Attack one input. Raises CapasError when it cannot be read."""
 
 
 def perturbation_facts(x: Float[Tensor, "1 C H W"], adversarial: Float[Tensor, "1 C H W"]) -> dict[str, object]:

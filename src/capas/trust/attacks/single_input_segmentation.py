@@ -6,7 +6,7 @@ from torch import Tensor
 
 from capas.engine.recipe import Item, Prediction
 from capas.engine.recipes.segmentation.predictor import SegmentationInput, SegmentationPredictor
-from capas.trust.attacks.attack_result import AttackResult, perturbation_facts, perturbation_images, png
+from capas.trust.attacks.attack_result import Attacker, AttackResult, perturbation_facts, perturbation_images, png
 from capas.trust.attacks.fgsm_pgd import pgd, random_noise
 from capas.trust.attacks.sanity_checks import invalidating_failures, run_sanity_checks
 from capas.trust.attacks.segmentation_losses import PER_PIXEL_TASK, pixel_accuracy, pixel_loss
@@ -16,10 +16,10 @@ from capas.trust.subjects.segmentation import UnitRangeSegmentationModel
 STEPS, QUERIES = 40, 100
 
 
-class SegmentationAttacker:
+class SegmentationAttacker(Attacker):
     """Attacks a segmentation model, towards the class ``target`` in every pixel, or away from its prediction."""
 
-    def __init__(self, model: SegmentationPredictor, *, eps: float, target: int | None, rng: torch.Generator) -> None:
+    def __init__(self, model: SegmentationPredictor, eps: float, target: int | None, rng: torch.Generator) -> None:
         self.model = model
         self.forward = UnitRangeSegmentationModel(model)
         self.eps = eps

@@ -34,13 +34,13 @@ def typo_perturbations(text: str, rng: torch.Generator) -> CandidatePerturbation
     """Swap two neighbouring inner letters in any of the first 40 words of four letters or more."""
     words = text.split()
     places = [i for i, word in enumerate(words) if len(word) >= 4][:MAX_WORDS]
-    swaps = {i: 1 + int(torch.randint(len(words[i]) - 3 + 1, (1,), generator=rng)) for i in places}
+    swaps = {i: 1 + int(torch.randint(len(words[i]) - 3, (1,), generator=rng)) for i in places}
 
     def apply(chosen: Sequence[int]) -> str:
         changed = list(words)
         for number in chosen:
             i = places[number]
-            at = min(swaps[i], len(changed[i]) - 2)
+            at = swaps[i]
             changed[i] = changed[i][:at] + changed[i][at + 1] + changed[i][at] + changed[i][at + 2 :]
         return " ".join(changed)
 

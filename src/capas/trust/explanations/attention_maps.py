@@ -20,10 +20,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from capas.engine.recipes.single_output.inputs import InputReader
-from capas.engine.recipes.single_output.text.encodings import SentenceEmbeddingEncoding, TfidfEncoding
 from capas.engine.recipes.single_output.text.predictor import TextReader
 from capas.networks.sequence.attention import MultiHeadAttention, capture_attention
+from capas.trust.subjects.feature_hooks import layers_of
 
 
 def rollout(layers: Sequence[Float[Tensor, "_ T T"]]) -> Float[Tensor, "T T"]:
@@ -45,12 +44,11 @@ ATTENTION_METHODS: Final[Mapping[str, Callable[[Sequence[Tensor]], Tensor]]] = M
 )
 
 
-def attention_network(reader: InputReader[object]) -> nn.Module | None:
+def attention_network(reader: TextReader) -> nn.Module | None:
     """Return the attention network that encodes a text; None where there is none."""
-    if not isinstance(reader, TextReader):
-        return None
-    network = reader.encoding.encoder if isinstance(reader.encoding, SentenceEmbeddingEncoding) else reader.network
-    return network if any(isinstance(part, MultiHeadAttention) for part in network.modules()) else None
+    encoder = reader.encoding.encoder
+    network = reader.network if encoder is None else encoder
+    return network if layers_of(network, MultiHeadAttention) else None
 
 
 @torch.no_grad()
@@ -65,18 +63,10 @@ def attention_to_words(reader: TextReader, words: Sequence[str], text: str) -> d
     with capture_attention(network) as kept:
         reader.network(reader.collate([text]))
     layers = [weights[0] for weights in kept.values()]
-    ends = list(accumulate(_pieces(reader, words), initial=int(isinstance(reader.encoding, SentenceEmbeddingEncoding))))
+    code = reader.encoding
+    ends = list(accumulate(map(code.count_tokens, words), initial=code.num_leading_tokens))
     found = {}
     for name, way in ATTENTION_METHODS.items():
         shares = way(layers).mean(0)
         found[name] = torch.stack([shares[start:end].sum() for start, end in pairwise(ends)])
     return found
-
-
-def _pieces(reader: TextReader, words: Sequence[str]) -> list[int]:
-    """In how many places each word is read."""
-    code = reader.encoding
-    assert not isinstance(code, TfidfEncoding)
-    if isinstance(code, SentenceEmbeddingEncoding):
-        return [len(code.pieces.encode(word)) - 2 for word in words]  # without [CLS] and [SEP]
-    return [len(code.vocabulary.encode(word)) for word in words]

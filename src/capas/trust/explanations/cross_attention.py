@@ -15,13 +15,12 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from capas.data.text.vocabulary import BOS, EOS, SubwordVocabulary
 from capas.engine.recipe import Item, Prediction
 from capas.engine.recipes.translation.predictor import TranslationPredictor
 from capas.networks.sequence.attention import capture_attention
-from capas.networks.sequence.transformer import Transformer
 
 CROSS_ATTENTION_METHOD = "attention_to_source"
 
@@ -74,7 +73,7 @@ def explain_translation(model: TranslationPredictor, item: Item) -> TranslationE
 
 
 @torch.no_grad()
-def source_attention(network: Transformer, source: Sequence[int], target: Sequence[int]) -> Float[Tensor, "T S"]:
+def source_attention(network: nn.Module, source: Sequence[int], target: Sequence[int]) -> Float[Tensor, "T S"]:
     """Return the mean cross-attention at the step that produces each token of ``target``.
 
     Rows sum to one, with the end-of-sentence token of the source.
@@ -98,7 +97,6 @@ def word_token_spans(vocabulary: SubwordVocabulary, tokens: Sequence[int]) -> li
 
 
 def _looked_at(model: TranslationPredictor, encoded: Sequence[int], tokens: Sequence[int]) -> SegmentCrossAttention:
-    assert isinstance(model.network, Transformer)
     weights = source_attention(model.network, [*encoded, EOS], tokens)
     source = word_token_spans(model.vocabulary, encoded)
     by_word = torch.stack([weights[:, a:b].sum(1) for _, a, b in source], dim=1)

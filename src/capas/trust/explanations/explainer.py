@@ -1,8 +1,8 @@
 """Explanation of a single prediction: a heatmap over an image or spectrogram, or attributions of words and columns."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 import torch
@@ -11,34 +11,23 @@ from torch import Tensor
 
 from capas.core.errors import CapasError
 from capas.core.spec import Spec
-from capas.data.tabular.columns import Cell
 from capas.engine.predict import Model
 from capas.engine.recipe import Item, Prediction
 from capas.engine.recipes.shared.image_items import read_image_item
-from capas.engine.recipes.single_output.audio.predictor import AudioReader
 from capas.engine.recipes.single_output.image.predictor import ImageReader
 from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
-from capas.engine.recipes.single_output.tabular.predictor import TabularReader
-from capas.engine.recipes.single_output.text.predictor import TextReader
 from capas.engine.recipes.translation.predictor import TranslationPredictor
-from capas.trust.explanations.attention_maps import ATTENTION_METHODS, attention_network, attention_to_words
 from capas.trust.explanations.cross_attention import (
     CROSS_ATTENTION_METHOD,
     TranslationExplanation,
     explain_translation,
 )
-from capas.trust.explanations.feature_ablation import (
-    AblationFeatures,
-    baseline_cells,
-    column_features,
-    leave_one_out_attributions,
-    time_segment_features,
-    word_features,
-)
+from capas.trust.explanations.feature_ablation import leave_one_out_attributions
 from capas.trust.explanations.heatmap_upsampling import upsample_heatmap
 from capas.trust.explanations.image_explainers import grad_cam_map, saliency_functions
-from capas.trust.subjects.display_images import display_image_of
+from capas.trust.subjects.factory import input_adapter
 from capas.trust.subjects.image_inputs import UnitRangeImageModel, images_to_unit_range
+from capas.trust.subjects.type_table import look_up, row
 
 STEPS = 64
 IMAGE_METHODS: Final = ("integrated_gradients", "occlusion", "gradient", "grad_cam")
@@ -76,9 +65,10 @@ class Explanation:
 
 
 AnyExplanation = Explanation | TranslationExplanation
+ExplainFunction = Callable[[Item, str | None], AnyExplanation]
 
 
-def make_explainer(model: Model, method: str | None = None) -> Callable[[Item, str | None], AnyExplanation]:
+def make_explainer(model: Model, method: str | None = None) -> ExplainFunction:
     """Return a function that explains one input, given with the output to explain (None for the predicted one).
 
     Args:
@@ -88,19 +78,21 @@ def make_explainer(model: Model, method: str | None = None) -> Callable[[Item, s
     Raises:
         CapasError: ``explain_other_kind`` or ``no_such_way``.
     """
-    if isinstance(model.predictor, SingleOutputPredictor):
-        return Explainer(model.predictor, model.card.spec, method).explain
-    if not isinstance(model.predictor, TranslationPredictor):
+    explain = look_up(EXPLAINERS, model.predictor, model.card.spec, method)
+    if explain is None:
         received = f"{model.card.task} ({model.card.medium})"
         raise CapasError("explain_other_kind", where=model.bundle.folder, received=received)
+    return explain
+
+
+def _translation_explainer(predictor: TranslationPredictor, spec: Spec, method: str | None) -> ExplainFunction:
     if method not in (None, CROSS_ATTENTION_METHOD):
         raise CapasError("no_such_way", where="--method", received=method, known=CROSS_ATTENTION_METHOD)
-    translator = model.predictor
 
     def explain(item: Item, of: str | None) -> TranslationExplanation:
         if of is not None:
             raise CapasError("no_such_answer", where="--of", received=of, known="–")
-        return explain_translation(translator, item)
+        return explain_translation(predictor, item)
 
     return explain
 
@@ -114,7 +106,7 @@ class Explainer:
 
     def __init__(self, predictor: SingleOutputPredictor[object], spec: Spec, method: str | None = None) -> None:
         self.predictor = predictor
-        self.reader = predictor.reader
+        self.adapter = input_adapter(predictor.reader)
         self.spec = spec
         ways = self._ways()
         if method is not None and method not in ways:
@@ -122,9 +114,7 @@ class Explainer:
         self.method = method or ways[0]
 
     def _ways(self) -> tuple[str, ...]:
-        if isinstance(self.reader, ImageReader):
-            return IMAGE_METHODS
-        return ("leave_one_out", *(ATTENTION_METHODS if attention_network(self.reader) is not None else ()))
+        return IMAGE_METHODS if self.adapter.images is not None else ("leave_one_out", *self.adapter.attention_methods)
 
     def explain(self, item: Item, requested: str | None = None) -> Explanation:
         """Explain one input; ``requested`` names another class, tag or number than the predicted one.
@@ -132,20 +122,19 @@ class Explainer:
         Raises:
             CapasError: The input cannot be read, or the model has no such output.
         """
-        prepared = self.reader.preprocess(item)
+        prepared = self.predictor.preprocess(item)
         (answer,) = self.predictor.predict([item.name], [prepared])
         output, name = self._output(prepared, requested)
-        if isinstance(self.reader, ImageReader):
-            heat = self._heat(self.reader, prepared, output)
-            picture, laid = upsample_heatmap(read_image_item(item), heat, self.reader.preparation)
+        images = self.adapter.images
+        if images is not None:
+            heat = self._heat(images, prepared, output)
+            picture, laid = upsample_heatmap(read_image_item(item), heat, images.preparation)
             return Explanation(
                 prediction=answer, explained_output=name, method=self.method, image=picture, heatmap=laid
             )
         names, weights = self._weights(item, prepared, output)
         listed = list(zip(names, weights.tolist(), strict=True))
-        shown = None
-        if isinstance(self.reader, AudioReader):
-            shown = display_image_of(self.reader, prepared)
+        shown = self.adapter.display_image(prepared)
         over = None if shown is None else _over_time(weights, shown.shape[:2])
         return Explanation(
             prediction=answer, explained_output=name, method=self.method, attributions=listed, image=shown, heatmap=over
@@ -153,7 +142,7 @@ class Explainer:
 
     @torch.no_grad()
     def _answers(self, prepared: Sequence[object]) -> Tensor:
-        outputs: Tensor = self.predictor.network(self.reader.collate(prepared))
+        outputs: Tensor = self.predictor.network(self.predictor.reader.collate(prepared))
         return self.predictor.output_head.activate(outputs.float())
 
     def _output(self, prepared: object, of: str | None) -> tuple[int, str]:
@@ -176,21 +165,12 @@ class Explainer:
 
     def _weights(self, item: Item, prepared: object, output: int) -> tuple[Sequence[str], Tensor]:
         """What each part brings, or its share of the attention."""
-        parts = self._parts(item, prepared)
-        if isinstance(self.reader, TextReader) and self.method in ATTENTION_METHODS:
-            return parts.names, attention_to_words(self.reader, parts.names, str(prepared))[self.method]
+        parts = self.adapter.item_ablation_features(item, prepared)
+        assert parts is not None
+        if self.method in self.adapter.attention_methods:
+            return parts.names, self.adapter.attention(parts.names, str(prepared))[self.method]
         found = leave_one_out_attributions(parts, lambda inputs: self._answers(inputs)[:, output].float())
         return found.names, found.weights
-
-    def _parts(self, item: Item, prepared: object) -> AblationFeatures:
-        if isinstance(self.reader, TextReader):
-            return word_features(str(prepared))
-        if isinstance(self.reader, AudioReader):
-            assert isinstance(prepared, np.ndarray)
-            return time_segment_features(prepared, self.reader.preparation.rate)
-        assert isinstance(self.reader, TabularReader)
-        row = cast(Mapping[str, Cell], item.content)
-        return column_features(self.reader, row, baseline_cells(self.reader.preparation))
 
 
 def _over_time(weights: Tensor, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -200,3 +180,9 @@ def _over_time(weights: Tensor, shape: tuple[int, ...]) -> NDArray[np.float32]:
     columns = torch.nn.functional.interpolate(weights[None, None], size=shape[1], mode="nearest")[0, 0]
     heat: NDArray[np.float32] = columns.expand(shape[0], -1).numpy()
     return heat
+
+
+EXPLAINERS: Final[tuple[Callable[[object, Spec, str | None], ExplainFunction | None], ...]] = (
+    row(SingleOutputPredictor, lambda predictor, spec, method: Explainer(predictor, spec, method).explain),
+    row(TranslationPredictor, _translation_explainer),
+)

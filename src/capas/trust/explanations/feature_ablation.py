@@ -15,14 +15,10 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from capas.data.collections import TableRows
 from capas.data.tabular.columns import Cell
 from capas.data.tabular.preprocess import TabularPreprocessing
 from capas.engine.recipe import Item
-from capas.engine.recipes.single_output.audio.predictor import AudioReader
 from capas.engine.recipes.single_output.tabular.predictor import TabularReader
-from capas.engine.recipes.single_output.text.predictor import TextReader
-from capas.trust.subjects.single_output import ModelUnderTest
 
 MAX_WORDS = 200
 TIME_SEGMENTS = 24
@@ -52,24 +48,6 @@ class FeatureAttributions:
 
 
 ScoreFunction = Callable[[Sequence[object]], Float[Tensor, " B"]]
-
-
-def ablation_features_of(subject: ModelUnderTest, position: int) -> AblationFeatures | None:
-    """Return the features of an example of the record; None where the medium has none (images have regions instead)."""
-    reader, inputs, index = subject.reader, subject.inputs, subject.run_context.indices[position]
-    if isinstance(reader, TabularReader) and isinstance(inputs, TableRows):
-        return column_features(reader, inputs.row(index), baseline_cells(reader.preparation))
-    return ablation_features_of_prepared(subject, reader.preprocess_example(inputs, index))
-
-
-def ablation_features_of_prepared(subject: ModelUnderTest, prepared: object) -> AblationFeatures | None:
-    """Return the features of a prepared input; None for rows, which are encoded already, and for images."""
-    reader = subject.reader
-    if isinstance(reader, TextReader) and isinstance(prepared, str):
-        return word_features(prepared)
-    if isinstance(reader, AudioReader) and isinstance(prepared, np.ndarray):
-        return time_segment_features(prepared, reader.preparation.rate)
-    return None
 
 
 def word_features(text: str) -> AblationFeatures:
@@ -128,11 +106,6 @@ def tabular_row_of(item: Item) -> Mapping[str, Cell]:
     """Return the cells of a row as the user gave it."""
     assert isinstance(item.content, Mapping)
     return item.content
-
-
-def score_function_of(subject: ModelUnderTest, output: int) -> ScoreFunction:
-    """Return a function from prepared inputs to the probability of a class or tag, or to a number's value."""
-    return lambda prepared: subject.predictions(prepared)[:, output].float()
 
 
 def leave_one_out_attributions(features: AblationFeatures, score: ScoreFunction) -> FeatureAttributions:

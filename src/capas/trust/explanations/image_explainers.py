@@ -1,14 +1,11 @@
-"""The saliency methods that every report tries on images, and the randomised network that they are checked against."""
+"""The saliency methods that every report tries on images."""
 
-import torch
 from torch import Tensor
 
-from capas.engine.recipes.single_output.image.predictor import ImageReader
-from capas.trust.explanations.parameter_randomization import SaliencyFunction, with_randomized_parameters
+from capas.trust.explanations.parameter_randomization import SaliencyFunction
 from capas.trust.explanations.saliency import grad_cam, gradient, integrated_gradients, occlusion
 from capas.trust.subjects.image_inputs import UnitRangeImageModel
 from capas.trust.subjects.model_functions import ForwardFunction
-from capas.trust.subjects.single_output import ModelUnderTest
 
 
 def saliency_functions(baseline: Tensor, steps: int) -> dict[str, SaliencyFunction]:
@@ -27,10 +24,3 @@ def grad_cam_map(forward: ForwardFunction, x: Tensor, classes: Tensor) -> Tensor
     """Return Grad-CAM on the last feature map of 4×4 or more."""
     assert isinstance(forward, UnitRangeImageModel)
     return grad_cam(forward.feature_map_and_logits, x, classes)
-
-
-def randomized_forward(subject: ModelUnderTest, rng: torch.Generator) -> ForwardFunction:
-    """Return the model's forward function with randomised parameters."""
-    reader = subject.reader
-    assert isinstance(reader, ImageReader)
-    return UnitRangeImageModel(ImageReader(with_randomized_parameters(reader.network, rng).eval(), reader.preparation))

@@ -12,6 +12,7 @@ image (Adebayo et al. discuss it for MNIST). ``mask`` leaves pixels out.
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -21,6 +22,7 @@ from capas.trust.subjects.model_functions import ForwardFunction
 
 SaliencyFunction = Callable[[ForwardFunction, Tensor, Tensor], Tensor]
 MAX_RANDOMIZATION_CORRELATION = 0.3
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +64,7 @@ def parameter_randomization(
     return ParameterRandomization(correlations=torch.stack(rows))
 
 
-def with_randomized_parameters(network: nn.Module, generator: torch.Generator) -> nn.Module:
+def with_randomized_parameters(network: Network, generator: torch.Generator) -> Network:
     """Return a copy of ``network`` with random weights.
 
     Matrices and kernels are drawn from a normal of the same root mean square around 0, vectors (biases, gains)

@@ -48,11 +48,16 @@ def image_fingerprint(image: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.
 
 
 def near_duplicate_images(
-    train: NDArray[np.uint8], test: NDArray[np.uint8], *, min_similarity: float = MIN_SIMILARITY, batch: int = 256
+    train: NDArray[np.uint8],
+    test: NDArray[np.uint8],
+    *,
+    own: NDArray[np.int64] | None = None,
+    min_similarity: float = MIN_SIMILARITY,
+    batch: int = 256,
 ) -> tuple[Leak, ...]:
     """Return for each test fingerprint (M, S, S) its most similar training fingerprint (N, S, S), where similar enough.
 
-    Time grows with N·M.
+    ``own`` (M) are the rows of ``train`` that each must not be compared with: itself. Time grows with N·M.
     """
     if not len(train) or not len(test):
         return ()
@@ -62,7 +67,8 @@ def near_duplicate_images(
     found: list[Leak] = []
     for start in range(0, len(asked), batch):
         part = asked[start : start + batch]
-        ways = [_best(one, held, coarse) for one in (part, part.flip(2))]
+        itself = None if own is None else torch.from_numpy(own[start : start + batch])
+        ways = [_best(one, held, coarse, itself) for one in (part, part.flip(2))]
         for row in range(len(part)):
             mirrored = bool(ways[1][0][row] > ways[0][0][row])
             likeness, which = float(ways[mirrored][0][row]), int(ways[mirrored][1][row])
@@ -71,8 +77,8 @@ def near_duplicate_images(
     return tuple(found)
 
 
-def _best(part: Tensor, held: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor]:
-    """(B) likeness and row of the training print that is most alike."""
+def _best(part: Tensor, held: Tensor, coarse: Tensor, own: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(B) likeness and row of the training print that is most alike, other than ``own``."""
     side = part.shape[1]
     padded = F.pad(part[:, None], (_REACH,) * 4, mode="replicate")[:, 0]
     likeness = torch.full((len(part), coarse.shape[1]), -1.0)
@@ -80,9 +86,13 @@ def _best(part: Tensor, held: Tensor, coarse: Tensor) -> tuple[Tensor, Tensor]:
         for dx in range(2 * _REACH + 1):
             moved = F.adaptive_avg_pool2d(padded[:, dy : dy + side, dx : dx + side], _COARSE)
             likeness = torch.maximum(likeness, _units(moved.flatten(1)) @ coarse)
+    if own is not None:
+        likeness.scatter_(1, own[:, None], -2.0)
     candidates = likeness.topk(min(_CANDIDATES, len(held)), dim=1).indices
     pairs = part.repeat_interleave(candidates.shape[1], 0), held[candidates.flatten()]
-    best = aligned_similarity(*pairs).view(len(part), -1).max(1)
+    alike = aligned_similarity(*pairs).view(len(part), -1)
+    # Among six or fewer it is a candidate all the same.
+    best = (alike if own is None else alike.masked_fill(candidates == own[:, None], -1.0)).max(1)
     return best.values, candidates.gather(1, best.indices[:, None])[:, 0]
 
 

@@ -20,7 +20,6 @@ from torch import Tensor
 from capas.bundle.card import Card
 from capas.core.errors import CapasError
 from capas.core.files import write_atomic
-from capas.engine.recipes.single_output.image.predictor import ImageReader
 from capas.engine.recipes.single_output.inputs import InputReader
 from capas.trust.ood.autoencoder import ReconstructionScore
 from capas.trust.ood.scores import KNNScore, energy
@@ -124,7 +123,7 @@ def fit_detector(subject: ModelUnderTest, rng: torch.Generator, *, with_autoenco
     train, labels = subject.train, subject.train.targets
     if labels.ndim > 1:
         labels = torch.zeros(len(train), dtype=torch.long)
-    pictures = isinstance(subject.reader, ImageReader)
+    pictures = subject.adapter.images is not None
     return OODDetector(
         knn=KNNScore.fit(train.features, labels, rng),
         knn_multilayer=KNNScore.fit(train.multilayer_features, labels, rng) if pictures else None,

@@ -16,16 +16,13 @@ from capas.core.i18n import say
 from capas.core.number_format import format_percent
 from capas.engine.predict import Model, load_model
 from capas.engine.recipe import Item, Prediction
-from capas.engine.recipes.segmentation.predictor import SegmentationInput
 from capas.engine.recipes.shared.image_items import read_image_item
-from capas.engine.recipes.single_output.image.predictor import ImageReader
-from capas.engine.recipes.single_output.inputs import InputReader
 from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
 from capas.trust.explanations.heatmap_upsampling import upsample_heatmap
 from capas.trust.ood.detector import OODDetector, load_detector
 from capas.trust.rendering.heatmap_overlay import overlay_heatmap
-from capas.trust.subjects.display_images import display_image_of
-from capas.trust.subjects.factory import ood_feature_extractor
+from capas.trust.subjects.factory import input_adapter, ood_feature_extractor
+from capas.trust.subjects.input_adapter import InputAdapter
 from capas.trust.subjects.structured import OODFeatureExtractor
 
 HEATMAP_SUFFIX = ".unlike.png"
@@ -41,16 +38,14 @@ def load_with_ood_gate(where: str | Path, *, device: str = "cpu", answer_all: bo
     detector = load_detector(model.bundle.folder, model.card)
     if detector is None:
         return model
-    if isinstance(model.predictor, SingleOutputPredictor):
-        model.gate = SelectivePredictionGate(
-            detector, SingleOutputOODScorer(detector, model.predictor.reader), answer_all=answer_all
-        )
-    else:
-        answers = ood_feature_extractor(model.predictor)
-        if answers is not None:
-            model.gate = SelectivePredictionGate(
-                detector, StructuredOODScorer(detector, answers), answer_all=answer_all
-            )
+    features = ood_feature_extractor(model.predictor)
+    scorer: OODScorer | None = None
+    if features is not None:
+        scorer = StructuredOODScorer(detector, features)
+    elif isinstance(model.predictor, SingleOutputPredictor):
+        scorer = SingleOutputOODScorer(detector, input_adapter(model.predictor.reader))
+    if scorer is not None:
+        model.gate = SelectivePredictionGate(detector, scorer, answer_all=answer_all)
     return model
 
 
@@ -64,24 +59,30 @@ class OODScorer(Protocol):
     def heatmap_of(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
         """Return an image of an input with its reconstruction error (0..1); None where there is none."""
 
+    def display(self, prepared: object) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
+        """Return an image of a prepared input alone, and its reconstruction error, as far as there are any."""
+
 
 class SingleOutputOODScorer:
     """``OODScorer`` of a model with one output per example."""
 
-    def __init__(self, detector: OODDetector, reader: InputReader[object]) -> None:
+    def __init__(self, detector: OODDetector, adapter: InputAdapter) -> None:
         self.detector = detector
-        self.reader = reader
+        self.adapter = adapter
 
     def scores(self, prepared: Sequence[object]) -> dict[str, Tensor]:
-        return self.detector.scores(self.reader, prepared)
+        return self.detector.scores(self.adapter.reader, prepared)
 
     def heatmap_of(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
-        picture, heat = display_image_of(self.reader, prepared), self.detector.heatmap(prepared)
-        if picture is None or heat is None:
+        images = self.adapter.images
+        heat = None if images is None else self.detector.heatmap(prepared)
+        if images is None or heat is None:
             return None
-        if isinstance(self.reader, ImageReader):
-            return upsample_heatmap(read_image_item(item), heat.numpy(), self.reader.preparation)
-        return picture, heat.numpy()
+        return upsample_heatmap(read_image_item(item), heat.numpy(), images.preparation)
+
+    def display(self, prepared: object) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
+        heat = self.detector.heatmap(prepared)
+        return self.adapter.display_image(prepared), None if heat is None else heat.numpy()
 
 
 class StructuredOODScorer:
@@ -95,22 +96,22 @@ class StructuredOODScorer:
         return self.detector.structured_scores([self.feature_extractor.ood_features(one) for one in prepared])
 
     def heatmap_of(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
-        return self.reconstruction_heatmap(prepared)
+        return self._reconstruction(prepared)
 
-    def reconstruction_heatmap(self, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
-        """Return what ``heatmap_of`` returns, from a prepared input alone."""
-        picture, sensed = self.feature_extractor.display_image(prepared), self.feature_extractor.ood_features(prepared)
+    def _reconstruction(self, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+        picture = self.feature_extractor.heatmap_background(prepared)
+        sensed = self.feature_extractor.ood_features(prepared)
         if picture is None or sensed.views is None or not sensed.is_whole_image:
             return None
         heat = self.detector.image_heatmap(sensed.views)
         if heat is None:
             return None
-        if isinstance(prepared, SegmentationInput):  # a whole picture is squashed, so enlarging it undoes that
-            picture = (
-                prepared.display_image[..., 0] if prepared.display_image.shape[2:] == (1,) else prepared.display_image
-            )
         size = (picture.shape[0], picture.shape[1])
         return picture, functional.interpolate(heat[None, None], size, mode="bilinear")[0, 0].numpy()
+
+    def display(self, prepared: object) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None]:
+        both = self._reconstruction(prepared)
+        return (self.feature_extractor.display_image(prepared), None) if both is None else both
 
 
 class SelectivePredictionGate:

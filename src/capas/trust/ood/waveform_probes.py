@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 
-def waveform_probes(waves: Sequence[NDArray[np.float32]], rng: torch.Generator) -> dict[str, list[object]]:
+def waveform_probes(waves: Sequence[NDArray[np.float32]], rng: torch.Generator) -> dict[str, list[NDArray[np.float32]]]:
     """Return, by name, white noise as loud as each waveform, silence, and each waveform backwards."""
     numpy_rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=rng)))
     levels = [float(np.sqrt(np.mean(wave**2))) for wave in waves]

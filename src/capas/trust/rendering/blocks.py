@@ -1,11 +1,13 @@
 """The building blocks of a theme's report, independent of HTML; all texts are in the user's language already."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from capas.core.number_format import format_metric, metric_value
 
 Tone = Literal["plain", "good", "attention", "problem"]
 
@@ -47,6 +49,12 @@ class Bar:
     high: float | None = None
     value_text: str = ""
     tone: Tone = "plain"
+
+
+def metric_bar(label: str, metric: object, tone: Tone = "plain") -> Bar:
+    """Return the bar of a metric of a run, with its interval where it has one."""
+    low, high = metric["interval"] if isinstance(metric, Mapping) and "interval" in metric else (None, None)
+    return Bar(label=label, value=metric_value(metric), low=low, high=high, value_text=format_metric(metric), tone=tone)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

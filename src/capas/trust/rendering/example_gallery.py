@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from capas.trust.rendering.blocks import CaptionedImage
-from capas.trust.subjects.display_images import display_image_of
 from capas.trust.subjects.single_output import ModelUnderTest, SplitOutputs
 
 
@@ -15,7 +14,7 @@ def captioned_examples(
     """Return the examples ``order`` of ``split_outputs`` as images; empty for texts and rows."""
     shown = []
     for i, caption in zip(order.tolist(), captions, strict=True):
-        picture = display_image_of(subject.reader, split_outputs.prepared[i])
+        picture = subject.adapter.display_image(split_outputs.prepared[i])
         if picture is not None:
             shown.append(CaptionedImage(image=picture, caption=caption))
     return shown

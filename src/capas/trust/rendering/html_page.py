@@ -13,7 +13,7 @@ from capas.trust.rendering.style import STYLE
 from capas.trust.theme import Theme
 
 TEMPLATE: Final = Path(__file__).with_suffix(".html")
-MARKS = {"nothing_found": "✓", "attention": "!", "problem": "✗", "not_computed": "–"}
+MARKS = {"nothing_found": "✓", "partly_tested": "◐", "attention": "!", "problem": "✗", "not_computed": "–"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,5 @@
-"""Significance of differences between rates: Newcombe's interval, the score test, and Holm's correction.
+"""Significance of differences between rates: Newcombe's interval, the score test, Fisher's exact one, and Holm's
+correction.
 
 Newcombe, "Interval estimation for the difference between independent proportions: comparison of eleven methods",
 Statistics in Medicine 1998, method 10; Holm, "A simple sequentially rejective multiple test procedure", Scandinavian
@@ -11,7 +12,7 @@ from typing import Final
 
 import torch
 
-from capas.metrics.rate import Rate
+from capas.metrics.rate import Rate, rate
 
 SIGNIFICANT: Final = 0.05
 
@@ -44,6 +45,26 @@ def difference_p(a: Rate, b: Rate) -> float:
     pooled = (a.value * a.n + b.value * b.n) / (a.n + b.n)
     variance = pooled * (1 - pooled) * (1 / a.n + 1 / b.n)
     return 1.0 if variance <= 0 else math.erfc(abs(a.value - b.value) / math.sqrt(2 * variance))
+
+
+def exact_difference_p(a: Rate, b: Rate) -> float:
+    """Return the two-sided p-value of equal rates by Fisher's exact test: right for any counts, for few above all.
+
+    >>> exact_difference_p(rate(10, 15), rate(141, 143)) < 0.001, exact_difference_p(rate(0, 1), rate(1, 1))
+    (True, 1.0)
+    """
+    if a.n > b.n:
+        a, b = b, a
+    hits, n = round(a.value * a.n) + round(b.value * b.n), a.n + b.n
+    counts = range(max(0, hits - b.n), min(hits, a.n) + 1)
+    logs = torch.tensor([_log_choose(a.n, k) + _log_choose(b.n, hits - k) for k in counts], dtype=torch.float64)
+    shares = (logs - _log_choose(n, hits)).exp()
+    own = shares[round(a.value * a.n) - counts.start]
+    return min(1.0, float(shares[shares <= own * (1 + 1e-7)].sum()))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

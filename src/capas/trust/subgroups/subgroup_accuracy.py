@@ -1,8 +1,8 @@
 """Accuracy by subgroup, each compared with all other examples.
 
 Rates carry Wilson's interval, gaps Newcombe's; the p-values of several comparisons are corrected after Holm, so that
-the chance of one false alarm among all stays at 5 % (``significance``). Groups below 30 examples get figures and no
-verdict.
+the chance of one false alarm among all stays at 5 % (``significance``). Below 30 examples the test is Fisher's exact
+one: a group so small may be shown to differ, never to be as good as the others. Below 5 nothing is said.
 
 Shapes: N examples.
 """
@@ -17,9 +17,10 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from capas.metrics.rate import Rate, rate
-from capas.trust.subgroups.significance import SIGNIFICANT, difference_interval, difference_p, holm
+from capas.trust.subgroups.significance import SIGNIFICANT, difference_interval, difference_p, exact_difference_p, holm
 
 MIN_SUBGROUP_SIZE: Final = 30
+MIN_EXACT: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +33,8 @@ class SubgroupAccuracy:
         others: Accuracy of all other examples.
         gap: ``accuracy`` minus ``others``, −1..1.
         interval: 95 % interval of the gap.
-        p: p-value, corrected after Holm; None without a verdict.
-        differs: Whether the gap is significant; None where either side has too few examples.
+        p: p-value, corrected after Holm; None where nothing was tested.
+        differs: Whether the gap is significant; None where it is not, and either side has too few examples to say so.
     """
 
     name: str
@@ -57,15 +58,20 @@ def subgroup_accuracies(
     hits = torch.bincount(own[correct], minlength=len(names)).tolist()
     counts = torch.bincount(own, minlength=len(names)).tolist()
     rates = [(rate(h, n), rate(sum(hits) - h, len(correct) - n)) for h, n in zip(hits, counts, strict=True)]
-    evaluated = [i for i, (a, b) in enumerate(rates) if min(a.n, b.n) >= min_size]
-    corrected = dict(zip(evaluated, holm([difference_p(*rates[i]) for i in evaluated]), strict=True))
+    evaluated = [i for i, (a, b) in enumerate(rates) if min(a.n, b.n) >= MIN_EXACT]
+    corrected = dict(zip(evaluated, holm([_p(*rates[i], min_size) for i in evaluated]), strict=True))
     return tuple(
         SubgroupAccuracy(
             name=name, accuracy=a, others=b, gap=a.value - b.value, interval=difference_interval(a, b),
-            p=corrected.get(i), differs=corrected[i] < SIGNIFICANT if i in corrected else None,
+            p=corrected.get(i),
+            differs=True if corrected.get(i, 1.0) < SIGNIFICANT else False if min(a.n, b.n) >= min_size else None,
         )
         for i, (name, (a, b)) in enumerate(zip(names, rates, strict=True))
     )  # fmt: skip
+
+
+def _p(a: Rate, b: Rate, min_size: int) -> float:
+    return difference_p(a, b) if min(a.n, b.n) >= min_size else exact_difference_p(a, b)
 
 
 def widest_gap(

@@ -1,6 +1,6 @@
 """Audio models with a class per frame, audited recording by recording."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,20 +18,21 @@ from capas.engine.recipes.audio_frames.predictor import AudioFramesPredictor
 from capas.engine.recipes.audio_frames.windows import frame_probabilities, hop_seconds
 from capas.engine.recipes.shared.spectrograms import spectrograms_of
 from capas.trust.ood.waveform_probes import waveform_probes
-from capas.trust.subjects.display_images import spectrogram_image
+from capas.trust.subjects.audio_inputs import spectrogram_image, waveform_of
 from capas.trust.subjects.feature_hooks import LastLinearHook
 from capas.trust.subjects.structured import (
     CalibrationSamples,
     ExampleEvaluation,
     LabelIssue,
+    OODFeatureExtractor,
     OODFeatures,
-    StructuredKind,
+    StructuredAdapter,
 )
 
 CPU_FLOAT32 = Execution(device="cpu", precision="float32", memory_format="contiguous", threads=1, reason="")
 
 
-class AudioFrameFeatureExtractor:
+class AudioFrameFeatureExtractor(OODFeatureExtractor):
     """``OODFeatureExtractor`` of audio models with a class per frame."""
 
     def __init__(self, model: AudioFramesPredictor) -> None:
@@ -40,24 +41,26 @@ class AudioFrameFeatureExtractor:
     @torch.no_grad()
     def ood_features(self, prepared: object) -> OODFeatures:
         """Return as ``features`` the mean over the frames of the LSTM's outputs."""
-        assert isinstance(prepared, np.ndarray)
         with LastLinearHook(self.model.network) as last:
-            self.model.network(spectrograms_of([prepared], self.model.preparation))
+            self.model.network(spectrograms_of([waveform_of(prepared)], self.model.preparation))
             return OODFeatures(features=last.features(), views=None)
 
-    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> dict[str, list[object]]:
-        return waveform_probes([wave for wave in prepared if isinstance(wave, np.ndarray)], rng)
+    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> Mapping[str, Sequence[object]]:
+        return waveform_probes(list(map(waveform_of, prepared)), rng)
 
     def display_image(self, prepared: object) -> NDArray[np.uint8]:
-        assert isinstance(prepared, np.ndarray)
-        return spectrogram_image(spectrograms_of([prepared], self.model.preparation).values[0])
+        return spectrogram_image(spectrograms_of([waveform_of(prepared)], self.model.preparation).values[0])
 
 
-class AudioFrameAdapter:
+class AudioFrameAdapter(StructuredAdapter):
     """``StructuredAdapter`` of frame classes."""
 
-    kind: StructuredKind = "frames"
-    max_examples: int = 100
+    kind = "frames"
+    max_examples = 100
+    statements = "trust.many.statements_frames"
+    no_attacks = "trust.many.no_attack_sounds"
+    no_explanations = "trust.many.no_zones_frames"
+    feature_extractor: AudioFrameFeatureExtractor
 
     def __init__(
         self, model: AudioFramesPredictor, sounds: ExampleCollection, segments: ExampleCollection | None
@@ -89,6 +92,3 @@ class AudioFrameAdapter:
             calibration_samples=CalibrationSamples(confidence=stated, correct=predicted == targets),
             label_issues=tuple(doubts),
         )
-
-    def label_issue_heatmap(self, index: int, issue: LabelIssue) -> NDArray[np.float32] | None:
-        return None

@@ -1,7 +1,6 @@
-"""Waveforms in 0..1 as differentiable inputs of an audio model, for gradients and attacks."""
+"""Audio as the inputs of a model under test, and as differentiable waveforms in 0..1 for gradients and attacks."""
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,8 +9,36 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from capas.data.audio.mel import frame_counts, log_mel
-from capas.engine.recipes.shared.spectrograms import Spectrograms
+from capas.engine.recipes.shared.spectrograms import Spectrograms, spectrograms_of
 from capas.engine.recipes.single_output.audio.predictor import AudioReader
+from capas.trust.explanations.feature_ablation import AblationFeatures, time_segment_features
+from capas.trust.ood.waveform_probes import waveform_probes
+from capas.trust.subjects.input_adapter import InputAdapter
+
+TIME_SEGMENTS = 8
+
+
+class AudioInputAdapter(InputAdapter):
+    """``InputAdapter`` of audio; prepared inputs are waveforms."""
+
+    def __init__(self, reader: AudioReader) -> None:
+        self.reader = self.audio = reader
+        self.preparation = reader.preparation
+
+    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> Mapping[str, Sequence[object]]:
+        return waveform_probes(list(map(waveform_of, prepared)), rng)
+
+    def linear_features(self, prepared: Sequence[object], num_classes: int) -> Float[Tensor, "N D"]:
+        """Return the mel bands over eight time segments."""
+        pool = torch.nn.functional.adaptive_avg_pool1d
+        spectrograms = (spectrograms_of([waveform_of(one)], self.preparation).values for one in prepared)
+        return torch.cat([pool(values, TIME_SEGMENTS).flatten(1) for values in spectrograms])
+
+    def display_image(self, prepared: object) -> NDArray[np.uint8]:
+        return spectrogram_image(spectrograms_of([waveform_of(prepared)], self.preparation).values[0])
+
+    def ablation_features(self, prepared: object) -> AblationFeatures:
+        return time_segment_features(waveform_of(prepared), self.preparation.rate)
 
 
 class UnitRangeAudioModel(nn.Module):
@@ -33,10 +60,24 @@ class UnitRangeAudioModel(nn.Module):
         return outputs
 
 
+def waveform_of(prepared: object) -> NDArray[np.float32]:
+    """Return a prepared input of an audio model."""
+    assert isinstance(prepared, np.ndarray)
+    return prepared
+
+
 def waveforms_to_unit_range(prepared: Sequence[object]) -> Float[Tensor, "B N"]:
     """Map waveforms in −1..1 to 0..1, padded with silence."""
-    waves = cast(Sequence[NDArray[np.float32]], prepared)
+    waves = list(map(waveform_of, prepared))
     padded = torch.zeros(len(waves), max(len(wave) for wave in waves))
     for i, wave in enumerate(waves):
         padded[i, : len(wave)] = torch.from_numpy(wave).clamp(-1, 1)
     return (padded + 1) / 2
+
+
+def spectrogram_image(values: Tensor) -> NDArray[np.uint8]:
+    """Return a spectrogram (bands, frames) as a grey image, low frequencies at the bottom, loud bright."""
+    low, high = (float(torch.quantile(values, q)) for q in (0.05, 0.995))
+    shares = ((values.flip(0) - low) / max(1e-6, high - low)).clamp(0, 1)
+    grey: NDArray[np.uint8] = (shares * 255).round().to(torch.uint8).numpy()
+    return grey

@@ -1,8 +1,9 @@
 """Forward hooks that collect a network's features before its last linear layer, and an earlier feature map."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from capas.engine.recipes.single_output.inputs import InputReader
+from capas.networks.layers import PackedLinear
 
+Layer = TypeVar("Layer", bound=nn.Module)
 BATCH = 128
 MIN_MAP_SIDE = 4
 
@@ -22,7 +25,7 @@ class ModelOutputs:
 
     Attributes:
         outputs: Raw outputs, shape (N, K).
-        features: Inputs of the last linear layer, shape (N, D).
+        features: Inputs of the last linear layer, shape (N, D); of K packed layers side by side, D = K·H.
         multilayer_features: ``features`` concatenated with an earlier feature map, shape (N, E).
     """
 
@@ -45,15 +48,14 @@ def forward_with_features(reader: InputReader[object], prepared: Sequence[object
 
 
 class FeatureHooks:
-    """Context manager that records the input of the last linear layer and the last convolutional map of 4×4 or more.
+    """Context manager that records the input of the last linear layer, packed or not, and the last convolutional map of 4×4 or more.
 
     The map still holds what the last layer has discarded.
     """
 
     def __init__(self, network: nn.Module) -> None:
-        linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
-        self._last = linear[-1] if linear else None
-        self._convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+        self._last = last_linear(network)
+        self._convolutions = layers_of(network, nn.Conv2d)
         self._hidden: Tensor | None = None
         self._map: Tensor | None = None
         self._again = False
@@ -93,7 +95,7 @@ class LastLinearHook:
     """Context manager that averages the input of the last linear layer over time steps, for single inputs."""
 
     def __init__(self, network: nn.Module) -> None:
-        self._layer = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+        self._layer = layers_of(network, nn.Linear)[-1]
         self._heard: Tensor | None = None
 
     def __enter__(self) -> "LastLinearHook":
@@ -110,6 +112,33 @@ class LastLinearHook:
         """Return the features of the last forward pass."""
         assert self._heard is not None
         return self._heard.flatten(0, -2).float().mean(0)
+
+
+def last_linear(network: nn.Module) -> nn.Module | None:
+    """Return the last linear layer in the order of the network's definition, packed or not; None without one."""
+    found = [module for module in network.modules() if isinstance(module, nn.Linear | PackedLinear)]
+    return found[-1] if found else None
+
+
+def layers_of(network: nn.Module, kind: type[Layer]) -> list[Layer]:
+    """Return the layers of a class, in the order of the network's definition."""
+    return [module for module in network.modules() if isinstance(module, kind)]
+
+
+@contextmanager
+def convolution_outputs(network: nn.Module) -> Iterator[list[Tensor]]:
+    """Yield a list that collects the output (B, C, H, W) of every convolution computed meanwhile, in order."""
+    maps: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        maps.append(output)
+
+    hooks = [module.register_forward_hook(keep) for module in layers_of(network, nn.Conv2d)]
+    try:
+        yield maps
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 _MAP_SIDE: Final = 2

@@ -1,6 +1,7 @@
-"""Images in 0..1 as differentiable inputs of an image model, for gradients, attacks and patches."""
+"""Images as the inputs of a model under test, and in 0..1 as differentiable ones for gradients, attacks and patches."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -9,9 +10,43 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from capas.engine.recipes.single_output.image.predictor import ImageReader
+from capas.networks.vision.efficientnet_weights import pretrained_lite0
 from capas.networks.vision.flip_tta import FlipTTA
+from capas.trust.explanations.parameter_randomization import with_randomized_parameters
+from capas.trust.ood.image_probes import IMAGE_PROBES
+from capas.trust.subjects.feature_hooks import MIN_MAP_SIDE, convolution_outputs, forward_with_features, layers_of
+from capas.trust.subjects.input_adapter import InputAdapter
 
-MIN_MAP_SIDE = 4
+COSTLY_SIDE, COSTLY_DEPTH = 96, 30
+LARGE = 60_000  # values in an image
+
+
+class ImageInputAdapter(InputAdapter):
+    """``InputAdapter`` of images; prepared inputs are uint8 (C, H, W).
+
+    They are expensive over 96 pixels a side, or with more than 30 convolutions.
+    """
+
+    reader: ImageReader
+
+    def __init__(self, reader: ImageReader) -> None:
+        self.reader = self.images = reader
+        shape = reader.preparation.shape
+        convolutions = len(layers_of(reader.network, nn.Conv2d))
+        self.is_expensive = min(shape[1:]) > COSTLY_SIDE or convolutions > COSTLY_DEPTH
+        self.is_large = math.prod(shape) > LARGE
+
+    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> Mapping[str, Sequence[object]]:
+        images = images_to_unit_range(prepared)
+        return {name: images_to_uint8(probe(images, rng)) for name, probe in IMAGE_PROBES.items()}
+
+    def linear_features(self, prepared: Sequence[object], num_classes: int) -> Float[Tensor, "N D"]:
+        """Return the embeddings of a pretrained network."""
+        network = pretrained_lite0(num_classes=num_classes, stochastic_depth=0.0)
+        return forward_with_features(ImageReader(network.eval(), self.reader.preparation), prepared).features
+
+    def display_image(self, prepared: object) -> NDArray[np.uint8]:
+        return image_to_array(prepared_image(prepared))
 
 
 class UnitRangeImageModel(nn.Module):
@@ -19,7 +54,7 @@ class UnitRangeImageModel(nn.Module):
 
     def __init__(self, reader: ImageReader) -> None:
         super().__init__()
-        self.network = reader.network
+        self.reader, self.network = reader, reader.network
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
             if parameter.ndim == 4:  # half as long per picture, on a processor
@@ -33,6 +68,11 @@ class UnitRangeImageModel(nn.Module):
         outputs: Tensor = self.network(scaled.contiguous(memory_format=torch.channels_last))
         return outputs
 
+    def randomized(self, rng: torch.Generator) -> "UnitRangeImageModel":
+        """Return the same with random weights, which no saliency map may resemble."""
+        network = with_randomized_parameters(self.network, rng).eval()
+        return UnitRangeImageModel(ImageReader(network, self.reader.preparation))
+
     def feature_map_and_logits(self, images: Float[Tensor, "B C H W"]) -> tuple[Tensor, Tensor]:
         """Return the last feature map of 4×4 or more (B, D, h, w), and the raw outputs (B, K) that follow from it.
 
@@ -42,26 +82,23 @@ class UnitRangeImageModel(nn.Module):
             ValueError: There is no such map.
         """
         network = self.network.network if isinstance(self.network, FlipTTA) else self.network
-        maps: list[Tensor] = []
-
-        def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            if min(output.shape[2:]) >= MIN_MAP_SIDE:
-                maps.append(output)
-
-        hooks = [m.register_forward_hook(keep) for m in network.modules() if isinstance(m, nn.Conv2d)]
-        try:
+        with convolution_outputs(network) as maps:
             outputs: Tensor = network((images - self.get_buffer("mean")) / self.get_buffer("std"))
-        finally:
-            for hook in hooks:
-                hook.remove()
-        if not maps:
+        large = [one for one in maps if min(one.shape[2:]) >= MIN_MAP_SIDE]
+        if not large:
             raise ValueError("the network makes no map of 4×4 or more")
-        return maps[-1], outputs
+        return large[-1], outputs
+
+
+def prepared_image(prepared: object) -> Tensor:
+    """Return a prepared input (C, H, W) of an image model."""
+    assert isinstance(prepared, Tensor)
+    return prepared
 
 
 def images_to_unit_range(prepared: Sequence[object]) -> Float[Tensor, "B C H W"]:
     """Stack prepared images (uint8, C×H×W each) in 0..1."""
-    return torch.stack([p for p in prepared if isinstance(p, Tensor)]).float() / 255
+    return torch.stack(list(map(prepared_image, prepared))).float() / 255
 
 
 def images_to_uint8(images: Float[Tensor, "B C H W"]) -> list[Tensor]:

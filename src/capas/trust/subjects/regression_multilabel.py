@@ -18,6 +18,7 @@ from capas.engine.recipes.single_output.heads.numbers_head import NumbersHead
 from capas.engine.recipes.single_output.heads.tags_head import TagsHead
 from capas.trust.subjects.model_functions import CorrectnessFunction, ExampleLoss
 from capas.trust.subjects.single_output import ModelUnderTest
+from capas.trust.subjects.type_table import look_up, row
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,15 +38,21 @@ class OutputTargets:
 
 def output_targets(subject: ModelUnderTest) -> OutputTargets | None:
     """Return the targets of the test examples; None for numbers without an interval, and for classes."""
-    answers, targets = subject.predictor.output_head, subject.test.targets
-    if isinstance(answers, TagsHead):
-        return multilabel_targets(targets.float(), answers.thresholds, answers.temperature)
-    if not isinstance(answers, NumbersHead) or len(answers.conformal) != len(answers.scales):
+    targets = subject.test.targets
+    kinds = (
+        row(TagsHead, lambda head: multilabel_targets(targets.float(), head.thresholds, head.temperature)),
+        row(NumbersHead, lambda head: _number_targets(head, targets)),
+    )
+    return look_up(kinds, subject.predictor.output_head)
+
+
+def _number_targets(head: NumbersHead, targets: Tensor) -> OutputTargets | None:
+    if len(head.conformal) != len(head.scales):
         return None
-    half = [one.quantile / scale.deviation for one, scale in zip(answers.conformal, answers.scales, strict=True)]
+    half = [one.quantile / scale.deviation for one, scale in zip(head.conformal, head.scales, strict=True)]
     if not all(map(math.isfinite, half)):
         return None
-    wanted = torch.stack([s.standardise(column) for s, column in zip(answers.scales, targets.T, strict=True)], dim=1)
+    wanted = torch.stack([s.standardise(column) for s, column in zip(head.scales, targets.T, strict=True)], dim=1)
     return regression_targets(wanted, torch.tensor(half))
 
 

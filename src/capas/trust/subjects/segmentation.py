@@ -1,6 +1,6 @@
 """Segmentation models, audited at the network's input size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,13 +16,15 @@ from capas.data.image.segmentation_transforms import resize_mask
 from capas.engine.recipe import Item
 from capas.engine.recipes.segmentation.predictor import SegmentationInput, SegmentationPredictor
 from capas.trust.ood.image_probes import IMAGE_PROBES
+from capas.trust.subjects.feature_hooks import convolution_outputs
 from capas.trust.subjects.image_inputs import image_to_array, images_to_uint8, images_to_unit_range
 from capas.trust.subjects.structured import (
     CalibrationSamples,
     ExampleEvaluation,
     LabelIssue,
+    OODFeatureExtractor,
     OODFeatures,
-    StructuredKind,
+    StructuredAdapter,
 )
 
 PIXELS: Final = 3333  # of a picture: 200,000 of 60 pictures
@@ -46,7 +48,7 @@ class UnitRangeSegmentationModel(nn.Module):
         return outputs
 
 
-class SegmentationFeatureExtractor:
+class SegmentationFeatureExtractor(OODFeatureExtractor):
     """``OODFeatureExtractor`` of segmentation models."""
 
     def __init__(self, model: SegmentationPredictor) -> None:
@@ -55,61 +57,61 @@ class SegmentationFeatureExtractor:
     @torch.no_grad()
     def ood_features(self, prepared: object) -> OODFeatures:
         """Return as ``features`` the mean over the network's smallest feature map, the end of its encoder."""
-        assert isinstance(prepared, SegmentationInput)
-        picture = images_to_unit_range([prepared.prepared])
-        smallest: list[Tensor] = []
-
-        def hear(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            # Maps of 1×1 are those of squeeze-and-excitation, not of the picture.
-            if output.shape[2:].numel() > 1 and (not smallest or output.shape[2:] <= smallest[0].shape[2:]):
-                smallest[:] = [output]
-
-        convolutions = [m for m in self.forward.network.modules() if isinstance(m, nn.Conv2d)]
-        hooks = [module.register_forward_hook(hear) for module in convolutions]
-        try:
+        picture = images_to_unit_range([_image_of(prepared)])
+        with convolution_outputs(self.forward.network) as maps:
             self.forward(picture)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return OODFeatures(features=smallest[0][0].float().mean((1, 2)), views=picture)
+        # The last of the smallest; maps of 1×1 are those of squeeze-and-excitation, not of the picture.
+        smallest = min((one for one in reversed(maps) if one.shape[2:].numel() > 1), key=lambda one: one.shape[2:])
+        return OODFeatures(features=smallest[0].float().mean((1, 2)), views=picture)
 
-    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> dict[str, list[object]]:
-        pictures = images_to_unit_range([one.prepared for one in prepared if isinstance(one, SegmentationInput)])
+    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> Mapping[str, Sequence[object]]:
+        pictures = images_to_unit_range(list(map(_image_of, prepared)))
         return {
             name: [_seen(changed) for changed in images_to_uint8(probe(pictures, rng))]
             for name, probe in IMAGE_PROBES.items()
         }
 
     def display_image(self, prepared: object) -> NDArray[np.uint8]:
-        assert isinstance(prepared, SegmentationInput)
-        return image_to_array(prepared.prepared)
+        return image_to_array(_image_of(prepared))
+
+    def heatmap_background(self, prepared: object) -> NDArray[np.uint8]:
+        """Return the image as it was given: it was squashed as a whole, so enlarging a heatmap undoes that."""
+        shown = _segmentation_input(prepared).display_image
+        return shown[..., 0] if shown.shape[2:] == (1,) else shown
 
 
-class SegmentationAdapter:
-    """``StructuredAdapter`` of segmentation masks."""
+class SegmentationAdapter(StructuredAdapter):
+    """``StructuredAdapter`` of segmentation masks, which is a ``PixelClassifier``."""
 
-    kind: StructuredKind = "masks"
-    max_examples: int = 60
+    kind = "masks"
+    max_examples = 60
+    statements = "trust.many.statements_masks"
+    feature_extractor: SegmentationFeatureExtractor
 
-    def __init__(self, model: SegmentationPredictor, images: ImageCollection, masks: ExampleCollection | None) -> None:
-        assert isinstance(masks, MaskFiles)
+    def __init__(
+        self, model: SegmentationPredictor, images: ExampleCollection, masks: ExampleCollection | None
+    ) -> None:
+        assert isinstance(images, ImageCollection) and isinstance(masks, MaskFiles)
         self.model = model
         self.images = images
         self.masks = masks
         self.feature_extractor = SegmentationFeatureExtractor(model)
-        self.forward = self.feature_extractor.forward
+        self.forward, self.classes = self.feature_extractor.forward, model.classes
+        self.num_pixels = model.preparation.shape[1] * model.preparation.shape[2]
+        self.pixels = self
 
     def prepared(self, index: int) -> SegmentationInput:
         return self.model.preprocess(Item(name=self.images.name(index), content=self.images.decode(index)))
 
+    def image(self, index: int) -> Float[Tensor, "C H W"]:
+        return images_to_unit_range([self.prepared(index).prepared])[0]
+
     def mask(self, index: int) -> UInt8[Tensor, "H W"]:
-        """Return the target classes at the network's input size."""
         return torch.from_numpy(resize_mask(self.masks.decode(index), *self.model.preparation.shape[1:]))
 
     @torch.no_grad()
     def probabilities(self, index: int) -> Float[Tensor, "K H W"]:
-        """Return the class probabilities of every pixel."""
-        logits: Tensor = self.forward(images_to_unit_range([self.prepared(index).prepared]))
+        logits: Tensor = self.forward(self.image(index)[None])
         return logits[0].softmax(0)
 
     def evaluate_example(self, index: int, position: int, rng: torch.Generator) -> ExampleEvaluation:
@@ -121,13 +123,13 @@ class SegmentationAdapter:
         return ExampleEvaluation(calibration_samples=statements, label_issues=tuple(self._doubts(p, targets, position)))
 
     def label_issue_heatmap(self, index: int, issue: LabelIssue) -> NDArray[np.float32]:
-        k = self.model.classes.index(issue.given_label)
+        k = self.classes.index(issue.given_label)
         heat: NDArray[np.float32] = ((1 - self.probabilities(index)[k]) * (self.mask(index) == k)).numpy()
         return heat
 
     def _doubts(self, p: Tensor, targets: Tensor, position: int) -> list[LabelIssue]:
         """One for every class of the image: all of its pixels together."""
-        names, known, found = self.model.classes, int((targets != IGNORE_INDEX).sum()), []
+        names, known, found = self.classes, int((targets != IGNORE_INDEX).sum()), []
         for k, name in enumerate(names):
             own = p[:, targets == k]
             if own.shape[1] > MIN_CLASS_AREA * known:
@@ -135,6 +137,15 @@ class SegmentationAdapter:
                 found.append(LabelIssue(position=position, location="", given_label=name, predicted_label=names[likely],
                                    given_label_probability=float(own[k].mean())))  # fmt: skip
         return found
+
+
+def _segmentation_input(prepared: object) -> SegmentationInput:
+    assert isinstance(prepared, SegmentationInput)
+    return prepared
+
+
+def _image_of(prepared: object) -> Tensor:
+    return _segmentation_input(prepared).prepared
 
 
 def _seen(picture: Tensor) -> SegmentationInput:

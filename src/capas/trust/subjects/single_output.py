@@ -4,31 +4,24 @@ For ``SingleOutputPredictor``: a class, tags or numbers, of an image, text, audi
 the CPU in float32, in evaluation mode, once, on first use.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from capas.data.naming import SplitName
 from capas.engine.predict import Model
-from capas.engine.recipes.single_output.heads.class_head import ClassHead
-from capas.engine.recipes.single_output.heads.tags_head import TagsHead
-from capas.engine.recipes.single_output.image.predictor import ImageReader
 from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
-from capas.trust.subjects.feature_hooks import (
-    ModelOutputs,
-    forward_with_features,
-)
+from capas.trust.explanations.feature_ablation import ScoreFunction
+from capas.trust.subjects.factory import input_adapter
+from capas.trust.subjects.feature_hooks import ModelOutputs, forward_with_features
 from capas.trust.subjects.run_context import RunContext
 
-COSTLY_SIDE, COSTLY_DEPTH = 96, 30
 # More than so many examples of a split are not looked at one by one: the figures would hardly change, the time would.
 MAX_EXAMPLES = {"train": 5000, "validation": 2000, "test": 10_000}
 MAX_EXAMPLES_LARGE = {"train": 1500, "validation": 500, "test": 1500}
-LARGE = 60_000  # values in a picture
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,23 +59,15 @@ class ModelUnderTest:
             raise ValueError(f"a model of the task {run_context.task}; expected one answer per example")
         self.run_context = run_context
         self.predictor = predictor
+        self.adapter = input_adapter(predictor.reader)
         self.reader = predictor.reader
         self.targets = predictor.output_head.targets(run_context.record.labels)
         self.inputs = run_context.inputs
 
     @property
-    def is_expensive(self) -> bool:
-        """Whether themes must use fewer images: over 96 pixels a side, or more than 30 convolutions."""
-        if not isinstance(self.reader, ImageReader):
-            return False
-        convolutions = sum(isinstance(module, nn.Conv2d) for module in self.reader.network.modules())
-        return min(self.reader.preparation.shape[1:]) > COSTLY_SIDE or convolutions > COSTLY_DEPTH
-
-    @property
     def temperature(self) -> float:
         """The calibration temperature that divides the outputs; 1 where none improved the validation loss."""
-        answers = self.predictor.output_head
-        return answers.temperature if isinstance(answers, ClassHead | TagsHead) else 1.0
+        return self.predictor.output_head.temperature
 
     @cached_property
     def train(self) -> SplitOutputs:
@@ -111,6 +96,10 @@ class ModelUnderTest:
         """Return probabilities or values (N, K)."""
         return self.predictor.output_head.activate(self.outputs(prepared))
 
+    def score_function(self, output: int) -> ScoreFunction:
+        """Return a function from prepared inputs to the probability of a class or tag, or to a number's value."""
+        return lambda prepared: self.predictions(prepared)[:, output].float()
+
     def outputs_and_features(self, prepared: Sequence[object]) -> ModelOutputs:
         """Return the raw outputs and features of prepared inputs."""
         return forward_with_features(self.reader, prepared)
@@ -131,14 +120,11 @@ class ModelUnderTest:
 
     def _part(self, split: SplitName) -> SplitOutputs:
         positions = self.run_context.record.positions(split)
-        most = (MAX_EXAMPLES_LARGE if self._large() else MAX_EXAMPLES)[split]
+        most = (MAX_EXAMPLES_LARGE if self.adapter.is_large else MAX_EXAMPLES)[split]
         if len(positions) > most:
             chosen = torch.randperm(len(positions), generator=self.run_context.rng(split))[:most]
             positions = positions[chosen.sort().values]
         return self.split_outputs(positions)
-
-    def _large(self) -> bool:
-        return isinstance(self.reader, ImageReader) and math.prod(self.reader.preparation.shape) > LARGE
 
 
 def correct_test_predictions(subject: ModelUnderTest) -> Tensor:

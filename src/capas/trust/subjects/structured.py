@@ -4,21 +4,21 @@ They say how such a model is audited: its calibration samples, its label issues,
 chooses the adapter; each kind of output has a file of its own.
 """
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
 from capas.core.rng import derive_seed
 from capas.data.naming import SplitName
 from capas.engine.dataset_record import DatasetRecord
-
-StructuredKind = Literal["masks", "words", "frames", "transcripts", "transforms", "translations"]
+from capas.trust.subjects.model_functions import ForwardFunction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,43 +78,85 @@ class OODFeatures:
 
 
 @runtime_checkable
-class OODFeatureExtractor(Protocol):
+class PixelClassifier(Protocol):
+    """A model with a class per pixel, at the network's input size (H, W). ``index`` numbers the source's examples."""
+
+    @property
+    def forward(self) -> ForwardFunction:
+        """Maps images (B, C, H, W) in 0..1 to logits (B, K, H, W)."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The classes, in the order of the logits."""
+
+    @property
+    def num_pixels(self) -> int:
+        """H · W."""
+
+    def image(self, index: int) -> Float[Tensor, "C H W"]:
+        """Return an image in 0..1."""
+
+    def mask(self, index: int) -> UInt8[Tensor, "H W"]:
+        """Return the target classes."""
+
+    def probabilities(self, index: int) -> Float[Tensor, "K H W"]:
+        """Return the class probabilities of every pixel."""
+
+
+class OODFeatureExtractor(ABC):
     """Extracts from prepared inputs what an OOD detector needs."""
 
+    @abstractmethod
     def ood_features(self, prepared: object) -> OODFeatures:
         """Return the features and views of an input."""
 
-    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> dict[str, list[object]]:
+    @abstractmethod
+    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> Mapping[str, Sequence[object]]:
         """Return, by name, as many synthetic OOD inputs as there are ``prepared`` ones."""
 
     def display_image(self, prepared: object) -> NDArray[np.uint8] | None:
         """Return an input as an image to look at; None where there is none."""
+        return None
+
+    def heatmap_background(self, prepared: object) -> NDArray[np.uint8] | None:
+        """Return the image that a heatmap of the whole input is laid over; None where there is none."""
+        return self.display_image(prepared)
 
 
-@runtime_checkable
-class StructuredAdapter(Protocol):
-    """What one kind of structured output contributes to the audit. ``index`` numbers the examples of the source."""
+class StructuredAdapter(ABC):
+    """What one kind of structured output contributes to the audit. ``index`` numbers the examples of the source.
 
-    @property
-    def kind(self) -> StructuredKind:
-        """The kind of output."""
+    What a kind does not override, it does not have.
 
-    @property
-    def max_examples(self) -> int:
-        """Largest number of examples of a split that are evaluated."""
+    Attributes:
+        kind: The kind of output, in the facts of the report.
+        max_examples: Largest number of examples of a split that are evaluated.
+        feature_extractor: The extractor of OOD features; None where there is no OOD score.
+        statements: Message that says what its ``n`` calibration samples are; None where it states no probability.
+        no_attacks: Message that says why there are no attacks, where ``pixels`` is None.
+        no_explanations: Message that says why there are no explanations, where ``pixels`` is None.
+        pixels: The model where it classifies every pixel of an image, which is attacked and explained; else None.
+    """
 
-    @property
-    def feature_extractor(self) -> OODFeatureExtractor | None:
-        """The extractor of OOD features; None where there is no OOD score."""
+    kind: str
+    max_examples: int
+    feature_extractor: OODFeatureExtractor | None = None
+    statements: str | None = None
+    no_attacks: str = "trust.zones.other_kind"
+    no_explanations: str = "trust.zones.other_kind"
+    pixels: PixelClassifier | None = None
 
+    @abstractmethod
     def prepared(self, index: int) -> object:
         """Return an example as ``predict`` prepares it."""
 
     def evaluate_example(self, index: int, position: int, rng: torch.Generator) -> ExampleEvaluation | None:
         """Evaluate an example against its target; None where the model states no probability."""
+        return None
 
     def label_issue_heatmap(self, index: int, issue: LabelIssue) -> NDArray[np.float32] | None:
         """Return where in an image the label of ``issue`` is implausible (H, W), 0..1; None if it is no region."""
+        return None
 
 
 class StructuredModelUnderTest:
@@ -128,7 +170,7 @@ class StructuredModelUnderTest:
         self._answered: dict[int, ExampleEvaluation | None] = {}
 
     @property
-    def kind(self) -> StructuredKind:
+    def kind(self) -> str:
         """The kind of output."""
         return self.adapter.kind
 

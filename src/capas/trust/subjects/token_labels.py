@@ -1,15 +1,13 @@
 """Token classification models, audited through the marginals of their CRF."""
 
-import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
-from capas.data.collections import ExampleCollection, SentenceCollection
+from capas.data.collections import ExampleCollection
+from capas.engine.recipes.token_classification.data import sentences_of
 from capas.engine.recipes.token_classification.predictor import TokenClassificationPredictor
 from capas.networks.sequence.bilstm_crf import SequenceLabeller, step_mask
 from capas.trust.subjects.feature_hooks import LastLinearHook
@@ -17,25 +15,26 @@ from capas.trust.subjects.structured import (
     CalibrationSamples,
     ExampleEvaluation,
     LabelIssue,
+    OODFeatureExtractor,
     OODFeatures,
-    StructuredKind,
+    StructuredAdapter,
 )
+from capas.trust.subjects.text_inputs import word_probes
 
 WordSequence = Sequence[str]
 
 
-class TokenLabelFeatureExtractor:
+class TokenLabelFeatureExtractor(OODFeatureExtractor):
     """``OODFeatureExtractor`` of token classification models."""
 
     def __init__(self, model: TokenClassificationPredictor) -> None:
-        self.model = model
+        assert isinstance(model.network, SequenceLabeller)
+        self.model, self.network = model, model.network
 
     def emissions(self, words: WordSequence) -> tuple[Tensor, Tensor]:
         """Return the CRF's emission scores (1, T, K), and the number of words (1)."""
-        network = self.model.network
-        assert isinstance(network, SequenceLabeller)
         given = self.model.code.encode([words])
-        return network(given.words, given.characters, given.lengths, given.features), given.lengths
+        return self.network(given.words, given.characters, given.lengths, given.features), given.lengths
 
     @torch.no_grad()
     def ood_features(self, prepared: object) -> OODFeatures:
@@ -49,43 +48,32 @@ class TokenLabelFeatureExtractor:
                 parts.append(last.features() * len(part))
         return OODFeatures(features=torch.stack(parts).sum(0) / len(words), views=None)
 
-    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> dict[str, list[object]]:
-        numpy_rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=rng)))
-        letters = list(string.ascii_lowercase)
-
-        def random(word: str) -> str:
-            return "".join(numpy_rng.choice(letters, len(word)))
-
-        def mixed(word: str) -> str:
-            return "".join(numpy_rng.permutation(list(word)))
-
-        texts = [_texts(one) for one in prepared]
+    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> Mapping[str, Sequence[object]]:
+        texts, changes = [_texts(one) for one in prepared], word_probes(rng).items()
         return {
-            "noise": [tuple(tuple(map(random, words)) for words in text) for text in texts],
-            "mixed_letters": [tuple(tuple(map(mixed, words)) for words in text) for text in texts],
+            name: [tuple(tuple(map(change, words)) for words in text) for text in texts] for name, change in changes
         }
 
-    def display_image(self, prepared: object) -> NDArray[np.uint8] | None:
-        return None
 
-
-class TokenLabelAdapter:
+class TokenLabelAdapter(StructuredAdapter):
     """``StructuredAdapter`` of token labels."""
 
-    kind: StructuredKind = "words"
-    max_examples: int = 2000
+    kind = "words"
+    max_examples = 2000
+    statements = "trust.many.statements_words"
+    no_attacks = "trust.many.no_attack_words"
+    no_explanations = "trust.many.no_zones_words"
+    feature_extractor: TokenLabelFeatureExtractor
 
     def __init__(
         self, model: TokenClassificationPredictor, sentences: ExampleCollection, labels: ExampleCollection | None
     ) -> None:
-        assert isinstance(sentences, SentenceCollection) and isinstance(labels, SentenceCollection)
         self.model = model
         self.feature_extractor = TokenLabelFeatureExtractor(model)
-        self.sentences = sentences
-        self.labels = labels
+        self.sentences, self.labels = sentences_of(sentences), sentences_of(labels)
 
     def prepared(self, index: int) -> tuple[WordSequence, ...]:
-        return (tuple(self.sentences.sentences[index]),)
+        return (tuple(self.sentences[index]),)
 
     @torch.no_grad()
     def marginals(self, words: WordSequence) -> tuple[Float[Tensor, "T K"], list[int]]:
@@ -93,19 +81,18 @@ class TokenLabelAdapter:
 
         A long sentence is split as the model does.
         """
-        network, longest = self.model.network, self.model.longest
-        assert isinstance(network, SequenceLabeller)
+        crf, longest = self.feature_extractor.network.crf, self.model.longest
         parts, path = [], list[int]()
         for start in range(0, len(words), longest):
             emissions, lengths = self.feature_extractor.emissions(words[start : start + longest])
             mask = step_mask(lengths, emissions.shape[1])
-            parts.append(network.crf.marginals(emissions.float(), mask)[0])
-            path += network.crf.viterbi_decode(emissions.float(), mask)[0][0]
+            parts.append(crf.marginals(emissions.float(), mask)[0])
+            path += crf.viterbi_decode(emissions.float(), mask)[0][0]
         return torch.cat(parts), path
 
     def evaluate_example(self, index: int, position: int, rng: torch.Generator) -> ExampleEvaluation:
-        words, names = self.sentences.sentences[index], self.model.labels.labels
-        given = self.model.labels.to_scheme(self.labels.sentences[index])
+        words, names = self.sentences[index], self.model.labels.labels
+        given = self.model.labels.to_scheme(self.labels[index])
         p, path = self.marginals(words)
         numbers = {name: number for number, name in enumerate(names)}
         true = torch.tensor([names[predicted] == label for predicted, label in zip(path, given, strict=True)])
@@ -121,9 +108,6 @@ class TokenLabelAdapter:
             for place, (label, predicted) in enumerate(zip(given, path, strict=True))
         ]
         return ExampleEvaluation(calibration_samples=statements, label_issues=tuple(doubts))
-
-    def label_issue_heatmap(self, index: int, issue: LabelIssue) -> NDArray[np.float32] | None:
-        return None
 
 
 def _texts(prepared: object) -> tuple[WordSequence, ...]:

@@ -5,9 +5,8 @@ character is. The probability of the given text is that of CTC, per character (i
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import torch
@@ -16,40 +15,36 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from capas.data.collections import ExampleCollection, TextCollection
-from capas.decoding.alphabet import normalise_nfc
+from capas.data.collections import ExampleCollection
 from capas.decoding.ctc import min_ctc_frames
 from capas.engine.recipes.shared.spectrograms import spectrograms_of
+from capas.engine.recipes.transcription.data import normalised_transcripts
 from capas.engine.recipes.transcription.network import forward_sequences
-from capas.engine.recipes.transcription.predictor import TranscriptionPredictor
-from capas.engine.recipes.transcription.speech import SpeechInputs
+from capas.engine.recipes.transcription.predictor import PreparedSequence, TranscriptionPredictor
 from capas.trust.ood.image_probes import IMAGE_PROBES, TILES
 from capas.trust.ood.waveform_probes import waveform_probes
 from capas.trust.subjects.audio_frames import CPU_FLOAT32
-from capas.trust.subjects.display_images import spectrogram_image
+from capas.trust.subjects.audio_inputs import spectrogram_image
 from capas.trust.subjects.feature_hooks import LastLinearHook
 from capas.trust.subjects.image_inputs import images_to_uint8
 from capas.trust.subjects.structured import (
     CalibrationSamples,
     ExampleEvaluation,
     LabelIssue,
+    OODFeatureExtractor,
     OODFeatures,
-    StructuredKind,
+    StructuredAdapter,
 )
 
 MAX_WINDOWS: Final = 8
 SQUARENESS: Final = 2  # a window is so many times as wide as it is high
 
 
-class TranscriptionFeatureExtractor:
+class TranscriptionFeatureExtractor(OODFeatureExtractor):
     """``OODFeatureExtractor`` of line images and speech."""
 
     def __init__(self, model: TranscriptionPredictor) -> None:
         self.model = model
-
-    @property
-    def _sounds(self) -> bool:
-        return isinstance(self.model.inputs, SpeechInputs)
 
     def logits(self, example: Tensor) -> Float[Tensor, "T K"]:
         """Return the logits of every frame of a line or recording."""
@@ -61,17 +56,19 @@ class TranscriptionFeatureExtractor:
         example = _values(prepared)
         with LastLinearHook(self.model.network) as last:
             self.logits(example)
-            return OODFeatures(features=last.features(), views=None if self._sounds else line_windows(example),
-                          is_whole_image=False)  # fmt: skip
+            views = line_windows(example) if self.model.inputs.audio is None else None
+            return OODFeatures(features=last.features(), views=views, is_whole_image=False)
 
-    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> dict[str, list[object]]:
+    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> Mapping[str, Sequence[object]]:
         examples = [_values(one) for one in prepared]
-        if self._sounds:
+        if self.model.inputs.audio is not None:
             waves = waveform_probes([example.numpy() for example in examples], rng)
-            return {name: [_heard(wave) for wave in held] for name, held in waves.items()}
+            return {
+                name: [PreparedSequence(values=torch.from_numpy(wave)) for wave in held] for name, held in waves.items()
+            }
         return {
             name: [
-                TranscriptionExample(values=images_to_uint8(probe(line[None, None].float() / 255, rng))[0][0])
+                PreparedSequence(values=images_to_uint8(probe(line[None, None].float() / 255, rng))[0][0])
                 for line in examples
                 if min(line.shape) >= TILES
             ]
@@ -79,43 +76,43 @@ class TranscriptionFeatureExtractor:
         }
 
     def display_image(self, prepared: object) -> NDArray[np.uint8]:
-        example, side = _values(prepared), self.model.inputs
-        if isinstance(side, SpeechInputs):
-            return spectrogram_image(spectrograms_of([example.numpy()], side.preparation).values[0])
+        example, audio = _values(prepared), self.model.inputs.audio
+        if audio is not None:
+            return spectrogram_image(spectrograms_of([example.numpy()], audio).values[0])
         shown: NDArray[np.uint8] = 255 - example.numpy()
         return shown
 
 
-class TranscriptionAdapter:
+class TranscriptionAdapter(StructuredAdapter):
     """``StructuredAdapter`` of transcripts."""
 
-    kind: StructuredKind = "transcripts"
-    max_examples: int = 400
+    kind = "transcripts"
+    max_examples = 400
+    statements = "trust.many.statements_transcripts"
+    no_attacks = "trust.many.no_attack_transcripts"
+    no_explanations = "trust.many.no_zones_transcripts"
+    feature_extractor: TranscriptionFeatureExtractor
 
     def __init__(
         self, model: TranscriptionPredictor, inputs: ExampleCollection, texts: ExampleCollection | None
     ) -> None:
-        assert isinstance(texts, TextCollection)
         self.model = model
         self.feature_extractor = TranscriptionFeatureExtractor(model)
         self.inputs = inputs
-        self.texts = texts
+        self.texts = normalised_transcripts(texts, model.rules)
 
-    def prepared(self, index: int) -> "TranscriptionExample":
-        return TranscriptionExample(values=self.model.inputs.preprocess_example(self.inputs, index))
+    def prepared(self, index: int) -> PreparedSequence:
+        return PreparedSequence(values=self.model.inputs.preprocess_example(self.inputs, index))
 
     def evaluate_example(self, index: int, position: int, rng: torch.Generator) -> ExampleEvaluation:
         logits = self.feature_extractor.logits(self.model.inputs.preprocess_example(self.inputs, index))
-        found, given = self.model.decoder.decode(logits), normalise_nfc(self.model.rules.apply(self.texts.texts[index]))
+        found, given = self.model.decoder.decode(logits), self.texts[index]
         statements = CalibrationSamples(
             confidence=torch.tensor([found.probability]), correct=torch.tensor([found.text == given])
         )
         doubt = LabelIssue(position=position, location="", given_label=given, predicted_label=found.text,
                       given_label_probability=self._believed(logits, given))  # fmt: skip
         return ExampleEvaluation(calibration_samples=statements, label_issues=(doubt,))
-
-    def label_issue_heatmap(self, index: int, issue: LabelIssue) -> NDArray[np.float32] | None:
-        return None
 
     def _believed(self, logits: Tensor, text: str) -> float:
         labels = self.model.alphabet.encode(text)
@@ -128,30 +125,9 @@ class TranscriptionAdapter:
         return math.exp(-float(loss) / len(labels))
 
 
-@runtime_checkable
-class _Holding(Protocol):
-    """What the model's ``read`` gives: an example in ``values``."""
-
-    @property
-    def values(self) -> Tensor:
-        """A line (H, W) or the samples of a sound."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TranscriptionExample:
-    """An example prepared here."""
-
-    values: Tensor
-
-
 def _values(prepared: object) -> Tensor:
-    assert isinstance(prepared, _Holding)
+    assert isinstance(prepared, PreparedSequence)
     return prepared.values
-
-
-def _heard(wave: object) -> TranscriptionExample:
-    assert isinstance(wave, np.ndarray)
-    return TranscriptionExample(values=torch.from_numpy(wave))
 
 
 def line_windows(line: UInt8[Tensor, "H W"]) -> Float[Tensor, "V 1 H w"]:

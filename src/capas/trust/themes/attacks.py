@@ -5,7 +5,6 @@ from torch import Tensor
 
 from capas.core.i18n import say
 from capas.core.number_format import format_metric, format_percent
-from capas.engine.recipes.single_output.image.predictor import ImageReader
 from capas.metrics.rate import Rate
 from capas.trust.attacks.autoattack import autoattack
 from capas.trust.attacks.fgsm_pgd import fgsm, pgd, random_noise
@@ -19,7 +18,8 @@ from capas.trust.theme import Finding, Theme
 from capas.trust.theme_context import ThemeContext
 from capas.trust.themes.attacks_blocks import (
     EPSILONS,
-    FRAGILE,
+    fragility,
+    hardly_attacked,
     invalid_attack_finding,
     robust_accuracy_plot,
     robust_accuracy_table,
@@ -42,12 +42,13 @@ def attacks_theme(context: ThemeContext) -> Theme:
         return segmentation_attacks_theme(context, context.structured)
     if context.level == "quick":
         return Theme(name="attacks", not_computed_because=say("trust.not_in_quick"))
-    if not isinstance(subject.reader, ImageReader):
+    images = subject.adapter.images
+    if images is None:
         return input_perturbation_attacks_theme(context, subject)
     if subject.run_context.task != "classify":
-        return output_attacks_theme(context, subject)
-    large = subject.is_expensive
-    forward, rng = UnitRangeImageModel(subject.reader), subject.run_context.rng("attacks")
+        return output_attacks_theme(context, subject, images)
+    large = subject.adapter.is_expensive
+    forward, rng = UnitRangeImageModel(images), subject.run_context.rng("attacks")
     most = ATTACKED_LARGE if large else ATTACKED * (2 if context.level == "deep" else 1)
     chosen = torch.randperm(len(subject.test), generator=rng)[:most]
     x, y = images_to_unit_range([subject.test.prepared[i] for i in chosen.tolist()]), subject.test.targets[chosen]
@@ -65,7 +66,7 @@ def attacks_theme(context: ThemeContext) -> Theme:
             if name == "pgd" and number == 1:
                 shown = outcome.adversarial
         context.progress(number + 2, len(EPSILONS) + 1)
-    return _theme(subject, forward, x, y, shown, found, check)
+    return _theme(context, subject, forward, x, y, shown, found, check)
 
 
 def _attacks(
@@ -83,6 +84,7 @@ def _attacks(
 
 
 def _theme(
+    context: ThemeContext,
     subject: ModelUnderTest,
     forward: ForwardFunction,
     x: Tensor,
@@ -102,7 +104,7 @@ def _theme(
     findings = []
     if failures:
         findings.append(invalid_attack_finding(failures))
-    elif strongest[1].interval[1] < FRAGILE * found["noise"][1].interval[0]:
+    elif fragility(found["noise"][1], strongest[1]) == "fragile":
         text = say(
             "trust.attacks.fragile",
             size=format_percent(EPSILONS[1], 0),
@@ -117,7 +119,12 @@ def _theme(
         *_gallery(subject, forward, x, y, adversarial),
     ]
     return Theme(
-        name="attacks", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.attacks.untested")]
+        name="attacks",
+        facts=facts,
+        blocks=blocks,
+        findings=findings,
+        untested=[say("trust.attacks.untested")],
+        partly_tested=hardly_attacked(context, found["noise"][1], strongest[1]),
     )
 
 

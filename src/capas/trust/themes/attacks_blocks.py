@@ -1,14 +1,15 @@
 """Report blocks of adversarial attacks: robust accuracy as a table and as a plot, and the sanity checks."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from capas.core.i18n import say
 from capas.core.number_format import format_metric, format_percent
-from capas.metrics.rate import Rate
+from capas.metrics.rate import Rate, rate
 from capas.trust.attacks.sanity_checks import SanityCheckFailure
 from capas.trust.rendering.blocks import Grid, Plot, PlotSeries, Sentence
 from capas.trust.theme import Finding
+from capas.trust.theme_context import ThemeContext, hardly_tested
 
 # In grey levels of 255: what no one sees, what one sees when told, what anyone sees.
 EPSILONS: Final = (2 / 255, 8 / 255, 0.1)
@@ -26,6 +27,25 @@ def invalid_attack_finding(failures: Sequence[SanityCheckFailure]) -> Finding:
     """Return the finding that the figures cannot be believed, and why."""
     names = "; ".join(say(f"trust.attacks.failures.{failure.value}") for failure in failures)
     return Finding(key="attacks_not_valid", gravity="problem", text=say("trust.attacks.invalid", names=names))
+
+
+def fragility(noise: Rate, after: Rate) -> Literal["fragile", "withstands", "too_few"]:
+    """Judge how many of those that noise leaves right an attack of the same size leaves right.
+
+    Fragile where it is less than half of them whatever chance did; too few where not even none left would say so.
+    """
+    kept = round(noise.value * noise.n)
+    left = min(kept, round(after.value * after.n))
+    if rate(left, kept).interval[1] < FRAGILE:
+        return "fragile"
+    return "too_few" if rate(0, kept).interval[1] >= FRAGILE else "withstands"
+
+
+def hardly_attacked(context: ThemeContext, noise: Rate, after: Rate) -> list[str]:
+    """Return why an attack that did no harm shows little."""
+    if fragility(noise, after) == "too_few":
+        return [say("trust.attacks.too_few", kept=round(noise.value * noise.n), n=noise.n)]
+    return hardly_tested(context, noise.n)
 
 
 def robust_accuracy_table(found: dict[str, list[Rate]], note: str) -> Grid:

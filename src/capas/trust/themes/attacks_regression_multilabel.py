@@ -19,21 +19,28 @@ from capas.trust.subjects.regression_multilabel import OutputTargets, output_tar
 from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Finding, Theme
 from capas.trust.theme_context import ThemeContext
-from capas.trust.themes.attacks_blocks import EPSILONS, FRAGILE, robust_accuracy_plot, robust_accuracy_table
+from capas.trust.themes.attacks_blocks import (
+    EPSILONS,
+    fragility,
+    hardly_attacked,
+    invalid_attack_finding,
+    robust_accuracy_plot,
+    robust_accuracy_table,
+    sanity_check_sentence,
+)
 
 ATTACKED, ATTACKED_LARGE = 150, 16
 STEPS, STEPS_LARGE = 40, 10
 MIDDLE: Final = 1  # the size that the verdict goes by
 
 
-def output_attacks_theme(context: ThemeContext, subject: ModelUnderTest) -> Theme:
+def output_attacks_theme(context: ThemeContext, subject: ModelUnderTest, images: ImageReader) -> Theme:
     """Return the theme for regression and multi-label models."""
     values = output_targets(subject)
     if values is None:
         return Theme(name="attacks", not_computed_because=say("trust.many.no_interval"))
-    assert isinstance(subject.reader, ImageReader)
-    large = subject.is_expensive
-    forward, rng = UnitRangeImageModel(subject.reader), subject.run_context.rng("attacks")
+    large = subject.adapter.is_expensive
+    forward, rng = UnitRangeImageModel(images), subject.run_context.rng("attacks")
     chosen = torch.randperm(len(subject.test), generator=rng)[: ATTACKED_LARGE if large else ATTACKED]
     x, y = images_to_unit_range([subject.test.prepared[i] for i in chosen.tolist()]), values.targets[chosen]
     steps, batch = (STEPS_LARGE, 16) if large else (STEPS, 128)
@@ -43,7 +50,7 @@ def output_attacks_theme(context: ThemeContext, subject: ModelUnderTest) -> Them
             outcome = accuracy_under_attack(forward, x, y, attack, batch=batch, is_correct=values.is_correct)
             found.setdefault(name, []).append(outcome.accuracy)
         context.progress(number + 1, len(EPSILONS))
-    return _theme(subject, found, _failures(found, _vanishing(forward, values, x, y)), len(x))
+    return _theme(context, subject, found, _failures(found, _vanishing(forward, values, x, y)), len(x))
 
 
 def _attacks(
@@ -75,14 +82,18 @@ def _failures(found: dict[str, list[Rate]], vanishing: float) -> list[SanityChec
     return [failure for failure, seen in signs.items() if seen]
 
 
-def _theme(subject: ModelUnderTest, found: dict[str, list[Rate]], failures: list[SanityCheckFailure], n: int) -> Theme:
+def _theme(
+    context: ThemeContext,
+    subject: ModelUnderTest,
+    found: dict[str, list[Rate]],
+    failures: list[SanityCheckFailure],
+    n: int,
+) -> Theme:
     tags = subject.run_context.task == "tag"
     findings = []
     if failures:
-        names = "; ".join(say(f"trust.attacks.failures.{failure.value}") for failure in failures)
-        text = say("trust.attacks.invalid", names=names)
-        findings.append(Finding(key="attacks_not_valid", gravity="problem", text=text))
-    elif found["pgd"][MIDDLE].interval[1] < FRAGILE * found["noise"][MIDDLE].interval[0]:
+        findings.append(invalid_attack_finding(failures))
+    elif fragility(found["noise"][MIDDLE], found["pgd"][MIDDLE]) == "fragile":
         after, noise = (format_metric(found[name][MIDDLE].as_json()) for name in ("pgd", "noise"))
         text = say("trust.attacks.fragile", size=format_percent(EPSILONS[MIDDLE], 0), after=after, noise=noise)
         findings.append(Finding(key="fragile", gravity="attention", text=text))
@@ -95,12 +106,15 @@ def _theme(subject: ModelUnderTest, found: dict[str, list[Rate]], failures: list
     }
     blocks: list[Block] = [
         Sentence(text=say("trust.many.right_tags") if tags else say("trust.many.right_numbers")),
-        Sentence(text=say("trust.attacks.no_verdict"), tone="problem")
-        if failures
-        else Sentence(text=say("trust.attacks.passed"), tone="good"),
+        sanity_check_sentence(failures),
         robust_accuracy_table(found, say("trust.attacks.note", n=n)),
         robust_accuracy_plot(found),
     ]
     return Theme(
-        name="attacks", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.attacks.untested")]
+        name="attacks",
+        facts=facts,
+        blocks=blocks,
+        findings=findings,
+        untested=[say("trust.attacks.untested")],
+        partly_tested=hardly_attacked(context, found["noise"][MIDDLE], found["pgd"][MIDDLE]),
     )

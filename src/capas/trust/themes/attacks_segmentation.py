@@ -15,12 +15,11 @@ from capas.trust.attacks.robust_accuracy import AttackFunction
 from capas.trust.attacks.sanity_checks import AttackSanityCheck, invalidating_failures, run_sanity_checks
 from capas.trust.attacks.segmentation_losses import PER_PIXEL_TASK
 from capas.trust.rendering.blocks import Block, CaptionedImage, Grid, ImageGallery, Sentence
-from capas.trust.subjects.image_inputs import image_to_array, images_to_unit_range
+from capas.trust.subjects.image_inputs import image_to_array
 from capas.trust.subjects.model_functions import ExampleLoss
-from capas.trust.subjects.segmentation import SegmentationAdapter
-from capas.trust.subjects.structured import StructuredModelUnderTest
+from capas.trust.subjects.structured import PixelClassifier, StructuredModelUnderTest
 from capas.trust.theme import Finding, Theme
-from capas.trust.theme_context import ThemeContext
+from capas.trust.theme_context import ThemeContext, hardly_tested
 from capas.trust.themes.attacks_blocks import (
     EPSILONS,
     FRAGILE,
@@ -35,22 +34,25 @@ QUERIES, QUERIES_LARGE = 60, 15
 STEPS, STEPS_LARGE = 20, 8
 LARGE: Final = 128 * 128  # pixels
 MIDDLE: Final = 1
+MIN_PICTURES: Final = 10  # each of many pixels
 
 
 def segmentation_attacks_theme(context: ThemeContext, structured: StructuredModelUnderTest | None) -> Theme:
     """Return the theme for segmentation; other structured outputs say why there is none."""
-    adapter = None if structured is None else structured.adapter
-    if structured is None or not isinstance(adapter, SegmentationAdapter):
-        return Theme(name="attacks", not_computed_because=_why_not(structured))
+    if structured is None:
+        return Theme(name="attacks", not_computed_because=say("trust.zones.other_kind"))
+    model = structured.adapter.pixels
+    if model is None:
+        return Theme(name="attacks", not_computed_because=say(structured.adapter.no_attacks))
     if context.level == "quick":
         return Theme(name="attacks", not_computed_because=say("trust.not_in_quick"))
-    large = adapter.model.preparation.shape[1] * adapter.model.preparation.shape[2] > LARGE
+    large = model.num_pixels > LARGE
     indices = [structured.indices[i] for i in structured.positions("test", ATTACKED_LARGE if large else ATTACKED)]
-    x = images_to_unit_range([adapter.prepared(i).prepared for i in indices])
-    y = torch.stack([adapter.mask(i) for i in indices]).long()
-    rng, names, steps = context.run_context.rng("attacks"), adapter.model.classes, STEPS_LARGE if large else STEPS
+    x = torch.stack([model.image(i) for i in indices])
+    y = torch.stack([model.mask(i) for i in indices]).long()
+    rng, names, steps = context.run_context.rng("attacks"), model.classes, STEPS_LARGE if large else STEPS
     check = run_sanity_checks(
-        adapter.forward, x[:CHECKED], y[:CHECKED], EPSILONS[MIDDLE], context.run_context.rng("attacks checks"),
+        model.forward, x[:CHECKED], y[:CHECKED], EPSILONS[MIDDLE], context.run_context.rng("attacks checks"),
         task_spec=PER_PIXEL_TASK, batch=4, steps=steps, queries=QUERIES_LARGE if large else QUERIES,
     )  # fmt: skip
     context.progress(1, 2 + len(EPSILONS))
@@ -58,49 +60,38 @@ def segmentation_attacks_theme(context: ThemeContext, structured: StructuredMode
     overlap: dict[str, list[Rate]] = {}
     shown = x
     for number, eps in enumerate((0.0, *EPSILONS)):
-        for name, attack in _attacks(adapter, eps, steps, check.loss, rng).items():
+        for name, attack in _attacks(model, eps, steps, check.loss, rng).items():
             adversarial = torch.cat([attack(a, b) for a, b in zip(torch.split(x, 4), torch.split(y, 4), strict=True)])
-            figures = segmentation_metrics(_confusions(adapter, adversarial, y), names)
+            figures = segmentation_metrics(_confusions(model, adversarial, y), names)
             found.setdefault(name, []).append(figures.pixel_accuracy)
             overlap.setdefault(name, []).append(figures.mean_iou)
             shown = adversarial if name == "pgd" and number == MIDDLE + 1 else shown
         context.progress(number + 2, 2 + len(EPSILONS))
-    return _theme(adapter, found, overlap, x, shown, check)
-
-
-def _why_not(structured: StructuredModelUnderTest | None) -> str:
-    reasons = {
-        "words": say("trust.many.no_attack_words"),
-        "frames": say("trust.many.no_attack_sounds"),
-        "transcripts": say("trust.many.no_attack_transcripts"),
-        "transforms": say("trust.many.no_attack_transforms"),
-        "translations": say("trust.many.no_attack_words"),
-    }
-    return say("trust.zones.other_kind") if structured is None else reasons[structured.kind]
+    return _theme(context, model, found, overlap, x, shown, check)
 
 
 def _attacks(
-    adapter: SegmentationAdapter, eps: float, steps: int, loss: ExampleLoss, rng: torch.Generator
+    model: PixelClassifier, eps: float, steps: int, loss: ExampleLoss, rng: torch.Generator
 ) -> dict[str, AttackFunction]:
     """At ε = 0 the images stay as they are."""
-    forward = adapter.forward
+    forward = model.forward
     ways: dict[str, AttackFunction] = {
         "noise": lambda a, b: random_noise(a, eps, rng),
         "fgsm": lambda a, b: fgsm(forward, a, b, eps, loss=loss),
-        # Few steps of a size that still crosses ±ε twice.
-        "pgd": lambda a, b: pgd(forward, a, b, eps, steps=steps, step_size=4 * eps / steps, loss=loss),
+        "pgd": lambda a, b: pgd(forward, a, b, eps, steps=steps, loss=loss),
     }
     return ways if eps else {name: lambda a, b: a for name in ways}
 
 
 @torch.no_grad()
-def _confusions(adapter: SegmentationAdapter, pictures: Tensor, y: Tensor) -> Int[Tensor, "N K K"]:
-    predicted = torch.cat([adapter.forward(part).argmax(1) for part in torch.split(pictures, 4)])
-    return pixel_confusions(predicted, y, len(adapter.model.classes))
+def _confusions(model: PixelClassifier, pictures: Tensor, y: Tensor) -> Int[Tensor, "N K K"]:
+    predicted = torch.cat([model.forward(part).argmax(1) for part in torch.split(pictures, 4)])
+    return pixel_confusions(predicted, y, len(model.classes))
 
 
 def _theme(
-    adapter: SegmentationAdapter,
+    context: ThemeContext,
+    model: PixelClassifier,
     found: dict[str, list[Rate]],
     overlap: dict[str, list[Rate]],
     x: Tensor,
@@ -132,10 +123,15 @@ def _theme(
         robust_accuracy_table(left, note),
         _overlap_table(overlap),
         robust_accuracy_plot(left),
-        _pictures(adapter, x, adversarial),
+        _pictures(model, x, adversarial),
     ]
     return Theme(
-        name="attacks", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.many.attacks_untested")]
+        name="attacks",
+        facts=facts,
+        blocks=blocks,
+        findings=findings,
+        untested=[say("trust.many.attacks_untested")],
+        partly_tested=hardly_tested(context, len(x), MIN_PICTURES),
     )
 
 
@@ -149,9 +145,9 @@ def _overlap_table(overlap: dict[str, list[Rate]]) -> Grid:
 
 
 @torch.no_grad()
-def _pictures(adapter: SegmentationAdapter, x: Tensor, adversarial: Tensor) -> ImageGallery:
+def _pictures(model: PixelClassifier, x: Tensor, adversarial: Tensor) -> ImageGallery:
     """An image changed on purpose, and where its answer changed."""
-    before, after = (adapter.forward(part[:2]).argmax(1) for part in (x, adversarial))
+    before, after = (model.forward(part[:2]).argmax(1) for part in (x, adversarial))
     shown = []
     for i in range(len(before)):
         heat = (before[i] != after[i]).float().numpy()

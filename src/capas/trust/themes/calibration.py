@@ -73,7 +73,7 @@ def calibration_theme(context: ThemeContext) -> Theme:
 
 def _of_many(context: ThemeContext, structured: StructuredModelUnderTest | None) -> Theme:
     """Of a label per pixel, word or frame, or of whole transcripts, drawn by whole examples."""
-    if structured is None or structured.kind not in ("masks", "words", "frames", "transcripts"):
+    if structured is None or structured.adapter.statements is None:
         return Theme(name="calibration", not_computed_because=say("trust.many.no_probability"))
     positions, held = structured.positions("test"), []
     for number, position in enumerate(positions):
@@ -85,12 +85,7 @@ def _of_many(context: ThemeContext, structured: StructuredModelUnderTest | None)
         return Theme(name="calibration", not_computed_because=say("trust.calibration.too_few", n=len(held)))
     error = clustered_calibration_error(held, context.run_context.rng("calibration"))
     facts = {"statements_of": structured.kind, "examples": len(held), **_error_facts(error)}
-    about = {
-        "masks": say("trust.many.statements_masks", n=len(held)),
-        "words": say("trust.many.statements_words", n=len(held)),
-        "frames": say("trust.many.statements_frames", n=len(held)),
-        "transcripts": say("trust.many.statements_transcripts", n=len(held)),
-    }[structured.kind]
+    about = say(structured.adapter.statements, n=len(held))
     return Theme(
         name="calibration", facts=facts, blocks=[Sentence(text=about), _said(error), _diagram(error)],
         findings=_findings(error), untested=[say("trust.calibration.untested")],

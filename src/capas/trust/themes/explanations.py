@@ -8,9 +8,8 @@ from torch import Tensor
 
 from capas.baselines.majority_class import MajorityClass
 from capas.core.i18n import say
-from capas.engine.recipes.single_output.image.predictor import ImageReader
 from capas.trust.explanations.faithfulness import FaithfulnessCurve, advantage_over_brightness, deletion, insertion
-from capas.trust.explanations.image_explainers import grad_cam_map, randomized_forward, saliency_functions
+from capas.trust.explanations.image_explainers import grad_cam_map, saliency_functions
 from capas.trust.explanations.parameter_randomization import parameter_randomization
 from capas.trust.explanations.region_importance import RegionImportance, region_importances
 from capas.trust.explanations.saliency import brightness, random_map
@@ -47,12 +46,13 @@ def explanations_theme(context: ThemeContext) -> Theme:
     subject = context.subject
     if subject is None:
         return segmentation_explanations_theme(context, context.structured)
-    if not isinstance(subject.reader, ImageReader):
+    images = subject.adapter.images
+    if images is None:
         return ablation_explanations_theme(context, subject)
     if subject.run_context.task != "classify":
-        return output_explanations_theme(context, subject)
-    forward = UnitRangeImageModel(subject.reader)
-    large = subject.is_expensive
+        return output_explanations_theme(context, subject, images)
+    forward = UnitRangeImageModel(images)
+    large = subject.adapter.is_expensive
     quick = context.level == "quick"
     chosen = _right_ones(subject, EXAMPLES_LARGE if large else EXAMPLES_QUICK if quick else EXAMPLES)
     if not len(chosen):
@@ -60,7 +60,7 @@ def explanations_theme(context: ThemeContext) -> Theme:
     x = images_to_unit_range([subject.test.prepared[i] for i in chosen.tolist()])
     classes = subject.test.predictions.argmax(1)[chosen]
     background = _background(subject)
-    methods = _methods(context, forward, x, classes, background, steps=8 if large else 32)
+    methods = _methods(context, subject, forward, x, classes, background, steps=8 if large else 32)
     best = best_method(methods)
     decisive, all_places = _decisive(
         subject,
@@ -75,7 +75,7 @@ def explanations_theme(context: ThemeContext) -> Theme:
         "shown": best.name if best else None,
         "place": region_facts(all_places),
     }
-    findings = explanation_findings(subject, best, decisive)
+    findings = explanation_findings(images, best, decisive)
     blocks: list[Block] = [
         Sentence(text=say("trust.zones.shown_by", name=say(f"trust.zones.methods.{best.name}")))
         if best
@@ -83,7 +83,7 @@ def explanations_theme(context: ThemeContext) -> Theme:
         *_maps(subject, x, chosen, best or methods[0]),
         methods_table(methods, say("trust.zones.checks_note", n=len(chosen))),
         saliency_deletion_plot(methods, say("trust.zones.probability")),
-        *region_blocks(subject, x, all_places),
+        *region_blocks(images, x, all_places),
     ]
     return Theme(
         name="explanations", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested")]
@@ -103,14 +103,19 @@ def _background(subject: ModelUnderTest) -> Tensor:
 
 
 def _methods(
-    context: ThemeContext, forward: UnitRangeImageModel, x: Tensor, classes: Tensor, background: Tensor, *, steps: int
+    context: ThemeContext,
+    subject: ModelUnderTest,
+    forward: UnitRangeImageModel,
+    x: Tensor,
+    classes: Tensor,
+    background: Tensor,
+    *,
+    steps: int,
 ) -> list[SaliencyMethod]:
-    subject = context.subject
-    assert subject is not None and isinstance(subject.reader, ImageReader)
     rng = subject.run_context.rng("zones checks")
     controls: Mapping[str, Tensor] = {"brightness": brightness(x), "random": random_map(x, rng)}
     curves = {name: _curves(forward, x, classes, maps, background) for name, maps in controls.items()}
-    others = [randomized_forward(subject, rng) for _ in range(RANDOM_NETWORKS)]
+    others = [forward.randomized(rng) for _ in range(RANDOM_NETWORKS)]
     few = slice(0, EXAMPLES_CHECKED)
     found = []
     ways = {**saliency_functions(background, steps), "grad_cam": grad_cam_map}
@@ -131,13 +136,7 @@ def _methods(
             )
         )
         context.progress(number + 1, len(ways) + 2)
-    found += [
-        SaliencyMethod(
-            name=name, maps=controls[name], deletion=d, insertion=i, randomization_correlation=None, advantage=None
-        )
-        for name, (d, i) in curves.items()
-    ]
-    return found
+    return found + [SaliencyMethod(name=n, maps=controls[n], deletion=d, insertion=i) for n, (d, i) in curves.items()]
 
 
 def _curves(

@@ -12,7 +12,6 @@ from capas.trust.explanations.faithfulness import AdvantageOverBrightness, Faith
 from capas.trust.explanations.region_importance import RegionImportance
 from capas.trust.rendering.blocks import Block, CaptionedImage, Grid, ImageGallery, Plot, PlotSeries
 from capas.trust.subjects.image_inputs import image_to_array
-from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Finding
 
 
@@ -33,8 +32,8 @@ class SaliencyMethod:
     maps: Tensor
     deletion: FaithfulnessCurve
     insertion: FaithfulnessCurve
-    randomization_correlation: float | None
-    advantage: AdvantageOverBrightness | None
+    randomization_correlation: float | None = None
+    advantage: AdvantageOverBrightness | None = None
 
     @property
     def reliable(self) -> bool:
@@ -88,17 +87,16 @@ def _where(place: RegionImportance) -> dict[str, object]:
 
 
 def explanation_findings(
-    subject: ModelUnderTest, best: SaliencyMethod | None, decisive: RegionImportance | None
+    reader: ImageReader, best: SaliencyMethod | None, decisive: RegionImportance | None
 ) -> list[Finding]:
     """Return findings about a decisive region, and about maps that cannot be believed."""
     found = []
     if decisive is not None:
-        assert isinstance(subject.reader, ImageReader)
         text = say(
             "trust.zones.shortcut",
-            where=region_text(decisive, subject.reader),
+            where=region_text(decisive, reader),
             right=format_metric(decisive.accuracy_alone.as_json()),
-            share=format_percent(_area(decisive, subject.reader), 0),
+            share=format_percent(_area(decisive, reader), 0),
         )
         found.append(Finding(key="one_place_decides", gravity="problem", text=text))
     if best is None:
@@ -178,10 +176,9 @@ def saliency_deletion_plot(methods: list[SaliencyMethod], score: str, *, percent
     )
 
 
-def region_blocks(subject: ModelUnderTest, x: Tensor, found: list[RegionImportance]) -> list[Block]:
+def region_blocks(reader: ImageReader, x: Tensor, found: list[RegionImportance]) -> list[Block]:
     """Return the most decisive and the most missed region, and the accuracy lost by covering, as a heatmap."""
-    assert isinstance(subject.reader, ImageReader)
-    reader, worst = subject.reader, min(found, key=lambda place: place.accuracy_covered.value)
+    worst = min(found, key=lambda place: place.accuracy_covered.value)
     rows = [
         [say("trust.zones.alone"), region_text(found[0], reader), format_metric(found[0].accuracy_alone.as_json())],
         [say("trust.zones.covered"), region_text(worst, reader), format_metric(worst.accuracy_covered.as_json())],

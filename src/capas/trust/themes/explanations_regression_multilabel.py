@@ -21,7 +21,7 @@ from capas.trust.explanations.faithfulness import (
     advantage_over_brightness,
     interpolation_curve,
 )
-from capas.trust.explanations.image_explainers import randomized_forward, saliency_functions
+from capas.trust.explanations.image_explainers import saliency_functions
 from capas.trust.explanations.parameter_randomization import parameter_randomization
 from capas.trust.explanations.region_importance import RegionImportance, region_importances
 from capas.trust.explanations.saliency import brightness, random_map
@@ -68,13 +68,12 @@ class OutputQuestion:
     background: Tensor
 
 
-def output_explanations_theme(context: ThemeContext, subject: ModelUnderTest) -> Theme:
+def output_explanations_theme(context: ThemeContext, subject: ModelUnderTest, images: ImageReader) -> Theme:
     """Return the theme for regression and multi-label models."""
-    assert isinstance(subject.reader, ImageReader)
-    large = subject.is_expensive
+    large = subject.adapter.is_expensive
     most = EXAMPLES_LARGE if large else EXAMPLES_QUICK if context.level == "quick" else EXAMPLES
     chosen = torch.randperm(len(subject.test), generator=subject.run_context.rng("zones"))[:most]
-    forward = UnitRangeImageModel(subject.reader)
+    forward = UnitRangeImageModel(images)
     question = _question(subject, forward, chosen)
     methods = _methods(context, subject, forward, question, steps=8 if large else 32)
     best = best_method(methods)
@@ -97,9 +96,9 @@ def output_explanations_theme(context: ThemeContext, subject: ModelUnderTest) ->
         saliency_deletion_plot(
             methods, say("trust.many.probability_of_tag") if tags else say("trust.many.spreads"), percent_y=tags
         ),
-        *(region_blocks(subject, question.x, all_places) if all_places else ()),
+        *(region_blocks(images, question.x, all_places) if all_places else ()),
     ]  # fmt: skip
-    findings = explanation_findings(subject, best, decisive)
+    findings = explanation_findings(images, best, decisive)
     return Theme(
         name="explanations", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested")]
     )
@@ -143,7 +142,7 @@ def _methods(
     x, output = question.x, question.output_index
     controls: Mapping[str, Tensor] = {"brightness": brightness(x), "random": random_map(x, rng)}
     curves = {name: _curves(question, maps) for name, maps in controls.items()}
-    others: list[ForwardFunction] = [randomized_forward(subject, rng) for _ in range(RANDOM_NETWORKS)]
+    others: list[ForwardFunction] = [forward.randomized(rng) for _ in range(RANDOM_NETWORKS)]
     ways, found = saliency_functions(question.background, steps), []
     for number, (name, way) in enumerate(ways.items()):
         parts = zip(torch.split(x, 25), torch.split(output, 25), strict=True)
@@ -160,13 +159,7 @@ def _methods(
             )
         )  # fmt: skip
         context.progress(number + 1, len(ways) + 1)
-    found += [
-        SaliencyMethod(
-            name=name, maps=controls[name], deletion=d, insertion=i, randomization_correlation=None, advantage=None
-        )
-        for name, (d, i) in curves.items()
-    ]
-    return found
+    return found + [SaliencyMethod(name=n, maps=controls[n], deletion=d, insertion=i) for n, (d, i) in curves.items()]
 
 
 def _curves(question: OutputQuestion, maps: Tensor) -> tuple[FaithfulnessCurve, FaithfulnessCurve]:

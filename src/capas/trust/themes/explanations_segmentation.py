@@ -12,7 +12,6 @@ from capas.core.number_format import format_metric
 from capas.data.image.masks import IGNORE_INDEX
 from capas.metrics.rate import Rate
 from capas.trust.rendering.blocks import Bar, Bars, Sentence
-from capas.trust.subjects.segmentation import SegmentationAdapter
 from capas.trust.subjects.structured import StructuredModelUnderTest
 from capas.trust.theme import Theme
 from capas.trust.theme_context import ThemeContext
@@ -25,14 +24,16 @@ DRAWS: Final = 1000
 
 def segmentation_explanations_theme(context: ThemeContext, structured: StructuredModelUnderTest | None) -> Theme:
     """Return the theme for segmentation; other structured outputs say why there is none."""
-    answers = None if structured is None else structured.adapter
-    if structured is None or not isinstance(answers, SegmentationAdapter):
-        return Theme(name="explanations", not_computed_because=_why_not(structured))
+    if structured is None:
+        return Theme(name="explanations", not_computed_because=say("trust.zones.other_kind"))
+    model = structured.adapter.pixels
+    if model is None:
+        return Theme(name="explanations", not_computed_because=say(structured.adapter.no_explanations))
     counts, positions = list[Tensor](), structured.positions("test", PICTURES)
     for number, position in enumerate(positions):
         index = structured.indices[position]
-        targets = answers.mask(index)
-        counts.append(accuracy_by_border_distance(targets, answers.probabilities(index).argmax(0) == targets))
+        targets = model.mask(index)
+        counts.append(accuracy_by_border_distance(targets, model.probabilities(index).argmax(0) == targets))
         context.progress(number + 1, len(positions))
     found = _rates(torch.stack(counts), context.run_context.rng("zones"))
     facts: dict[str, object] = {
@@ -50,17 +51,6 @@ def segmentation_explanations_theme(context: ThemeContext, structured: Structure
         blocks=[Sentence(text=say("trust.many.zones_about")),
                 Bars(title=say("trust.many.distance_title"), bars=bars, note=note)],
     )  # fmt: skip
-
-
-def _why_not(structured: StructuredModelUnderTest | None) -> str:
-    reasons = {
-        "words": say("trust.many.no_zones_words"),
-        "frames": say("trust.many.no_zones_frames"),
-        "transcripts": say("trust.many.no_zones_transcripts"),
-        "transforms": say("trust.many.no_zones_transforms"),
-        "translations": say("trust.many.no_zones_translations"),
-    }
-    return say("trust.zones.other_kind") if structured is None else reasons[structured.kind]
 
 
 def _names() -> list[str]:

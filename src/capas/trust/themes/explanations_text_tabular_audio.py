@@ -1,23 +1,16 @@
 """Theme of explanations of text, audio and tabular models: feature ablation, and attention of text encoders."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal
-from capas.engine.recipes.single_output.text.predictor import TextReader
-from capas.trust.explanations.feature_ablation import (
-    ablation_curves,
-    ablation_features_of,
-    leave_one_out_attributions,
-    score_function_of,
-)
-from capas.trust.explanations.text_explainers import (
-    randomization_correlations,
-    randomized_text_reader,
-    text_attributions,
-)
+from capas.trust.explanations.feature_ablation import ablation_curves, leave_one_out_attributions
+from capas.trust.explanations.text_explainers import randomization_correlations, text_attributions
 from capas.trust.rendering.blocks import Bar, Bars, Block, Sentence, WordHeatmap
+from capas.trust.subjects.input_adapter import InputAdapter
 from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Finding, Theme
 from capas.trust.theme_context import ThemeContext
@@ -75,28 +68,27 @@ def ablation_explanations_theme(context: ThemeContext, subject: ModelUnderTest) 
     )
 
 
-def _others(subject: ModelUnderTest) -> list[TextReader]:
-    """Readers with random weights; none where it is not texts that are read."""
-    if not isinstance(subject.reader, TextReader):
-        return []
+def _others(subject: ModelUnderTest) -> Sequence[InputAdapter]:
+    """The same with random weights; none where there is no attention to check."""
     rng = subject.run_context.rng("zones random weights")
-    return [randomized_text_reader(subject.reader, rng) for _ in range(RANDOM_READERS)]
+    drawn = [subject.adapter.randomized(rng) for _ in range(RANDOM_READERS)]
+    return [one for one in drawn if one is not None]
 
 
 def _ask(
-    subject: ModelUnderTest, i: int, rng: torch.Generator, randomized_readers: list[TextReader]
+    subject: ModelUnderTest, i: int, rng: torch.Generator, randomized_readers: Sequence[InputAdapter]
 ) -> AblatedExample | None:
     position = int(subject.test.positions[i])
-    features = ablation_features_of(subject, position)
+    features = subject.adapter.example_ablation_features(subject.inputs, subject.run_context.indices[position])
     if features is None or len(features.names) < 2:
         return None
     output = _output(subject, subject.test.predictions[i])
-    score = score_function_of(subject, output)
+    score = subject.score_function(output)
     attributions = leave_one_out_attributions(features, score)
     sign = (
         1.0 if subject.run_context.task in ("classify", "tag") else float(torch.sign(attributions.weights.sum()) or 1.0)
     )
-    weights = text_attributions(subject.reader, features, attributions)
+    weights = text_attributions(subject.adapter, features, attributions)
     orders = {
         **{name: values.argsort(descending=True).tolist() for name, values in weights.items()},
         "leave_one_out": (sign * attributions.weights).argsort(descending=True).tolist(),

@@ -10,7 +10,7 @@ from torch import Tensor
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal, format_metric, metric_value
 from capas.data.tabular.column_types import class_label
-from capas.trust.rendering.blocks import Bar, Bars, Block, Grid, Sentence
+from capas.trust.rendering.blocks import Bar, Bars, Block, Grid, Sentence, metric_bar
 from capas.trust.subgroups.class_imbalance import ClassImbalance, class_imbalance
 from capas.trust.subgroups.per_example_metrics import per_example_metric
 from capas.trust.subgroups.subgroup_accuracy import MIN_SUBGROUP_SIZE, SubgroupAccuracy, subgroup_accuracies
@@ -27,6 +27,7 @@ from capas.trust.theme_context import ThemeContext
 
 MAX_VALUES, MAX_SHOWN = 20, 12
 LARGE_GAP = 0.05
+CLASS_GAP = 0.1
 UNEVEN = 5.0
 
 
@@ -41,19 +42,66 @@ def groups_theme(context: ThemeContext) -> Theme:
     facts: dict[str, object] = {"right_means": _meaning(subject), "n": len(right), "columns": {}}
     blocks: list[Block] = [Sentence(text=say(f"trust.groups.right.{_meaning(subject)}"))]
     findings: list[Finding] = []
+    judged: list[SubgroupAccuracy] = []
     if subject.run_context.task == "classify":
         found = _balance(subject, right)
         facts["imbalance"] = _balance_json(found)
         blocks += [_balance_bars(found)]
         findings += _balance_findings(found)
+        by_class = _by_class(subject, right)
+        findings += _class_findings(by_class)
+        judged += by_class
     for name, values in grouping_columns(subject.run_context, subject.test.positions.tolist()).items():
         by_value = subgroup_accuracies(right, values)
+        judged += by_value
         cast(dict[str, object], facts["columns"])[name] = [_group_json(group) for group in by_value]
         blocks.append(_grid(name, by_value))
         findings += _group_findings(name, by_value)
     if not facts["columns"]:
         blocks.append(Sentence(text=say("trust.groups.no_columns")))
-    return Theme(name="groups", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.groups.untested")])
+    return Theme(
+        name="groups",
+        facts=facts,
+        blocks=blocks,
+        findings=findings,
+        untested=[say("trust.groups.untested")],
+        partly_tested=_hardly_judged(judged),
+    )
+
+
+def _by_class(subject: ModelUnderTest, right: Tensor) -> list[SubgroupAccuracy]:
+    """The recall of each class beside that of all others."""
+    classes = subject.run_context.classes
+    return list(subgroup_accuracies(right, [classes[k] for k in subject.test.targets.tolist()]))
+
+
+def _class_findings(found: Sequence[SubgroupAccuracy]) -> list[Finding]:
+    """Classes are not equally hard, so only a wide gap is told; the worst of them."""
+    worse = sorted((g for g in found if g.differs and g.interval[1] < -CLASS_GAP), key=lambda g: g.gap)[:1]
+    return [
+        Finding(
+            key="class_gap",
+            gravity="attention",
+            text=say(
+                "trust.groups.worse_class",
+                name=g.name,
+                right=format_metric(g.accuracy.as_json()),
+                others=format_metric(g.others.as_json()),
+            ),
+        )
+        for g in worse
+    ]
+
+
+def _hardly_judged(found: Sequence[SubgroupAccuracy]) -> list[str]:
+    """What to say where nothing was compared, or where half of the groups or more are too small to be found equal."""
+    small = [group for group in found if group.differs is None]
+    if not found:
+        return [say("trust.groups.nothing_compared")]
+    if 2 * len(small) < len(found):
+        return []
+    names = ", ".join(f"{group.name} (n = {group.accuracy.n})" for group in small[:MAX_SHOWN])
+    return [say("trust.groups.too_small", names=names)]
 
 
 def _meaning(subject: ModelUnderTest) -> str:
@@ -203,7 +251,7 @@ def _by_class_alone(context: ThemeContext) -> Theme:
         return Theme(name="groups", not_computed_because=say("trust.groups.no_classes"))
     held = {cls: figures[name] for cls, figures in per_class.items() if name in figures}
     worst = sorted(held.items(), key=lambda pair: metric_value(pair[1]))[:MAX_SHOWN]
-    bars = [_class_bar(cls, figure) for cls, figure in worst]
+    bars = [metric_bar(cls, figure) for cls, figure in worst]
     blocks: list[Block] = [Bars(title=say("trust.groups.by_class", figure=name), bars=bars)]
     facts: dict[str, object] = {"figure": name, "per_class": dict(held)}
     return Theme(name="groups", facts=facts, blocks=blocks, untested=[say("trust.groups.untested")])
@@ -229,10 +277,3 @@ def _of_many(context: ThemeContext) -> Theme:
     if not columns:
         blocks.append(Sentence(text=say("trust.groups.no_columns")))
     return Theme(name="groups", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.groups.untested")])
-
-
-def _class_bar(name: str, figure: object) -> Bar:
-    low = high = None
-    if isinstance(figure, Mapping) and "interval" in figure:
-        low, high = cast(Sequence[float], figure["interval"])
-    return Bar(label=name, value=metric_value(figure), low=low, high=high, value_text=format_metric(figure))

@@ -24,7 +24,7 @@ REVIEW = "given-labels-believed-least.csv"
 
 def structured_labels_theme(context: ThemeContext, structured: StructuredModelUnderTest | None) -> Theme:
     """Return the theme for structured outputs."""
-    if structured is None or structured.kind in ("transforms", "translations"):
+    if structured is None or structured.adapter.statements is None:
         return Theme(name="labels", not_computed_because=say("trust.many.no_labels"))
     positions = sorted({*structured.positions("validation"), *structured.positions("test")})
     doubts, checked, agreed = list[LabelIssue](), 0, 0

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from capas.core.i18n import say
 from capas.core.number_format import format_metric, metric_name
 from capas.data.collections import SentenceCollection, TextCollection
-from capas.data.image.io import ImageCollection
 from capas.metrics.rate import Rate, rate
 from capas.trust.leakage.near_duplicate_images import image_fingerprint, near_duplicate_images
 from capas.trust.leakage.near_duplicate_texts import near_duplicate_texts, normalized_for_matching
@@ -94,33 +93,29 @@ def _near(context: ThemeContext, train: torch.Tensor, test: torch.Tensor) -> tup
     """Near duplicates; among what they were looked for, "" where they were not; and, of small images, how many of the
     training examples resemble another as much: that many do by chance."""
     inputs, indices = context.run_context.inputs, context.run_context.indices
-    if isinstance(inputs, TextCollection):
-        texts = [[inputs.texts[indices[i]] for i in part.tolist()] for part in (train, test)]
+    images = context.run_context.source.images
+    if isinstance(inputs, TextCollection | SentenceCollection):
+        texts = [[inputs.text(indices[i]) for i in part.tolist()] for part in (train, test)]
         same = exact_train_test_duplicates(*([normalized_for_matching(text) for text in part] for part in texts))
         return merge_leaks(same, near_duplicate_texts(*texts)), "texts", None
-    if isinstance(inputs, SentenceCollection):
-        sentences = [[" ".join(inputs.sentences[indices[i]]) for i in part.tolist()] for part in (train, test)]
-        same = exact_train_test_duplicates(*([normalized_for_matching(text) for text in part] for part in sentences))
-        return merge_leaks(same, near_duplicate_texts(*sentences)), "texts", None
-    if isinstance(inputs, ImageCollection):
-        sizes = [min(inputs.decode(indices[i]).shape[:2]) for i in test[:20].tolist()]
+    if images is not None:
+        sizes = [min(images.decode(indices[i]).shape[:2]) for i in test[:20].tolist()]
         if min(sizes) < MIN_SIDE:
             return (), "", None
         side = min(32, *sizes)
         prints = [
-            np.stack([image_fingerprint(inputs.decode(indices[i]), side) for i in part.tolist()])
+            np.stack([image_fingerprint(images.decode(indices[i]), side) for i in part.tolist()])
             for part in (train, test)
         ]
-        usual = _usual(prints[0]) if min(sizes) <= SMALL_SIDE else None
+        usual = rate_among_training(prints[0]) if min(sizes) <= SMALL_SIDE else None
         return near_duplicate_images(prints[0], prints[1]), "pictures", usual
     return (), "", None
 
 
-def _usual(prints: NDArray[np.uint8]) -> Rate:
-    """How many of (at most 500) training prints, evenly spread, resemble one of the others."""
-    chosen = np.arange(0, len(prints), max(1, len(prints) // CONTROLS))[:CONTROLS]
-    others = np.delete(prints, chosen, axis=0)
-    return rate(len(near_duplicate_images(others, prints[chosen])), len(chosen))
+def rate_among_training(prints: NDArray[np.uint8]) -> Rate:
+    """Return how many of (at most 500) training fingerprints (N, S, S), evenly spread, resemble one of the others."""
+    chosen = np.linspace(0, len(prints) - 1, min(CONTROLS, len(prints))).round().astype(np.int64)
+    return rate(len(near_duplicate_images(prints, prints[chosen], own=chosen)), len(chosen))
 
 
 def _without(context: ThemeContext, test: torch.Tensor, leaks: Sequence[Leak]) -> dict[str, object] | None:
@@ -138,12 +133,13 @@ def _without(context: ThemeContext, test: torch.Tensor, leaks: Sequence[Leak]) -
 def _shown(context: ThemeContext, train: torch.Tensor, test: torch.Tensor, leaks: Sequence[Leak]) -> list[Block]:
     run_context = context.run_context
     first = sorted(leaks, key=lambda leak: -leak.similarity)[:SHOWN]
-    if isinstance(run_context.inputs, ImageCollection):
+    images = run_context.source.images
+    if images is not None:
         pictures = []
         for leak in first:
             for part, number, key in ((test, leak.test, "test"), (train, leak.train, "train")):
                 position = int(part[number])
-                array = run_context.inputs.decode(run_context.indices[position])
+                array = images.decode(run_context.indices[position])
                 caption = say(f"trust.leakage.in_{key}", name=run_context.record.names[position])
                 pictures.append(CaptionedImage(image=array[..., 0] if array.shape[2] == 1 else array, caption=caption))
         return [ImageGallery(title=say("trust.leakage.pairs"), images=pictures)]

@@ -11,9 +11,8 @@ from capas.core.number_format import format_decimal, format_metric, format_perce
 from capas.metrics.rate import Rate
 from capas.trust.ood.detection_metrics import auroc, detection_rate_at
 from capas.trust.ood.detector import OODDetector, fit_detector, fit_structured_detector
-from capas.trust.ood.gallery import GalleryExamples, SingleOutputGalleryExamples, StructuredGalleryExamples
-from capas.trust.ood.probes import make_ood_probes
-from capas.trust.ood.selective_prediction import StructuredOODScorer
+from capas.trust.ood.gallery import GalleryExamples
+from capas.trust.ood.selective_prediction import SingleOutputOODScorer, StructuredOODScorer
 from capas.trust.ood.threshold import FisherCombination, uninformative_scores
 from capas.trust.rendering.blocks import Bar, Bars, Block, CaptionedImage, Grid, ImageGallery, Sentence
 from capas.trust.subjects.structured import OODFeatures, StructuredModelUnderTest
@@ -39,7 +38,7 @@ def ood_theme(context: ThemeContext) -> Theme:
     detector = fit_detector(subject, rng, with_autoencoder=context.level != "quick")
     usual = detector.scores(subject.reader, subject.validation.prepared, subject.validation)
     chosen = torch.randperm(len(subject.test), generator=rng)[:PROBED].tolist()
-    probes = make_ood_probes(subject, [subject.test.prepared[i] for i in chosen], rng)
+    probes = subject.adapter.ood_probes([subject.test.prepared[i] for i in chosen], rng)
     found = {name: detector.scores(subject.reader, inputs) for name, inputs in probes.items()}
     off = uninformative_scores(usual, found["noise"])
     kept = {name: scores for name, scores in usual.items() if name not in off}
@@ -50,7 +49,7 @@ def ood_theme(context: ThemeContext) -> Theme:
     tested = detector.scores(subject.reader, subject.test.prepared, subject.test)
     names = subject.run_context.example_names(subject.test.positions)
     return _theme(
-        SingleOutputGalleryExamples(subject, detector, names, subject.test.prepared),
+        GalleryExamples(SingleOutputOODScorer(detector, subject.adapter), names, subject.test.prepared),
         detector,
         tested,
         found,
@@ -104,7 +103,7 @@ def _of_many(context: ThemeContext, structured: StructuredModelUnderTest | None)
         return Theme(name="ood", facts={"switched_off": list(off)}, findings=[_takes_noise()])
     detector = replace(detector, combination=FisherCombination.fit(kept, target_fpr=detector.target_fpr))
     detector.save(run_context.run.bundle)
-    gallery_examples = StructuredGalleryExamples(
+    gallery_examples = GalleryExamples(
         StructuredOODScorer(detector, sense), [run_context.record.names[i] for i in tested], prepared
     )
     return _theme(gallery_examples, detector, detector.structured_scores(looked), found, probes, off)
@@ -115,7 +114,7 @@ def _theme(
     detector: OODDetector,
     tested: Mapping[str, Tensor],
     found: Mapping[str, Mapping[str, Tensor]],
-    probes: Mapping[str, list[object]],
+    probes: Mapping[str, Sequence[object]],
     off: tuple[str, ...],
 ) -> Theme:
     combined = detector.combination
@@ -231,7 +230,7 @@ def _most_unusual(gallery_examples: GalleryExamples, detector: OODDetector, usua
     return [Grid(title=title, heads=[""], rows=[[caption] for caption in captions])]
 
 
-def _heat(gallery_examples: GalleryExamples, probes: Mapping[str, list[object]]) -> list[Block]:
+def _heat(gallery_examples: GalleryExamples, probes: Mapping[str, Sequence[object]]) -> list[Block]:
     """One of each kind of strange input."""
     first = [inputs[0] for inputs in probes.values()]
     shown = _shown(gallery_examples, first, [say(f"trust.unlike.probes.{name}") for name in probes])

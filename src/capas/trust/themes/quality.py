@@ -17,7 +17,7 @@ from capas.core.number_format import (
     metric_value,
 )
 from capas.engine.recipe import LOWER_IS_BETTER_METRICS, TestResult
-from capas.trust.rendering.blocks import Bar, Bars, Block, Grid, ImageGallery
+from capas.trust.rendering.blocks import Bars, Block, Grid, ImageGallery, metric_bar
 from capas.trust.rendering.example_gallery import captioned_examples
 from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Finding, Theme
@@ -103,32 +103,11 @@ def _constant(context: ThemeContext) -> list[Finding]:
 
 
 def _beside(name: str, figure: object, baseline: Mapping[str, Mapping[str, object]]) -> Bars:
-    rows = [(say("train.this_model"), figure, True)]
-    rows += [(baseline_name(key), held[name], False) for key, held in baseline.items() if name in held]
-    bars = []
-    for label, held, own in rows:
-        low, high = _ends(held)
-        tone = "plain" if own else "attention"
-        bars.append(
-            Bar(
-                label=label,
-                value=metric_value(held),
-                low=low,
-                high=high,
-                value_text=format_metric(held),
-                tone="plain" if tone == "plain" else "attention",
-            )
-        )
+    bars = [metric_bar(say("train.this_model"), figure)]
+    bars += [metric_bar(baseline_name(key), held[name], "attention") for key, held in baseline.items() if name in held]
     largest = 1.0 if is_rate(figure) else max(max(bar.value, bar.high or 0.0) for bar in bars)
     note = say("trust.quality.lower_is_better") if name in LOWER_IS_BETTER_METRICS else ""
     return Bars(title=say("trust.quality.beside", figure=metric_name(name)), bars=bars, largest=largest, note=note)
-
-
-def _ends(figure: object) -> tuple[float | None, float | None]:
-    if isinstance(figure, Mapping) and "interval" in figure:
-        low, high = figure["interval"]
-        return float(low), float(high)
-    return None, None
 
 
 def _others(metrics: Mapping[str, object], headline: str) -> Grid:

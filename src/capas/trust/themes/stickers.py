@@ -12,7 +12,6 @@ from torch import Tensor
 
 from capas.core.i18n import say
 from capas.core.number_format import format_metric, format_percent
-from capas.engine.recipes.single_output.image.predictor import ImageReader
 from capas.trust.attacks.adversarial_patch import (
     PATCH_FILLINGS,
     PatchAccuracy,
@@ -34,7 +33,7 @@ from capas.trust.rendering.blocks import Block, CaptionedImage, Grid, ImageGalle
 from capas.trust.subjects.image_inputs import UnitRangeImageModel, image_to_array, images_to_unit_range
 from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Finding, Theme
-from capas.trust.theme_context import ThemeContext
+from capas.trust.theme_context import ThemeContext, hardly_tested
 
 SIDE_SHARE: Final = 0.25  # a sixteenth of the picture
 LEARNT_ON, JUDGED_ON, JUDGED_LARGE = 1000, 300, 24
@@ -47,14 +46,15 @@ def stickers_theme(context: ThemeContext) -> Theme:
     subject = context.subject
     if context.run_context.medium != "image":
         return Theme(name="stickers", not_computed_because=say("trust.stickers.only_pictures"))
-    if subject is None or not isinstance(subject.reader, ImageReader) or subject.run_context.task != "classify":
+    images = None if subject is None else subject.adapter.images
+    if subject is None or images is None or subject.run_context.task != "classify":
         return Theme(name="stickers", not_computed_because=say("trust.many.no_stickers"))
     if context.level == "quick":
         return Theme(name="stickers", not_computed_because=say("trust.not_in_quick"))
-    height, width = subject.reader.preparation.shape[1:]
-    large = subject.is_expensive
+    height, width = images.preparation.shape[1:]
+    large = subject.adapter.is_expensive
     masks = _masks(height, width, deep=context.level == "deep")
-    forward, rng = UnitRangeImageModel(subject.reader), subject.run_context.rng("stickers")
+    forward, rng = UnitRangeImageModel(images), subject.run_context.rng("stickers")
     augmentation = PatchAugmentation() if context.level == "deep" else NO_AUGMENTATION
     config = PatchConfig(steps=12 if large else 100, batch=12 if large else 64, augmentation=augmentation)
     learnt = images_to_unit_range(subject.train.prepared[: (100 if large else LEARNT_ON)])
@@ -68,7 +68,7 @@ def stickers_theme(context: ThemeContext) -> Theme:
     rows = patch_accuracy_table(
         forward, x, y, masks, patches, rng, augmentation=augmentation, batch=16 if large else 256
     )
-    return _theme(subject, x, masks, patches, rows, augmentation)
+    return _theme(context, subject, x, masks, patches, rows, augmentation)
 
 
 def _masks(height: int, width: int, *, deep: bool) -> dict[str, Tensor]:
@@ -80,6 +80,7 @@ def _masks(height: int, width: int, *, deep: bool) -> dict[str, Tensor]:
 
 
 def _theme(
+    context: ThemeContext,
     subject: ModelUnderTest,
     x: Tensor,
     masks: dict[str, Tensor],
@@ -134,6 +135,7 @@ def _theme(
         findings=findings,
         files=files,
         untested=[say("trust.stickers.untested")],
+        partly_tested=hardly_tested(context, len(x)),
     )
 
 

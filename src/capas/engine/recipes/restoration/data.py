@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capas.core.device import physical_cores
+from capas.core.memory import available_memory
 from capas.data.collections import ExampleCollection
 from capas.data.image.io import ImageCollection
 from capas.data.image.segmentation_transforms import limit_size
-from capas.data.image.store import available_memory
 from capas.engine.recipe import PreparedDataset
 from capas.engine.recipes.restoration.restorer import Restorer
 from capas.engine.recipes.shared.image_items import with_channels

@@ -81,7 +81,7 @@ class RestorationPredictor:
         if self.restorer.kind == "inpaint":
             return self._with_holes(item)
         picture = with_channels(
-            read_image_item(item), 3 if self.restorer.kind == "colourise" else self.restorer.channels
+            read_image_item(item, scale=False), 3 if self.restorer.kind == "colourise" else self.restorer.channels
         )
         pixels = picture.shape[0] * picture.shape[1] * self.restorer.scale**2
         if pixels > MAX_PIXELS:
@@ -153,7 +153,7 @@ def _with_transparency(item: Item) -> NDArray[np.uint8]:
             raise CapasError("hole_missing", where=item.name)
         return array
     read_image_info(Path(item.content))  # the checks on what a header promises
-    read_image_item(item)
+    read_image_item(item, scale=False)
     with Image.open(item.content) as image:
         upright = ImageOps.exif_transpose(image)
         return np.array(upright.convert("RGBA"), dtype=np.uint8)

@@ -73,7 +73,7 @@ class SegmentationPredictor:
         return image_item(content, number)
 
     def preprocess(self, item: Item) -> SegmentationInput:
-        picture = read_image_item(item)
+        picture = read_image_item(item, scale=False)
         height, width = picture.shape[:2]
         return SegmentationInput(
             prepared=self._fitted(picture),

@@ -19,13 +19,15 @@ def image_item(content: object, number: int) -> Item:
     return Item(name=str(content) if isinstance(content, str | Path) else f"array {number}", content=content)
 
 
-def read_image_item(item: Item) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Return the pixels of an item, uint8 H×W×C. Raises CapasError ``not_a_picture_array`` and those of
-    ``decode_image``.
+def read_image_item(item: Item, *, scale: bool = True) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Return the pixels of an item, uint8 H×W×C; a file of more than ``MAX_PIXELS`` is scaled down if it may be.
+
+    Raises:
+        CapasError: ``not_a_picture_array`` and those of ``decode_image``.
     """
     content = item.content
     if isinstance(content, str | Path):
-        return decode_image(Path(content), max_pixels=MAX_PIXELS)
+        return decode_image(Path(content), max_pixels=MAX_PIXELS, scale=scale)
     if not isinstance(content, np.ndarray) or content.dtype != np.uint8 or content.ndim not in (2, 3):
         raise CapasError("not_a_picture_array", where=item.name, received=type(content).__name__)
     if content.size == 0 or content.shape[2:] not in ((), (1,), (3,), (4,)):

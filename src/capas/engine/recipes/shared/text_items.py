@@ -46,7 +46,7 @@ def read_text_item(item: Item) -> str:
     content = item.content
     if isinstance(content, Path):
         try:
-            content = decode_text(content, content.read_bytes())
+            content = decode_text(content, content.read_bytes(), legacy=[])
         except OSError as error:
             raise CapasError("no_such_text", where=item.name) from error
     if not isinstance(content, str):

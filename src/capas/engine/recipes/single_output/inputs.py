@@ -1,7 +1,7 @@
 """The input side of single-output problems: what a medium contributes to training and inference."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -22,16 +22,34 @@ from capas.engine.recipe import (
     TrainingBatches,
 )
 from capas.engine.recipes.single_output.heads.base import OutputHead
+from capas.engine.recipes.single_output.linear_baseline import LinearBaseline
 
 InputT = TypeVar("InputT")
 
 
 @runtime_checkable
-class BlendableInputs(Protocol):
-    """Prepared inputs whose network shares its output with a linear model."""
+class CrossFittedInputs(Protocol[InputT]):  # type: ignore[misc]
+    """Prepared inputs whose network has members, each kept from one fold of the examples."""
 
-    def blend(self, positions: Tensor, execution: Execution) -> None:
-        """Fit the shares on the validation examples at ``positions``."""
+    @property
+    def folds(self) -> Tensor:
+        """The member that must not learn from an example, by position, int64 (N,)."""
+
+    def member_outputs(self, inputs: InputT) -> Tensor:
+        """Return the outputs of each member, shape (N, K, O)."""
+
+
+@runtime_checkable
+class BlendedInputs(Protocol):
+    """Prepared inputs whose network shares its output with models of other kinds."""
+
+    def fit_parts(self, targets: Tensor, execution: Execution) -> None:
+        """Fit the other models to the training split once the network is trained, and the share of each.
+
+        Args:
+            targets: Those of all examples.
+            execution: How the network is run.
+        """
 
 
 @runtime_checkable
@@ -49,8 +67,8 @@ class PreparedInputs(Protocol[InputT]):
         """See ``TrainingJob``."""
 
     @property
-    def baseline(self) -> str:
-        """Name of the linear baseline on ``features``."""
+    def baseline(self) -> LinearBaseline:
+        """The linear baseline on ``features``."""
 
     def training(self, targets: Tensor, positions: Tensor, ranks: Ranks) -> TrainingBatches[Batch[InputT]]:
         """Return augmented batches of the training examples at ``positions``."""
@@ -58,8 +76,8 @@ class PreparedInputs(Protocol[InputT]):
     def take(self, positions: Tensor) -> InputT:
         """Return the inputs at ``positions``, without augmentation."""
 
-    def features(self, positions: Tensor) -> Tensor:
-        """Return features (N, D) for the linear baseline."""
+    def features(self, positions: Tensor) -> Any:
+        """Return features (N, D) for the linear baseline, a tensor or a SciPy matrix."""
 
     def as_json(self) -> Mapping[str, object]:
         """Return the content of ``preparation.json``."""

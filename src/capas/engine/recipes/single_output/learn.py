@@ -1,7 +1,7 @@
 """Training of networks with one output per example."""
 
 from collections.abc import Mapping
-from typing import Generic
+from typing import Generic, cast
 
 import torch
 from torch import Tensor
@@ -20,8 +20,9 @@ from capas.engine.recipe import (
 )
 from capas.engine.recipes.shared.forward import forward_batch
 from capas.engine.recipes.single_output.heads.base import BaselineData, OutputHead
-from capas.engine.recipes.single_output.inputs import BlendableInputs, InputT, PreparedInputs
+from capas.engine.recipes.single_output.inputs import BlendedInputs, CrossFittedInputs, InputT, PreparedInputs
 from capas.objectives.base import Objective
+from capas.objectives.cross_fitting import CrossFitting, HasExampleLosses
 
 EVALUATION_BATCH = 250
 
@@ -45,6 +46,10 @@ class SingleOutputJob(Generic[InputT]):
         output_head.fit(self.targets[train])
         self._network = prepared.network(output_head.num_outputs)
         self._objective = output_head.objective(self._network, self.targets[train], config)
+        if isinstance(prepared, CrossFittedInputs):
+            assert isinstance(self._objective, HasExampleLosses)
+            crossed = CrossFitting(self._objective, prepared.member_outputs, prepared.folds)
+            self._objective = cast(Objective[object], crossed)
         self._batches = prepared.training(self.targets, record.epoch_positions(), ranks)
 
     @property
@@ -75,10 +80,10 @@ class SingleOutputJob(Generic[InputT]):
         return self.output_head.score(self._predict_activated(positions, execution), self.targets[positions])
 
     def calibrate(self, execution: Execution) -> None:
+        if isinstance(self.prepared, BlendedInputs):
+            self.prepared.fit_parts(self.targets, execution)
         if self.has_validation:
             positions = self.record.positions("validation")
-            if isinstance(self.prepared, BlendableInputs):
-                self.prepared.blend(positions, execution)
             self.output_head.calibrate(self._predict_activated(positions, execution), self.targets[positions])
 
     def test(self, execution: Execution) -> TestResult:

@@ -21,9 +21,7 @@ from capas.engine.recipe import (
 )
 from capas.engine.recipes.shared.forward import forward_batch
 from capas.engine.recipes.single_output.heads.base import OutputHead
-from capas.engine.recipes.single_output.heads.class_head import ClassHead
 from capas.engine.recipes.single_output.heads.numbers_head import NumbersHead
-from capas.engine.recipes.single_output.heads.tags_head import TagsHead
 from capas.engine.recipes.single_output.inputs import (
     InputReader,
     InputT,
@@ -85,9 +83,8 @@ class SingleOutputPredictor(Generic[InputT]):
                 raw, network=DestandardisedOutput(raw.network, means, deviations), output="values", axes=axes,
                 scale=max(deviations), facts={"values": values, **facts},
             )  # fmt: skip
-        temperature = output_head.temperature if isinstance(output_head, ClassHead | TagsHead) else 1.0
         exclusive = self.spec.task == "classify"
-        network = ProbabilityOutput(raw.network, exclusive=exclusive, temperature=temperature)
+        network = ProbabilityOutput(raw.network, exclusive=exclusive, temperature=output_head.temperature)
         classes = {"classes": list(self.spec.classes)}
         return replace(raw, network=network, output="probabilities", axes=axes, facts={**classes, **facts})
 

@@ -13,6 +13,7 @@ from capas.data.collections import ExampleCollection
 from capas.data.inspect.report import DatasetReport
 from capas.engine.config import Config
 from capas.engine.recipe import Item, PreparedDataset
+from capas.engine.recipes.shared.spectrograms import AudioPreparation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +43,10 @@ class SequenceInputs(Protocol):
     @property
     def hidden(self) -> int:
         """LSTM units per direction."""
+
+    @property
+    def audio(self) -> AudioPreparation | None:
+        """The spectrogram settings of speech; None for line images."""
 
     def network(self, num_labels: int, width: int, hidden: int) -> nn.Module:
         """Build a network with fresh weights."""

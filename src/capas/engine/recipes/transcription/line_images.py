@@ -48,6 +48,10 @@ class LineImageInputs:
     name: str = "crnn"
     hidden: int = 160
 
+    @property
+    def audio(self) -> None:
+        return None
+
     def config_updates(self, config: Config, report: DatasetReport) -> dict[str, dict[str, object]]:
         height = resolve_auto(config.data.image_size, LINE_HEIGHT)
         if height % HEIGHT_STEP:

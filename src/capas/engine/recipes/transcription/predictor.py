@@ -19,15 +19,14 @@ from capas.engine.recipes.transcription.defaults import BATCH
 from capas.engine.recipes.transcription.evaluate import evaluate_transcripts
 from capas.engine.recipes.transcription.input_protocol import SequenceInputs
 from capas.engine.recipes.transcription.network import PaddedInputAdapter, forward_sequences
-from capas.engine.recipes.transcription.speech import SpeechInputs
 from capas.engine.recipes.transcription.word_times import subtitle_lines, word_timings
 from capas.networks.document.crnn import STEPS_PER_FRAME
 from capas.page_formats.normalise import KEPT, NormalisationRules, load_rules
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _PreparedExample:
-    """One preprocessed example."""
+class PreparedSequence:
+    """One preprocessed example: a line image (H, W), or the samples of a waveform."""
 
     values: Tensor
 
@@ -68,7 +67,7 @@ class TranscriptionPredictor:
         return self.inputs.item(content, number)
 
     def preprocess(self, item: Item) -> object:
-        return _PreparedExample(values=self.inputs.preprocess(item))
+        return PreparedSequence(values=self.inputs.preprocess(item))
 
     def logits(self, examples: Sequence[Tensor]) -> list[Tensor]:
         """Return the logits (T, K) of each example, float32."""
@@ -82,7 +81,7 @@ class TranscriptionPredictor:
         ]
 
     def predict(self, names: Sequence[str], prepared: Sequence[object]) -> list[Prediction]:
-        found = self.logits([held.values for held in prepared if isinstance(held, _PreparedExample)])
+        found = self.logits([held.values for held in prepared if isinstance(held, PreparedSequence)])
         return [self._prediction(name, logits) for name, logits in zip(names, found, strict=True)]
 
     def _prediction(self, name: str, logits: Tensor) -> Prediction:
@@ -93,9 +92,10 @@ class TranscriptionPredictor:
             facts={"probability": round(one.probability, 6),
                    "character_probabilities": [round(p, 4) for p in one.probabilities]},
         )  # fmt: skip
-        if not isinstance(self.inputs, SpeechInputs):
+        audio = self.inputs.audio
+        if audio is None:
             return answer
-        mel = self.inputs.preparation.mel
+        mel = audio.mel
         words = word_timings(logits, self.alphabet, STEPS_PER_FRAME * mel.hop / mel.sample_rate)
         facts = {**answer.facts, "word_times": [word.as_json("text") for word in words]}
         return with_output_files(replace(answer, facts=facts), {".srt": to_srt(subtitle_lines(words))})
@@ -109,7 +109,7 @@ class TranscriptionPredictor:
     def exportable(self, prepared: Sequence[object]) -> Exportable:
         assert isinstance(self._network, PaddedInputAdapter)
         export_input, log_mel = self.inputs.export_inputs()
-        examples = [held.values[None] for held in prepared if isinstance(held, _PreparedExample)] or [
+        examples = [held.values[None] for held in prepared if isinstance(held, PreparedSequence)] or [
             export_input.example
         ]
         description = (

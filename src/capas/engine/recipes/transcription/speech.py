@@ -50,6 +50,10 @@ class SpeechInputs:
     name: str = "crnn-sound"
     hidden: int = 96
 
+    @property
+    def audio(self) -> AudioPreparation:
+        return self.preparation
+
     def config_updates(self, config: Config, report: DatasetReport) -> dict[str, dict[str, object]]:
         sounds = report.statistics
         if not isinstance(sounds, AudioStatistics):

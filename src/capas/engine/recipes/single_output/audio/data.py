@@ -26,13 +26,14 @@ from capas.engine.recipes.shared.spectrograms import (
 )
 from capas.engine.recipes.single_output.audio.defaults import NAME
 from capas.engine.recipes.single_output.audio.network import build_network
+from capas.engine.recipes.single_output.linear_baseline import DENSE_BASELINE
 from capas.networks.catalog import find_other_entry
 
 
 class PreparedAudioInputs:
     """The waveforms of a run, decoded once and held in memory (``PreparedInputs``)."""
 
-    baseline = "logistic_regression"
+    baseline = DENSE_BASELINE
     head: str | None = None
 
     def __init__(

@@ -1,21 +1,22 @@
 """The protocol of output heads: targets, loss, postprocessing and metrics of one kind of output."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
+from capas.core.spec import OutputKind
 from capas.data.targets import Label
 from capas.engine.config import Config
 from capas.engine.loop import ValidationScore
 from capas.engine.recipe import Prediction, TestResult
+from capas.engine.recipes.single_output.linear_baseline import LinearBaseline
 from capas.objectives.base import Objective
 
 MAX_BASELINE_EXAMPLES = 20_000
 MAX_BOOSTED_COLUMNS = 256  # more would take longer than the training
-FeatureFunction = Callable[[Tensor], Tensor]
+FeatureFunction = Callable[[Tensor], Any]
 
 
 @runtime_checkable
@@ -25,6 +26,10 @@ class OutputHead(Protocol):
     @property
     def num_outputs(self) -> int:
         """Number of outputs of the network."""
+
+    @property
+    def temperature(self) -> float:
+        """Divisor of the raw outputs, fitted to the validation split; 1 where there are no probabilities."""
 
     def targets(self, labels: Sequence[Label]) -> Tensor:
         """Convert the labels of a record to the targets of the objective, shape (N, …)."""
@@ -64,7 +69,7 @@ class BaselineData:
         targets: Targets of all examples.
         train: Positions of the training examples; for ``train_features`` thinned to at most 20,000.
         test: Positions of the test examples.
-        name: Name of the linear baseline.
+        linear: The linear baseline.
         tabular: Whether the features are the columns of a table.
     """
 
@@ -74,11 +79,11 @@ class BaselineData:
         targets: Tensor,
         train: Tensor,
         test: Tensor,
-        name: str,
+        linear: LinearBaseline,
         *,
         tabular: bool = False,
     ) -> None:
-        self.name = name
+        self.linear = linear
         self.tabular = tabular
         self._features = features
         self.train = train[:: max(1, len(train) // MAX_BASELINE_EXAMPLES)][:MAX_BASELINE_EXAMPLES]
@@ -86,10 +91,15 @@ class BaselineData:
         self.all_train_targets = targets[train]
         self.train_targets, self.test_targets = targets[self.train], targets[test]
 
-    def train_features(self) -> Float[Tensor, "N D"]:
+    def linear_predictions(self, kind: OutputKind, num_outputs: int) -> tuple[str, Tensor]:
+        """Return the name of the linear baseline, and its probabilities or numbers (N, O) for the test examples."""
+        predict = self.linear.fit(self.train_features(), self.train_targets, kind, num_outputs)
+        return self.linear.names[kind], self.test_predictions(predict)
+
+    def train_features(self) -> Any:
         """Return the features of at most 20,000 training examples, plenty for a simple model."""
         return self._features(self.train)
 
-    def test_predictions(self, predict: Callable[[Tensor], Tensor]) -> Tensor:
+    def test_predictions(self, predict: Callable[[Any], Tensor]) -> Tensor:
         """Return ``predict`` applied to the test features, 2,000 at a time."""
         return torch.cat([predict(self._features(part)) for part in torch.split(self.test, 2000)])

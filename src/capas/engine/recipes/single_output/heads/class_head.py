@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from capas.baselines.gradient_boosting import fit_boosted_classes
-from capas.baselines.logistic_regression import fit_logistic_regression
 from capas.baselines.majority_class import MajorityClass
 from capas.data.targets import Label
 from capas.engine.config import Config
@@ -55,7 +54,9 @@ class ClassHead:
 
     def score(self, predicted: Tensor, targets: Tensor) -> ValidationScore:
         figures = classification_metrics(predicted, targets, self.classes)
-        return ValidationScore(metric="accuracy", value=figures.accuracy.value, loss=figures.log_loss, n=len(targets))
+        return ValidationScore(
+            metric="accuracy", value=figures.accuracy.value, loss=figures.log_loss, n=len(targets), by_loss=True
+        )
 
     def calibrate(self, predicted: Tensor, targets: Tensor) -> None:
         self.temperature *= temperature_if_better(predicted.clamp(min=MIN_PROBABILITY).log(), targets)
@@ -76,8 +77,9 @@ class ClassHead:
     def _baseline(self, baselines: BaselineData) -> dict[str, dict[str, object]]:
         k = len(self.classes)
         majority = MajorityClass.fit(baselines.all_train_targets, k).predict(len(baselines.test))
+        name, linear = baselines.linear_predictions("class", k)
+        found = {"majority": majority, name: linear}
         x, y = baselines.train_features(), baselines.train_targets
-        found = {"majority": majority, baselines.name: baselines.test_predictions(fit_logistic_regression(x, y, k))}
         if baselines.tabular and x.shape[1] <= MAX_BOOSTED_COLUMNS and len(torch.unique(y)) > 1:
             found["gradient_boosting"] = baselines.test_predictions(fit_boosted_classes(x, y, k))
 

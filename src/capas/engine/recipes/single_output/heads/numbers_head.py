@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from capas.baselines.gradient_boosting import fit_boosted_regression
 from capas.baselines.mean_median import MeanMedianBaseline
-from capas.baselines.ridge import fit_ridge
 from capas.core.number_format import format_quantity
 from capas.core.spec import Field
 from capas.data.targets import Label
@@ -35,6 +34,8 @@ class NumbersHead:
         scales: Mean and deviation of each, fitted to the training targets.
         conformal: Interval width of each, fitted to the validation split.
     """
+
+    temperature = 1.0
 
     def __init__(
         self, fields: Sequence[Field], scales: Sequence[TargetScale] = (), conformal: Sequence[SplitConformal] = ()
@@ -75,8 +76,7 @@ class NumbersHead:
         self, predicted: Tensor, targets: Tensor, names: Sequence[str], baseline: BaselineData | None
     ) -> TestResult:
         metrics: dict[str, object] = {}
-        beside = [{} for _ in self.fields] if baseline is None else [self._baseline(baseline, k)
-                                                                     for k in range(len(self.fields))]  # fmt: skip
+        beside = [{} for _ in self.fields] if baseline is None else self._baselines(baseline)
         held: dict[str, dict[str, object]] = {}
         for k, field in enumerate(self.fields):
             suffix = f"_{field.name}" if len(self.fields) > 1 else ""
@@ -106,13 +106,17 @@ class NumbersHead:
                                          "unit": unit}  # fmt: skip
         return figures
 
-    def _baseline(self, baselines: BaselineData, k: int) -> dict[str, object]:
+    def _baselines(self, baselines: BaselineData) -> list[dict[str, object]]:
+        _, linear = baselines.linear_predictions("numbers", len(self.fields))
+        return [self._baseline(baselines, linear[:, k], k) for k in range(len(self.fields))]
+
+    def _baseline(self, baselines: BaselineData, linear: Tensor, k: int) -> dict[str, object]:
         train, test = baselines.train_targets[:, k], baselines.test_targets[:, k]
         constant = MeanMedianBaseline.fit(baselines.all_train_targets[:, k])
         x = baselines.train_features()
         found = {
             "median": torch.full_like(test, constant.median),
-            "ridge": baselines.test_predictions(fit_ridge(x, train).predict),
+            "ridge": linear.double(),
         }
         if x.shape[1] <= MAX_BOOSTED_COLUMNS:
             found["gradient_boosting"] = baselines.test_predictions(fit_boosted_regression(x, train))

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from capas.baselines.constant_tags import ConstantTags
-from capas.baselines.logistic_regression import fit_logistic_regression
 from capas.data.targets import Label
 from capas.decoding.thresholds import apply_thresholds, tune_thresholds
 from capas.engine.config import Config
@@ -62,7 +61,7 @@ class TagsHead:
         hits, claims, present = ((called & targets).sum(), called.sum(), targets.sum())
         f1 = float(2 * hits / (claims + present).clamp(min=1))
         loss = float(torch.nn.functional.binary_cross_entropy(predicted.double(), targets.double()))
-        return ValidationScore(metric="micro_f1", value=f1, loss=loss, n=len(targets))
+        return ValidationScore(metric="micro_f1", value=f1, loss=loss, n=len(targets), by_loss=True)
 
     def calibrate(self, predicted: Tensor, targets: Tensor) -> None:
         temperature = temperature_if_better(predicted.clamp(MIN_PROBABILITY, 1 - MIN_PROBABILITY).logit(), targets)
@@ -87,21 +86,14 @@ class TagsHead:
 
     def _baseline(self, baselines: BaselineData) -> dict[str, dict[str, object]]:
         same = ConstantTags.fit(baselines.all_train_targets).predict(len(baselines.test))
-        x = baselines.train_features()
-        models = [
-            fit_logistic_regression(x, baselines.train_targets[:, k].long(), 2, c=1.0, steps=30)
-            for k in range(len(self.tags))
-        ]
-        linear = baselines.test_predictions(
-            lambda features: torch.stack([predict(features)[:, 1] for predict in models], 1)
-        )
+        name, linear = baselines.linear_predictions("tags", len(self.tags))
 
         def micro(called: Tensor) -> dict[str, object]:
             rng = torch.Generator().manual_seed(0)
             figures = multilabel_metrics(called, baselines.test_targets, self.tags, rng, resamples=200)
             return {"micro_f1": figures.micro.f1.as_json()}
 
-        return {"most_frequent_tags": micro(same), baselines.name: micro(linear >= 0.5)}
+        return {"most_frequent_tags": micro(same), name: micro(linear >= 0.5)}
 
     def _rows(self, predicted: Tensor, called: Tensor, targets: Tensor, names: Sequence[str]) -> list[list[str]]:
         rows = [["example", "tags", "prediction", *(f"p({t})" for t in self.tags)]]

@@ -16,6 +16,7 @@ from capas.engine.config import Config
 from capas.engine.distributed import Ranks
 from capas.engine.recipe import TrainingBatches
 from capas.engine.recipes.single_output.image.network import build_network
+from capas.engine.recipes.single_output.linear_baseline import DENSE_BASELINE
 from capas.networks.catalog import find_entry
 
 
@@ -51,7 +52,7 @@ class ImageTrainingBatches:
 class PreparedImageInputs:
     """The images of a run, decoded and resized (``PreparedInputs``)."""
 
-    baseline = "logistic_regression"
+    baseline = DENSE_BASELINE
 
     def __init__(
         self, config: Config, names: Sequence[str], store: ImageStore, preparation: ImagePreprocessing

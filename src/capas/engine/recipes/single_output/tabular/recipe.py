@@ -15,10 +15,16 @@ from capas.engine.config import Config
 from capas.engine.recipe import PreparedDataset, ResolvedConfig
 from capas.engine.recipes.single_output.heads.base import OutputHead
 from capas.engine.recipes.single_output.recipe import SingleOutputRecipe
-from capas.engine.recipes.single_output.tabular.data import PreparedTabularInputs
+from capas.engine.recipes.single_output.tabular.data import PreparedTabularInputs, folds_of
 from capas.engine.recipes.single_output.tabular.defaults import resolve_defaults
-from capas.engine.recipes.single_output.tabular.network import build_network, new_tabular_network
+from capas.engine.recipes.single_output.tabular.network import (
+    BINS,
+    MAX_BINNED_COLUMNS,
+    build_network,
+    restored_tabular_network,
+)
 from capas.engine.recipes.single_output.tabular.predictor import TabularReader
+from capas.networks.tabular.tabular_mlp import quantile_edges
 
 
 class TabularPipeline:
@@ -34,8 +40,11 @@ class TabularPipeline:
         rows = work.inputs.take(work.indices)
         preparation = TabularPreprocessing.fit(rows.take(work.record.positions("train").tolist()).columns)
         encoded = preparation.encode_columns(rows.columns, len(rows))
-        numbers = work.spec.task == "regress"
-        return PreparedTabularInputs(work.config, work.record.names, encoded, preparation, numbers=numbers)
+        splits = {split: work.record.positions(split) for split in ("train", "validation")}
+        return PreparedTabularInputs(
+            work.config, work.spec.task, work.record.names, encoded, preparation, splits=splits,
+            folds=folds_of(work.record.hashes),
+        )  # fmt: skip
 
     def trial_inputs(
         self, config: Config, report: DatasetReport, num_outputs: int, indices: Sequence[int]
@@ -43,17 +52,16 @@ class TabularPipeline:
         assert isinstance(report.inputs, TableRows)
         preparation = TabularPreprocessing.fit(report.inputs.columns)
         encoded = preparation.encode_columns(report.inputs.take(indices).columns, len(indices))
-        return build_network(config, preparation, num_outputs), encoded
+        edges = quantile_edges(encoded.numbers, BINS if preparation.numbers <= MAX_BINNED_COLUMNS else 0)
+        return build_network(config, preparation, report.detection.spec.task, num_outputs, edges), encoded
 
     def reopen(self, bundle: Bundle, num_outputs: int) -> TabularReader:
         preparation = TabularPreprocessing.from_json(bundle.file(PREPARATION), where=str(bundle.folder / PREPARATION))
-        width = bundle.card.network.settings.get("width")
-        if not isinstance(width, int):
-            raise CapasError("card_unreadable", where=bundle.folder / "card.json", received=f"width = {width}")
-        blended = bool(bundle.card.network.settings.get("blended"))
-        return TabularReader(
-            bundle.fill(new_tabular_network(preparation, num_outputs, width, blended=blended)), preparation
-        )
+        try:
+            network = restored_tabular_network(bundle.card.network, preparation)
+        except (KeyError, ValueError) as error:
+            raise CapasError("card_unreadable", where=bundle.folder / "card.json", received=str(error)) from error
+        return TabularReader(bundle.fill(network), preparation)
 
 
 recipe = SingleOutputRecipe(TabularPipeline())

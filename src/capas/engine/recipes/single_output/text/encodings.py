@@ -26,6 +26,7 @@ from capas.networks.sequence.text_transformer import TextTransformer, TextTransf
 
 MAX_TOKENS: Final = 400
 ENCODING_BATCH: Final = 32
+MAX_TERMS: Final = 50_000  # of words, and of letters
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,17 +53,33 @@ class SentenceEmbeddings:
         return SentenceEmbeddings(embeddings=self.embeddings[picked])
 
 
-TextInputs = SparseFeatures | PaddedTokenIds | SentenceEmbeddings
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmbeddingsWithTerms:
+    """A batch of sentence embeddings (B, 384), and of the same texts' terms as in ``SparseFeatures``."""
+
+    embeddings: Tensor
+    indices: Tensor
+    weights: Tensor
+    offsets: Tensor
+
+
+TextInputs = SparseFeatures | PaddedTokenIds | SentenceEmbeddings | EmbeddingsWithTerms
 
 
 class TfidfEncoding:
-    """Texts as tf-idf of words."""
+    """Texts as tf-idf of words and letters."""
+
+    encoder: SentenceEncoder | None = None
+    num_leading_tokens = 0
 
     def __init__(self, tfidf: TfIdfVectorizer) -> None:
         self.tfidf = tfidf
 
     def encode(self, texts: Sequence[str]) -> SparseFeatures:
         return self.tfidf.features(texts)
+
+    def count_tokens(self, word: str) -> int:
+        return 1
 
     def network(self, name: str, num_outputs: int, width: int) -> nn.Module:
         return SparseLinear(SparseLinearConfig(features=max(1, len(self.tfidf)), num_classes=num_outputs))
@@ -71,14 +88,46 @@ class TfidfEncoding:
         return self.tfidf.as_json()
 
 
+class EmbeddingsWithTermsEncoding:
+    """Texts as sentence embeddings for a network, and as tf-idf for the linear model beside it."""
+
+    def __init__(self, own: "SentenceEmbeddingEncoding", terms: TfidfEncoding) -> None:
+        self.own = own
+        self.terms = terms
+        self.encoder: SentenceEncoder | None = own.encoder
+        self.num_leading_tokens = own.num_leading_tokens
+
+    def encode(self, texts: Sequence[str]) -> EmbeddingsWithTerms:
+        terms = self.terms.encode(texts)
+        return EmbeddingsWithTerms(
+            embeddings=self.own.encode(texts).embeddings, indices=terms.indices, weights=terms.weights,
+            offsets=terms.offsets,
+        )  # fmt: skip
+
+    def count_tokens(self, word: str) -> int:
+        return self.own.count_tokens(word)
+
+    def network(self, name: str, num_outputs: int, width: int) -> nn.Module:
+        return self.own.network(name, num_outputs, width)
+
+    def as_json(self) -> Mapping[str, object]:
+        return {**self.own.as_json(), "terms": self.terms.as_json()}
+
+
 class TokenIdEncoding:
     """Texts as the ids of their first 400 words."""
+
+    encoder: SentenceEncoder | None = None
+    num_leading_tokens = 0
 
     def __init__(self, vocabulary: WordVocabulary) -> None:
         self.vocabulary = vocabulary
 
     def encode(self, texts: Sequence[str]) -> PaddedTokenIds:
         return pad_token_ids([self.vocabulary.encode(text)[:MAX_TOKENS] or [UNKNOWN] for text in texts])
+
+    def count_tokens(self, word: str) -> int:
+        return len(self.vocabulary.encode(word))
 
     def network(self, name: str, num_outputs: int, width: int) -> nn.Module:
         size = len(self.vocabulary)
@@ -97,6 +146,8 @@ class TokenIdEncoding:
 
 class SentenceEmbeddingEncoding:
     """Texts as embeddings of a frozen sentence encoder; nothing is fitted to the training texts."""
+
+    num_leading_tokens = 1  # [CLS]
 
     def __init__(self, encoder: SentenceEncoder, pieces: WordPieceTokenizer) -> None:
         self.encoder = encoder
@@ -132,6 +183,9 @@ class SentenceEmbeddingEncoding:
             progress(start + len(part), len(rows))
         return SentenceEmbeddings(embeddings=vectors)
 
+    def count_tokens(self, word: str) -> int:
+        return len(self.pieces.encode(word)) - 2  # without [CLS] and [SEP]
+
     def network(self, name: str, num_outputs: int, width: int) -> nn.Module:
         return EmbeddingHead(EmbeddingHeadConfig(num_classes=num_outputs, width=width))
 
@@ -148,7 +202,7 @@ def pad_token_ids(rows: Sequence[Sequence[int]]) -> PaddedTokenIds:
     return PaddedTokenIds(tokens=tokens, lengths=lengths)
 
 
-TextEncoding = TfidfEncoding | TokenIdEncoding | SentenceEmbeddingEncoding
+TextEncoding = TfidfEncoding | TokenIdEncoding | SentenceEmbeddingEncoding | EmbeddingsWithTermsEncoding
 
 
 def fit_text_encoding(name: str, texts: Sequence[str]) -> TextEncoding:
@@ -156,10 +210,14 @@ def fit_text_encoding(name: str, texts: Sequence[str]) -> TextEncoding:
     if name == MINILM:
         return SentenceEmbeddingEncoding.open()
     if name == LINEAR:
-        return TfidfEncoding(
-            TfIdfVectorizer.fit(texts, longest=1, min_texts=2 if len(texts) > 200 else 1, max_features=25_000)
-        )
+        return fit_terms(texts)
     return TokenIdEncoding(WordVocabulary.learn(texts, min_count=2 if len(texts) > 200 else 1, max_size=30_000))
+
+
+def fit_terms(texts: Sequence[str]) -> TfidfEncoding:
+    """Return tf-idf of words, pairs of words and groups of 2 to 5 letters, fitted to the training texts."""
+    # Terms of one text are kept: it is their letters that other texts share.
+    return TfidfEncoding(TfIdfVectorizer.fit(texts, longest=2, letters=(2, 5), min_texts=1, max_features=MAX_TERMS))
 
 
 def restore_text_encoding(name: str, tree: Mapping[str, object]) -> TextEncoding:
@@ -170,5 +228,9 @@ def restore_text_encoding(name: str, tree: Mapping[str, object]) -> TextEncoding
         case "text-linear":
             return TfidfEncoding(TfIdfVectorizer.from_json(tree))
         case "text-minilm":
-            return SentenceEmbeddingEncoding.from_json(tree)
+            own = SentenceEmbeddingEncoding.from_json({key: tree[key] for key in ("kind", "weights") if key in tree})
+            terms = tree.get("terms")
+            if not isinstance(terms, Mapping):
+                return own
+            return EmbeddingsWithTermsEncoding(own, TfidfEncoding(TfIdfVectorizer.from_json(terms)))
     return TokenIdEncoding(WordVocabulary.from_json(tree))

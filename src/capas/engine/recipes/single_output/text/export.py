@@ -56,9 +56,11 @@ def _weighted(network: nn.Module, encoding: ExportableTextEncoding, compared: tu
     indices, weights, offsets = _terms(encoding)
     inputs = [
         ExportInput(name="terms", axes=("terms",), example=indices,
-              values="the places of the terms of all texts in the list of terms, those of the first text first"),
+              values="the places of the terms of all texts in the lists of terms, one list after another; those of the "
+              "first text first"),
         ExportInput(name="weights", axes=("terms",), example=weights,
-              values="(1 + ln of how often a text has the term) * idf of it, those of a text scaled to length 1"),
+              values="(1 + ln of how often a text has the term) * idf of it, those of one list and one text scaled to "
+              "length 1, divided by the root of the number of lists"),
         ExportInput(name="offsets", axes=("batch",), example=offsets, values="where among them each text begins"),
     ]  # fmt: skip
     return _of_texts(network, encoding, inputs, compared, len(compared[2]))
@@ -92,7 +94,7 @@ def _of_texts(
 def _terms(encoding: ExportableTextEncoding) -> tuple[Tensor, ...]:
     """Random texts of seven terms, each with weights of norm 1."""
     rng, each = torch.Generator().manual_seed(0), 7
-    indices = torch.randint(_size(encoding, "terms"), (NUM_RANDOM_TEXTS * each,), generator=rng)
+    indices = torch.randint(_num_terms(encoding), (NUM_RANDOM_TEXTS * each,), generator=rng)
     weights = torch.full((NUM_RANDOM_TEXTS * each,), each**-0.5)
     return indices, weights, each * torch.arange(NUM_RANDOM_TEXTS)
 
@@ -101,10 +103,12 @@ def _tokens(encoding: ExportableTextEncoding) -> tuple[Tensor, ...]:
     """Random texts of three to nine words."""
     rng = torch.Generator().manual_seed(0)
     lengths = torch.tensor([9, 3, 7, 5])
-    tokens = torch.randint(4 + _size(encoding, "words"), (NUM_RANDOM_TEXTS, 9), generator=rng)
+    words = encoding.as_json().get("words")
+    size = len(words) if isinstance(words, list) else 1
+    tokens = torch.randint(4 + size, (NUM_RANDOM_TEXTS, 9), generator=rng)
     return tokens.masked_fill(torch.arange(9) >= lengths[:, None], 0), lengths
 
 
-def _size(encoding: ExportableTextEncoding, name: str) -> int:
-    found = encoding.as_json().get(name)
-    return max(1, len(found)) if isinstance(found, list) else 1
+def _num_terms(encoding: ExportableTextEncoding) -> int:
+    parts = encoding.as_json().get("parts")
+    return max(1, sum(len(part["list"]) for part in parts)) if isinstance(parts, list) else 1

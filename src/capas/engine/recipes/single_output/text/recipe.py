@@ -14,7 +14,6 @@ from capas.data.collections import TextCollection
 from capas.data.inspect.report import DatasetReport
 from capas.engine.config import Config
 from capas.engine.recipe import PreparedDataset, ResolvedConfig
-from capas.engine.recipes.shared.forward import DataclassInputAdapter
 from capas.engine.recipes.single_output.heads.base import OutputHead
 from capas.engine.recipes.single_output.recipe import SingleOutputRecipe
 from capas.engine.recipes.single_output.text.data import PreparedTextInputs
@@ -24,7 +23,7 @@ from capas.engine.recipes.single_output.text.encodings import (
     fit_text_encoding,
     restore_text_encoding,
 )
-from capas.engine.recipes.single_output.text.network import build_network
+from capas.engine.recipes.single_output.text.network import build_network, restored_text_network
 from capas.engine.recipes.single_output.text.predictor import TextReader
 
 
@@ -39,7 +38,8 @@ class TextPipeline:
     def prepare(self, work: PreparedDataset, answers: OutputHead) -> PreparedTextInputs:
         assert isinstance(work.inputs, TextCollection)
         texts = [work.inputs.texts[i] for i in work.indices]
-        return PreparedTextInputs(work.config, work.record.names, texts, work.record.positions("train"), work.progress)
+        splits = {split: work.record.positions(split) for split in ("train", "validation")}
+        return PreparedTextInputs(work.config, work.spec.task, work.record.names, texts, splits, work.progress)
 
     def trial_inputs(
         self, config: Config, report: DatasetReport, num_outputs: int, indices: Sequence[int]
@@ -51,12 +51,11 @@ class TextPipeline:
 
     def reopen(self, bundle: Bundle, num_outputs: int) -> TextReader:
         tree, card = bundle.file(PREPARATION), bundle.card
-        width = card.network.settings.get("width")
         try:
             code = restore_text_encoding(card.network.name, tree)
-        except ValueError as error:
+            network = restored_text_network(card.network, code, num_outputs)
+        except (KeyError, ValueError) as error:
             raise CapasError("bundle_incomplete", where=bundle.folder / PREPARATION, received=str(error)) from error
-        network = DataclassInputAdapter(code.network(card.network.name, num_outputs, int(width or 0)))
         return TextReader(bundle.fill(network), code)
 
 

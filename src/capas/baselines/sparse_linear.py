@@ -1,0 +1,131 @@
+"""Linear models of sparse features such as tf-idf: support vector machines for classes and tags, ridge for numbers.
+
+Joachims, "Text Categorization with Support Vector Machines", ECML 1998; fitted by liblinear (Fan, Chang, Hsieh, Wang &
+Lin, JMLR 2008), one class against all others. The penalty is chosen by cross-validation. Margins become logits times
+one factor, the best on the left-out examples (Platt, 1999, with the slope alone).
+
+Shapes: N examples, F features, O classes, tags or numbers.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from capas.core.spec import OutputKind
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+STRENGTHS: Final = (0.1, 0.3, 1.0, 3.0, 10.0)  # inverse strengths of the penalty, as scikit-learn's C
+RIDGE_PENALTIES: Final = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+FOLDS: Final = 3
+MAX_CHOOSING: Final = 5000  # examples that the penalty is chosen on
+SEED: Final = 0
+_IMPOSSIBLE: Final = -10.0  # margin of a class or tag without examples
+_SLOPES: Final = tuple(float(slope) for slope in np.geomspace(0.5, 20, 25))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SparseLinearModel:
+    """A fitted linear model.
+
+    Attributes:
+        kind: What it predicts.
+        weight: float32 (F, O).
+        bias: float32 (O,).
+        penalty: The penalty that was chosen.
+    """
+
+    kind: OutputKind
+    weight: Tensor
+    bias: Tensor
+    penalty: float
+
+    def outputs(self, features: "csr_matrix") -> Tensor:
+        """Return logits or numbers (N, O), float32."""
+        return torch.from_numpy(np.asarray(features @ self.weight.numpy(), dtype=np.float32)) + self.bias
+
+    def predict(self, features: "csr_matrix") -> Tensor:
+        """Return probabilities or numbers (N, O)."""
+        return activate(self.outputs(features), self.kind)
+
+
+def fit_sparse_linear(features: "csr_matrix", targets: Tensor, kind: OutputKind, num_outputs: int) -> SparseLinearModel:
+    """Fit a linear model.
+
+    Args:
+        features: Sparse rows (N, F) of about length 1.
+        targets: Class indices (N,); tags (N, O); or numbers (N, O).
+        kind: What is predicted.
+        num_outputs: O; a class without examples gets a probability near 0.
+    """
+    y = targets.numpy()
+    fit = _fit_ridge if kind == "numbers" else _fit_machines
+    order = np.random.default_rng(SEED).permutation(len(y))[:MAX_CHOOSING]
+    x_chosen, y_chosen, fold = features[order], y[order], np.arange(len(order)) % FOLDS
+    best: tuple[float, float, float] | None = None  # (loss, penalty, slope)
+    for penalty in RIDGE_PENALTIES if kind == "numbers" else STRENGTHS:
+        left_out = torch.zeros(len(order), num_outputs)
+        for one in range(FOLDS):
+            weight, bias = fit(x_chosen[fold != one], y_chosen[fold != one], num_outputs, penalty)
+            left_out[fold == one] = torch.from_numpy((x_chosen[fold == one] @ weight + bias).astype(np.float32))
+        found = _best_slope(left_out, targets[torch.from_numpy(order)], kind)
+        if best is None or found[0] < best[0]:
+            best = (found[0], penalty, found[1])
+    assert best is not None
+    weight, bias = fit(features, y, num_outputs, best[1])
+    return SparseLinearModel(
+        kind=kind, weight=torch.from_numpy((weight * best[2]).astype(np.float32)), penalty=best[1],
+        bias=torch.from_numpy((bias * best[2]).astype(np.float32)),
+    )  # fmt: skip
+
+
+def activate(outputs: Tensor, kind: OutputKind) -> Tensor:
+    """Return probabilities of logits (N, O); numbers stay as they are."""
+    if kind == "numbers":
+        return outputs
+    return outputs.softmax(1) if kind == "class" else outputs.sigmoid()
+
+
+def _best_slope(margins: Tensor, targets: Tensor, kind: OutputKind) -> tuple[float, float]:
+    """Return the least loss of the left-out examples, and the slope that gives it; squared error for numbers."""
+    if kind == "numbers":
+        return float((margins - targets).square().mean()), 1.0
+    if kind == "class":
+        losses = [float(F.cross_entropy(slope * margins, targets)) for slope in _SLOPES]
+    else:
+        losses = [float(F.binary_cross_entropy_with_logits(slope * margins, targets.float())) for slope in _SLOPES]
+    least = int(np.argmin(losses))
+    return losses[least], _SLOPES[least]
+
+
+def _fit_machines(x: Any, y: NDArray[Any], num_outputs: int, strength: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    """One support vector machine for each class or tag: weight (F, O) and bias (O,)."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.svm import LinearSVC
+
+    weight, bias = np.zeros((x.shape[1], num_outputs)), np.full(num_outputs, _IMPOSSIBLE)
+    with warnings.catch_warnings():
+        # One that has not quite converged serves as well; a warning here would be told to the user.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for output in range(num_outputs):
+            member = y == output if y.ndim == 1 else y[:, output].astype(bool)
+            if member.any() and not member.all():
+                model = LinearSVC(C=strength, random_state=SEED).fit(x, member)
+                weight[:, output], bias[output] = model.coef_[0], model.intercept_[0]
+            elif member.all():
+                bias[output] = -_IMPOSSIBLE
+    return weight, bias
+
+
+def _fit_ridge(x: Any, y: NDArray[Any], num_outputs: int, penalty: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    from sklearn.linear_model import Ridge
+
+    model = Ridge(alpha=penalty, solver="sparse_cg", random_state=SEED).fit(x, y.reshape(len(y), num_outputs))
+    return model.coef_.reshape(num_outputs, -1).T, model.intercept_.reshape(num_outputs)

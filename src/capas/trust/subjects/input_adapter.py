@@ -1,0 +1,74 @@
+"""What each medium contributes to the audit of a model with one output per example."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from capas.data.collections import ExampleCollection
+from capas.engine.recipe import Item
+from capas.engine.recipes.single_output.audio.predictor import AudioReader
+from capas.engine.recipes.single_output.image.predictor import ImageReader
+from capas.engine.recipes.single_output.inputs import InputReader
+from capas.trust.attacks.text_tabular_perturbations import CandidatePerturbations
+from capas.trust.explanations.feature_ablation import AblationFeatures
+
+
+class InputAdapter(ABC):
+    """The operations of one medium on its prepared inputs; what a medium does not override, it does not have.
+
+    Attributes:
+        reader: The input side of the model.
+        images: The reader where the inputs are images, which are attacked and explained by their gradients; else None.
+        audio: The reader where the inputs are audio, which is attacked by its gradients; else None.
+        is_expensive: Whether themes must use fewer examples.
+        is_large: Whether fewer examples of each split are held in memory.
+        attention_methods: Names of what ``attention`` returns.
+    """
+
+    reader: InputReader[object]
+    images: ImageReader | None = None
+    audio: AudioReader | None = None
+    is_expensive: bool = False
+    is_large: bool = False
+    attention_methods: Sequence[str] = ()
+
+    @abstractmethod
+    def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> Mapping[str, Sequence[object]]:
+        """Return, by name, as many synthetic OOD inputs as there are ``prepared`` ones."""
+
+    @abstractmethod
+    def linear_features(self, prepared: Sequence[object], num_classes: int) -> Float[Tensor, "N D"]:
+        """Return features for a quick linear classifier, which do not depend on the model."""
+
+    def display_image(self, prepared: object) -> NDArray[np.uint8] | None:
+        """Return a prepared input as uint8 (H, W) or (H, W, 3); None where there is nothing to look at."""
+        return None
+
+    def ablation_features(self, prepared: object) -> AblationFeatures | None:
+        """Return the features of a prepared input; None where it has none (images have regions instead)."""
+        return None
+
+    def item_ablation_features(self, item: Item, prepared: object) -> AblationFeatures | None:
+        """Return the features of an input as the user gave it, and as it was prepared."""
+        return self.ablation_features(prepared)
+
+    def example_ablation_features(self, inputs: ExampleCollection, index: int) -> AblationFeatures | None:
+        """Return the features of example ``index`` of a dataset."""
+        return self.ablation_features(self.reader.preprocess_example(inputs, index))
+
+    def perturbations(self, prepared: object, step: float, rng: torch.Generator) -> CandidatePerturbations:
+        """Return the small changes of an input to choose from, those of numbers of the size ``step``."""
+        return CandidatePerturbations(count=0, apply=lambda chosen: prepared)
+
+    def attention(self, words: Sequence[str], text: str) -> Mapping[str, Float[Tensor, " P"]]:
+        """Return the network's attention to each of the first ``words`` of ``text``, by method; empty without any."""
+        return {}
+
+    def randomized(self, rng: torch.Generator) -> "InputAdapter | None":
+        """Return the same with random weights, to check attention; None where nothing attends."""
+        return None
