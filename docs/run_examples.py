@@ -3,8 +3,9 @@
 ``python docs/run_examples.py [PAGE…]``
 
 In every block marked ``console`` each line that begins with ``$`` is run, in a terminal of its own, in one scratch
-folder for all pages; the lines below it are replaced by what then stands on its screen. Pages that need what an earlier
-one made come later in ``PAGES``.
+folder for all pages of a language; the lines below it are replaced by what then stands on its screen. Pages that need
+what an earlier one made come later in ``PAGES``. In ``NAME.es.md`` Capas speaks
+Spanish.
 """
 
 import os
@@ -17,18 +18,24 @@ from pathlib import Path
 from terminal import plain, run
 
 DOCS = Path(__file__).parent
-PAGES = {
-    "first-folder.md": "en", "look.md": "en", "plan.md": "en", "train.md": "en", "resume.md": "en", "test.md": "en",
-    "predict.md": "en", "trust.md": "en", "explain.md": "en", "attack.md": "en", "board.md": "en", "export.md": "en",
-    "samples.md": "en", "networks.md": "en", "doctor.md": "en", "data.md": "en", "run-folder.md": "en",
-    "noisy-student.md": "en", "primera-carpeta.md": "es", "archive.md": "en",
-    "archivo.md": "es",
-}  # fmt: skip
+PAGES = (
+    "first-folder.md", "look.md", "plan.md", "train.md", "resume.md", "test.md", "predict.md", "trust.md", "explain.md",
+    "attack.md", "board.md", "export.md", "samples.md", "networks.md", "doctor.md", "data.md", "run-folder.md",
+    "noisy-student.md", "challenge.md", "score.md", "archive.md",
+)  # fmt: skip
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def refresh(page: str, language: str, folder: Path) -> str:
+def pages() -> list[str]:
+    """All pages with examples: first the English ones, then those that are in Spanish too."""
+    return [*PAGES, *(spanish for page in PAGES if (DOCS / (spanish := page.replace(".md", ".es.md"))).exists())]
+
+
+def refresh(page: str, folder: Path) -> str:
     """The text of ``page`` with every example run anew."""
+    language = "es" if page.endswith(".es.md") else "en"
+    folder = folder / language
+    folder.mkdir(parents=True, exist_ok=True)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {"CAPAS_LANG": language, "PATH": path, "CAPAS_BOARD": str(folder / ".board.sqlite")}
 
@@ -45,12 +52,11 @@ def refresh(page: str, language: str, folder: Path) -> str:
 
 def main() -> None:
     """Refresh the pages named, or all; the scratch folder is kept where ``CAPAS_EXAMPLES`` names one."""
-    wanted = sys.argv[1:] or list(PAGES)
+    wanted = sys.argv[1:] or pages()
     kept = os.environ.get("CAPAS_EXAMPLES")
     folder = Path(kept or tempfile.mkdtemp())
-    folder.mkdir(parents=True, exist_ok=True)
     for page in wanted:
-        text = refresh(page, PAGES[page], folder)
+        text = refresh(page, folder)
         (DOCS / page).write_text(text, encoding="utf-8")
     if not kept:
         shutil.rmtree(folder)

@@ -43,8 +43,8 @@ def run(command: str, folder: Path, environment: Mapping[str, str] | None = None
 
 
 def plain(screen: str) -> str:
-    """``screen`` without colours and without blanks at the ends of lines."""
-    return "\n".join(line.rstrip() for line in _CONTROL.sub("", screen).split("\n"))
+    """``screen`` without colours, without blanks at the ends of lines and without the mark of a UTF-8 file."""
+    return "\n".join(line.rstrip() for line in _CONTROL.sub("", screen).replace("\ufeff", "").split("\n"))
 
 
 def _screen(written: str) -> list[str]:

@@ -18,6 +18,7 @@ from capas.core.errors import CapasError
 from capas.core.i18n import LANGUAGES, catalogue, choose_language, language, say
 from capas.core.spec import Medium
 from capas.data.tabular.column_types import ColumnKind
+from capas.engine.recipes.single_output.tabular import defaults as tabular_defaults
 from capas.engine.recipes.single_output.text import defaults as text_defaults
 from capas.page_formats.page import BaselineFault
 from capas.trust.attacks.sanity_checks import SanityCheckFailure
@@ -79,7 +80,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "indexing_pages",
     ),
     "samples.{}": ("name", "count", "classes", "licence", "what"),
-    "settle.{}": text_defaults.NAMES,
+    "settle.{}": (*text_defaults.NAMES, *tabular_defaults.NAMES),
     "splits.{}": ("train", "validation", "test"),
     "tasks.{}": ("classify", "tag", "label", "regress", "transform", "transcribe", "translate"),
     "test.{}": ("class", "recall", "precision", "n"),

@@ -34,7 +34,34 @@ def test_adding_removing_and_shuffling_moves_nothing() -> None:
     keys, labels = KEYS + more, LABELS + ["class1"] * 500
     after = assign_splits([keys[i] for i in order], [labels[i] for i in order])
     assert all(before[keys[i]] == side for i, side in zip(order, after, strict=True) if keys[i] in before)
-    assert list(assign_splits(KEYS[:1000], LABELS[:1000])) == [before[key] for key in KEYS[:1000]]
+
+
+@pytest.mark.parametrize(
+    ("examples", "classes", "expected"), [(50, 2, (34, 8, 8)), (30, 3, (18, 6, 6)), (5000, 10, (3500, 750, 750))]
+)
+def test_in_small_classes_the_shares_are_kept_to_the_unit(
+    examples: int, classes: int, expected: tuple[int, int, int]
+) -> None:
+    """15 % of 25 is 3.75, of 10 is 1.5, of 500 is 75."""
+    counts = Counter(assign_splits(KEYS[:examples] + [f"k{i}" for i in range(examples - 3000)],
+                                   [f"c{i % classes}" for i in range(examples)]))  # fmt: skip
+    assert (counts["train"], counts["validation"], counts["test"]) == expected
+
+
+def test_in_small_classes_a_new_key_moves_three_at_most() -> None:
+    sides = assign_splits(KEYS[:60], ["a"] * 60)
+    for n in range(60, 90):
+        after = assign_splits(KEYS[: n + 1], ["a"] * (n + 1))
+        assert sum(a != b for a, b in zip(sides, after[:n], strict=True)) <= 3
+        sides = after
+    shuffled = assign_splits(KEYS[:90][::-1], ["a"] * 90)
+    assert list(shuffled[::-1]) == list(sides)
+
+
+def test_groups_are_counted_by_their_examples() -> None:
+    groups = [f"g{i // 20}" for i in range(300)]
+    counts = Counter(assign_splits(KEYS[:300], ["a"] * 300, groups=groups))
+    assert counts == {"train": 220, "test": 40, "validation": 40}  # 45 asked for: two groups of 20 are nearest
 
 
 def test_same_key_and_same_group_stay_together() -> None:
@@ -63,16 +90,13 @@ def test_a_class_of_one_trains_and_a_class_of_two_also_tests() -> None:
         assert set(sides[1:]) == {"train", "test"}
 
 
-def test_only_the_nearest_key_is_moved() -> None:
-    for trial in range(200):
+def test_the_smallest_positions_are_for_the_test_the_next_for_validation() -> None:
+    for trial in range(20):
         keys = [f"{trial}-{i}" for i in range(6)]
         places = [hash_position(key, "capas-1") for key in keys]
-        if min(places) > 0.3:  # all in train by the rule
-            sides = assign_splits(keys, ["a"] * 6)
-            order = sorted(range(6), key=lambda i: places[i])
-            assert [sides[i] for i in order] == ["test", "validation", *["train"] * 4]
-            return
-    raise AssertionError("no trial had all its keys in train")
+        sides = assign_splits(keys, ["a"] * 6)
+        order = sorted(range(6), key=lambda i: places[i])
+        assert [sides[i] for i in order] == ["test", "validation", *["train"] * 4]
 
 
 def test_fixed_splits_are_respected_and_validation_is_carved_out_of_train() -> None:

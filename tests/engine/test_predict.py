@@ -14,6 +14,7 @@ import capas
 from capas.bundle.card import Card, FieldCard
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
+from capas.data.inspect.report import inspect_dataset
 from capas.data.sources.samples import open_sample
 from capas.engine.dataset_record import read_dataset_record
 from capas.engine.evaluate import evaluate_on
@@ -192,3 +193,13 @@ def test_a_test_on_one_class_is_refused(model: Model, finished_run: Path, tmp_pa
     with pytest.raises(CapasError) as caught:
         evaluate_on(finished_run, str(tmp_path / "d"))
     assert caught.value.key == "one_class_tested"
+
+
+def test_a_folder_that_is_only_a_test_split_is_tested(model: Model, finished_run: Path, tmp_path: Path) -> None:
+    class_folders(tmp_path / "d" / "test", seed=900, **dict.fromkeys(model.classes[:2], 4))
+    found = evaluate_on(finished_run, str(tmp_path / "d"))
+    accuracy = found["metrics"]["accuracy"]  # type: ignore[index]
+    assert accuracy["n"] == 8
+    with pytest.raises(CapasError) as caught:
+        inspect_dataset(tmp_path / "d")
+    assert caught.value.key == "no_train_split"

@@ -1,12 +1,13 @@
 """Temperature and calibration error against closed forms, brute force and the figures of the rest of the house."""
 
+import math
+
 import pytest
 import torch
 
 from capas.metrics.calibration import (
     calibration_error,
     fit_temperature,
-    per_example_log_loss,
     tag_confidences,
     temperature_scaling,
     top_class_confidences,
@@ -34,7 +35,15 @@ def tags(n: int, seed: int, sharpness: float = 1.0) -> tuple[torch.Tensor, torch
 def test_the_temperature_is_the_best_of_a_fine_grid(made: object) -> None:
     logits, targets = made(400, 0, 3.0)  # type: ignore[operator]
     grid = torch.linspace(0.5, 6, 1101, dtype=torch.float64)
-    best = float(grid[torch.stack([per_example_log_loss(logits / t, targets).mean() for t in grid]).argmin()])
+    n, k = logits.shape
+    # One imagined example that says nothing for classes; for tags one with and one without each.
+    if made is answers:
+        expected = torch.nn.functional.one_hot(targets, k) * (1 - 1 / (n + 2)) + 1 / (n + 2) / k
+        losses = [-(expected * (logits / t).log_softmax(1)).sum(1).mean() for t in grid]
+    else:
+        expected = targets.double() * (1 - 2 / (n + 2)) + 1 / (n + 2)
+        losses = [torch.nn.functional.binary_cross_entropy((logits / t).sigmoid(), expected) for t in grid]
+    best = float(grid[torch.stack(losses).argmin()])
     assert fit_temperature(logits, targets) == pytest.approx(best, abs=0.006)
 
 
@@ -47,11 +56,12 @@ def test_what_was_made_too_sharp_is_mended_and_what_was_right_is_left() -> None:
         assert not right.kept and right.temperature == 1 and right.fitted == pytest.approx(1, rel=0.1)
 
 
-def test_perfect_and_hopeless_logits_end_at_the_bounds() -> None:
+def test_without_an_error_certainty_is_that_of_the_number_of_examples_and_hopeless_logits_end_at_the_bound() -> None:
     targets = torch.arange(20) % 2
     right = torch.nn.functional.one_hot(targets, 2).double()
-    assert 0.01 <= fit_temperature(right, targets) < 0.05  # beyond, the loss no longer changes in float64
-    assert fit_temperature(-right, targets) == pytest.approx(100)
+    # The true class is expected with 1 − 1/22 + 1/44: log(43) between the two logits, which differ by 1.
+    assert fit_temperature(right, targets) == pytest.approx(1 / math.log(43), abs=1e-6)
+    assert fit_temperature(-right, targets) == pytest.approx(10)
     with pytest.raises(ValueError, match="examples"):
         temperature_scaling(right[:3], targets[:3], rng())
 

@@ -60,6 +60,22 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def is_file(path: Path) -> bool:
+    """Return whether ``path`` is a file; a name that no file can have (too long, with a zero byte) is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether ``path`` is a folder; a name that no folder can have is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def content_hash(data: bytes | memoryview) -> str:
     """Return the BLAKE2b hash of the content, 128 bits as 32 hexadecimal digits."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -1,14 +1,18 @@
 """Indexed collections of inputs or targets other than images: texts, sentences, audio files, table rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
+
+import numpy as np
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
 from capas.data.naming import readable_name
-from capas.data.tabular.columns import Cell, TableColumn, iterate_rows
+from capas.data.tabular.columns import Cell, NumberColumn, TableColumn
 from capas.data.tabular.io import decode_text
+
+_HASHED_ROWS: Final = 16_384
 
 
 @runtime_checkable
@@ -155,9 +159,31 @@ class TableRows:
         return _row_hash(self.row(index))
 
     def content_hashes(self) -> list[str]:
-        """Return the content hashes of all rows, without looking up each cell by itself."""
-        return list(map(_row_hash, iterate_rows(self.columns, len(self))))
+        """Return the content hashes of all rows; each different cell of a block is written out once."""
+        if not self.columns:
+            return [_row_hash({})] * len(self)
+        hashes: list[str] = []
+        for start in range(0, len(self), _HASHED_ROWS):
+            rows = slice(start, start + _HASHED_ROWS)
+            cells = [_cell_texts(name, column, rows) for name, column in self.columns.items()]
+            hashes += [_text_hash(f"[{', '.join(row)}]") for row in zip(*cells, strict=True)]
+        return hashes
 
 
 def _row_hash(row: Mapping[str, Cell]) -> str:
-    return content_hash(repr(list(row.items())).encode("utf-8", "backslashreplace"))
+    return _text_hash(repr(list(row.items())))
+
+
+def _cell_texts(name: str, column: TableColumn, rows: slice) -> Iterator[str]:
+    """The cells of some rows as they stand in the text that is hashed."""
+    cells: Sequence[Cell]
+    if isinstance(column, NumberColumn):
+        codes, cells = column[rows].factorize()
+    else:
+        places, codes = np.unique(column.codes[rows], return_inverse=True)
+        cells = [None if place < 0 else column.words[place] for place in places.tolist()]
+    return map([repr((name, cell)) for cell in cells].__getitem__, codes.tolist())
+
+
+def _text_hash(text: str) -> str:
+    return content_hash(text.encode("utf-8", "backslashreplace"))

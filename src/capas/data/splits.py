@@ -1,18 +1,23 @@
 """Deterministic train/validation/test split: decided by an example's content, not by its position in a list.
 
-The key of an example (its content, or its group) is hashed to a number u in 0..1:
+The key of an example (its content, or its group) is hashed to a number u in 0..1. In a class with 1,000 keys or more
 
     u < test                       → test
     test ≤ u < test + validation   → validation
     otherwise                      → train
 
-so the same content always falls in the same split, and adding or renaming files moves none of the others. There is one
-exception: a class that would be missing from a split gets one there, by moving the key whose u is nearest to that
-split's interval. Files added later may bring the class into that split by themselves; the moved key then goes back.
+so the same content always falls in the same split, and adding or renaming files moves none of the others. In a smaller
+class shares that only hold on average would be far off (of 30 examples, 12 for the test); there the keys with the
+smallest u are for the test, the next for validation, in the numbers that the shares ask for. Adding a file then moves
+three keys at most (both borders by one, and the further one by one more).
+
+A class that would be missing from a split gets one key there, by moving the key whose u is nearest to that split's
+interval.
 """
 
 import hashlib
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -21,6 +26,7 @@ from capas.data.naming import SplitName
 
 # A class with one key trains; with two it also tests; from three on it is in every split.
 _ORDER: Final[tuple[SplitName, ...]] = ("train", "test", "validation")
+_MAX_COUNTED: Final = 1000  # keys of a class; with more, independent draws come near enough to the shares
 
 
 def assign_splits(
@@ -58,7 +64,8 @@ def assign_splits(
     given = {side for side in laid_down if side}
     if given and "train" not in given and None not in laid_down:
         raise CapasError("no_train_split", received=", ".join(sorted(given)))
-    drawn = _draw(units, laid_down, given, _intervals(validation, test), seed_salt)
+    by_unit = _counted_splits(units, labels, laid_down, given, {"test": test, "validation": validation}, seed_salt)
+    drawn = _draw(units, laid_down, given, _intervals(validation, test), seed_salt, by_unit)
     return _complete(units, labels, drawn, _intervals(validation, test), seed_salt, given)
 
 
@@ -72,18 +79,56 @@ def _intervals(validation: float, test: float) -> dict[SplitName, tuple[float, f
     return {"test": (0.0, test), "validation": (test, test + validation), "train": (test + validation, 1.0)}
 
 
+def _counted_splits(
+    units: Sequence[str],
+    labels: Sequence[str],
+    fixed: Sequence[SplitName | None],
+    fixed_splits: set[SplitName],
+    shares: Mapping[SplitName, float],
+    seed_salt: str,
+) -> dict[str, SplitName]:
+    """Return the split of each free key of the classes with few keys; a key with several classes counts for its
+    commonest.
+    """
+    classes: dict[str, Counter[str]] = defaultdict(Counter)
+    for unit, label, side in zip(units, labels, fixed, strict=True):
+        if side is None or side == "train":
+            classes[unit][label] += 1
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for unit, counts in classes.items():
+        by_class[min(counts, key=lambda label: (-counts[label], label))].append(unit)
+    found: dict[str, SplitName] = {}
+    for own in by_class.values():
+        if len(own) >= _MAX_COUNTED:
+            continue
+        waiting = sorted(own, key=lambda unit: (hash_position(unit, seed_salt), unit))
+        sizes = {unit: classes[unit].total() for unit in own}
+        examples = sum(sizes.values())
+        for split, share in shares.items():
+            quota = 0 if split in fixed_splits else math.floor(share * examples + 0.5)
+            taken = 0
+            # A group that is larger than what is left to fill goes in where it overshoots by less than it fills.
+            while len(waiting) > 1 and taken + sizes[waiting[0]] / 2 <= quota and taken < quota:
+                taken += sizes[waiting[0]]
+                found[waiting.pop(0)] = split
+        found |= dict.fromkeys(waiting, "train")
+    return found
+
+
 def _draw(
     units: Sequence[str],
     fixed: Sequence[SplitName | None],
     fixed_splits: set[SplitName],
     intervals: Mapping[SplitName, tuple[float, float]],
     seed_salt: str,
+    counted: Mapping[str, SplitName],
 ) -> list[tuple[SplitName, bool]]:
     """Each example's split by the rule, and whether it may still be moved."""
     drawn: list[tuple[SplitName, bool]] = []
     for unit, side in zip(units, fixed, strict=True):
         u = hash_position(unit, seed_salt)
-        by_hash: SplitName = next((n for n, (low, high) in intervals.items() if low <= u < high), "train")
+        by_interval: SplitName = next((n for n, (low, high) in intervals.items() if low <= u < high), "train")
+        by_hash = counted.get(unit, by_interval)
         if side is None or side == "train":
             drawn.append((by_hash if by_hash == "train" or by_hash not in fixed_splits else "train", True))
         else:

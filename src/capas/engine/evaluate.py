@@ -39,6 +39,7 @@ def evaluate_on(
         target=card.targets[0].name if card.medium == "table" else None,
         task="transform" if card.task == "transform" else None,
         sheet=sheet,
+        learning=False,
         progress=None if progress is None else lambda done, total: progress("look", done, total),
     )
     spec = report.detection.spec

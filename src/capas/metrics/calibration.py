@@ -1,8 +1,10 @@
 """Calibration of probabilities: expected calibration error with an interval, and temperature scaling.
 
 Temperature scaling: Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks", ICML 2017
-(arXiv:1706.04599): softmax(z / T), T > 0 the one that minimises the log loss of held-out examples. It is convex in b =
-1/T (gradient: mean of E_p[z] − z_y; curvature: mean of Var_p[z]), so Newton's steps find it. It is kept only where
+(arXiv:1706.04599): softmax(z / T), the T in 0.1..10 of least log loss on held-out examples. The loss is convex in b =
+1/T (gradient: mean of E_p[z] − E_t[z]; curvature: mean of Var_p[z]), so Newton's steps find it. The targets t are
+those of Platt, "Probabilistic Outputs for Support Vector Machines", 1999: 1 − δ for the true class, δ = 1 / (N + 2)
+shared by all; N examples without an error do not say that errors are impossible. A temperature is kept only where
 examples that it was *not* fitted on (five folds) clearly gain: the 95 % bootstrap interval of the mean gain in log loss
 lies above 0. Otherwise T = 1.
 
@@ -28,7 +30,8 @@ BINS: Final = 15
 _ENDS: Final = (0.025, 0.975)
 _STEPS: Final = 200
 MIN_PROBABILITY: Final = 1e-12
-_MIN_EXAMPLES: Final = 50
+_MIN_EXAMPLES: Final = 20
+_BOUNDS: Final = (0.1, 10.0)  # of 1/T
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,30 +167,39 @@ def _reliability(p: Tensor, y: Tensor, bins: int) -> tuple[ReliabilityBin, ...]:
 
 
 def fit_temperature(logits: Float[Tensor, "N K"], targets: Tensor) -> float:
-    """Return the temperature of least log loss, 0.01..100.
+    """Return the temperature of least log loss, 0.1..10.
 
     ``targets`` are class indices (N), or tags (N, K) of 0 and 1.
     """
     z = logits.double()
+    expected = _platt_targets(z, targets)
     b = torch.ones((), dtype=torch.float64)
     for _ in range(_STEPS):
-        slope, curve = _derivatives(z, targets, b)
+        slope, curve = _derivatives(z, expected, b, exclusive=targets.ndim == 1)
         step = slope / curve.clamp(min=1e-12)
         # At most half or double in one step: far from the minimum the curvature says little.
-        after = torch.minimum(torch.maximum(b - step, b / 2), b * 2).clamp(0.01, 100)
+        after = torch.minimum(torch.maximum(b - step, b / 2), b * 2).clamp(*_BOUNDS)
         if bool((after - b).abs() < 1e-10 * b):
             break
         b = after
     return float(1 / b)
 
 
-def _derivatives(z: Tensor, targets: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def _platt_targets(z: Tensor, targets: Tensor) -> Tensor:
+    """Return the probability of each class or tag (N, K) that a temperature is fitted to."""
+    n, k = z.shape
     if targets.ndim == 2:
+        return targets.double() * (1 - 2 / (n + 2)) + 1 / (n + 2)
+    return F.one_hot(targets, k).double() * (1 - 1 / (n + 2)) + 1 / (n + 2) / k
+
+
+def _derivatives(z: Tensor, expected: Tensor, b: Tensor, *, exclusive: bool) -> tuple[Tensor, Tensor]:
+    if not exclusive:
         p = (b * z).sigmoid()
-        return ((p - targets.double()) * z).mean(), (p * (1 - p) * z.square()).mean()
+        return ((p - expected) * z).mean(), (p * (1 - p) * z.square()).mean()
     p = (b * z).softmax(1)
     mean = (p * z).sum(1)
-    return (mean - z.gather(1, targets[:, None])[:, 0]).mean(), ((p * z.square()).sum(1) - mean.square()).mean()
+    return (mean - (expected * z).sum(1)).mean(), ((p * z.square()).sum(1) - mean.square()).mean()
 
 
 def per_example_log_loss(logits: Float[Tensor, "N K"], targets: Tensor) -> Float[Tensor, " N"]:

@@ -10,7 +10,7 @@ from capas.core.errors import CapasError
 from capas.data.sources.source import open_source
 from capas.data.tabular.columns import NumberColumn, Table, TextColumn
 from capas.data.tabular.io import read_table
-from tests.data.tabular.workbooks import write_ods, write_workbook
+from tests.data.tabular.workbooks import write_ods, write_workbook, write_xls
 
 
 def kinds(table: Table) -> dict[str, tuple[str, ...]]:
@@ -134,6 +134,12 @@ def test_open_document(tmp_path: Path) -> None:
     table = read_table(write_ods(tmp_path / "t.ods", "Hoja1", rows))
     assert isinstance(table.columns["class"], TextColumn)
     assert list(table.columns["size"]) == [1.5, 2.5]
+
+
+def test_the_format_of_excel_97(tmp_path: Path) -> None:
+    rows = [["clase", "tamaño"], ["gato", 1.5], ["perro", 2.5]]
+    table = read_table(write_xls(tmp_path / "t.xls", "Hoja1", rows))
+    assert list(table.columns["clase"]) == ["gato", "perro"] and list(table.columns["tamaño"]) == [1.5, 2.5]
 
 
 def test_workbooks_that_cannot_be_read(tmp_path: Path) -> None:

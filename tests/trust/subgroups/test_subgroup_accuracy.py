@@ -7,7 +7,7 @@ import torch
 
 from capas.metrics.rate import rate
 from capas.trust.subgroups.class_imbalance import class_imbalance
-from capas.trust.subgroups.significance import difference_interval, difference_p, holm
+from capas.trust.subgroups.significance import difference_interval, difference_p, exact_difference_p, holm
 from capas.trust.subgroups.subgroup_accuracy import subgroup_accuracies, widest_gap
 
 
@@ -42,17 +42,26 @@ def test_holm_steps_down_and_never_below_the_value() -> None:
     assert holm([0.9, 0.8]) == (1.0, 1.0) and holm([]) == ()
 
 
-def test_a_worse_group_is_named_and_a_small_one_gets_no_verdict() -> None:
-    found = subgroup_accuracies(*answers(spring=(480, 500), autumn=(235, 250), night=(60, 100), snow=(2, 12)))
+def test_a_worse_group_is_named_and_a_small_one_is_not_found_equal() -> None:
+    found = subgroup_accuracies(*answers(spring=(480, 500), autumn=(235, 250), night=(60, 100), snow=(11, 12)))
     assert [group.name for group in found] == ["spring", "autumn", "night", "snow"]
     by_name = {group.name: group for group in found}
     night, snow = by_name["night"], by_name["snow"]
-    assert night.differs and night.gap == pytest.approx(0.6 - 717 / 762) and night.interval[1] < 0
-    assert snow.differs is None and snow.p is None and snow.accuracy.n == 12
+    assert night.differs and night.gap == pytest.approx(0.6 - 726 / 762) and night.interval[1] < 0
+    assert snow.differs is None and snow.accuracy.n == 12
     gap = widest_gap(found)
     assert gap is not None and (gap[0].name, gap[1].name) == ("spring", "night")
     usual = difference_interval(by_name["spring"].accuracy, night.accuracy)
     assert gap[2][0] < usual[0] and usual[1] < gap[2][1]  # widened for three pairs
+
+
+def test_few_examples_suffice_where_the_gap_is_wide() -> None:
+    found = subgroup_accuracies(*answers(day=(141, 143), night=(10, 15), dusk=(4, 4)))
+    day, night, dusk = found
+    assert night.differs is True and night.p is not None and night.p < 0.001
+    assert day.differs is True and dusk.differs is None and dusk.p is None
+    # Fisher's exact test: R's fisher.test(matrix(c(3, 1, 1, 3), 2)) gives 0.4857.
+    assert exact_difference_p(rate(3, 4), rate(1, 4)) == pytest.approx(0.4857, abs=1e-4)
 
 
 def test_many_equal_groups_rarely_raise_a_false_alarm() -> None:

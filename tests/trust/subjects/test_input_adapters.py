@@ -62,7 +62,7 @@ def test_columns_of_rows_are_shuffled_each_by_itself_or_moved_far_away() -> None
     made = input_adapter(rows_reader({"a": 1.0})).ood_probes(rows(numbers, categories), rng())
     far, mixed = (
         [torch.cat([getattr(one, name) for one in made[kind]]) for name in ("numbers", "categories")]
-        for kind in ("noise", "shuffled_columns")
+        for kind in ("far_off", "shuffled_columns")
     )
     assert torch.equal(far[0], numbers + FAR) and not far[1].any()  # all unknown
     assert torch.equal(mixed[0].sort(0).values, numbers) and torch.equal(mixed[1].sort(0).values, categories)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from capas.core.errors import CapasError
 from capas.core.spec import Spec
 from capas.data.image.io import ImageInfo
-from capas.data.inspect.duplicates import MAX_NEAR_DUPLICATE_IMAGES, exact_duplicates, near_duplicate_pairs
+from capas.data.inspect.duplicates import MAX_NEAR_DUPLICATE_IMAGES, exact_duplicates
 from capas.data.inspect.image_scan import ImageScan
+from capas.data.inspect.near_duplicates import NearDuplicates, find_near_duplicates
 from capas.data.naming import SplitName, natural_key
 from capas.data.problems import Problem, Severity, escape_unprintable, make_problem, problems_from
 
@@ -30,23 +31,36 @@ class Duplicates:
 
     Attributes:
         exact: Groups of indices with equal contents.
-        near: Near-duplicate pairs, shape (P, 2).
+        near: Near duplicates.
         near_searched: Whether near duplicates were searched for.
     """
 
     exact: tuple[tuple[int, ...], ...]
-    near: NDArray[np.int64]
+    near: NearDuplicates
     near_searched: bool
 
 
-def find_duplicates(hashes: Sequence[str], thumbnails: NDArray[np.uint8] | None) -> Duplicates:
-    """Return exact duplicates by hash, and near ones among different contents, unless there are more than 60,000."""
-    exact = exact_duplicates(hashes)
-    first = np.array(sorted({hash_: i for i, hash_ in reversed(list(enumerate(hashes)))}.values()), dtype=np.int64)
-    if thumbnails is None or not 0 < len(first) <= MAX_NEAR_DUPLICATE_IMAGES:
-        searched = thumbnails is None or len(first) <= MAX_NEAR_DUPLICATE_IMAGES
-        return Duplicates(exact=exact, near=np.empty((0, 2), dtype=np.int64), near_searched=searched)
-    return Duplicates(exact=exact, near=first[near_duplicate_pairs(thumbnails[first])], near_searched=True)
+def find_duplicates(
+    hashes: Sequence[str], thumbnails: NDArray[np.uint8] | None, splits: Sequence[SplitName | None] | None = None
+) -> Duplicates:
+    """Return exact duplicates by hash, and near ones among different contents, unless there are more than 60,000.
+
+    Args:
+        hashes: Content hash of each example.
+        thumbnails: uint8 (N, 16, 16); None where near duplicates are not looked for.
+        splits: The part of the dataset that each example is in; of each part the first near duplicate is named.
+    """
+    exact, places = exact_duplicates(hashes), dict[str, int]()
+    if thumbnails is None:
+        return Duplicates(exact=exact, near=NearDuplicates.none(len(hashes)), near_searched=True)
+    for place, value in enumerate(hashes):
+        places.setdefault(value, place)
+    first = np.fromiter(places.values(), dtype=np.int64, count=len(places))
+    if len(first) > MAX_NEAR_DUPLICATE_IMAGES:
+        return Duplicates(exact=exact, near=NearDuplicates.none(len(hashes)), near_searched=False)
+    parts = None if splits is None else [splits[place] for place in first.tolist()]
+    near = find_near_duplicates(thumbnails[first] if len(first) < len(hashes) else thumbnails, parts)
+    return Duplicates(exact=exact, near=near.placed(first, len(hashes)), near_searched=True)
 
 
 def image_problems(scans: Sequence[ImageScan | CapasError], names: Callable[[int], str]) -> tuple[Problem, ...]:
@@ -117,7 +131,8 @@ def duplicate_problems(
     is that of superfluous images, not of pairs.
     """
     copies = [f"{names[group[0]]} = {names[other]}" for group in duplicates.exact for other in group[1:]]
-    together = [(a, b) for a, b in duplicates.near.tolist() if groups[a] == groups[b]]
+    pairs = [(first, second) for first, second in duplicates.near.pairs.tolist()]
+    together = [(a, b) for a, b in pairs if groups[a] == groups[b]]
     seconds = {int(second): int(first) for first, second in reversed(together)}
     alike = [f"{names[first]} ≈ {names[second]}" for second, first in sorted(seconds.items())]
     torn = [group for group in duplicates.exact if len({labels[i] for i in group}) > 1]
@@ -129,7 +144,7 @@ def duplicate_problems(
     )
     return (
         *problems_from("leak", _leaks(duplicates.exact, fixed, names)),
-        *problems_from("near_leak", _leaks([(a, b) for a, b in duplicates.near.tolist()], fixed, names)),
+        *problems_from("near_leak", _leaks(pairs, fixed, names)),
         *problems_from("contradictory_labels", contradictions, count=sum(map(len, torn))),
         *problems_from("duplicates", copies),
         *problems_from("near_duplicates", alike, severity="note"),

@@ -16,7 +16,7 @@ from PIL import Image
 from capas.core.device import physical_cores
 from capas.core.errors import CapasError
 from capas.data.image.io import ImageCollection, ImageFiles, ImageInfo
-from capas.data.inspect.duplicates import grey_image, thumbnail
+from capas.data.inspect.near_duplicates import grey_image, thumbnail
 from capas.data.sources.page_lines import PageLineImages
 
 Progress = Callable[[int, int], None]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
+from capas.core.i18n import Value
 from capas.core.spec import Field, Spec
 from capas.data.collections import ExampleCollection, TableRows, TextCollection
 from capas.data.image.io import MAX_PIXELS
@@ -34,6 +35,7 @@ from capas.data.inspect.label_scheme_checks import label_scheme_problems
 from capas.data.inspect.shortcuts import shortcut_problems, target_leakage_problems
 from capas.data.inspect.target_checks import check_targets
 from capas.data.inspect.task_detection import TaskDetection, detect_task
+from capas.data.inspect.time_order import TimeSplit, split_by_time
 from capas.data.naming import SplitName
 from capas.data.problems import Problem, escape_unprintable, problems_from
 from capas.data.sources.page_lines import PageLineImages
@@ -42,6 +44,7 @@ from capas.data.splits import assign_splits
 from capas.data.tabular.column_types import class_label, describe_column
 from capas.data.targets import Label, Targets, label_values
 
+_TEST: SplitName = "test"
 _GRAVITY = ("error", "warning", "note")
 
 
@@ -74,12 +77,12 @@ class DatasetReport:
 
     def per_class(self, split_name: SplitName | None = None) -> dict[str, int]:
         """Return the number of usable examples of each class or tag, in one split or in all."""
-        counts = Counter(
-            number
-            for label, usable, own in zip(self.labels, self.usable, self.split, strict=True)
-            if usable and split_name in (None, own)
-            for number in label_values(label)
-        )
+        # Of a million examples few differ in both: each pair of label and split is looked at once.
+        counts = Counter[int | float]()
+        for (label, own), count in Counter(zip(self.labels, self.split, strict=True)).items():
+            if own is not None and split_name in (None, own):
+                for number in label_values(label):
+                    counts[number] += count
         return {name: counts[i] for i, name in enumerate(self.detection.spec.classes)}
 
     def as_json(self) -> dict[str, object]:
@@ -137,6 +140,7 @@ def inspect_dataset(
     sheet: str | None = None,
     validation: float = 0.15,
     test: float = 0.15,
+    learning: bool = True,
     progress: Progress | None = None,
 ) -> DatasetReport:
     """Inspect ``data``.
@@ -150,6 +154,7 @@ def inspect_dataset(
         sheet: Sheet of a workbook; chosen if None.
         validation: Share of the validation split, 0..1.
         test: Share of the test split, 0..1.
+        learning: False where the data are for testing alone: then a split without training part is no error.
         progress: Called with (done, total) examples.
 
     Raises:
@@ -175,13 +180,19 @@ def inspect_dataset(
     pages = inputs if isinstance(inputs, PageLineImages) else None
     # Small pictures of lines of one hand are all alike, and a line has no copy on another page.
     compared = None if pages is not None else seen.thumbnails
-    repeats = find_duplicates(keys, None if compared is None else _stacked([compared[i] for i in chosen]))
-    fixed = [source.fixed_split[i] for i in chosen]
+    in_time = None
+    if group is None and set(source.fixed_split) == {None} and source.medium == "table":
+        in_time = split_by_time(source.columns, validation=validation, test=test)
+    fixed = [(in_time.splits if in_time else source.fixed_split)[i] for i in chosen]
+    repeats = find_duplicates(keys, None if compared is None else _stacked([compared[i] for i in chosen]), fixed)
     classes = detection.spec.classes if detection.spec.task == "classify" else ()
     strata = words if classes else [""] * len(words)
     own = keys if pages is None else [pages.page_name(i) for i in chosen]
     groups, torn = _groups(source, group, chosen, own, repeats, strata)
-    sides = assign_splits(keys, strata, fixed=fixed, groups=groups, validation=validation, test=test)
+    if not learning and set(fixed) & {"test", "validation"} and "train" not in fixed:
+        sides: tuple[SplitName, ...] = tuple(_TEST for _ in fixed)
+    else:
+        sides = assign_splits(keys, strata, fixed=fixed, groups=groups, validation=validation, test=test)
     problems = (
         *source.problems,
         *problems_from("unlabelled", [inputs.name(i) for i, there in enumerate(wanted.has_target) if not there]),
@@ -193,6 +204,7 @@ def inspect_dataset(
         *duplicate_problems(repeats, words, fixed, [inputs.name(i) for i in chosen], groups),
         *problems_from("alike_apart", [inputs.name(chosen[i]) for i in torn] if set(sides) - {"train"} else ()),
         *split_problems(sides, strata, classes),
+        *_time_note(in_time),
         *structured_class_problems(
             detection.spec, sides, [beside.classes[i] for i in chosen] if beside.classes else None
         ),
@@ -214,6 +226,13 @@ def inspect_dataset(
         problems=tuple(sorted(_merged(problems), key=lambda p: _GRAVITY.index(p.severity))),
         statistics=seen.statistics,
     )  # fmt: skip
+
+
+def _time_note(split: TimeSplit | None) -> tuple[Problem, ...]:
+    if split is None:
+        return ()
+    values: dict[str, Value] = {"column": split.column, "since": split.since.isoformat()}
+    return problems_from("split_by_time", [split.column], severity="note", values=values)
 
 
 def _bias(
@@ -295,9 +314,8 @@ def _groups(
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """What must stay together: equal cells of the ``group`` column, and duplicates, near or exact; and the examples
     that are too much alike to stay together."""
-    near = repeats.near
     if group is None:
-        return splittable_groups(keys, near, strata)
+        return splittable_groups(keys, repeats.near, strata)
     if group not in source.columns:
         names = [escape_unprintable(name) for name in source.columns]
         closest = difflib.get_close_matches(group, names, n=1, cutoff=0.0)[0]
@@ -306,9 +324,8 @@ def _groups(
         )
     cells = source.columns[group].take(chosen)
     same = [pair for exact in repeats.exact for pair in pairwise(exact)]
-    linked = np.concatenate([near, np.array(same, dtype=np.int64).reshape(-1, 2)])
     named = [class_label(cell) or key for cell, key in zip(cells, keys, strict=True)]
-    return splittable_groups(named, linked, strata)
+    return splittable_groups(named, repeats.near, strata, np.array(same, dtype=np.int64).reshape(-1, 2))
 
 
 def _merged(problems: Sequence[Problem]) -> list[Problem]:

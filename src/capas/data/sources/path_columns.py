@@ -13,9 +13,10 @@ from typing import Literal
 
 import numpy as np
 
+from capas.core.files import is_file
 from capas.data.file_types import AUDIO_SUFFIXES, IMAGE_SUFFIXES, TEXT_SUFFIXES
 from capas.data.sources.folder_listing import is_junk
-from capas.data.tabular.columns import Cell, Table, TableColumn
+from capas.data.tabular.columns import Cell, NumberColumn, Table, TableColumn
 
 _ENDINGS = frozenset(suffix[1:] for suffix in (*IMAGE_SUFFIXES, *AUDIO_SUFFIXES, *TEXT_SUFFIXES))
 
@@ -49,6 +50,9 @@ def find_path_column(table: Table, folders: Sequence[Path] = ()) -> PathColumn |
     best: PathColumn | None = None
     best_rank = (0, 0)
     for name, column in table.columns.items():
+        # A number does not end like a file's name: that of 17.jpg may be 17.
+        if isinstance(column, NumberColumn) and table.rows and not _could_be_stems(column, places):
+            continue
         codes, cells = column.factorize()
         different = [_as_name(cell) for cell in cells]
         counts = np.bincount(codes, minlength=len(cells)).tolist()
@@ -85,6 +89,8 @@ def _medium_of(values: Sequence[str], files: Sequence[Path | None]) -> Literal["
 
 
 def _looks_like_file_path(value: str) -> bool:
+    if "." not in value[-6:]:  # no ending is longer; most cells go no further
+        return False
     return " " not in value.strip()[-8:] and value[-6:].rpartition(".")[2].casefold() in _ENDINGS and "." in value
 
 
@@ -128,18 +134,11 @@ class _FileIndex:
             return named[0]
         for place in self._folders if "/" in name else ():
             for spelling in (name, _composed(name), unicodedata.normalize("NFD", name)):
-                if _is_file(place / spelling):
+                if is_file(place / spelling):
                     return place / spelling
         last = _composed(name.rpartition("/")[2])
         alone = named or self._stems.get(last, []) or self._far.get(last, [])
         return alone[0] if len(alone) == 1 else None
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _composed(name: str) -> str:

@@ -158,7 +158,8 @@ def segmented_audio_in_table(table: Table, root: Path) -> SegmentedAudio | None:
 
     A row without start, end and label names a recording without segments.
     """
-    columns, column = segment_columns(list(table.columns)), find_path_column(table)
+    columns = segment_columns(list(table.columns))
+    column = None if columns is None else find_path_column(table)
     if columns is None or column is None or column.medium != "audio":
         return None
     rows: dict[Path, list[SegmentRow]] = {}

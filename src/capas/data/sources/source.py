@@ -32,6 +32,7 @@ from capas.data.sources.paired import PairedExamples, find_paired_examples, segm
 from capas.data.sources.path_columns import PathColumn, find_path_column
 from capas.data.sources.samples import open_sample, sample_folder
 from capas.data.sources.segment_layouts import segmented_audio_in_table
+from capas.data.sources.split_tables import SplitTables, join_split_tables
 from capas.data.tabular.column_types import class_label
 from capas.data.tabular.columns import Cell, Table, TableColumn, column_from_cells, map_cells
 from capas.data.tabular.io import is_table_file, read_table
@@ -208,6 +209,9 @@ def _from_folder(text: str, root: Path, target: str | None, max_pixels: int, she
         source = _from_classes(text, listing, classes, medium)
         return replace(source, problems=(*source.problems, *note))
     if listing.tables and (classes is None or target not in (None, CLASS_COLUMN)):
+        parts = None if files else join_split_tables(listing.tables, sheet)
+        if parts is not None:
+            return _from_split_tables(text, parts, listing)
         table = _best_table(listing, sheet)
         if table is not None:
             return _from_table(text, table, "flat_folder" if files else "table", listing.problems(), listing)
@@ -275,10 +279,10 @@ def _nothing_inside(root: Path, listing: FolderListing) -> CapasError:
         return CapasError("unreadable", where=root, received=listing.skipped["unreadable"][0])
     if not skipped:
         return CapasError("empty_folder", where=root)
-    for kind in ("foreign_sound", "foreign_picture"):
+    for kind, error in (("foreign_sound", "only_foreign_sounds"), ("foreign_picture", "only_foreign_pictures")):
         names = listing.skipped.get(kind, [])
         if 2 * len(names) > len(skipped):
-            return CapasError(f"only_{kind}s", where=root, received=", ".join(sorted(names)[:3]), count=len(names))
+            return CapasError(error, where=root, received=", ".join(sorted(names)[:3]), count=len(names))
     return CapasError("no_pictures", where=root, received=", ".join(sorted(skipped)[:3]), count=len(skipped))
 
 
@@ -347,6 +351,18 @@ def _best_table(listing: FolderListing, sheet: str | None) -> Table | None:
     return best[1] if best else None
 
 
+def _from_split_tables(text: str, parts: SplitTables, listing: FolderListing) -> DataSource:
+    source = _from_table(text, parts.table, "table", listing.problems(), listing)
+    lines = [
+        say("detect.split_table_without", name=name, columns=", ".join(map(escape_unprintable, lacking)))
+        for name, lacking in parts.without_columns.items()
+    ]
+    if len(parts.files) == 1:
+        return replace(source, evidence=(*source.evidence, *lines))
+    joined = say("detect.split_tables", names=", ".join(parts.files))
+    return replace(source, fixed_split=parts.splits, evidence=(*source.evidence, joined, *lines))
+
+
 def _from_table(
     text: str, table: Table, layout: Layout, problems: tuple[Problem, ...], listing: FolderListing | None = None
 ) -> DataSource:
@@ -384,8 +400,10 @@ def _split_column(table: Table) -> str | None:
 def _fold_column(table: Table) -> tuple[str, list[SplitName | None]] | None:
     """The column called "fold" with 3 to 20 numbers, and the split of each row: the last fold is the test."""
     for name, column in table.columns.items():
+        if normalise_name(name) not in FOLD_NAMES:
+            continue
         folds = numbered_siblings([f"fold {class_label(cell)}" for cell in column.value_counts()])
-        if normalise_name(name) in FOLD_NAMES and 3 <= len(folds) <= 20:
+        if 3 <= len(folds) <= 20:
             return name, map_cells(
                 column,
                 lambda cell, all=folds: split_from_fold(f"fold {class_label(cell)}", all),  # type: ignore[misc]

@@ -128,7 +128,8 @@ def filter_unlabelled(
     if len(theirs) < len(indices):
         raise CapasError("data_changed", where=record.source, received=len(indices) - len(theirs), first="?")
     sights = [*theirs, *(sight for _, sight in mine)]
-    repeats = find_duplicates([sight.hash for sight in sights], np.stack([sight.thumbnail for sight in sights]))
+    splits = [*record.splits, *(None for _ in mine)]
+    repeats = find_duplicates([sight.hash for sight in sights], np.stack([sight.thumbnail for sight in sights]), splits)
     in_test, labelled_already, repeated = _repeated(repeats, record)
     out = in_test | labelled_already | repeated
     filtered = FilteredUnlabelled(
@@ -158,7 +159,7 @@ def _repeated(repeats: Duplicates, record: DatasetRecord) -> tuple[set[int], set
             labelled_already.update(mine)
         else:
             repeated.update(mine[1:])
-    for one, other in repeats.near.tolist():
+    for one, other in repeats.near.pairs.tolist():
         if one < start <= other and record.splits[one] != "train":
             in_test.add(other)
     return in_test, labelled_already - in_test, repeated - in_test

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from capas.data.inspect.duplicates import grey_image
+from capas.data.inspect.near_duplicates import grey_image
 from capas.trust.leakage.train_test_overlap import Leak
 
 SIDE: Final = 32

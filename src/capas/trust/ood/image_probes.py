@@ -61,6 +61,23 @@ def blank(pictures: Float[Tensor, "B C H W"], rng: torch.Generator) -> Float[Ten
     return torch.rand(len(pictures), 1, 1, 1, generator=rng).expand(pictures.shape).clone()
 
 
+def flat_colour(images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+    """Return each image as an even area of its median colour."""
+    return images.flatten(2).median(2).values[:, :, None, None].expand_as(images).contiguous()
+
+
+def fine_grain(images: Float[Tensor, "N C H W"], rng: torch.Generator) -> Float[Tensor, "N C H W"]:
+    """Return what a median of 3×3 pixels takes away, around grey: the noise of a camera.
+
+    The pixels are shuffled, all images alike: what is left of edges would show the content.
+    """
+    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    windows = padded.unfold(2, 3, 1).unfold(3, 3, 1).flatten(4)
+    grain = (0.5 + images - windows.median(4).values).clamp(0, 1)
+    order = torch.randperm(images.shape[2] * images.shape[3], generator=rng)
+    return grain.flatten(2)[:, :, order].view_as(images)
+
+
 IMAGE_PROBES: Final[Mapping[str, ImageProbe]] = MappingProxyType(
     {"noise": noise, "rotated": rotated, "inverted": inverted, "tiles": tiles, "blank": blank}
 )

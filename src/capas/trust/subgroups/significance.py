@@ -12,7 +12,7 @@ from typing import Final
 
 import torch
 
-from capas.metrics.rate import Rate, rate
+from capas.metrics.rate import Rate
 
 SIGNIFICANT: Final = 0.05
 
@@ -50,6 +50,7 @@ def difference_p(a: Rate, b: Rate) -> float:
 def exact_difference_p(a: Rate, b: Rate) -> float:
     """Return the two-sided p-value of equal rates by Fisher's exact test: right for any counts, for few above all.
 
+    >>> from capas.metrics.rate import rate
     >>> exact_difference_p(rate(10, 15), rate(141, 143)) < 0.001, exact_difference_p(rate(0, 1), rate(1, 1))
     (True, 1.0)
     """

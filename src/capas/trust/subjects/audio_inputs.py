@@ -8,7 +8,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from capas.data.audio.io import read_audio_info
 from capas.data.audio.mel import frame_counts, log_mel
+from capas.data.collections import AudioFiles, ExampleCollection
 from capas.engine.recipes.shared.spectrograms import Spectrograms, spectrograms_of
 from capas.engine.recipes.single_output.audio.predictor import AudioReader
 from capas.trust.explanations.feature_ablation import AblationFeatures, time_segment_features
@@ -34,11 +36,38 @@ class AudioInputAdapter(InputAdapter):
         spectrograms = (spectrograms_of([waveform_of(one)], self.preparation).values for one in prepared)
         return torch.cat([pool(values, TIME_SEGMENTS).flatten(1) for values in spectrograms])
 
+    def content_probes(
+        self, prepared: Sequence[object], train: Sequence[object], labels: Sequence[int]
+    ) -> Mapping[str, Sequence[object]]:
+        """Return of each sound one of its eight stretches, in silence."""
+        return {
+            f"stretch_of_{number + 1}": [_stretch(waveform_of(one), number) for one in prepared]
+            for number in range(TIME_SEGMENTS)
+        }
+
+    def file_facts(self, inputs: ExampleCollection, rows: Sequence[int]) -> Mapping[str, Sequence[str]]:
+        assert isinstance(inputs, AudioFiles)
+        infos = [read_audio_info(inputs.paths[i]) for i in rows]
+        return {"rate": [str(info.sample_rate) for info in infos], "format": [info.format for info in infos]}
+
+    def properties(self, prepared: Sequence[object]) -> Mapping[str, Float[Tensor, " N"]]:
+        waves = list(map(waveform_of, prepared))
+        seconds = torch.tensor([len(wave) / self.preparation.rate for wave in waves])
+        return {"seconds": seconds, "loudness": torch.tensor([float(np.sqrt(np.mean(w**2))) for w in waves])}
+
     def display_image(self, prepared: object) -> NDArray[np.uint8]:
         return spectrogram_image(spectrograms_of([waveform_of(prepared)], self.preparation).values[0])
 
     def ablation_features(self, prepared: object) -> AblationFeatures:
         return time_segment_features(waveform_of(prepared), self.preparation.rate)
+
+
+def _stretch(wave: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+    """One of eight stretches of a waveform, the rest of which is silence."""
+    start, end = (len(wave) * k // TIME_SEGMENTS for k in (number, number + 1))
+    kept = np.zeros_like(wave)
+    kept[start:end] = wave[start:end]
+    return kept
 
 
 class UnitRangeAudioModel(nn.Module):

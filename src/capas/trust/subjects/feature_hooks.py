@@ -48,9 +48,9 @@ def forward_with_features(reader: InputReader[object], prepared: Sequence[object
 
 
 class FeatureHooks:
-    """Context manager that records the input of the last linear layer, packed or not, and the last convolutional map of 4×4 or more.
+    """Context manager that records the input of the last linear layer and the last convolutional map of 4×4 or more.
 
-    The map still holds what the last layer has discarded.
+    Of layers packed side by side the inputs of all are taken. The map still holds what the last layer has discarded.
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -9,16 +9,18 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from capas.data.collections import ExampleCollection
 from capas.engine.recipes.single_output.image.predictor import ImageReader
 from capas.networks.vision.efficientnet_weights import pretrained_lite0
 from capas.networks.vision.flip_tta import FlipTTA
 from capas.trust.explanations.parameter_randomization import with_randomized_parameters
-from capas.trust.ood.image_probes import IMAGE_PROBES
+from capas.trust.ood.image_probes import IMAGE_PROBES, fine_grain, flat_colour
 from capas.trust.subjects.feature_hooks import MIN_MAP_SIDE, convolution_outputs, forward_with_features, layers_of
 from capas.trust.subjects.input_adapter import InputAdapter
 
 COSTLY_SIDE, COSTLY_DEPTH = 96, 30
 LARGE = 60_000  # values in an image
+NEIGHBOUR_SIDE = 12
 
 
 class ImageInputAdapter(InputAdapter):
@@ -44,6 +46,24 @@ class ImageInputAdapter(InputAdapter):
         """Return the embeddings of a pretrained network."""
         network = pretrained_lite0(num_classes=num_classes, stochastic_depth=0.0)
         return forward_with_features(ImageReader(network.eval(), self.reader.preparation), prepared).features
+
+    def content_probes(
+        self, prepared: Sequence[object], train: Sequence[object], labels: Sequence[int]
+    ) -> Mapping[str, Sequence[object]]:
+        """Return the median colour of each image, and its finest grain."""
+        images = images_to_unit_range(prepared)
+        parts = torch.split(images, 16)  # nine times as large for a moment
+        grain = torch.cat([fine_grain(part, torch.Generator().manual_seed(0)) for part in parts])
+        return {"flat_colour": images_to_uint8(flat_colour(images)), "fine_grain": images_to_uint8(grain)}
+
+    def properties(self, prepared: Sequence[object]) -> Mapping[str, Float[Tensor, " N"]]:
+        values = images_to_unit_range(prepared).flatten(1)
+        return {"brightness": values.mean(1), "contrast": values.std(1)}
+
+    def neighbour_features(self, inputs: ExampleCollection, rows: Sequence[int], without: str) -> Float[Tensor, "N D"]:
+        """Return the pixels at 12×12."""
+        images = (images_to_unit_range([self.reader.preprocess_example(inputs, i)]) for i in rows)
+        return torch.cat([torch.nn.functional.adaptive_avg_pool2d(one, NEIGHBOUR_SIDE).flatten(1) for one in images])
 
     def display_image(self, prepared: object) -> NDArray[np.uint8]:
         return image_to_array(prepared_image(prepared))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from capas.data.collections import ExampleCollection
+from capas.data.tabular.columns import TableColumn
 from capas.engine.recipe import Item
 from capas.engine.recipes.single_output.audio.predictor import AudioReader
 from capas.engine.recipes.single_output.image.predictor import ImageReader
@@ -39,11 +40,39 @@ class InputAdapter(ABC):
 
     @abstractmethod
     def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> Mapping[str, Sequence[object]]:
-        """Return, by name, as many synthetic OOD inputs as there are ``prepared`` ones."""
+        """Return, by name, as many synthetic OOD inputs as there are ``prepared`` ones, first the strangest: a score
+        that does not notice these is switched off.
+        """
+
+    def can_be_told(self, prepared: Sequence[object], probe: Sequence[object], rng: torch.Generator) -> bool:
+        """Return whether ``probe`` can be told from ``prepared`` at all: otherwise no detector can be blamed."""
+        return True
 
     @abstractmethod
     def linear_features(self, prepared: Sequence[object], num_classes: int) -> Float[Tensor, "N D"]:
         """Return features for a quick linear classifier, which do not depend on the model."""
+
+    def properties(self, prepared: Sequence[object]) -> Mapping[str, Float[Tensor, " N"]]:
+        """Return plain properties of prepared inputs by name: what anyone could measure without understanding them."""
+        return {}
+
+    def content_probes(
+        self, prepared: Sequence[object], train: Sequence[object], labels: Sequence[int]
+    ) -> Mapping[str, Sequence[object]]:
+        """Return, by name, the inputs without their content; ``train`` with ``labels`` shows what marks a class."""
+        return {}
+
+    def file_facts(self, inputs: ExampleCollection, rows: Sequence[int]) -> Mapping[str, Sequence[str]]:
+        """Return by name what the files of the examples ``rows`` say of themselves, and their content does not."""
+        return {}
+
+    def columns_of(self, inputs: ExampleCollection) -> Mapping[str, TableColumn]:
+        """Return the columns that the inputs are made of; none where they are no rows."""
+        return {}
+
+    def neighbour_features(self, inputs: ExampleCollection, rows: Sequence[int], without: str) -> Float[Tensor, "N D"]:
+        """Return features of the examples ``rows`` for a nearest neighbour, which know nothing of a column."""
+        return self.linear_features([self.reader.preprocess_example(inputs, i) for i in rows], 2)
 
     def display_image(self, prepared: object) -> NDArray[np.uint8] | None:
         """Return a prepared input as uint8 (H, W) or (H, W, 3); None where there is nothing to look at."""

@@ -88,6 +88,11 @@ class ModelUnderTest:
         """Return the prepared inputs at ``positions`` of the record."""
         return [self.reader.preprocess_example(self.inputs, self.run_context.indices[i]) for i in positions.tolist()]
 
+    def neighbour_features(self, positions: Tensor, without: str) -> Tensor:
+        """Return cheap features (N, D) of examples of the record, which know nothing of the column ``without``."""
+        rows = [self.run_context.indices[i] for i in positions.tolist()]
+        return self.adapter.neighbour_features(self.inputs, rows, without)
+
     def outputs(self, prepared: Sequence[object]) -> Tensor:
         """Return the raw outputs (N, K) of the network."""
         return self.outputs_and_features(prepared).outputs

@@ -15,9 +15,10 @@ from capas.trust.attacks.text_tabular_perturbations import CandidatePerturbation
 from capas.trust.explanations.attention_maps import ATTENTION_METHODS, attention_network, attention_to_words
 from capas.trust.explanations.feature_ablation import AblationFeatures, word_features
 from capas.trust.explanations.parameter_randomization import with_randomized_parameters
+from capas.trust.leakage.class_marks import class_marks
 from capas.trust.subjects.input_adapter import InputAdapter
 
-TERMS, MANY = 2000, 128
+TERMS, MANY, MARKS_SHOWN = 2000, 128, 6
 
 
 class TextInputAdapter(InputAdapter):
@@ -39,6 +40,18 @@ class TextInputAdapter(InputAdapter):
         texts, least = list(map(str, prepared)), 2 if len(prepared) > MANY else 1
         code = TfIdfVectorizer.fit(texts, longest=1, min_texts=least, max_features=TERMS)
         return code.features(texts).dense(max(1, len(code)))
+
+    def content_probes(
+        self, prepared: Sequence[object], train: Sequence[object], labels: Sequence[int]
+    ) -> Mapping[str, Sequence[object]]:
+        """Return only the words of each text that mark a class; nothing where none does."""
+        marks = {word for words in class_marks(list(map(str, train)), labels).values() for word in words}
+        shown = ", ".join(sorted(marks)[:MARKS_SHOWN])
+        only = [" ".join(word for word in str(text).split() if word in marks) for text in prepared]
+        return {f"marks_of_{shown}": only} if marks else {}
+
+    def properties(self, prepared: Sequence[object]) -> Mapping[str, Float[Tensor, " N"]]:
+        return {"characters": torch.tensor([float(len(str(text))) for text in prepared])}
 
     def ablation_features(self, prepared: object) -> AblationFeatures:
         return word_features(str(prepared))

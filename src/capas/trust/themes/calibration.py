@@ -17,16 +17,20 @@ from capas.metrics.calibration import (
 from capas.metrics.conformal_classification import PredictionSets, SetCoverage, set_coverage
 from capas.trust.clustered_calibration import clustered_calibration_error
 from capas.trust.rendering.blocks import Block, Grid, Plot, PlotSeries, Sentence
+from capas.trust.subgroups.example_properties import example_properties
+from capas.trust.subgroups.slices import MIN_SLICED, UncoveredSlice, quarters, uncovered_slices
+from capas.trust.subjects.regression_multilabel import output_targets
 from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.subjects.structured import StructuredModelUnderTest
 from capas.trust.theme import Finding, Theme
-from capas.trust.theme_context import ThemeContext
+from capas.trust.theme_context import ThemeContext, hardly_tested, test_example_count
 
 LEVELS = (0.9, 0.95)
 FEW = 100
 FEW_EXAMPLES = 10  # of which each makes many statements
 LARGE_ERROR = 0.05
 MIN_CALIBRATION = 40
+UNEVEN_COVERAGE = 0.08
 
 
 def calibration_theme(context: ThemeContext) -> Theme:
@@ -202,6 +206,8 @@ def _intervals(context: ThemeContext) -> Theme:
         if high < level - 0.01:
             text = say("trust.calibration.uncovered", level=format_percent(level, 0), found=format_metric(figure))
             findings.append(Finding(key="intervals_do_not_cover", gravity="attention", text=text))
+    uneven = _uncovered_slices(context, level)
+    findings += [_uneven_finding(one, level) for one in uneven[:1]]
     widths = {name: figure for name, figure in metrics.items() if name.startswith("interval_width")}
     rows = [
         [
@@ -214,7 +220,44 @@ def _intervals(context: ThemeContext) -> Theme:
     ]
     heads = [say(f"trust.calibration.intervals.{name}") for name in ("what", "level", "covered", "width")]
     grid = Grid(title=say("trust.calibration.intervals.title"), heads=heads, rows=rows, right=(1, 2, 3))
-    facts: dict[str, object] = {"level": level, "coverage": dict(held), "width": dict(widths)}
+    facts: dict[str, object] = {
+        "level": level,
+        "coverage": dict(held),
+        "width": dict(widths),
+        "uncovered": [{"by": one.property, "where": one.name, "covered": one.covered.as_json()} for one in uneven],
+    }
     return Theme(
-        name="calibration", facts=facts, blocks=[grid], findings=findings, untested=[say("trust.calibration.untested")]
+        name="calibration",
+        facts=facts,
+        blocks=[grid],
+        findings=findings,
+        untested=[say("trust.calibration.untested")],
+        partly_tested=hardly_tested(context, test_example_count(context)),
     )
+
+
+def _uncovered_slices(context: ThemeContext, level: float) -> list[UncoveredSlice]:
+    """Quarters of the estimate, and of every property and number, in which the intervals hold too little."""
+    subject = context.subject
+    if subject is None or test_example_count(context) < MIN_SLICED:
+        return []
+    values = output_targets(subject)
+    if values is None:
+        return []
+    properties = {say("trust.calibration.estimate"): subject.test.predictions[:, 0].float()}
+    properties |= example_properties(subject, subject.test)
+    found = {name: quarters(one) for name, one in properties.items()}
+    slices = {name: one for name, one in found.items() if one is not None}
+    inside = values.is_correct(subject.test.outputs, values.targets)
+    return uncovered_slices(inside, slices, level, min_gap=UNEVEN_COVERAGE) if slices else []
+
+
+def _uneven_finding(one: UncoveredSlice, level: float) -> Finding:
+    text = say(
+        "trust.calibration.uneven",
+        level=format_percent(level, 0),
+        property=one.property,
+        name=one.name,
+        found=format_metric(one.covered.as_json()),
+    )
+    return Finding(key="intervals_uneven", gravity="attention", text=text)

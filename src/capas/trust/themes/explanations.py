@@ -8,6 +8,7 @@ from torch import Tensor
 
 from capas.baselines.majority_class import MajorityClass
 from capas.core.i18n import say
+from capas.trust.explanations.content_probes import content_probe_facts
 from capas.trust.explanations.faithfulness import FaithfulnessCurve, advantage_over_brightness, deletion, insertion
 from capas.trust.explanations.image_explainers import grad_cam_map, saliency_functions
 from capas.trust.explanations.parameter_randomization import parameter_randomization
@@ -25,6 +26,7 @@ from capas.trust.themes.explanations_blocks import (
     explanation_findings,
     method_facts,
     methods_table,
+    needed_findings,
     region_blocks,
     region_facts,
     saliency_deletion_plot,
@@ -75,7 +77,8 @@ def explanations_theme(context: ThemeContext) -> Theme:
         "shown": best.name if best else None,
         "place": region_facts(all_places),
     }
-    findings = explanation_findings(images, best, decisive)
+    facts["without_content"], probed = content_probe_facts(subject)
+    findings = [*explanation_findings(images, best, decisive), *probed, *needed_findings(images, all_places)]
     blocks: list[Block] = [
         Sentence(text=say("trust.zones.shown_by", name=say(f"trust.zones.methods.{best.name}")))
         if best

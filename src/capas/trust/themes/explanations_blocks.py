@@ -14,6 +14,8 @@ from capas.trust.rendering.blocks import Block, CaptionedImage, Grid, ImageGalle
 from capas.trust.subjects.image_inputs import image_to_array
 from capas.trust.theme import Finding
 
+NEEDED = 0.5  # of what is right where the least telling place is covered
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SaliencyMethod:
@@ -102,6 +104,33 @@ def explanation_findings(
     if best is None:
         found.append(Finding(key="no_reliable_map", gravity="attention", text=say("trust.zones.not_reliable")))
     return found
+
+
+def needed_findings(reader: ImageReader, found: list[RegionImportance]) -> list[Finding]:
+    """Return a finding for a place off the middle without which nothing is left of what is right beyond guessing.
+
+    In the middle lies, as a rule, what a picture is about.
+    """
+    worst = min(found, key=lambda place: place.accuracy_covered.value, default=None)
+    if worst is None or _in_the_middle(worst, reader):
+        return []
+    best = max(place.accuracy_covered.value for place in found)
+    if best - worst.accuracy_covered.interval[1] < NEEDED * best:
+        return []
+    text = say(
+        "trust.zones.needed",
+        where=region_text(worst, reader),
+        share=format_percent(_area(worst, reader), 0),
+        right=format_metric(worst.accuracy_covered.as_json()),
+        others=format_percent(best, 0),
+    )
+    return [Finding(key="one_place_needed", gravity="attention", text=text)]
+
+
+def _in_the_middle(place: RegionImportance, reader: ImageReader) -> bool:
+    _, height, width = reader.preparation.shape
+    middle = ((place.top + place.height / 2) / height, (place.left + place.width / 2) / width)
+    return all(1 / 3 <= one <= 2 / 3 for one in middle)
 
 
 def region_text(place: RegionImportance, reader: ImageReader) -> str:

@@ -38,6 +38,7 @@ from capas.trust.themes.explanations_blocks import (
     explanation_findings,
     method_facts,
     methods_table,
+    needed_findings,
     region_blocks,
     region_facts,
     saliency_deletion_plot,
@@ -98,7 +99,7 @@ def output_explanations_theme(context: ThemeContext, subject: ModelUnderTest, im
         ),
         *(region_blocks(images, question.x, all_places) if all_places else ()),
     ]  # fmt: skip
-    findings = explanation_findings(images, best, decisive)
+    findings = [*explanation_findings(images, best, decisive), *needed_findings(images, all_places)]
     return Theme(
         name="explanations", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested")]
     )

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal
+from capas.trust.explanations.content_probes import content_probe_facts
 from capas.trust.explanations.feature_ablation import ablation_curves, leave_one_out_attributions
 from capas.trust.explanations.text_explainers import randomization_correlations, text_attributions
 from capas.trust.rendering.blocks import Bar, Bars, Block, Sentence, WordHeatmap
@@ -53,6 +54,8 @@ def ablation_explanations_theme(context: ThemeContext, subject: ModelUnderTest) 
         "parts": {name: round(value, 4) for name, value in _by_name(found)[:MAX_BARS]},
     }
     findings = _one_part(subject, found)
+    facts["without_content"], probed = content_probe_facts(subject)
+    findings += probed
     if not any(one.reliable for one in checked):
         findings.insert(0, Finding(key="no_reliable_map", gravity="attention", text=say("trust.zones.not_reliable")))
     blocks: list[Block] = [

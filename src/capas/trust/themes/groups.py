@@ -12,7 +12,9 @@ from capas.core.number_format import format_decimal, format_metric, metric_value
 from capas.data.tabular.column_types import class_label
 from capas.trust.rendering.blocks import Bar, Bars, Block, Grid, Sentence, metric_bar
 from capas.trust.subgroups.class_imbalance import ClassImbalance, class_imbalance
+from capas.trust.subgroups.example_properties import example_properties
 from capas.trust.subgroups.per_example_metrics import per_example_metric
+from capas.trust.subgroups.slices import MIN_SLICED, Slice, clusters, quarters, worse_slices
 from capas.trust.subgroups.subgroup_accuracy import MIN_SUBGROUP_SIZE, SubgroupAccuracy, subgroup_accuracies
 from capas.trust.subgroups.subgroup_metrics import (
     subgroup_metric_findings,
@@ -27,7 +29,8 @@ from capas.trust.theme_context import ThemeContext
 
 MAX_VALUES, MAX_SHOWN = 20, 12
 LARGE_GAP = 0.05
-CLASS_GAP = 0.1
+CLASS_GAP = SLICE_GAP = 0.1
+MAX_SLICES = 2
 UNEVEN = 5.0
 
 
@@ -59,14 +62,38 @@ def groups_theme(context: ThemeContext) -> Theme:
         findings += _group_findings(name, by_value)
     if not facts["columns"]:
         blocks.append(Sentence(text=say("trust.groups.no_columns")))
+    worse, slices = _sliced(subject, right)
+    facts["slices"] = [{"property": one.property, **_group_json(one.group)} for one in worse]
+    findings += [_slice_finding(one) for one in worse[:MAX_SLICES]]
     return Theme(
         name="groups",
         facts=facts,
         blocks=blocks,
         findings=findings,
         untested=[say("trust.groups.untested")],
-        partly_tested=_hardly_judged(judged),
+        partly_tested=[] if slices and not judged else _hardly_judged(judged),
     )
+
+
+def _sliced(subject: ModelUnderTest, right: Tensor) -> tuple[list[Slice], int]:
+    """Slices by quarters of plain properties and by clusters that do worse, and how many ways of slicing there were."""
+    found = {name: quarters(values) for name, values in example_properties(subject, subject.test).items()}
+    slices = {name: values for name, values in found.items() if values is not None}
+    if len(right) >= MIN_SLICED:
+        slices[say("trust.groups.clusters")] = clusters(subject.test.features)
+    return worse_slices(right, slices, min_gap=SLICE_GAP), len(slices)
+
+
+def _slice_finding(one: Slice) -> Finding:
+    text = say(
+        "trust.groups.worse_slice",
+        property=one.property,
+        name=one.group.name,
+        n=one.group.accuracy.n,
+        right=format_metric(one.group.accuracy.as_json()),
+        others=format_metric(one.group.others.as_json()),
+    )
+    return Finding(key="slice_gap", gravity="attention", text=text)
 
 
 def _by_class(subject: ModelUnderTest, right: Tensor) -> list[SubgroupAccuracy]:

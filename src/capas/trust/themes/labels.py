@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -12,6 +13,12 @@ from capas.core.number_format import format_decimal, format_metric, format_perce
 from capas.metrics.rate import rate
 from capas.trust.label_quality.confident_learning import LabelErrors, find_label_errors
 from capas.trust.label_quality.cross_validation import cross_validated_probabilities
+from capas.trust.label_quality.noise_posterior import (
+    LabelAccusation,
+    OneSidedLabels,
+    accuse_labels,
+    one_sided_labels,
+)
 from capas.trust.rendering.blocks import Block, Grid, ImageGallery, Sentence
 from capas.trust.rendering.example_gallery import captioned_examples
 from capas.trust.subjects.single_output import ModelUnderTest
@@ -19,8 +26,8 @@ from capas.trust.theme import Finding, Theme
 from capas.trust.theme_context import ThemeContext
 from capas.trust.themes.labels_structured import structured_labels_theme
 
-MIN_EXAMPLES, MIN_AGREEMENT = 100, 0.6
-MANY = 0.02
+MIN_EXAMPLES, MIN_AGREEMENT = 100, 0.7
+MANY = 0.01
 SHOWN, LISTED = 12, 12
 REVIEW = "labels-to-review.csv"
 
@@ -36,30 +43,38 @@ def labels_theme(context: ThemeContext) -> Theme:
         return Theme(name="labels", not_computed_because=say("trust.labels.too_few", n=len(subject.train)))
     if context.level == "quick" and context.run_context.medium == "image":
         return Theme(name="labels", not_computed_because=say("trust.not_in_quick"))
-    given = subject.train.targets
+    given, classes = subject.train.targets, context.run_context.classes
     probabilities = cross_validated_probabilities(subject, given, subject.run_context.rng("labels"), context.progress)
     agreement = rate(int((probabilities.argmax(1) == given).sum()), len(given))
     if agreement.value < MIN_AGREEMENT:
         share = format_percent(agreement.value, 0)
         return Theme(name="labels", not_computed_because=say("trust.labels.not_good_enough", share=share))
-    found = find_label_errors(probabilities, given)
+    accusation = accuse_labels(probabilities, given, most=_most(subject))
+    found = _accused(find_label_errors(probabilities, given), accusation)
     likely = probabilities.argmax(1)
     suspected = rate(len(found.suspects), len(given)).as_json()
+    one_sided = one_sided_labels(probabilities, given)
     facts: dict[str, object] = {
         "n": len(given),
         "agreement": agreement.as_json(),
         "suspects": suspected,
-        "estimated_wrong_share": round(found.noise_rate, 6),
+        "expected_precision": round(accusation.precision, 4),
+        "disagreements": {"found": accusation.disagreements, "expected_by_overlap": round(accusation.expected, 1)},
+        "one_sided": [
+            {"looks": classes[one.looks], "label": classes[one.label], "count": one.count, "reverse": one.reverse}
+            for one in one_sided
+        ],
         "first": [_named(subject, i, likely) for i in found.suspects[:LISTED].tolist()],
     }
     blocks: list[Block] = [
         Sentence(
             text=say("trust.labels.about", n=format_decimal(len(given), 0), share=format_percent(agreement.value))
         ),
-        *_first(subject, found, likely),
+        *_first(subject, found, likely, accusation),
     ]
     files = {REVIEW: _review(subject, found, likely)} if len(found.suspects) else {}
-    findings = _findings(len(found.suspects), len(given), suspected)
+    findings = _findings(len(found.suspects), len(given), suspected, accusation.precision)
+    findings += [_one_sided_finding(one, classes) for one in one_sided[:1]]
     return Theme(
         name="labels",
         facts=facts,
@@ -70,10 +85,40 @@ def labels_theme(context: ThemeContext) -> Theme:
     )
 
 
-def _findings(count: int, n: int, share: dict[str, object]) -> list[Finding]:
+def _most(subject: ModelUnderTest) -> int:
+    """No more labels than the test error allows: the test's labels are of the same kind, and every wrong one costs."""
+    if "test" not in subject.run_context.record.splits:
+        return len(subject.train)
+    wrong = int((subject.test.predictions.argmax(1) != subject.test.targets).sum())
+    return int(rate(wrong, len(subject.test)).interval[1] * len(subject.train))
+
+
+def _accused(found: LabelErrors, accusation: LabelAccusation) -> LabelErrors:
+    """Of the suspected labels those that may be accused."""
+    return replace(found, suspects=found.suspects[torch.isin(found.suspects, accusation.accused)])
+
+
+def _one_sided_finding(one: OneSidedLabels, classes: Sequence[str]) -> Finding:
+    text = say(
+        "trust.labels.one_sided",
+        looks=classes[one.looks],
+        given=classes[one.label],
+        count=one.count,
+        reverse=one.reverse,
+    )
+    return Finding(key="labels_one_sided", gravity="attention", text=text)
+
+
+def _findings(count: int, n: int, share: dict[str, object], precision: float) -> list[Finding]:
     if count < MANY * n:
         return []
-    text = say("trust.labels.found", count=count, n=format_decimal(n, 0), share=format_metric(share))
+    text = say(
+        "trust.labels.found",
+        count=count,
+        n=format_decimal(n, 0),
+        share=format_metric(share),
+        innocent=format_percent(1 - precision, 0),
+    )
     return [Finding(key="labels_probably_wrong", gravity="attention", text=text)]
 
 
@@ -86,9 +131,10 @@ def _named(subject: ModelUnderTest, i: int, likely: Tensor) -> dict[str, object]
     }
 
 
-def _first(subject: ModelUnderTest, found: LabelErrors, likely: Tensor) -> Sequence[Block]:
+def _first(subject: ModelUnderTest, found: LabelErrors, likely: Tensor, accusation: LabelAccusation) -> Sequence[Block]:
     if not len(found.suspects):
-        return [Sentence(text=say("trust.labels.none"))]
+        count, expected = accusation.disagreements, format_decimal(accusation.expected, 0)
+        return [Sentence(text=say("trust.labels.hard_to_tell", count=count, expected=expected))]
     order = found.suspects[:SHOWN]
     rows = [_named(subject, i, likely) for i in order.tolist()]
     captions = [

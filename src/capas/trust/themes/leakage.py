@@ -10,6 +10,8 @@ from capas.core.i18n import say
 from capas.core.number_format import format_metric, metric_name
 from capas.data.collections import SentenceCollection, TextCollection
 from capas.metrics.rate import Rate, rate
+from capas.trust.leakage.giveaway_findings import giveaway_findings
+from capas.trust.leakage.group_findings import group_checks
 from capas.trust.leakage.near_duplicate_images import image_fingerprint, near_duplicate_images
 from capas.trust.leakage.near_duplicate_texts import near_duplicate_texts, normalized_for_matching
 from capas.trust.leakage.target_leaks import metric_without_leaks, same_target_leaks
@@ -85,6 +87,11 @@ def leakage_theme(context: ThemeContext) -> Theme:
             text += " " + say("trust.many.without", name=metric_name(figure[0]), figure=format_metric(figure[1]))
         gravity: Gravity = "problem" if share.value >= GRAVE else "attention"
         findings.append(Finding(key="leaked_test", gravity=gravity, text=text))
+    if context.subject is not None:
+        checks = group_checks(context.subject)
+        facts["groups"] = checks.facts
+        blocks += checks.blocks
+        findings += checks.findings + giveaway_findings(context.subject)
     untested = [say("trust.leakage.untested")] if compared else [say("trust.leakage.only_exact")]
     return Theme(name="leakage", facts=facts, blocks=blocks, findings=findings, untested=untested)
 

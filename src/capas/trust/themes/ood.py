@@ -17,7 +17,7 @@ from capas.trust.ood.threshold import FisherCombination, uninformative_scores
 from capas.trust.rendering.blocks import Bar, Bars, Block, CaptionedImage, Grid, ImageGallery, Sentence
 from capas.trust.subjects.structured import OODFeatures, StructuredModelUnderTest
 from capas.trust.theme import Finding, Theme
-from capas.trust.theme_context import ThemeContext
+from capas.trust.theme_context import ThemeContext, hardly_tested
 
 MIN_CALIBRATION = 40
 PROBED = 500
@@ -40,21 +40,25 @@ def ood_theme(context: ThemeContext) -> Theme:
     chosen = torch.randperm(len(subject.test), generator=rng)[:PROBED].tolist()
     probes = subject.adapter.ood_probes([subject.test.prepared[i] for i in chosen], rng)
     found = {name: detector.scores(subject.reader, inputs) for name, inputs in probes.items()}
-    off = uninformative_scores(usual, found["noise"])
+    off = uninformative_scores(usual, found[next(iter(found))])
     kept = {name: scores for name, scores in usual.items() if name not in off}
     if not kept:
-        return Theme(name="ood", facts={"switched_off": list(off)}, findings=[_takes_noise()])
+        return Theme(name="ood", facts={"switched_off": list(off)}, findings=[_takes_noise(next(iter(found)))])
     detector = replace(detector, combination=FisherCombination.fit(kept, target_fpr=detector.target_fpr))
     detector.save(subject.run_context.run.bundle)
     tested = detector.scores(subject.reader, subject.test.prepared, subject.test)
+    asked = [subject.test.prepared[i] for i in chosen]
+    untellable = [name for name, inputs in probes.items() if not subject.adapter.can_be_told(asked, inputs, rng)]
     names = subject.run_context.example_names(subject.test.positions)
     return _theme(
+        context,
         GalleryExamples(SingleOutputOODScorer(detector, subject.adapter), names, subject.test.prepared),
         detector,
         tested,
         found,
         probes,
         off,
+        untellable,
     )
 
 
@@ -97,25 +101,27 @@ def _of_many(context: ThemeContext, structured: StructuredModelUnderTest | None)
     found = {
         name: detector.structured_scores([sense.ood_features(one) for one in inputs]) for name, inputs in probes.items()
     }
-    off = uninformative_scores(usual, found["noise"])
+    off = uninformative_scores(usual, found[next(iter(found))])
     kept = {name: scores for name, scores in usual.items() if name not in off}
     if not kept:
-        return Theme(name="ood", facts={"switched_off": list(off)}, findings=[_takes_noise()])
+        return Theme(name="ood", facts={"switched_off": list(off)}, findings=[_takes_noise(next(iter(found)))])
     detector = replace(detector, combination=FisherCombination.fit(kept, target_fpr=detector.target_fpr))
     detector.save(run_context.run.bundle)
     gallery_examples = GalleryExamples(
         StructuredOODScorer(detector, sense), [run_context.record.names[i] for i in tested], prepared
     )
-    return _theme(gallery_examples, detector, detector.structured_scores(looked), found, probes, off)
+    return _theme(context, gallery_examples, detector, detector.structured_scores(looked), found, probes, off)
 
 
 def _theme(
+    context: ThemeContext,
     gallery_examples: GalleryExamples,
     detector: OODDetector,
     tested: Mapping[str, Tensor],
     found: Mapping[str, Mapping[str, Tensor]],
     probes: Mapping[str, Sequence[object]],
     off: tuple[str, ...],
+    untellable: Sequence[str] = (),
 ) -> Theme:
     combined = detector.combination
     assert combined is not None
@@ -126,6 +132,7 @@ def _theme(
     facts: dict[str, object] = {
         "scores": list(combined.names),
         "switched_off": list(off),
+        "not_counted": list(untellable),
         "false_alarms_wanted": detector.target_fpr,
         "false_alarms": alarms.as_json(),
         "probes": {n: {"auroc": aurocs[n].as_json(), "detected": detected[n].as_json()} for n in found},
@@ -143,24 +150,32 @@ def _theme(
     if off:
         names = ", ".join(say(f"trust.unlike.scores.{name}") for name in off)
         blocks.insert(1, Sentence(text=say("trust.unlike.switched_off", names=names), tone="attention"))
+    if untellable:
+        names = ", ".join(say(f"trust.unlike.probes.{name}") for name in untellable)
+        blocks.insert(1, Sentence(text=say("trust.unlike.untellable", names=names)))
+    counted = {name: rate for name, rate in detected.items() if name not in untellable}
     return Theme(
         name="ood",
         facts=facts,
         blocks=blocks,
-        findings=_findings(detector, alarms, detected),
+        findings=_findings(detector, alarms, counted),
         untested=[say("trust.unlike.untested")],
+        partly_tested=hardly_tested(context, alarms.n),
     )
 
 
-def _takes_noise() -> Finding:
-    return Finding(key="takes_noise_for_its_own", gravity="problem", text=say("trust.unlike.takes_noise"))
+def _takes_noise(probe: str) -> Finding:
+    """What to say where not even the strangest ``probe`` is noticed: noise, or of rows numbers that are far off."""
+    text = say("trust.unlike.takes_noise") if probe == "noise" else say("trust.unlike.takes_far")
+    return Finding(key="takes_noise_for_its_own", gravity="problem", text=text)
 
 
 def _findings(detector: OODDetector, alarms: Rate, detected: Mapping[str, Rate]) -> list[Finding]:
     found = []
-    if detected["noise"].interval[1] < POOR:
-        found.append(_takes_noise())
-    missed = [name for name, rate in detected.items() if name != "noise" and rate.interval[1] < POOR]
+    first, *others = detected
+    if detected[first].interval[1] < POOR:
+        found.append(_takes_noise(first))
+    missed = [name for name in others if detected[name].interval[1] < POOR]
     if missed:
         names = ", ".join(say(f"trust.unlike.probes.{name}") for name in missed)
         found.append(

@@ -17,8 +17,12 @@ from capas.core.number_format import (
     metric_value,
 )
 from capas.engine.recipe import LOWER_IS_BETTER_METRICS, TestResult
+from capas.metrics.rate import rate
 from capas.trust.rendering.blocks import Bars, Block, Grid, ImageGallery, metric_bar
 from capas.trust.rendering.example_gallery import captioned_examples
+from capas.trust.subgroups.example_properties import example_properties
+from capas.trust.subgroups.significance import exact_difference_p
+from capas.trust.subgroups.slices import most_shifted
 from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Finding, Theme
 from capas.trust.theme_context import MIN_TEST_EXAMPLES, ThemeContext, test_example_count
@@ -26,6 +30,9 @@ from capas.trust.theme_context import MIN_TEST_EXAMPLES, ThemeContext, test_exam
 OFTEN, SOMETIMES = 0.3, 0.1
 SAME_ANSWER = 0.95
 WORST = 12
+SHIFT, SHIFT_P = 0.05, 0.01
+# Measured again, with its interval, where calibration is judged: two figures of one thing side by side mislead.
+OF_ANOTHER_QUESTION = ("expected_calibration_error",)
 
 
 def quality_theme(context: ThemeContext) -> Theme:
@@ -34,6 +41,7 @@ def quality_theme(context: ThemeContext) -> Theme:
     baseline = cast(Mapping[str, Mapping[str, object]], context.run_context.metrics["baseline"])
     name = next(iter(metrics))
     findings = [*_too_few(context, metrics[name]), *_often_wrong(context), *_not_better(context), *_constant(context)]
+    findings += _unlike_validation(context)
     blocks: list[Block] = [_beside(name, metrics[name], baseline), _others(metrics, name)]
     if context.subject is not None:
         blocks += _mistakes(context.subject)
@@ -78,6 +86,22 @@ def _not_better(context: ThemeContext) -> list[Finding]:
     return [Finding(key="not_better_than_baseline", gravity="attention" if beaten else "problem", text=text)]
 
 
+def _unlike_validation(context: ThemeContext) -> list[Finding]:
+    """A test that goes far worse than the validation: other inputs, or other labels."""
+    subject = context.subject
+    if subject is None or subject.validation is None or context.run_context.task != "classify":
+        return []
+    parts = (subject.validation, subject.test)
+    before, after = (rate(int((p.predictions.argmax(1) == p.targets).sum()), len(p)) for p in parts)
+    if before.value - after.value < SHIFT or exact_difference_p(before, after) > SHIFT_P:
+        return []
+    shifted = most_shifted(*(example_properties(subject, part) for part in parts))
+    why = say("trust.quality.same_inputs") if shifted is None else say("trust.quality.shifted", name=shifted[0])
+    figures = {"validation": format_metric(before.as_json()), "test": format_metric(after.as_json())}
+    text = say("trust.quality.unlike_validation", **figures) + " " + why
+    return [Finding(key="test_unlike_validation", gravity="attention", text=text)]
+
+
 def _constant(context: ThemeContext) -> list[Finding]:
     """The same answer to nearly everything, where not nearly everything is of that class."""
     subject = context.subject
@@ -115,6 +139,7 @@ def _others(metrics: Mapping[str, object], headline: str) -> Grid:
     rows = [
         [metric_name(name), format_metric(figure), str(figure["n"]) if isinstance(figure, Mapping) else ""]
         for name, figure in metrics.items()
+        if name not in OF_ANOTHER_QUESTION
     ]
     return Grid(title=say("trust.quality.figures"), heads=heads, rows=rows, right=(2,))
 

@@ -27,3 +27,9 @@ def test_what_is_not_there_is_named() -> None:
     with pytest.raises(CapasError) as error:
         list(audio_items(["missing.wav"], []))
     assert (error.value.key, error.value.where) == ("no_such_sound", "missing.wav")
+
+
+def test_a_word_longer_than_any_file_name_names_none() -> None:
+    with pytest.raises(CapasError) as error:
+        list(audio_items(["x" * 300], []))
+    assert error.value.key == "no_such_sound"

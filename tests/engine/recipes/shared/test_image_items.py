@@ -85,3 +85,9 @@ def test_grey_is_the_luma_of_itu_601_and_colour_repeats_grey() -> None:
     assert with_channels(colour, 3) is colour
     transparent = np.concatenate([colour, np.zeros((6, 7, 1), np.uint8)], axis=2)
     assert np.array_equal(with_channels(transparent, 3), colour)
+
+
+def test_a_word_longer_than_any_file_name_names_none() -> None:
+    with pytest.raises(CapasError) as error:
+        list(image_items(["x" * 300], []))
+    assert error.value.key == "no_such_picture"

@@ -50,6 +50,8 @@ def test_a_path_passed_from_python_has_its_own_name_and_a_text_a_number() -> Non
 def test_a_text_is_read_from_its_file_or_is_itself(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("¡Año!\n".encode())
     assert read_text_item(text_item(tmp_path / "a.txt", 0)) == "¡Año!\n"
+    (tmp_path / "a.txt").write_bytes("¡Año!\n".encode("cp1252"))
+    assert read_text_item(text_item(tmp_path / "a.txt", 0)) == "¡Año!\n"
     assert read_text_item(text_item("b", 0)) == "b"
 
 
@@ -59,13 +61,19 @@ def test_a_text_is_read_from_its_file_or_is_itself(tmp_path: Path) -> None:
         (Path("missing.txt"), "no_such_text", ""),
         (17, "not_a_text", "int"),
         (" \n\t", "text_empty", ""),
-        (Path("latin.txt"), "table_encoding", None),
+        (Path("mac.txt"), "table_encoding", None),
     ],
 )
 def test_what_is_no_text_is_refused(content: object, key: str, received: str | None, tmp_path: Path) -> None:
-    (tmp_path / "latin.txt").write_bytes("año".encode("latin-1"))
+    (tmp_path / "mac.txt").write_bytes("año".encode("mac_roman"))
     with pytest.raises(CapasError) as error:
         read_text_item(Item(name="it", content=content))
     assert error.value.key == key
     if received is not None:
         assert error.value.where == "it" and error.value.received == received
+
+
+def test_a_word_longer_than_any_file_name_names_none() -> None:
+    with pytest.raises(CapasError) as error:
+        list(text_items(["x" * 300], []))
+    assert error.value.key == "no_such_text"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -57,7 +58,7 @@ class AudioFramesPredictor:
         return audio_items(words, lines)
 
     def item(self, content: object, number: int) -> Item:
-        return Item(name=str(content) if isinstance(content, str) else f"sound {number}", content=content)
+        return Item(name=str(content) if isinstance(content, str | Path) else f"sound {number}", content=content)
 
     def preprocess(self, item: Item) -> Waveform:
         return read_recording_item(item, self.preparation.rate)

@@ -30,7 +30,7 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
     if config.network.pretrained is True and (
         not lite0_weights_installed() or name == UNET or config.data.channels == 1
     ):
-        raise CapasError("no_pretrained", where="network.pretrained", received=name)
+        raise CapasError("no_pretrained", where="network.pretrained", received=name, known=UNET_LITE0)
     transfer = not facts.grey and config.data.channels != 1 and lite0_weights_installed() and config.network.pretrained
     name = (UNET_LITE0 if transfer else UNET) if name == "auto" else name
     size = resolve_auto(config.data.image_size, min(MAX_SIDE, _rounded(facts.side)))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from capas.core.errors import CapasError
+from capas.core.files import is_file, is_folder
 from capas.data.sources.folder_listing import list_folder
 from capas.engine.recipe import Item
 
@@ -16,9 +17,9 @@ def audio_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
         if text == "-":
             paths = (line.rstrip("\r\n") for line in lines if line.strip())
             yield from (Item(name=path, content=Path(path)) for path in paths)
-        elif Path(text).is_dir():
+        elif is_folder(Path(text)):
             yield from (Item(name=str(path), content=path) for path in list_folder(Path(text)).audio_files)
-        elif Path(text).exists():
+        elif is_file(Path(text)):
             yield Item(name=text, content=Path(text))
         else:
             raise CapasError("no_such_sound", where=text)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from capas.core.errors import CapasError
+from capas.core.files import is_file, is_folder
 from capas.data.image.io import MAX_PIXELS, decode_image
 from capas.data.sources.folder_listing import list_folder
 from capas.data.sources.samples import open_sample
@@ -54,9 +55,9 @@ def image_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
             for i, part in enumerate(sample.fixed_split):
                 if part == "test":
                     yield Item(name=f"{text.removeprefix('sample:')}/{i:05d}", content=sample.images.decode(i))
-        elif Path(text).is_dir():
+        elif is_folder(Path(text)):
             yield from (Item(name=str(path), content=path) for path in list_folder(Path(text)).images)
-        elif Path(text).exists():
+        elif is_file(Path(text)):
             yield Item(name=text, content=Path(text))
         else:
             raise CapasError("no_such_picture", where=text)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from capas.bundle.card import Card
 from capas.core.errors import CapasError
+from capas.core.files import is_file
 from capas.data.file_types import SPREADSHEET_SUFFIXES, TABLE_SUFFIXES
 from capas.data.naming import normalise_name
 from capas.data.sources.path_columns import find_path_column
@@ -61,7 +62,7 @@ def _is_table(word: str, medium: str) -> bool:
     """Whether a word names a table; where texts are read, a .txt is a text."""
     path = Path(word)
     try:
-        return path.is_file() and (
+        return is_file(path) and (
             is_table_file(path)
             if medium == "table"
             else path.suffix.casefold() in TABLE_SUFFIXES and medium != "tokens"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from capas.core.errors import CapasError
+from capas.core.files import is_file, is_folder
 from capas.data.sources.folder_listing import list_folder
 from capas.data.tabular.io import decode_text
 from capas.engine.recipe import Item
@@ -16,21 +17,14 @@ def text_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
     for text in words:
         if text == "-":
             yield from (Item(name=f"#{i + 1}", content=line.rstrip("\r\n")) for i, line in enumerate(lines))
-        elif " " in text.strip() and not _exists(text):
+        elif " " in text.strip() and not is_file(Path(text)):
             yield Item(name=text if len(text) <= 60 else f"{text[:59]}…", content=text)
-        elif Path(text).is_dir():
+        elif is_folder(Path(text)):
             yield from (Item(name=str(path), content=path) for path in list_folder(Path(text)).texts)
-        elif _exists(text):
+        elif is_file(Path(text)):
             yield Item(name=text, content=Path(text))
         else:
             raise CapasError("no_such_text", where=text)
-
-
-def _exists(text: str) -> bool:
-    try:
-        return Path(text).exists()
-    except OSError:
-        return False
 
 
 def text_item(content: object, number: int) -> Item:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from capas.core.errors import CapasError
+from capas.core.files import is_file, is_folder
 from capas.data.sources.folder_listing import list_folder
 from capas.data.tabular.io import decode_text
 from capas.data.text.conll import looks_like_conll, read_conll
@@ -20,11 +21,11 @@ def sentence_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]
     """
     for named in words:
         path = Path(named)
-        if " " not in named and path.is_dir():
+        if " " not in named and is_folder(path):
             listing = list_folder(path)
             columns = [other for other in listing.others if looks_like_conll(other)]
             yield from (item for predicted in (*columns, *listing.texts) for item in _of_file(predicted))
-        elif " " not in named and path.is_file():
+        elif " " not in named and is_file(path):
             yield from _of_file(path)
         else:
             for item in text_items([named], lines):

@@ -27,7 +27,7 @@ def _single_network(config: Config, *, num_classes: int, fresh: bool) -> nn.Modu
     name, size, channels = config.network.name, int(config.data.image_size), int(config.data.channels)
     if config.network.pretrained and fresh:
         if name != "efficientnet-lite0":
-            raise CapasError("no_pretrained", where="network.pretrained", received=name)
+            raise CapasError("no_pretrained", where="network.pretrained", received=name, known="efficientnet-lite0")
         return _pretrained(num_classes)
     width = int(config.network.width) or None
     return build_from_catalog(name, in_channels=channels, num_classes=num_classes, image_size=size, width=width)

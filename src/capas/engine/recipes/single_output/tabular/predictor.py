@@ -11,6 +11,7 @@ from torch import nn
 
 from capas.bundle.export import Exportable, ExportInput
 from capas.core.errors import CapasError
+from capas.core.files import is_file
 from capas.data.collections import ExampleCollection, TableRows
 from capas.data.tabular.columns import Cell, iterate_rows
 from capas.data.tabular.io import is_table_file, read_table
@@ -34,7 +35,7 @@ class TabularReader:
             if text == "-":
                 yield from (Item(name=f"#{i + 1}", content=_object(line, i)) for i, line in enumerate(lines)
                             if line.strip())  # fmt: skip
-            elif Path(text).is_file() and is_table_file(Path(text)):
+            elif is_file(Path(text)) and is_table_file(Path(text)):
                 table = read_table(Path(text))
                 for i, row in enumerate(iterate_rows(table.columns, table.rows)):
                     yield Item(name=f"{Path(text).name}#{i + 1}", content=row)
