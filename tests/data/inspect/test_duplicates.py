@@ -112,6 +112,21 @@ def test_blocks_find_what_one_matrix_finds(monkeypatch: pytest.MonkeyPatch) -> N
             assert np.array_equal(getattr(found, name), getattr(expected, name)), name
 
 
+def test_near_duplicates_keep_their_clusters_among_further_examples() -> None:
+    chained = from_pairs(chain(0, 4), 4).placed(np.array([1, 3, 4, 6]), 8)
+    assert chained.clusters.tolist() == [0, 1, 2, 1, 1, 5, 1, 7] and chained.leaders.tolist() == [
+        0,
+        1,
+        2,
+        1,
+        4,
+        5,
+        4,
+        7,
+    ]
+    assert chained.pairs.tolist() == [[1, 3], [3, 4], [4, 6]] and chained.counts.tolist() == [0, 1, 0, 2, 2, 0, 1, 0]
+
+
 @pytest.mark.parametrize("images", [2000, 4000])
 def test_pictures_that_are_all_alike_take_memory_and_comparisons_that_grow_with_their_number(
     images: int, monkeypatch: pytest.MonkeyPatch

@@ -63,10 +63,10 @@ class NearDuplicates:
     @staticmethod
     def none(images: int) -> "NearDuplicates":
         """Return that no image is alike to another."""
-        alone = np.arange(images)
         return NearDuplicates(
-            pairs=np.empty((0, 2), dtype=np.int64), clusters=alone, counts=np.zeros_like(alone), leaders=alone
-        )
+            pairs=np.empty((0, 2), dtype=np.int64), clusters=np.arange(images), counts=np.zeros(images, dtype=np.int64),
+            leaders=np.arange(images),
+        )  # fmt: skip
 
     def placed(self, places: Indices, images: int) -> "NearDuplicates":
         """Return the same for a collection of ``images`` of which these are the ones at ``places`` (ascending)."""

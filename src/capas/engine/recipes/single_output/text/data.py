@@ -68,6 +68,7 @@ class PreparedTextInputs:
         texts: Sequence[str],
         splits: Mapping[str, Tensor],
         progress: Callable[[int, int], None],
+        num_outputs: int = 2,
     ) -> None:
         self.config = config
         self.task: TaskName = task
@@ -75,7 +76,8 @@ class PreparedTextInputs:
         self.splits = splits
         self._names = names
         first = [texts[i] for i in splits["train"].tolist()]
-        self.encoding = fit_text_encoding(config.network.name, first)
+        self.encoding = fit_text_encoding(config.network.name, first, num_outputs)
+        self._num_outputs = num_outputs
         self._terms_code: TfidfEncoding | None = None
         self._terms: SparseFeatures | None = None
         self._embeddings: SentenceEmbeddings | None = None
@@ -163,7 +165,9 @@ class PreparedTextInputs:
     def _terms_encoding(self) -> TfidfEncoding:
         if self._terms_code is None:
             own = self.encoding if isinstance(self.encoding, TfidfEncoding) else None
-            self._terms_code = own or fit_terms([self.texts[i] for i in self.splits["train"].tolist()])
+            self._terms_code = own or fit_terms(
+                [self.texts[i] for i in self.splits["train"].tolist()], self._num_outputs
+            )
         if self._terms is None:
             self._terms = self._terms_code.encode(self.texts)
         return self._terms_code

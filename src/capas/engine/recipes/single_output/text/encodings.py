@@ -27,6 +27,7 @@ from capas.networks.sequence.text_transformer import TextTransformer, TextTransf
 MAX_TOKENS: Final = 400
 ENCODING_BATCH: Final = 32
 MAX_TERMS: Final = 50_000  # of words, and of letters
+MAX_OUTPUTS_OF_LETTERS: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,19 +206,25 @@ def pad_token_ids(rows: Sequence[Sequence[int]]) -> PaddedTokenIds:
 TextEncoding = TfidfEncoding | TokenIdEncoding | SentenceEmbeddingEncoding | EmbeddingsWithTermsEncoding
 
 
-def fit_text_encoding(name: str, texts: Sequence[str]) -> TextEncoding:
+def fit_text_encoding(name: str, texts: Sequence[str], num_outputs: int = 2) -> TextEncoding:
     """Return the encoding for the network ``name``, fitted to the training texts."""
     if name == MINILM:
         return SentenceEmbeddingEncoding.open()
     if name == LINEAR:
-        return fit_terms(texts)
+        return fit_terms(texts, num_outputs)
     return TokenIdEncoding(WordVocabulary.learn(texts, min_count=2 if len(texts) > 200 else 1, max_size=30_000))
 
 
-def fit_terms(texts: Sequence[str]) -> TfidfEncoding:
-    """Return tf-idf of words, pairs of words and groups of 2 to 5 letters, fitted to the training texts."""
-    # Terms of one text are kept: it is their letters that other texts share.
-    return TfidfEncoding(TfIdfVectorizer.fit(texts, longest=2, letters=(2, 5), min_texts=1, max_features=MAX_TERMS))
+def fit_terms(texts: Sequence[str], num_outputs: int = 2) -> TfidfEncoding:
+    """Return tf-idf of words, pairs of words and groups of 2 to 5 letters, fitted to the training texts; with more than
+    20 outputs of words alone, since a linear model of letters would take minutes and many megabytes.
+    """
+    letters = (2, 5) if num_outputs <= MAX_OUTPUTS_OF_LETTERS else None
+    longest, min_texts = (2, 1) if letters else (1, 2 if len(texts) > 200 else 1)
+    # Terms of one text are kept where there are letters: other texts share those.
+    return TfidfEncoding(
+        TfIdfVectorizer.fit(texts, longest=longest, letters=letters, min_texts=min_texts, max_features=MAX_TERMS)
+    )
 
 
 def restore_text_encoding(name: str, tree: Mapping[str, object]) -> TextEncoding:

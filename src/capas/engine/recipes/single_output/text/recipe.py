@@ -39,13 +39,15 @@ class TextPipeline:
         assert isinstance(work.inputs, TextCollection)
         texts = [work.inputs.texts[i] for i in work.indices]
         splits = {split: work.record.positions(split) for split in ("train", "validation")}
-        return PreparedTextInputs(work.config, work.spec.task, work.record.names, texts, splits, work.progress)
+        return PreparedTextInputs(
+            work.config, work.spec.task, work.record.names, texts, splits, work.progress, answers.num_outputs
+        )
 
     def trial_inputs(
         self, config: Config, report: DatasetReport, num_outputs: int, indices: Sequence[int]
     ) -> tuple[nn.Module, TextInputs]:
         assert isinstance(report.inputs, TextCollection)
-        code = fit_text_encoding(config.network.name, report.inputs.texts[:5000])
+        code = fit_text_encoding(config.network.name, report.inputs.texts[:5000], num_outputs)
         inputs = code.encode([report.inputs.texts[i] for i in indices])
         return build_network(config, code, num_outputs), inputs
 
