@@ -80,7 +80,7 @@ def test_overconfidence_is_cooled_and_temperatures_multiply() -> None:
     assert head.temperature == pytest.approx(2 * math.log(99) / math.log(4), rel=0.01)
     assert head.as_json() == {"kind": "class", "temperature": round(head.temperature, 6)}
     few = ClassHead(("a", "b"), 2.0)
-    few.calibrate(*overconfident(40))
+    few.calibrate(*overconfident(15))
     assert few.temperature == 2.0
 
 
