@@ -62,7 +62,7 @@ def test_json_is_the_report_and_nothing_else(small_run: Path, tmp_path: Path, ca
     assert said.code == 0 and said.err == ""
     found = said.json
     assert isinstance(found, dict) and list(found["themes"]) == list(THEMES)
-    one = {"status", "facts", "findings", "not_computed_because", "untested", "seconds"}
+    one = {"status", "facts", "findings", "not_computed_because", "untested", "partly_tested", "seconds"}
     assert all(theme.keys() == one for theme in found["themes"].values())
     outline = {**found, "findings": [], "themes": {name: {} for name in THEMES}}
     assert_snapshot("json-trust", shape_of(outline))
@@ -152,7 +152,7 @@ def test_predict_refuses_what_is_unlike_the_training_data(reported: Path, capsys
     assert_snapshot("json-predict-unlike", shape_of(found[0]))
     assert capas_here(capsys, "predict", reported, *paths, "-o", "answers.csv").code == 2
     with Path("answers.csv").open(encoding="utf-8", newline="") as stream:
-        assert all(row["refused"] and row["unlike_training_data"] == "True" for row in csv.DictReader(stream))
+        assert all(row["refused"] and row["unlike_training_data"] == "true" for row in csv.DictReader(stream))
     shown = capas_here(capsys, "predict", reported, *paths, "--answer-all")
     assert shown.code == 0 and shown.out.count("! unlike the training data") == 4
     all_answered = capas_here(capsys, "predict", reported, *paths, "--answer-all", "--json")

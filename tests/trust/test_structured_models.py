@@ -169,7 +169,7 @@ def test_a_line_is_cut_into_windows_of_one_size() -> None:
 @pytest.fixture(scope="module")
 def masks_report(tmp_path_factory: pytest.TempPathFactory) -> TrustReport:
     folder = tmp_path_factory.mktemp("zones")
-    data = test_segmentation.write_scenes(folder / "data", 280)
+    data = test_segmentation.write_scenes(folder / "data", 400)
     settings = {**test_segmentation.SETTINGS, "train.epochs": 5}
     return make_report(str(train_here(data, folder / "run", settings)), "standard")
 
