@@ -9,7 +9,7 @@ def main() -> None:
     """Run the benchmark named on the command line."""
     names = sorted(p.stem.replace("_", "-") for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
     names = [name for name in names if name not in ("record", "trained")]
-    if len(sys.argv) < 2 or sys.argv[1] not in names:
+    if len(sys.argv) != 2 or sys.argv[1] not in names:
         print("make bench NAME, with NAME one of:")
         for name in names:
             module = importlib.import_module(f"benchmarks.{name.replace('-', '_')}")

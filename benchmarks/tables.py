@@ -15,7 +15,6 @@ differences to the best rival whose 95 % interval (10,000 paired bootstrap sampl
 """
 
 import csv
-import sys
 import tempfile
 import time
 import warnings
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 
 from benchmarks.record import conditions, keep, table
 from benchmarks.trained import given
+from capas.data.inspect.report import DatasetReport
 from capas.data.tabular.preprocess import TabularPreprocessing, one_hot_columns
 from capas.engine.plan import config_for_data, look_at
 from capas.engine.train import train
@@ -125,21 +125,48 @@ def rivals(numbers: bool, seed: int) -> dict[str, Any]:
     }
 
 
-def run(path: Path, target: str, seed: int, out: Path) -> Measured:
-    """Train Capas' model and all rivals on the rows of ``path``, and test them on the others."""
-    config = config_for_data(str(path), {"data.target": target, "train.seed": seed})
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trained:
+    """Capas' model, and what the rivals get.
+
+    Attributes:
+        report: The dataset.
+        learn: Examples that may be learnt from, those for validation included.
+        test: Examples of the test.
+        predictions: What Capas says of these, as it stands in its file.
+        seconds: What it took.
+    """
+
+    report: DatasetReport
+    learn: Sequence[int]
+    test: Sequence[int]
+    predictions: Sequence[str]
+    seconds: float
+
+
+def train_capas(path: Path, out: Path, **settings: object) -> Trained:
+    """Train with everything at its default but ``settings``."""
+    config = config_for_data(str(path), {name.replace("__", "."): value for name, value in settings.items()})
     report = look_at(config)
-    numbers = report.detection.spec.task == "regress"
     started = time.perf_counter()
     assert train(config, out=out) is not None
-    seconds = {"capas": time.perf_counter() - started}
+    seconds = time.perf_counter() - started
     with (out / "predictions.csv").open(encoding="utf-8", newline="") as stream:
         _, *rows = csv.reader(stream)
     predictions = {row[0]: row[2] for row in rows}
-
     used = [i for i, usable in enumerate(report.usable) if usable]
-    learn = [i for i in used if report.split[i] != "test"]
     test = [i for i in used if report.split[i] == "test"]
+    return Trained(
+        report=report, learn=[i for i in used if report.split[i] != "test"], test=test, seconds=seconds,
+        predictions=[predictions[report.inputs.name(i)] for i in test],
+    )  # fmt: skip
+
+
+def run(path: Path, target: str, seed: int, out: Path) -> Measured:
+    """Train Capas' model and all rivals on the rows of ``path``, and test them on the others."""
+    trained = train_capas(path, out, data__target=target, train__seed=seed)
+    report, learn, test = trained.report, trained.learn, trained.test
+    numbers, seconds = report.detection.spec.task == "regress", {"capas": trained.seconds}
     inputs: Any = report.inputs
     encoding = TabularPreprocessing.fit(inputs.take(learn).columns)
     x = {}
@@ -150,8 +177,7 @@ def run(path: Path, target: str, seed: int, out: Path) -> Measured:
     y = {part: np.array([_value(report.labels[i]) for i in indices]) for part, indices in
          (("learn", learn), ("test", test))}  # fmt: skip
     classes = report.detection.spec.classes
-    ours = [predictions[inputs.name(i)] for i in test]
-    found = {"capas": np.array([float(p) if numbers else classes.index(p) for p in ours])}
+    found = {"capas": np.array([float(p) if numbers else classes.index(p) for p in trained.predictions])}
     for name, model in rivals(numbers, seed).items():
         gaps = " with gaps" if name == "boosting" else ""
         started = time.perf_counter()
@@ -193,11 +219,10 @@ def main() -> None:
     """All tables."""
     torch.set_num_threads(2)
     facts = conditions("tables")
-    only = sys.argv[2:]
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for title in only or [*OFFICIAL, *PACKAGED]:
+        for title in (*OFFICIAL, *PACKAGED):
             path = official(title, folder) if title in OFFICIAL else drawn(title, folder)
             target = {**OFFICIAL, **DRAWN}[title]
             measured[title] = compared([run(path, target, seed, folder / f"{title}-{seed}") for seed in SEEDS])
@@ -216,10 +241,7 @@ def main() -> None:
     }
     text = (__doc__ or "") + "\nErrors: percent of wrong classes, or mean distance in the target's unit.\n\n" + table(
         heads, rows) + "\n\n" + ", ".join(f"{kind} {count}" for kind, count in counts.items())  # fmt: skip
-    if not only:
-        keep("tables", "Tables", text, facts, measured)
-    else:
-        print(text)
+    keep("tables", "Tables", text, facts, measured)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Texts: the default model beside scikit-learn's usual ones, with a hidden part.
 
 - Debian: one-line descriptions of packages and their section, the 12 commonest (``apt-cache dumpavail``): 1,500 and
-  6,000 packages; the same with the whole descriptions.
+  6,000 packages.
 - Debian in short: names of packages and their section.
 - Reuters-21578 (``$CAPAS_DATA/reuters``), ModApte: texts with one topic, the 8 commonest; and all 90 topics as tags.
 
@@ -19,7 +19,6 @@ import json
 import random
 import re
 import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -33,10 +32,8 @@ import numpy as np
 import torch
 
 from benchmarks.record import conditions, keep, table
-from benchmarks.tables import Errors, Measured, compared
+from benchmarks.tables import Errors, Measured, compared, train_capas
 from benchmarks.trained import given
-from capas.engine.plan import config_for_data, look_at
-from capas.engine.train import train
 
 SEEDS = (1, 2, 3)
 Rows = list[tuple[str, str, str]]  # text, label, split
@@ -53,7 +50,7 @@ def debian(kind: str, count: int) -> Callable[[], Rows]:
                      ("Package", "Section", "Description(?:-en)?")]  # fmt: skip
             if all(found):
                 package, section, text = (one.group(1) for one in found if one)
-                words = {"name": package, "line": text.partition("\n")[0], "whole": re.sub(r"\s+", " ", text)}
+                words = {"name": package, "line": text.partition("\n")[0]}
                 rows[words[kind]] = section.partition("/")[2] or section
         usual = {section for section, _ in Counter(rows.values()).most_common(12)}
         chosen = [row for row in rows.items() if row[1] in usual]
@@ -84,7 +81,6 @@ def reuters(one_topic: bool) -> Callable[[], Rows]:
 SETS: dict[str, Callable[[], Rows]] = {
     "Debian, lines, 1,500": debian("line", 1500),
     "Debian, lines, 6,000": debian("line", 6000),
-    "Debian, whole, 1,500": debian("whole", 1500),
     "Debian, names, 4,000": debian("name", 4000),
     "Reuters, one topic": reuters(True),
     "Reuters, 90 tags": reuters(False),
@@ -117,32 +113,18 @@ def rivals(tags: bool) -> dict[str, Any]:
     }
 
 
-def run(
-    path: Path, seed: int, out: Path, kept: dict[str, tuple[Errors, float, Any]]
-) -> tuple[Measured, dict[str, Any]]:
+def run(path: Path, seed: int, out: Path, kept: dict[str, tuple[Errors, float]]) -> tuple[Measured, dict[str, Any]]:
     """Train Capas' model, and the rivals (once: they draw nothing) on texts of ``path``; test them on the others."""
-    config = config_for_data(str(path), {"train.seed": seed})
-    report = look_at(config)
-    tags = report.detection.spec.task == "tag"
-    started = time.perf_counter()
-    assert train(config, out=out) is not None
-    seconds = {"capas": time.perf_counter() - started}
-    import csv
-
-    with (out / "predictions.csv").open(encoding="utf-8", newline="") as stream:
-        _, *rows = csv.reader(stream)
-    predictions = {row[0]: row[2] for row in rows}
-    used = [i for i, usable in enumerate(report.usable) if usable]
-    learn = [i for i in used if report.split[i] != "test"]
-    test = [i for i in used if report.split[i] == "test"]
+    trained = train_capas(path, out, train__seed=seed)
+    report, learn, test = trained.report, trained.learn, trained.test
+    tags, seconds = report.detection.spec.task == "tag", {"capas": trained.seconds}
     inputs: Any = report.inputs
     classes = report.detection.spec.classes
     truth = _table([report.labels[i] for i in test], len(classes), tags)
     named = {name: k for k, name in enumerate(classes)}
-    said = [predictions[inputs.name(i)] for i in test]
     separator = re.compile(r"\s*[;,]\s*") if tags else None
     ours = _table([tuple(named[word] for word in separator.split(text) if word in named) if separator else named[text]
-                   for text in said], len(classes), tags)  # fmt: skip
+                   for text in trained.predictions], len(classes), tags)  # fmt: skip
     found = {"capas": ours}
     if not kept:
         y = _table([report.labels[i] for i in learn], len(classes), tags)
@@ -151,7 +133,7 @@ def run(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 predicted = model.fit([inputs.texts[i] for i in learn], y).predict([inputs.texts[i] for i in test])
-            kept[name] = (np.asarray(predicted), time.perf_counter() - started, None)
+            kept[name] = (np.asarray(predicted), time.perf_counter() - started)
     found |= {name: one[0] for name, one in kept.items()}
     seconds |= {name: one[1] for name, one in kept.items()}
     wrong = {name: (p != truth).astype(float) for name, p in found.items()}
@@ -173,16 +155,13 @@ def main() -> None:
     """All sets."""
     torch.set_num_threads(2)
     facts = conditions("texts")
-    only = sys.argv[2:]
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         for number, (title, read) in enumerate(SETS.items()):
-            if only and str(number) not in only:
-                continue
             path = Path(name) / f"{number}.jsonl"
             heads = ("text", "tags" if "tags" in title else "class", "split")
             path.write_text("".join(json.dumps(dict(zip(heads, row, strict=True))) + "\n" for row in read()), "utf-8")
-            kept: dict[str, Any] = {}
+            kept: dict[str, tuple[Errors, float]] = {}
             runs = [run(path, seed, Path(name) / f"{number}-{seed}", kept) for seed in SEEDS]
             measured[title] = {**compared([one for one, _ in runs]), "micro_f1": runs[0][1]}
             print(title, measured[title], flush=True)
@@ -198,10 +177,7 @@ def main() -> None:
     heads_shown = ["texts", "test", "Capas", "words, logistic", "words and letters, SVM", "to the best rival", "",
                    "seconds"]  # fmt: skip
     text = (__doc__ or "") + "\nErrors in percent.\n\n" + table(heads_shown, rows)
-    if only:
-        print(text)
-    else:
-        keep("texts", "Texts", text, facts, measured)
+    keep("texts", "Texts", text, facts, measured)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from capas.core.spec import OutputKind
+from capas.decoding.output_activation import activate_outputs
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -54,7 +55,7 @@ class SparseLinearModel:
 
     def predict(self, features: "csr_matrix") -> Tensor:
         """Return probabilities or numbers (N, O)."""
-        return activate(self.outputs(features), self.kind)
+        return activate_outputs(self.outputs(features), self.kind)
 
 
 def fit_sparse_linear(features: "csr_matrix", targets: Tensor, kind: OutputKind, num_outputs: int) -> SparseLinearModel:
@@ -91,13 +92,6 @@ def fit_sparse_linear(features: "csr_matrix", targets: Tensor, kind: OutputKind,
         kind=kind, weight=torch.from_numpy((weight * best[2]).astype(np.float32)), penalty=best[1],
         bias=torch.from_numpy((bias * best[2]).astype(np.float32)),
     )  # fmt: skip
-
-
-def activate(outputs: Tensor, kind: OutputKind) -> Tensor:
-    """Return probabilities of logits (N, O); numbers stay as they are."""
-    if kind == "numbers":
-        return outputs
-    return outputs.softmax(1) if kind == "class" else outputs.sigmoid()
 
 
 def _best_slope(margins: Tensor, targets: Tensor, kind: OutputKind) -> tuple[float, float]:

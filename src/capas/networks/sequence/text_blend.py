@@ -9,16 +9,14 @@ Shapes: B texts, N (term, weight) pairs of all texts, F terms, O outputs.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from capas.core.spec import OutputKind
+from capas.decoding.output_activation import activate_outputs, outputs_of_activated
 from capas.networks.checks import check_at_least_one
-
-_MIN_PROBABILITY: Final = 1e-7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,16 +56,8 @@ class TextBlend(nn.Module):
         offsets (B) of the terms.
         """
         *own, indices, weights, offsets = inputs
-        share = self.get_buffer("share")
-        answer = self._activate(self.network(*(own if self.config.own_inputs else inputs)))
+        share, kind = self.get_buffer("share"), self.config.output
+        answer = activate_outputs(self.network(*(own if self.config.own_inputs else inputs)), kind)
         linear = F.embedding_bag(indices, self.linear_weight, offsets, mode="sum", per_sample_weights=weights)
-        mean = share * answer + (1 - share) * self._activate(linear + self.linear_bias)
-        if self.config.output == "numbers":
-            return mean
-        mean = mean.clamp(_MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
-        return mean.log() if self.config.output == "class" else mean.logit()
-
-    def _activate(self, outputs: Tensor) -> Tensor:
-        if self.config.output == "numbers":
-            return outputs
-        return outputs.softmax(1) if self.config.output == "class" else outputs.sigmoid()
+        mean = share * answer + (1 - share) * activate_outputs(linear + self.linear_bias, kind)
+        return outputs_of_activated(mean, kind)

@@ -21,11 +21,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from capas.core.spec import OutputKind
+from capas.decoding.output_activation import activate_outputs, outputs_of_activated
 from capas.networks.tabular.tabular_mlp import TabularMLP, TabularMLPConfig, known_category
 from capas.networks.tabular.tree_ensemble import TreeEnsemble, TreeEnsembleConfig
 
 MAX_ONE_HOT: Final = 32  # for trees, a column with more values is one number: the place in the order of frequency
-_MIN_PROBABILITY: Final = 1e-7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,32 +76,24 @@ class TabularBlend(nn.Module):
         shares = self.get_buffer("shares")
         mean = sum(share * part for share, part in zip(shares, parts.values(), strict=True))
         assert isinstance(mean, Tensor)
-        if self.config.output == "numbers":
-            return mean
-        mean = mean.clamp(_MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
-        return mean.log() if self.config.output == "class" else mean.logit()
+        return outputs_of_activated(mean, self.config.output)
 
     def part_predictions(
         self, numbers_BN: Float[Tensor, "B N"], categories_BG: Int[Tensor, "B G"]
     ) -> dict[str, Float[Tensor, "B O"]]:
         """Return the probabilities or numbers of each part, in the order of ``config.parts``."""
-        found = {"network": self.activate(self.mlp(numbers_BN, categories_BG)).mean(1)}
+        kind = self.config.output
+        found = {"network": activate_outputs(self.mlp(numbers_BN, categories_BG), kind).mean(1)}
         if self.trees:
             features = tree_features(numbers_BN, categories_BG, self.config.mlp.categories)
             # A forest's leaves hold probabilities; boosted trees add up to logits.
             found |= {
-                name: trees(features) if name == "forest" else self.activate(trees(features))
+                name: trees(features) if name == "forest" else activate_outputs(trees(features), kind)
                 for name, trees in self.trees.items()
             }
         if self.config.linear:
-            found["linear"] = self.activate(self._linear(numbers_BN, categories_BG))
+            found["linear"] = activate_outputs(self._linear(numbers_BN, categories_BG), kind)
         return found
-
-    def activate(self, outputs: Tensor) -> Tensor:
-        """Return probabilities of logits (…, O); numbers stay as they are."""
-        if self.config.output == "numbers":
-            return outputs
-        return outputs.softmax(-1) if self.config.output == "class" else outputs.sigmoid()
 
     def _linear(self, numbers_BN: Tensor, categories_BG: Tensor) -> Tensor:
         """The linear model's output on one-hot columns, without making them; category 0 has no weight."""

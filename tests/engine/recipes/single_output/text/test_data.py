@@ -10,9 +10,10 @@ from capas.data.text.vocabulary import PAD, UNKNOWN
 from capas.engine.config import Config
 from capas.engine.distributed import Ranks
 from capas.engine.recipes.single_output.linear_baseline import SPARSE_BASELINE
+from capas.engine.recipes.single_output.text import data as module
 from capas.engine.recipes.single_output.text.data import PreparedTextInputs, drop_words
 from capas.engine.recipes.single_output.text.encodings import PaddedTokenIds, SentenceEmbeddings, TfidfEncoding
-from tests.engine.recipes.made_work import parameters_of
+from tests.engine.recipes.made_work import FLOAT32, parameters_of
 
 TEXTS = ["sea boat", "field", "sea sea ice", "boat field sea", "ice"]
 TRAIN = torch.tensor([0, 1, 3])
@@ -26,7 +27,7 @@ def prepared(name: str = "text-cnn", **changes: object) -> PreparedTextInputs:
     }  # fmt: skip
     names = [f"t{i}" for i in range(5)]
     splits = {"train": TRAIN, "validation": torch.tensor([2])}
-    return PreparedTextInputs(Config().merged(settings), "classify", names, TEXTS, splits, lambda done, total: None)
+    return PreparedTextInputs(Config().merged(settings), "classify", names, TEXTS, splits, lambda done, total: None, 2)
 
 
 def test_about_the_share_of_words_is_hidden_and_padding_never() -> None:
@@ -88,3 +89,16 @@ def test_the_card_says_what_the_network_is_made_from() -> None:
     card = held.network_card(network, 3)
     assert card.name == "text-bag" and card.settings == {"width": 8, "num_classes": 3}
     assert card.parameters == parameters_of(network) and network.training and held.as_json() == held.encoding.as_json()
+
+
+def test_the_linear_model_that_has_a_share_is_the_rival_too_and_fitted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = []
+    real = module.fit_sparse_linear
+    monkeypatch.setattr(module, "fit_sparse_linear", lambda *given: fitted.append(1) or real(*given))
+    held = prepared("text-linear")
+    held.network(2)
+    held.fit_parts(TARGETS, FLOAT32)
+    rows = held.features(torch.tensor([0, 1]))
+    predict = held.baseline.fit(held.features(TRAIN), TARGETS[TRAIN], "class", 2)
+    assert held.baseline.names == SPARSE_BASELINE.names and fitted == [1]
+    torch.testing.assert_close(predict(rows), real(held.features(TRAIN), TARGETS[TRAIN], "class", 2).predict(rows))

@@ -11,6 +11,7 @@ from capas.bundle.card import NetworkCard
 from capas.core.spec import OUTPUT_KINDS, TaskName
 from capas.data.batch import Batch, batches_with_targets
 from capas.data.tabular.preprocess import EncodedRows, TabularPreprocessing, one_hot_columns
+from capas.decoding.output_activation import activate_outputs
 from capas.engine.config import Config
 from capas.engine.distributed import Ranks
 from capas.engine.execution import Execution
@@ -49,8 +50,7 @@ CHUNK: Final = 2000
 
 
 class PreparedTabularInputs:
-    """The rows of a run, encoded (``PreparedInputs``, ``CrossFittedInputs``,
-    ``BlendedInputs``).
+    """The rows of a run, encoded (``PreparedInputs``, ``CrossFittedInputs``, ``BlendedInputs``).
 
     Args:
         config: The resolved configuration.
@@ -118,7 +118,6 @@ class PreparedTabularInputs:
         # The penalty of a linear model is chosen once: it is the same for four fifths of the rows.
         penalties = {name: part.penalties if isinstance(part, LinearPart) else () for name, part in parts.items()}
         predictions = {"network": self._network_predictions(held, execution, own_fold=cross_fitted)}
-        activate = blend_of(self._network).activate
         for name in parts:
             outputs = torch.zeros(len(held), learnt.outputs)
             if cross_fitted:
@@ -129,7 +128,7 @@ class PreparedTabularInputs:
                         outputs[left_out] = self._in_chunks(part, name, train[left_out])
             else:
                 outputs = self._in_chunks(parts[name], name, held)
-            predictions[name] = outputs if name == "forest" else activate(outputs)
+            predictions[name] = outputs if name == "forest" else activate_outputs(outputs, learnt.kind)
         shares = fit_blend_shares(predictions, learnt.values[held], learnt.kind)
         self._keep(parts, shares)
 
@@ -176,7 +175,7 @@ class PreparedTabularInputs:
         for some in torch.split(rows, CHUNK):
             with execution.autocast():
                 outputs = self.member_outputs(execution.place_batch(self.take(some)))
-            members = blend.activate(outputs.float().cpu())
+            members = activate_outputs(outputs.float().cpu(), blend.config.output)
             found.append(members[torch.arange(len(some)), self.folds[some]] if own_fold else members.mean(1))
         return torch.cat(found)
 

@@ -4,9 +4,9 @@ Features are float32; scikit-learn compares them with thresholds in float64. A t
 here: x ≤ t is then decided alike for every float32 x.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from capas.baselines.logistic_regression import choose_penalty, fit_logistic_weights
+from capas.baselines.logistic_regression import IMPOSSIBLE, choose_penalty, fit_logistic_weights
 from capas.baselines.ridge import fit_ridge
 from capas.core.spec import OutputKind
 from capas.networks.tabular.tree_ensemble import TreeEnsemble, TreeEnsembleConfig
@@ -22,7 +22,7 @@ from capas.networks.tabular.tree_ensemble import TreeEnsemble, TreeEnsembleConfi
 SEED: Final = 0
 MAX_BOOSTED_TREES: Final = 2000
 MAX_FOREST_ROWS: Final = 10_000  # more for a tree would make bundles of many megabytes
-IMPOSSIBLE: Final = -30.0  # logit of a class without examples
+FittedPart = Callable[[Tensor], Tensor]  # features (N, D) → logits, probabilities or numbers (N, O)
 _Nodes = NDArray[Any]
 
 
@@ -50,14 +50,6 @@ class PartTargets:
         return bool((self.values != self.values[:1]).any())
 
 
-@runtime_checkable
-class FittedPart(Protocol):
-    """A fitted part: features (N, D) → logits, probabilities or numbers (N, O)."""
-
-    def __call__(self, features: Tensor, /) -> Tensor:
-        """Return the outputs."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LinearPart:
     """A linear model: ``weight`` (D, O), ``bias`` (O), and the ``penalties`` that were chosen for each output."""
@@ -66,7 +58,7 @@ class LinearPart:
     bias: Tensor
     penalties: tuple[float, ...]
 
-    def __call__(self, features: Float[Tensor, "N D"], /) -> Float[Tensor, "N O"]:
+    def __call__(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "N O"]:
         return features @ self.weight + self.bias
 
 

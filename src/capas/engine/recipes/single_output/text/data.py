@@ -1,17 +1,19 @@
 """Encoded texts for training, and word dropout."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
 
-from capas.baselines.sparse_linear import activate, fit_sparse_linear
+from capas.baselines.sparse_linear import SparseLinearModel, fit_sparse_linear
 from capas.bundle.card import NetworkCard
 from capas.core.spec import OUTPUT_KINDS, TaskName
 from capas.data.batch import Batch, batches_with_targets
 from capas.data.text.tfidf import SparseFeatures
 from capas.data.text.vocabulary import PAD, UNKNOWN
+from capas.decoding.output_activation import activate_outputs
 from capas.engine.config import Config
 from capas.engine.distributed import Ranks
 from capas.engine.execution import Execution
@@ -19,7 +21,8 @@ from capas.engine.recipe import TrainingBatches
 from capas.engine.recipes.shared.batches import training_sampler
 from capas.engine.recipes.shared.forward import forward_batch
 from capas.engine.recipes.single_output.blend_shares import fit_blend_shares
-from capas.engine.recipes.single_output.linear_baseline import SPARSE_BASELINE
+from capas.engine.recipes.single_output.heads.base import MAX_BASELINE_EXAMPLES
+from capas.engine.recipes.single_output.linear_baseline import SPARSE_BASELINE, LinearBaseline
 from capas.engine.recipes.single_output.text.defaults import LINEAR, MINILM
 from capas.engine.recipes.single_output.text.encodings import (
     EmbeddingsWithTerms,
@@ -57,7 +60,6 @@ def drop_words(inputs: TextInputs, rate: float, rng: torch.Generator) -> TextInp
 class PreparedTextInputs:
     """The texts of a run, encoded as the network wants them (``PreparedInputs``, ``BlendedInputs``)."""
 
-    baseline = SPARSE_BASELINE
     head: str | None = None
 
     def __init__(
@@ -68,7 +70,7 @@ class PreparedTextInputs:
         texts: Sequence[str],
         splits: Mapping[str, Tensor],
         progress: Callable[[int, int], None],
-        num_outputs: int = 2,
+        num_outputs: int,
     ) -> None:
         self.config = config
         self.task: TaskName = task
@@ -80,12 +82,20 @@ class PreparedTextInputs:
         self._num_outputs = num_outputs
         self._terms_code: TfidfEncoding | None = None
         self._terms: SparseFeatures | None = None
+        self._linear: SparseLinearModel | None = None
         self._embeddings: SentenceEmbeddings | None = None
         if isinstance(self.encoding, SentenceEmbeddingEncoding):
             self._embeddings = self.encoding.encode(texts, progress)
 
+    @property
+    def baseline(self) -> LinearBaseline:
+        """The linear model that has a share in the output, where it is of the same targets; else one of its own."""
+        linear = self._linear
+        if linear is None:
+            return SPARSE_BASELINE
+        return replace(SPARSE_BASELINE, fit=lambda *fitted_already: linear.predict)
+
     def network(self, num_outputs: int) -> nn.Module:
-        self._num_outputs = num_outputs
         self._network = build_network(self.config, self.encoding, num_outputs)
         return self._network
 
@@ -134,11 +144,13 @@ class PreparedTextInputs:
             return
         learnt = standardise_columns(targets, train) if kind == "numbers" else targets
         linear = fit_sparse_linear(self.features(train), learnt[train], kind, self._num_outputs)
+        if kind != "numbers" and len(train) <= MAX_BASELINE_EXAMPLES:
+            self._linear = linear
         network = torch.cat([
             forward_batch(self._network, self.take(some), execution) for some in torch.split(validation, CHUNK)
         ])  # fmt: skip
         predictions = {
-            "network": activate(network, kind), "linear": linear.predict(self.features(validation))
+            "network": activate_outputs(network, kind), "linear": linear.predict(self.features(validation))
         }  # fmt: skip
         shares = fit_blend_shares(predictions, learnt[validation], kind)
         if "linear" not in shares:
