@@ -40,7 +40,7 @@ def read_pagexml(path: Path) -> ParsedPage:
         page_side(parse_xml_number(pages[0].get(name)), str(path)) for name in ("imageWidth", "imageHeight")
     )
     gathered = PageBuilder(where=str(path), width=width, height=height, image=pages[0].get("imageFilename", ""))
-    regions = [element for element in _descendants(pages[0]) if local_name(element) in _REGIONS]
+    regions = list(find_descendants(pages[0], *_REGIONS))
     names = [region.get("id") or f"region_{i}" for i, region in enumerate(regions, 1)]
     for region, name in zip(regions, names, strict=True):
         outline, _ = _coords(region, "Coords")
@@ -54,13 +54,6 @@ def read_pagexml(path: Path) -> ParsedPage:
         if line not in placed:
             _add_line(gathered, line, "")
     return ParsedPage(page=gathered.page(), skipped=tuple(gathered.skipped))
-
-
-def _descendants(element: Element) -> Iterator[Element]:
-    """All elements below, in the order of the file."""
-    for child in element:
-        yield child
-        yield from _descendants(child)
 
 
 def _in_reading_order(page: Element, regions: list[tuple[Element, str]]) -> list[tuple[Element, str]]:

@@ -34,9 +34,10 @@ def test_columns_may_come_in_another_order_and_with_more_beside(tmp_path: Path) 
 
 
 def test_numbers_beside_texts_stay_as_they_were_written(tmp_path: Path) -> None:
-    train = "code,churn\n" + "\n".join(f"{i},yes" for i in range(30)) + "\n"
+    train = "code,churn\n" + "\n".join(f"{i},yes" for i in [*range(29), 1234567890123456]) + "\n"
     source = open_source(str(lay_out(tmp_path, train=train, valid="code,churn\n7b,no\n8c,yes\n")))
-    assert list(source.columns["code"])[:3] == ["0", "1", "2"] and list(source.columns["code"])[-2:] == ["7b", "8c"]
+    assert list(source.columns["code"])[:3] == ["0", "1", "2"]
+    assert list(source.columns["code"])[-3:] == ["1234567890123456", "7b", "8c"]
 
 
 def test_a_test_table_without_the_target_is_left_out_and_said(tmp_path: Path) -> None:

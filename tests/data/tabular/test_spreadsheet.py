@@ -1,6 +1,8 @@
 """Workbooks: which sheet, where the table is, what its cells are, and workbooks that cannot be read."""
 
 import datetime
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -158,6 +160,14 @@ def test_a_workbook_with_a_password(tmp_path: Path) -> None:
     content = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500) + "EncryptedPackage".encode("utf-16-le") + bytes(500)
     (tmp_path / "secret.xlsx").write_bytes(content)
     assert refused(tmp_path / "secret.xlsx").key == "spreadsheet_password"
+
+
+def test_only_workbooks_need_the_libraries_that_read_and_write_them() -> None:
+    code = (
+        "import sys\nimport capas.data.tabular.raw_rows, capas.data.tabular.write\n"
+        "assert not {'python_calamine', 'xlsxwriter'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_workbook_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

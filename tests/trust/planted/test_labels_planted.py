@@ -53,3 +53,17 @@ def test_a_third_of_one_class_under_another_name_is_told_by_its_direction() -> N
     (pair,) = one_sided_labels(probabilities, given)
     assert (pair.looks, pair.label) == (0, 1) and pair.count == pytest.approx(int(turned.sum()), abs=15)
     assert pair.reverse < 15 and not one_sided_labels(probabilities, flipped(labels, 0.05))
+
+
+def test_no_more_labels_are_accused_than_overlap_leaves_unexplained() -> None:
+    probabilities, labels = drawn(3.5)
+    found = accuse_labels(probabilities, flipped(labels, 0.05))
+    assert 0 < len(found.accused) <= round(found.disagreements - found.expected)
+
+
+@pytest.mark.parametrize(("wrong", "accused"), [(1, 0), (3, 3)])
+def test_one_surprise_in_a_hundred_accuses_nothing_and_three_do(wrong: int, accused: int) -> None:
+    probabilities = torch.tensor([[0.99, 0.01]]).repeat(100, 1)
+    probabilities[:wrong] = torch.tensor([0.999, 0.001])
+    labels = (torch.arange(100) < wrong).long()
+    assert len(accuse_labels(probabilities, labels).accused) == accused

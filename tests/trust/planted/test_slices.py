@@ -7,7 +7,14 @@ from capas.core.spec import Field
 from capas.engine.recipes.single_output.heads.class_head import ClassHead
 from capas.engine.recipes.single_output.heads.numbers_head import NumbersHead
 from capas.metrics.conformal_regression import SplitConformal
-from capas.trust.subgroups.slices import binomial_tail, clusters, most_shifted, quarters, worse_slices
+from capas.trust.subgroups.significance import binomial_tail
+from capas.trust.subgroups.slices import (
+    clusters,
+    most_shifted,
+    quarters,
+    uncovered_slices,
+    worse_slices,
+)
 from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Finding
 from capas.trust.themes.calibration import calibration_theme
@@ -79,6 +86,15 @@ def test_intervals_that_hold_less_where_it_is_noisy_are_told(seed: int) -> None:
     (noisy,) = estimates(noisy=True, seed=seed)
     assert noisy.key == "intervals_uneven" and "90 %" in noisy.text
     assert estimates(noisy=False, seed=seed) == []
+
+
+@pytest.mark.parametrize(("n", "told"), [(8, False), (14, False), (140, True)])
+def test_a_slice_that_may_be_short_by_chance_is_not_uncovered(n: int, told: bool) -> None:
+    """Of n about 72 % are inside; 10 of 14 are too few by themselves (p = 0.044), but not for one slice of two."""
+    inside = torch.cat([torch.arange(n) < round(0.72 * n), torch.arange(400) < 360])
+    found = uncovered_slices(inside, {"x": ["short"] * n + ["–"] * 400}, 0.9, min_gap=0.08)
+    assert [one.name for one in found] == ["short"] * told
+    assert n != 14 or binomial_tail(10, n, 0.9) < 0.05
 
 
 @pytest.mark.parametrize(

@@ -193,8 +193,8 @@ def _held_values(paths: Sequence[Path]) -> _HeldValues:
     for path in sample:
         try:
             with _opened(path) as image:
-                found = image.convert("RGB").getcolors(maxcolors=MAX_CLASSES) if image.mode in ("RGB", "RGBA") else []
                 coloured = image.mode in ("RGB", "RGBA")
+                found = image.convert("RGB").getcolors(maxcolors=MAX_CLASSES) if coloured else []
             too_many = path if found is None else too_many
             seen |= {(c[0], c[1], c[2]) for _, c in found or () if isinstance(c, tuple)}
             values |= set() if coloured else set(np.unique(_read_values(path, {})).tolist())

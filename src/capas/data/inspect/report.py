@@ -6,7 +6,7 @@ in the ``DatasetReport``, so that they need not be read again.
 
 import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -33,7 +33,7 @@ from capas.data.inspect.dataset_scan import DatasetScan, DatasetStatistics, Prog
 from capas.data.inspect.duplicates import splittable_groups
 from capas.data.inspect.label_scheme_checks import label_scheme_problems
 from capas.data.inspect.shortcuts import shortcut_problems, target_leakage_problems
-from capas.data.inspect.target_checks import check_targets
+from capas.data.inspect.target_checks import TargetChecks, check_targets
 from capas.data.inspect.task_detection import TaskDetection, detect_task
 from capas.data.inspect.time_order import TimeSplit, split_by_time
 from capas.data.naming import SplitName
@@ -162,70 +162,153 @@ def inspect_dataset(
             those of ``open_source`` and ``detect_task``.
     """
     source = open_source(data, target=target, max_pixels=max_pixels, sheet=sheet)
-    detection = detect_task(source, target=target, task=task, group=group)
+    read = _read(source, detect_task(source, target=target, task=task, group=group), progress)
+    splits = _decide_splits(read, group=group, validation=validation, test=test, learning=learning)
+    left_out = leaked_examples(splits.repeats.exact, splits.sides)
+    by_example = {
+        i: (side, key)
+        for n, (i, side, key) in enumerate(zip(read.chosen, splits.sides, read.keys, strict=True))
+        if n not in left_out
+    }
+    return DatasetReport(
+        source=source, inputs=read.inputs, detection=read.detection,
+        usable=tuple(i in by_example for i in range(len(source))),
+        labels=read.wanted.renumbered(read.spec.classes),
+        split=tuple(by_example[i][0] if i in by_example else None for i in range(len(source))),
+        keys=tuple(by_example[i][1] if i in by_example else "" for i in range(len(source))),
+        problems=tuple(sorted(_merged(_problems(read, splits)), key=lambda p: _GRAVITY.index(p.severity))),
+        statistics=read.scan.statistics,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _ReadDataset:
+    """A dataset whose files have all been read.
+
+    Attributes:
+        source: The examples.
+        inputs: Their inputs.
+        detection: The task, with the classes that usable examples have.
+        scan: What the inputs hold.
+        wanted: The targets.
+        beside: The targets against their inputs.
+        chosen: The indices of the usable examples.
+        counts: How many of these each class or tag has.
+        words: The target of each of these, as a text.
+        keys: The content hash of each of these.
+    """
+
+    source: DataSource
+    inputs: ExampleCollection
+    detection: TaskDetection
+    scan: DatasetScan
+    wanted: Targets
+    beside: TargetChecks
+    chosen: Sequence[int]
+    counts: Mapping[str, int]
+    words: Sequence[str]
+    keys: Sequence[str]
+
+    @property
+    def spec(self) -> Spec:
+        """What is learnt."""
+        return self.detection.spec
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, of which each example has one; () for other tasks."""
+        return self.spec.classes if self.spec.task == "classify" else ()
+
+    @property
+    def strata(self) -> Sequence[str]:
+        """The class of each usable example; "" for other tasks."""
+        return self.words if self.classes else [""] * len(self.words)
+
+
+def _read(source: DataSource, detection: TaskDetection, progress: Progress | None) -> _ReadDataset:
     inputs = input_collection(source, detection.spec)
     seen = scan_dataset(inputs, progress)
     _refuse_unreadable(source, seen)
     wanted = Targets.read(source, detection.spec)
     beside = check_targets(source)
-    usable = [
-        not isinstance(key, CapasError) and there and fits
-        for key, there, fits in zip(seen.content_hashes, wanted.has_target, beside.fits, strict=True)
+    chosen = [
+        i
+        for i, (key, there, fits) in enumerate(zip(seen.content_hashes, wanted.has_target, beside.fits, strict=True))
+        if not isinstance(key, CapasError) and there and fits
     ]
-    chosen = [i for i, good in enumerate(usable) if good]
-    words = [wanted.names[i] for i in chosen]
-    counts, detection = _with_used_classes(detection, wanted, chosen)
+    counts, used = _with_used_classes(detection, wanted, chosen)
+    return _ReadDataset(
+        source=source, inputs=inputs, detection=used, scan=seen, wanted=wanted, beside=beside, chosen=chosen,
+        counts=counts, words=[wanted.names[i] for i in chosen],
+        keys=[key for i in chosen if isinstance(key := seen.content_hashes[i], str)],
+    )  # fmt: skip
 
-    keys = [key for i in chosen if isinstance(key := seen.content_hashes[i], str)]
-    pages = inputs if isinstance(inputs, PageLineImages) else None
-    # Small pictures of lines of one hand are all alike, and a line has no copy on another page.
-    compared = None if pages is not None else seen.thumbnails
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _DecidedSplits:
+    """The splits of the usable examples, and what decided them.
+
+    Attributes:
+        sides: The split of each.
+        fixed: The split that the data lay down for each; None where they lay down none.
+        in_time: The split by date that ``fixed`` is, if it is one.
+        repeats: The duplicates among them.
+        groups: What each must stay together with.
+        torn: Those that are too much alike to stay together.
+    """
+
+    sides: Sequence[SplitName]
+    fixed: Sequence[SplitName | None]
+    in_time: TimeSplit | None
+    repeats: Duplicates
+    groups: Sequence[str]
+    torn: Sequence[int]
+
+
+def _decide_splits(
+    read: _ReadDataset, *, group: str | None, validation: float, test: float, learning: bool
+) -> _DecidedSplits:
+    source, chosen = read.source, read.chosen
     in_time = None
     if group is None and set(source.fixed_split) == {None} and source.medium == "table":
         in_time = split_by_time(source.columns, validation=validation, test=test)
     fixed = [(in_time.splits if in_time else source.fixed_split)[i] for i in chosen]
-    repeats = find_duplicates(keys, None if compared is None else _stacked([compared[i] for i in chosen]), fixed)
-    classes = detection.spec.classes if detection.spec.task == "classify" else ()
-    strata = words if classes else [""] * len(words)
-    own = keys if pages is None else [pages.page_name(i) for i in chosen]
-    groups, torn = _groups(source, group, chosen, own, repeats, strata)
+    pages = read.inputs if isinstance(read.inputs, PageLineImages) else None
+    # Small pictures of lines of one hand are all alike, and a line has no copy on another page.
+    compared = None if pages is not None else read.scan.thumbnails
+    repeats = find_duplicates(read.keys, None if compared is None else _stacked([compared[i] for i in chosen]), fixed)
+    own = read.keys if pages is None else [pages.page_name(i) for i in chosen]
+    groups, torn = _groups(source, group, chosen, own, repeats, read.strata)
     if not learning and set(fixed) & {"test", "validation"} and "train" not in fixed:
         sides: tuple[SplitName, ...] = tuple(_TEST for _ in fixed)
     else:
-        sides = assign_splits(keys, strata, fixed=fixed, groups=groups, validation=validation, test=test)
-    problems = (
+        sides = assign_splits(read.keys, read.strata, fixed=fixed, groups=groups, validation=validation, test=test)
+    return _DecidedSplits(sides=sides, fixed=fixed, in_time=in_time, repeats=repeats, groups=groups, torn=torn)
+
+
+def _problems(read: _ReadDataset, splits: _DecidedSplits) -> tuple[Problem, ...]:
+    source, spec, chosen, beside = read.source, read.spec, read.chosen, read.beside
+    names = [read.inputs.name(i) for i in chosen]
+    unlabelled = [read.inputs.name(i) for i, there in enumerate(read.wanted.has_target) if not there]
+    held = [beside.classes[i] for i in chosen] if beside.classes else None
+    return (
         *source.problems,
-        *problems_from("unlabelled", [inputs.name(i) for i, there in enumerate(wanted.has_target) if not there]),
+        *problems_from("unlabelled", unlabelled),
         # Readers take lines of any width.
-        *(one for one in seen.problems if one.kind != "mixed_sizes" or source.target_kind != "transcript"),
+        *(one for one in read.scan.problems if one.kind != "mixed_sizes" or source.target_kind != "transcript"),
         *beside.problems,
-        *target_problems(detection.spec, counts, [wanted.labels[i] for i in chosen]),
+        *target_problems(spec, read.counts, [read.wanted.labels[i] for i in chosen]),
         *label_scheme_problems(source.targets),
-        *duplicate_problems(repeats, words, fixed, [inputs.name(i) for i in chosen], groups),
-        *problems_from("alike_apart", [inputs.name(chosen[i]) for i in torn] if set(sides) - {"train"} else ()),
-        *split_problems(sides, strata, classes),
-        *_time_note(in_time),
-        *structured_class_problems(
-            detection.spec, sides, [beside.classes[i] for i in chosen] if beside.classes else None
-        ),
-        *class_name_problems(counts),
-        *(_bias(source, detection.spec, seen, chosen, words) if classes else ()),
-        *_identifiers(source, detection.spec),
-        *_beside_text(source, detection.spec),
+        *duplicate_problems(splits.repeats, read.words, splits.fixed, names, splits.groups),
+        *problems_from("alike_apart", [names[i] for i in splits.torn] if set(splits.sides) - {"train"} else ()),
+        *split_problems(splits.sides, read.strata, read.classes),
+        *_time_note(splits.in_time),
+        *structured_class_problems(spec, splits.sides, held),
+        *class_name_problems(read.counts),
+        *(_bias(source, spec, read.scan, chosen, read.words) if read.classes else ()),
+        *_identifiers(source, spec),
+        *_beside_text(source, spec),
     )
-    left_out = leaked_examples(repeats.exact, sides)
-    by_example = {
-        i: (side, key) for n, (i, side, key) in enumerate(zip(chosen, sides, keys, strict=True)) if n not in left_out
-    }
-    return DatasetReport(
-        source=source, inputs=inputs, detection=detection,
-        usable=tuple(i in by_example for i in range(len(source))),
-        labels=wanted.renumbered(detection.spec.classes),
-        split=tuple(by_example[i][0] if i in by_example else None for i in range(len(source))),
-        keys=tuple(by_example[i][1] if i in by_example else "" for i in range(len(source))),
-        problems=tuple(sorted(_merged(problems), key=lambda p: _GRAVITY.index(p.severity))),
-        statistics=seen.statistics,
-    )  # fmt: skip
 
 
 def _time_note(split: TimeSplit | None) -> tuple[Problem, ...]:

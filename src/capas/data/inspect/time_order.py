@@ -8,6 +8,7 @@ Information Sciences 2012).
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -45,13 +46,12 @@ def split_by_time(columns: Mapping[str, TableColumn], *, validation: float, test
     for name, column in columns.items():
         if describe_column(name, column).kind != "date":
             continue
-        month_first = bool(has_month_first(column))
-        dates = map_cells(column, lambda cell, first=month_first: parse_date(cell, month_first=first))  # type: ignore[misc]
+        dates = map_cells(column, partial(parse_date, month_first=bool(has_month_first(column))))
         days = np.array([np.nan if date is None else float(date.toordinal()) for date in dates])
         known = days[~np.isnan(days)]
         if len(known) < MIN_ROWS or len(np.unique(known)) < MIN_DATES or not _in_order(known):
             continue
-        first_test, first_validation = (_border(known, test), _border(known, test + validation))
+        first_test, first_validation = _border(known, test), _border(known, test + validation)
         splits = [_split(day, first_validation, first_test) for day in days.tolist()]
         if {"train", "test"} <= set(splits):
             return TimeSplit(column=name, since=datetime.date.fromordinal(int(first_test)), splits=tuple(splits))

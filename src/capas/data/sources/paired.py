@@ -21,7 +21,7 @@ from capas.data.problems import Problem, problems_from
 from capas.data.sources.folder_listing import FolderListing
 from capas.data.sources.page_lines import find_transcribed_pages
 from capas.data.sources.segment_layouts import SegmentedAudio, find_segmented_audio
-from capas.data.tabular.io import decode_text, legacy_note
+from capas.data.tabular.io import decode_text
 from capas.data.text.conll import SUFFIXES as COLUMN_SUFFIXES
 from capas.data.text.conll import looks_like_conll, read_conll
 
@@ -305,7 +305,7 @@ def _parallel(listing: FolderListing) -> PairedExamples | None:
 
 
 def _legacy_problems(listing: FolderListing, legacy: Sequence[Path]) -> tuple[Problem, ...]:
-    return (legacy_note([listing.relative_name(path) for path in legacy]),) if legacy else ()
+    return problems_from("legacy_encoding", [listing.relative_name(path) for path in legacy], severity="note")
 
 
 def _lines(path: Path, legacy: list[Path]) -> list[str]:

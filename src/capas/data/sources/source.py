@@ -6,6 +6,7 @@ names them, or images without labels. What cannot be used is skipped and reporte
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -404,11 +405,12 @@ def _fold_column(table: Table) -> tuple[str, list[SplitName | None]] | None:
             continue
         folds = numbered_siblings([f"fold {class_label(cell)}" for cell in column.value_counts()])
         if 3 <= len(folds) <= 20:
-            return name, map_cells(
-                column,
-                lambda cell, all=folds: split_from_fold(f"fold {class_label(cell)}", all),  # type: ignore[misc]
-            )
+            return name, map_cells(column, partial(_split_of_fold, folds))
     return None
+
+
+def _split_of_fold(folds: Sequence[str], cell: Cell) -> SplitName | None:
+    return split_from_fold(f"fold {class_label(cell)}", folds)
 
 
 def _split_of_cell(cell: Cell) -> SplitName | None:

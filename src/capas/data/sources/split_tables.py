@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from capas.data.naming import SplitName, split_from_name
+from capas.data.tabular.column_types import class_label
 from capas.data.tabular.columns import NumberColumn, Table, TableColumn, column_from_cells
 from capas.data.tabular.io import read_table
 
@@ -71,9 +72,5 @@ def _joined(columns: Sequence[TableColumn]) -> TableColumn:
     numbers = [column.values for column in columns if isinstance(column, NumberColumn)]
     if len(numbers) == len(columns):
         return NumberColumn(values=np.concatenate(numbers))
-    return column_from_cells([cell if cell is None else _text(cell) for column in columns for cell in column])
-
-
-def _text(cell: str | float) -> str:
-    """A number beside texts is one of them: as it was written, without the point that reading as a number gives."""
-    return f"{cell:.15g}" if isinstance(cell, float) else cell
+    # A number beside texts is one of them, without the point that reading it as a number gave.
+    return column_from_cells(class_label(cell) for column in columns for cell in column)

@@ -18,6 +18,7 @@ from capas.data.problems import Problem
 
 # 1024 rows of cells stay in the processor's cache; blocks of 8192 take three times as long.
 BLOCK_ROWS: Final = 1024
+MAX_WHOLE: Final = 2**53  # beyond it, float64 no longer holds every integer
 Cell = str | float | None
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from capas.core.errors import CapasError
 from capas.data.file_types import IMAGE_SUFFIXES, SPREADSHEET_SUFFIXES, TABLE_SUFFIXES
-from capas.data.problems import Problem, make_problem, problems_from
+from capas.data.problems import problems_from
 from capas.data.tabular.columns import BLOCK_ROWS, NumberColumn, Table, TableColumn, TextColumn
 from capas.data.tabular.number_columns import mend_number_columns
 from capas.data.tabular.number_notation import DecimalSign
@@ -65,9 +65,9 @@ def read_table(path: Path, sheet: str | None = None) -> Table:
         else:
             encoding = _check_text(path)
             table = read_jsonl(path, encoding) if suffix in (".jsonl", ".ndjson") else _read_delimited(path, encoding)
-            table = (
-                table if encoding != "cp1252" else replace(table, problems=(*table.problems, legacy_note([path.name])))
-            )
+            if encoding == "cp1252":
+                legacy = problems_from("legacy_encoding", [path.name], severity="note")
+                table = replace(table, problems=(*table.problems, *legacy))
     except OSError as error:
         raise CapasError("unreadable", where=path, received=error.strerror or str(error)) from error
     if not table.rows:
@@ -98,11 +98,6 @@ def _without_units(table: Table) -> Table:
             numbers, units[name] = measured
             columns[name] = NumberColumn(values=np.array([*numbers, np.nan])[column.codes])
     return replace(table, columns=columns, units=units)
-
-
-def legacy_note(names: Sequence[str]) -> Problem:
-    """Return the Problem of files that were read as Windows-1252."""
-    return make_problem("legacy_encoding", names, severity="note")
 
 
 def _check_text(path: Path) -> str:

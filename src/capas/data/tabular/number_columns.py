@@ -13,7 +13,7 @@ import numpy as np
 from capas.data.naming import normalise_name
 from capas.data.problems import Problem, problems_from
 from capas.data.tabular.column_types import CLASS_NAMES, MAX_FEW_NUMBERS
-from capas.data.tabular.columns import NumberColumn, TableColumn, TextColumn
+from capas.data.tabular.columns import MAX_WHOLE, NumberColumn, TableColumn, TextColumn
 from capas.data.tabular.number_notation import DecimalSign, decimal_sign, is_missing_sign, parse_clock
 from capas.data.tabular.units import WrittenNumber, parse_written_number
 
@@ -135,6 +135,6 @@ def _are_codes(numbers: Sequence[WrittenNumber]) -> bool:
     all have blanks at the same places, as telephone numbers do."""
     bodies = [number.body for number in numbers]
     digits = [body for body in bodies if body.isdecimal()]
-    if any((len(body) > 1 and body[0] == "0") or int(body) >= 2**53 for body in digits):
+    if any((len(body) > 1 and body[0] == "0") or int(body) >= MAX_WHOLE for body in digits):
         return True
     return bool(bodies) and all(" " in body for body in bodies) and len(set(map(len, bodies))) == 1

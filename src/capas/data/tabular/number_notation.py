@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from capas.data.tabular.columns import MAX_WHOLE
+
 DecimalSign = Literal[",", "."]
 MISSING_SIGNS: Final = frozenset({
     "", "na", "n/a", "n.a.", "n.a", "nan", "-nan", "<na>", "null", "none", "?", "??", "-", "--", "---", "–", "—", ".",
@@ -18,7 +20,6 @@ _GROUPED_BY_SPACE: Final = re.compile(r"\d{1,3}(?:[ '’\u00a0\u2009\u202f]\d{3}
 _CLOCK: Final = re.compile(
     r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,]\d+)?)?\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE
 )
-_MAX_WHOLE: Final = 2**53
 
 
 def is_missing_sign(text: str) -> bool:
@@ -68,7 +69,7 @@ def parse_body(body: str, decimal: DecimalSign) -> float | None:
     if not re.fullmatch(rf"{whole}(?:{point}\d*)?|{point}\d+", plain, re.ASCII):
         return None
     value = float(plain.replace("." if decimal == "," else ",", "").replace(decimal, "."))
-    return value if value < _MAX_WHOLE else None
+    return value if value < MAX_WHOLE else None
 
 
 def _without_spaces(body: str) -> str:

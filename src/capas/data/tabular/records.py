@@ -3,16 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
 from capas.data.problems import Problem, problems_from
-from capas.data.tabular.columns import BLOCK_ROWS, NumberColumn, Table, TableColumn, TextColumnBuilder
-
-_MAX_WHOLE: Final = 2**53  # beyond it, float64 no longer holds every integer
+from capas.data.tabular.columns import BLOCK_ROWS, MAX_WHOLE, NumberColumn, Table, TableColumn, TextColumnBuilder
 
 
 def read_jsonl(path: Path, encoding: str) -> Table:
@@ -146,7 +143,7 @@ class _NumberBlock:
         for value in values:
             if value is None:
                 floats.append(np.nan)
-            elif isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= _MAX_WHOLE:
+            elif isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= MAX_WHOLE:
                 return None
             else:
                 floats.append(float(value))

@@ -9,26 +9,21 @@ import datetime
 import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from python_calamine import (
-    CalamineError,
-    CalamineSheet,
-    CalamineWorkbook,
-    PasswordError,
-    SheetTypeEnum,
-    SheetVisibleEnum,
-)
 
 from capas.core.errors import CapasError
 from capas.data.problems import Problem, problems_from
-from capas.data.tabular.columns import NumberColumn, Table, TableColumn
+from capas.data.tabular.columns import MAX_WHOLE, NumberColumn, Table, TableColumn
 from capas.data.tabular.number_columns import MendedColumns, mend_number_columns
 from capas.data.tabular.number_notation import is_missing_sign
 from capas.data.tabular.type_inference import ColumnBuilder
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet
 
 SheetCell = str | int | float | bool | datetime.date | datetime.time | datetime.timedelta
 Range = tuple[tuple[int, int], tuple[int, int]]
@@ -44,13 +39,11 @@ class SheetRows:
     """The table on a sheet.
 
     Attributes:
-        sheet: Name of the sheet.
         names: Names of the columns.
         rows: The rows below the header, each with a cell for every column; "" is empty.
         problems: What was chosen and left out.
     """
 
-    sheet: str
     names: tuple[str, ...]
     rows: tuple[tuple[SheetCell, ...], ...]
     problems: tuple[Problem, ...]
@@ -102,11 +95,13 @@ def read_sheet(path: Path, sheet: str | None = None) -> SheetRows:
     others = [other.name for other in shown if other is not grid]
     table = _find_table(path, grid)
     chosen = problems_from("sheet_chosen", others, severity="note", values={"sheet": grid.name})
-    return SheetRows(sheet=grid.name, names=table.names, rows=table.rows, problems=(*chosen, *table.problems))
+    return replace(table, problems=(*chosen, *table.problems))
 
 
 def _read_grids(path: Path, sheet: str | None) -> tuple[list[_Grid], frozenset[str]]:
     """The sheets that hold something, or only the one asked for; and the names of the hidden ones."""
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+
     _refuse_encrypted_or_huge(path)
     try:
         workbook = CalamineWorkbook.from_path(path)
@@ -145,7 +140,7 @@ def _refuse_encrypted_or_huge(path: Path) -> None:
             raise CapasError("table_too_large", where=path, received=f"{unpacked / 1e9:.1f}", limit=limit)
 
 
-def _grid(sheet: CalamineSheet) -> _Grid:
+def _grid(sheet: "CalamineSheet") -> _Grid:
     cells = sheet.to_python(skip_empty_area=False)
     filled = [sum(not _is_empty(cell) for cell in row) for row in cells]
     merged = [((top, left), (bottom, right)) for (top, left), (bottom, right) in sheet.merged_cell_ranges or ()]
@@ -173,14 +168,7 @@ def _holds_names(cells: Sequence[SheetCell]) -> bool:
     return all(isinstance(cell, str) for cell in cells)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _FoundTable:
-    names: tuple[str, ...]
-    rows: tuple[tuple[SheetCell, ...], ...]
-    problems: tuple[Problem, ...]
-
-
-def _find_table(path: Path, grid: _Grid) -> _FoundTable:
+def _find_table(path: Path, grid: _Grid) -> SheetRows:
     first, last = _header_rows(grid)
     headings = _headings(grid, first, last)
     end = _last_row(grid) + 1
@@ -204,7 +192,7 @@ def _find_table(path: Path, grid: _Grid) -> _FoundTable:
         *problems_from("nameless_column", nameless, severity="note"),
         *problems_from("joined_header", joined, severity="note"),
     )
-    return _FoundTable(names=names, rows=rows, problems=problems)
+    return SheetRows(names=names, rows=rows, problems=problems)
 
 
 def _is_column(grid: _Grid, headings: Sequence[str], column: int, start: int, end: int) -> bool:
@@ -348,7 +336,7 @@ def _number_column(cells: Sequence[SheetCell]) -> NumberColumn | None:
         if isinstance(cell, bool) or not isinstance(cell, int | float):
             if not isinstance(cell, str) or not is_missing_sign(cell):
                 return None
-        elif abs(cell) >= 2**53:  # float64 no longer holds every integer: an account, not a number
+        elif abs(cell) >= MAX_WHOLE:  # an account, not a number
             return None
         else:
             values[i] = cell

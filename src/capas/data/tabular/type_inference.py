@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from capas.data.tabular.columns import BLOCK_ROWS, NumberColumn, TableColumn, TextColumnBuilder
+from capas.data.tabular.columns import BLOCK_ROWS, MAX_WHOLE, NumberColumn, TableColumn, TextColumnBuilder
 from capas.data.tabular.number_notation import DecimalSign
 
 _MISSING: Final = frozenset({"", "na", "n/a", "nan", "null", "none"})
@@ -131,7 +131,7 @@ class _Numbers:
         except ValueError:
             return None
         self.any_decimal = self.any_decimal or "." in text
-        return numbers if min(numbers) > -(2**53) and max(numbers) < 2**53 else None
+        return numbers if min(numbers) > -MAX_WHOLE and max(numbers) < MAX_WHOLE else None
 
     def column(self) -> TableColumn | None:
         return NumberColumn(values=np.concatenate(self._values)) if self._any_present else None

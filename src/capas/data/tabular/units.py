@@ -78,11 +78,11 @@ def _may_be_joined(unit: str) -> bool:
     return (len(unit) > 1 and normalise_name(unit) in _KNOWN) or unit in _CURRENCIES.split("|")
 
 
-def parse_measures(texts: Sequence[str], decimal: DecimalSign | None = None) -> tuple[list[float], str] | None:
+def parse_measures(texts: Sequence[str]) -> tuple[list[float], str] | None:
     """Parse numbers that have their unit in every text ("12 kg", "3,5 €", "$7"); return them and the unit.
 
     None where some text is something else or the units differ. Where the texts do not tell whether "1,234" has
-    decimals, ``decimal`` says what stands before them; without it a comma does.
+    decimals, it has.
 
     >>> parse_measures(["12 kg", "7.5 kg"])
     ([12.0, 7.5], 'kg')
@@ -94,7 +94,7 @@ def parse_measures(texts: Sequence[str], decimal: DecimalSign | None = None) -> 
     if not written or len(written) < len(texts) or len({number.unit for number in written}) > 1:
         return None
     told = decimal_sign([number.body for number in written])
-    values = [number.value(told or decimal or ("," if "," in number.body else ".")) for number in written]
+    values = [number.value(told or ("," if "," in number.body else ".")) for number in written]
     numbers = [value for value in values if value is not None]
     return (numbers, written[0].unit) if len(numbers) == len(values) else None
 

@@ -21,6 +21,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from capas.trust.subgroups.significance import binomial_tail
+
 MIN_PRECISION: Final = 0.85
 MIN_GAIN: Final = 4.0  # nats: by chance in one of 400 data sets
 _TEMPERATURES: Final = tuple(2 ** (step / 4) for step in range(-16, 13))
@@ -59,15 +61,15 @@ def accuse_labels(
         most: Accuse no more than so many.
     """
     logs, k = probabilities.double().clamp(min=1e-12).log(), probabilities.shape[1]
-    gains = [(*_fit_share(_own(logs, labels, t), k), t) for t in _TEMPERATURES]
-    best, share, temperature = max(gains)
-    without = max(float(_own(logs, labels, t).log().sum()) for t in _TEMPERATURES)
+    own = {t: _own(logs, labels, t) for t in _TEMPERATURES}
+    best, share, temperature = max((*_fit_share(own[t], k), t) for t in _TEMPERATURES)
+    without = max(float(one.log().sum()) for one in own.values())
     calibrated = (logs / temperature).softmax(1)
     surest = calibrated.max(1).values
     wrong = probabilities.argmax(1) != labels
     expected, spread = float((1 - surest).sum()), math.sqrt(float((surest * (1 - surest)).sum()))
     beyond = int(wrong.sum()) - expected
-    drawn = share / k / ((1 - share) * _own(logs, labels, temperature) + share / k)
+    drawn = share / k / ((1 - share) * own[temperature] + share / k)
     order = torch.where(wrong, drawn, -1.0).argsort(descending=True, stable=True)[: int(wrong.sum())]
     running = drawn[order].cumsum(0) / torch.arange(1, len(order) + 1)
     count = int((running >= MIN_PRECISION).sum())
@@ -107,7 +109,7 @@ def one_sided_labels(probabilities: Float[Tensor, "N K"], labels: Int[Tensor, " 
         for looks in range(k):
             one, other = int(counts[label, looks]), int(counts[looks, label])
             if looks != label and sizes[label] >= sizes[looks] and one >= MIN_ONE_SIDED and one > 3 * other:
-                tail = sum(math.comb(one + other, i) for i in range(one, one + other + 1)) / 2 ** (one + other)
+                tail = binomial_tail(other, one + other, 0.5)
                 if tail * k * (k - 1) < _CHANCE and one > FEW_OF_CLASS * int(sizes[looks]):
                     found.append(OneSidedLabels(looks=looks, label=label, count=one, reverse=other))
     return sorted(found, key=lambda pair: pair.reverse - pair.count)

@@ -100,7 +100,7 @@ def compare_by_group(
 
     def error(labels: Tensor) -> float:
         hidden = distances.masked_fill(labels[:, None] == labels[None], torch.inf)
-        return float(_errors(targets, hidden.argmin(1), classes).mean())
+        return float(_errors(targets, targets[hidden.argmin(1)], classes).mean())
 
     drawn = torch.tensor([error(own[torch.randperm(n, generator=rng)]) for _ in range(PERMUTATIONS)])
     return _comparison(drawn, error(own), n, classes=classes)
@@ -121,16 +121,14 @@ def compare_by_time(
     def error(rows: Tensor) -> float:
         before, after = rows[: n - count], rows[n - count :]
         nearest = before[torch.cdist(features[after], features[before]).argmin(1)]
-        if classes:
-            return float((targets[after] != targets[nearest]).double().mean())
-        return float((targets[after] - targets[nearest]).abs().double().mean())
+        return float(_errors(targets[after], targets[nearest], classes).mean())
 
     drawn = torch.tensor([error(torch.randperm(n, generator=rng)) for _ in range(PERMUTATIONS)])
     return _comparison(drawn, error(order), count, classes=classes)
 
 
-def _errors(targets: Tensor, nearest: Tensor, classes: bool) -> Tensor:
-    return (targets != targets[nearest]).double() if classes else (targets - targets[nearest]).abs().double()
+def _errors(targets: Tensor, given: Tensor, classes: bool) -> Tensor:
+    return (targets != given).double() if classes else (targets - given).abs().double()
 
 
 def _comparison(drawn: Tensor, found: float, n: int, *, classes: bool) -> GroupedComparison:

@@ -11,10 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from capas.data.inspect.shortcuts import MIN_EXAMPLES, accuracy_from_attribute
+from capas.data.inspect.shortcuts import MIN_EXAMPLES, MIN_LEAK_ACCURACY, accuracy_from_attribute, find_shortcuts
 
 MAX_COLUMNS: Final = 12
-MIN_TOGETHER: Final = 0.99
 MIN_GAIN: Final = 0.5  # of the errors that the better of the two alone makes
 EXACT: Final = 0.999
 
@@ -28,11 +27,11 @@ def giveaway_pair(numbers: Mapping[str, Float[Tensor, " N"]], classes: Sequence[
     alone = {name: accuracy_from_attribute(_values(numbers[name]), classes) for name in names}
     best: tuple[float, str, str] | None = None
     for a, b in combinations(names, 2):
-        usable = max(alone[a], alone[b]) < MIN_TOGETHER
+        usable = max(alone[a], alone[b]) < MIN_LEAK_ACCURACY
         for one, other in ((numbers[a], numbers[b]), (scaled[a], scaled[b])) if usable else ():
             for made in (one - other, one + other):
                 found = accuracy_from_attribute(_values(made), classes)
-                enough = found >= MIN_TOGETHER and 1 - found <= MIN_GAIN * (1 - max(alone[a], alone[b]))
+                enough = found >= MIN_LEAK_ACCURACY and 1 - found <= MIN_GAIN * (1 - max(alone[a], alone[b]))
                 if enough and (best is None or found > best[0]):
                     best = (found, a, b)
     return None if best is None else (best[1], best[2], best[0])
@@ -56,17 +55,8 @@ def exact_pair(
 
 def telling_gaps(columns: Mapping[str, Sequence[object]], classes: Sequence[str]) -> list[tuple[str, float]]:
     """Return the columns whose being empty tells the class, with how well: filled in once the class is known."""
-    if len(classes) < MIN_EXAMPLES or len(set(classes)) < 2:
-        return []
-    majority = max(classes.count(name) for name in set(classes)) / len(classes)
-    found = []
-    for name, cells in columns.items():
-        gaps = ["–" if cell in (None, "") else "+" for cell in cells]
-        if len(set(gaps)) > 1:
-            accuracy = accuracy_from_attribute(gaps, classes)
-            if accuracy >= MIN_TOGETHER and accuracy - majority >= MIN_GAIN * (1 - majority):
-                found.append((name, accuracy))
-    return sorted(found, key=lambda one: -one[1])
+    gaps = {name: ["–" if cell in (None, "") else "+" for cell in cells] for name, cells in columns.items()}
+    return [(one.attribute, one.accuracy) for one in find_shortcuts(gaps, classes) if one.accuracy >= MIN_LEAK_ACCURACY]
 
 
 def _values(numbers: Tensor) -> list[float | None]:

@@ -1,5 +1,5 @@
-"""Significance of differences between rates: Newcombe's interval, the score test, Fisher's exact one, and Holm's
-correction.
+"""Significance of differences between rates: Newcombe's interval, the score test, Fisher's exact one, the
+binomial one, and Holm's correction.
 
 Newcombe, "Interval estimation for the difference between independent proportions: comparison of eleven methods",
 Statistics in Medicine 1998, method 10; Holm, "A simple sequentially rejective multiple test procedure", Scandinavian
@@ -66,6 +66,12 @@ def exact_difference_p(a: Rate, b: Rate) -> float:
 
 def _log_choose(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def binomial_tail(hits: int, n: int, level: float) -> float:
+    """Return the probability of ``hits`` or fewer of n where each comes with probability ``level``, 0 < level < 1."""
+    logs = [_log_choose(n, k) + k * math.log(level) + (n - k) * math.log1p(-level) for k in range(hits + 1)]
+    return min(1.0, float(torch.tensor(logs, dtype=torch.float64).logsumexp(0).exp()))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

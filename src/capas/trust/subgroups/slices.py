@@ -15,7 +15,7 @@ from torch import Tensor
 
 from capas.core.number_format import format_quantity
 from capas.metrics.rate import Rate, rate
-from capas.trust.subgroups.significance import SIGNIFICANT, holm
+from capas.trust.subgroups.significance import SIGNIFICANT, binomial_tail, holm
 from capas.trust.subgroups.subgroup_accuracy import SubgroupAccuracy, subgroup_accuracies
 
 CLUSTERS: Final = 6
@@ -40,6 +40,12 @@ def quarters(values: Float[Tensor, " N"]) -> list[str] | None:
     names = [f"{format_quantity(float(a))}–{format_quantity(float(b))}" for a, b in itertools.pairwise(edges)]
     places = torch.bucketize(values, edges[1:4], right=False).clamp(max=3).tolist()
     return ["–" if value != value else names[place] for value, place in zip(values.tolist(), places, strict=True)]
+
+
+def quarter_slices(properties: Mapping[str, Float[Tensor, " N"]]) -> dict[str, Sequence[str]]:
+    """Return the quarters of each property that has enough different values."""
+    found = {name: quarters(values) for name, values in properties.items()}
+    return {name: values for name, values in found.items() if values is not None}
 
 
 def clusters(features: Float[Tensor, "N D"], count: int = CLUSTERS) -> list[str]:
@@ -83,16 +89,6 @@ def uncovered_slices(
     p_values = holm([binomial_tail(round(s.covered.value * s.covered.n), s.covered.n, level) for s in held])
     found = [s for s, p in zip(held, p_values, strict=True) if p < SIGNIFICANT and s.covered.value < level - min_gap]
     return sorted(found, key=lambda one: one.covered.value)
-
-
-def binomial_tail(hits: int, n: int, level: float) -> float:
-    """Return the probability of ``hits`` or fewer of n where each comes with probability ``level``, 0 < level < 1."""
-    logs = [
-        math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-        + k * math.log(level) + (n - k) * math.log1p(-level)
-        for k in range(hits + 1)
-    ]  # fmt: skip
-    return min(1.0, float(torch.tensor(logs, dtype=torch.float64).logsumexp(0).exp()))
 
 
 def most_shifted(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> tuple[str, float] | None:

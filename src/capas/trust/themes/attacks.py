@@ -17,7 +17,11 @@ from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Finding, Theme
 from capas.trust.theme_context import ThemeContext
 from capas.trust.themes.attacks_blocks import (
+    ATTACKED,
+    ATTACKED_LARGE,
     EPSILONS,
+    STEPS,
+    STEPS_LARGE,
     fragility,
     hardly_attacked,
     invalid_attack_finding,
@@ -29,8 +33,7 @@ from capas.trust.themes.attacks_regression_multilabel import output_attacks_them
 from capas.trust.themes.attacks_segmentation import segmentation_attacks_theme
 from capas.trust.themes.attacks_text_tabular_audio import input_perturbation_attacks_theme
 
-ATTACKED, ATTACKED_LARGE, CHECKED = 150, 16, 30
-STEPS, STEPS_LARGE = 40, 10
+CHECKED = 30
 QUERIES, QUERIES_LARGE = 60, 20
 SHOWN = 4
 

@@ -13,6 +13,10 @@ from capas.trust.theme_context import ThemeContext, hardly_tested
 
 # In grey levels of 255: what no one sees, what one sees when told, what anyone sees.
 EPSILONS: Final = (2 / 255, 8 / 255, 0.1)
+ATTACKED: Final = 150
+ATTACKED_LARGE: Final = 16
+STEPS: Final = 40
+STEPS_LARGE: Final = 10
 FRAGILE: Final = 0.5  # of what noise leaves right
 
 

@@ -20,7 +20,11 @@ from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Finding, Theme
 from capas.trust.theme_context import ThemeContext
 from capas.trust.themes.attacks_blocks import (
+    ATTACKED,
+    ATTACKED_LARGE,
     EPSILONS,
+    STEPS,
+    STEPS_LARGE,
     fragility,
     hardly_attacked,
     invalid_attack_finding,
@@ -29,8 +33,6 @@ from capas.trust.themes.attacks_blocks import (
     sanity_check_sentence,
 )
 
-ATTACKED, ATTACKED_LARGE = 150, 16
-STEPS, STEPS_LARGE = 40, 10
 MIDDLE: Final = 1  # the size that the verdict goes by
 
 

@@ -18,7 +18,7 @@ from capas.metrics.conformal_classification import PredictionSets, SetCoverage, 
 from capas.trust.clustered_calibration import clustered_calibration_error
 from capas.trust.rendering.blocks import Block, Grid, Plot, PlotSeries, Sentence
 from capas.trust.subgroups.example_properties import example_properties
-from capas.trust.subgroups.slices import MIN_SLICED, UncoveredSlice, quarters, uncovered_slices
+from capas.trust.subgroups.slices import MIN_SLICED, UncoveredSlice, quarter_slices, uncovered_slices
 from capas.trust.subjects.regression_multilabel import output_targets
 from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.subjects.structured import StructuredModelUnderTest
@@ -246,10 +246,8 @@ def _uncovered_slices(context: ThemeContext, level: float) -> list[UncoveredSlic
         return []
     properties = {say("trust.calibration.estimate"): subject.test.predictions[:, 0].float()}
     properties |= example_properties(subject, subject.test)
-    found = {name: quarters(one) for name, one in properties.items()}
-    slices = {name: one for name, one in found.items() if one is not None}
     inside = values.is_correct(subject.test.outputs, values.targets)
-    return uncovered_slices(inside, slices, level, min_gap=UNEVEN_COVERAGE) if slices else []
+    return uncovered_slices(inside, quarter_slices(properties), level, min_gap=UNEVEN_COVERAGE)
 
 
 def _uneven_finding(one: UncoveredSlice, level: float) -> Finding:

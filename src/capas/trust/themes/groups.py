@@ -14,7 +14,7 @@ from capas.trust.rendering.blocks import Bar, Bars, Block, Grid, Sentence, metri
 from capas.trust.subgroups.class_imbalance import ClassImbalance, class_imbalance
 from capas.trust.subgroups.example_properties import example_properties
 from capas.trust.subgroups.per_example_metrics import per_example_metric
-from capas.trust.subgroups.slices import MIN_SLICED, Slice, clusters, quarters, worse_slices
+from capas.trust.subgroups.slices import MIN_SLICED, Slice, clusters, quarter_slices, worse_slices
 from capas.trust.subgroups.subgroup_accuracy import MIN_SUBGROUP_SIZE, SubgroupAccuracy, subgroup_accuracies
 from capas.trust.subgroups.subgroup_metrics import (
     subgroup_metric_findings,
@@ -77,8 +77,7 @@ def groups_theme(context: ThemeContext) -> Theme:
 
 def _sliced(subject: ModelUnderTest, right: Tensor) -> tuple[list[Slice], int]:
     """Slices by quarters of plain properties and by clusters that do worse, and how many ways of slicing there were."""
-    found = {name: quarters(values) for name, values in example_properties(subject, subject.test).items()}
-    slices = {name: values for name, values in found.items() if values is not None}
+    slices = quarter_slices(example_properties(subject, subject.test))
     if len(right) >= MIN_SLICED:
         slices[say("trust.groups.clusters")] = clusters(subject.test.features)
     return worse_slices(right, slices, min_gap=SLICE_GAP), len(slices)

@@ -61,14 +61,9 @@ class PredictorInputs:
 def _is_table(word: str, medium: str) -> bool:
     """Whether a word names a table; where texts are read, a .txt is a text."""
     path = Path(word)
-    try:
-        return is_file(path) and (
-            is_table_file(path)
-            if medium == "table"
-            else path.suffix.casefold() in TABLE_SUFFIXES and medium != "tokens"
-        )
-    except (OSError, ValueError):  # a text, too long for a name
-        return False
+    return is_file(path) and (
+        is_table_file(path) if medium == "table" else path.suffix.casefold() in TABLE_SUFFIXES and medium != "tokens"
+    )
 
 
 def table_items(card: Card, table: Table) -> Iterator[Item]:
