@@ -22,10 +22,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from capas.core.errors import CapasError
+from capas.core.spec import Spec
 from capas.data.naming import SplitName
 
 # A class with one key trains; with two it also tests; from three on it is in every split.
 _ORDER: Final[tuple[SplitName, ...]] = ("train", "test", "validation")
+_ENOUGH_VALIDATION: Final = 300  # examples of tables and texts
 _MAX_COUNTED: Final = 1000  # keys of a class; with more, independent draws come near enough to the shares
 
 
@@ -67,6 +69,18 @@ def assign_splits(
     by_unit = _counted_splits(units, labels, laid_down, given, {"test": test, "validation": validation}, seed_salt)
     drawn = _draw(units, laid_down, given, _intervals(validation, test), seed_salt, by_unit)
     return _complete(units, labels, drawn, _intervals(validation, test), seed_salt, given)
+
+
+def validation_share(spec: Spec, examples: int) -> float:
+    """Return the default share of the validation split, 0.05..0.15, among ``examples`` that are not for the test.
+
+    Calibration needs a number of examples, not a share of them, and linear models and trees of tables and texts learn
+    from each one more: beyond 300 of these the share falls. What networks alone learn keeps 15 %: validation stops them,
+    and they lose less.
+    """
+    if spec.medium not in ("table", "text") or spec.task not in ("classify", "tag", "regress"):
+        return 0.15
+    return min(0.15, max(0.05, _ENOUGH_VALIDATION / max(1, examples)))
 
 
 def hash_position(key: str, seed_salt: str) -> float:

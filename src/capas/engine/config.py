@@ -38,7 +38,9 @@ class DataConfig(ConfigSection):
     )
     task: str | None = Field(None, description="what to predict; by default it is detected")
     group: str | None = Field(None, description="column whose values must not be divided between splits")
-    validation: float = Field(0.15, ge=0, lt=1, description="share of the examples; 0 for none")
+    validation: Auto | Annotated[float, Field(ge=0, lt=1)] = Field(
+        "auto", description="share of the examples; 0: none; auto: 0.15, of many texts or rows less, down to 0.05"
+    )
     test: float = Field(0.15, gt=0, lt=1, description="share of the examples, where the folder does not fix it")
     image_size: Auto | Pixels = Field("auto", description="side in pixels of what the network sees")
     channels: Auto | Literal[1, 3] = Field("auto", description="1: grey, 3: colour")

@@ -66,7 +66,7 @@ def look_at(config: Config, *, progress: Progress | None = None) -> DatasetRepor
         group=config.data.group,
         max_pixels=config.data.max_pixels,
         sheet=config.data.sheet,
-        validation=config.data.validation,
+        validation=None if config.data.validation == "auto" else config.data.validation,
         test=config.data.test,
         progress=None if progress is None else lambda done, total: progress("look", done, total),
     )

@@ -40,7 +40,7 @@ from capas.data.naming import SplitName
 from capas.data.problems import Problem, escape_unprintable, problems_from
 from capas.data.sources.page_lines import PageLineImages
 from capas.data.sources.source import DataSource, open_source
-from capas.data.splits import assign_splits
+from capas.data.splits import assign_splits, validation_share
 from capas.data.tabular.column_types import class_label, describe_column
 from capas.data.targets import Label, Targets, label_values
 
@@ -138,7 +138,7 @@ def inspect_dataset(
     group: str | None = None,
     max_pixels: int = MAX_PIXELS,
     sheet: str | None = None,
-    validation: float = 0.15,
+    validation: float | None = None,
     test: float = 0.15,
     learning: bool = True,
     progress: Progress | None = None,
@@ -152,7 +152,7 @@ def inspect_dataset(
         group: Column whose equal values must not be divided among splits.
         max_pixels: Limit of width × height of an image.
         sheet: Sheet of a workbook; chosen if None.
-        validation: Share of the validation split, 0..1.
+        validation: Share of the validation split, 0..1; by ``validation_share`` if None.
         test: Share of the test split, 0..1.
         learning: False where the data are for testing alone: then a split without training part is no error.
         progress: Called with (done, total) examples.
@@ -266,9 +266,13 @@ class _DecidedSplits:
 
 
 def _decide_splits(
-    read: _ReadDataset, *, group: str | None, validation: float, test: float, learning: bool
+    read: _ReadDataset, *, group: str | None, validation: float | None, test: float, learning: bool
 ) -> _DecidedSplits:
     source, chosen = read.source, read.chosen
+    if validation is None:
+        fixed_test = sum(source.fixed_split[i] == _TEST for i in chosen)
+        rest = len(chosen) - fixed_test if fixed_test else round((1 - test) * len(chosen))
+        validation = min(validation_share(read.spec, rest), (1 - test) / 2)
     in_time = None
     if group is None and set(source.fixed_split) == {None} and source.medium == "table":
         in_time = split_by_time(source.columns, validation=validation, test=test)
