@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from capas.core.errors import CapasError
-from capas.core.spec import Field, Spec
+from capas.core.spec import Field, FieldKind, Spec
 from capas.data.splits import assign_splits, hash_position, validation_share
 
 KEYS = [f"key{i}" for i in range(3000)]
@@ -23,8 +23,9 @@ def test_shares_come_out_as_asked() -> None:
     ("examples", "share"), [(0, 0.15), (40, 0.15), (2000, 0.15), (3000, 0.1), (6000, 0.05), (1_000_000, 0.05)]
 )
 def test_of_many_rows_and_texts_fewer_validate(examples: int, share: float) -> None:
-    target = Field(name="class", kind="class")
-    for kind in ("number", "text"):
+    target = Field(name="class", kind="category")
+    kinds: tuple[FieldKind, ...] = ("number", "text")
+    for kind in kinds:
         spec = Spec(inputs=(Field(name="x", kind=kind),), target=target, task="classify")
         assert validation_share(spec, examples) == pytest.approx(share)
     pictures = Spec(inputs=(Field(name="x", kind="image"),), target=target, task="classify")
