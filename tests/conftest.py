@@ -16,6 +16,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="capas-tests-cache-")
 os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="capas-tests-data-")  # where the board is kept
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="capas-tests-config-")  # the servers that a user knows
 os.environ["COLUMNS"] = "100"  # how wide help and tables are drawn
 for variable in ("FORCE_COLOR", "NO_COLOR", "TERMINAL_WIDTH", "RANK", "WORLD_SIZE"):
     os.environ.pop(variable, None)

@@ -1,7 +1,9 @@
 """A bundle reads back as written, says when it was changed, and no pickle is ever opened."""
 
 import json
+import os
 import pickle
+import resource
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -9,11 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from capas.bundle.card import Card, read_card, write_card
+from capas.bundle.card import Card, read_card, seal_of, write_card
 from capas.bundle.read import PICKLE_SUFFIXES
 from capas.bundle.readme import model_card
+from capas.bundle.write import add_file
 from capas.core.errors import CapasError
+from capas.core.files import content_hash, hash_file
 from capas.core.i18n import choose_language
 from capas.engine.predict import load_model
 
@@ -42,7 +47,14 @@ def refused(path: Path) -> CapasError:
 def edit_card(bundle: Path, change: Callable[[dict[str, object]], object]) -> None:
     tree = json.loads((bundle / "card.json").read_text(encoding="utf-8"))
     change(tree)
+    tree["seal"] = seal_of(tree)  # as somebody does who means to
     (bundle / "card.json").write_text(json.dumps(tree), encoding="utf-8")
+
+
+def rewrite(bundle: Path, name: str, content: bytes) -> None:
+    """Another content of a file, which the card knows."""
+    (bundle / name).write_bytes(content)
+    edit_card(bundle, lambda tree: tree["files"].update({name: content_hash(content)}))  # type: ignore[attr-defined]
 
 
 def test_the_files_are_those_of_the_design(bundle: Path) -> None:
@@ -62,6 +74,7 @@ def test_a_card_reads_back_equal_and_has_these_keys(bundle: Path, tmp_path: Path
         "targets": None, "classes": None,
         "network": ["name", "settings", "parameters", "paper"],
         "weights": ["hash", "bytes", "started_from"],
+        "files": ["answers.json", "labels.txt", "preparation.json"],
         "data": ["source", "splits"],
         "metrics": ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", "expected_calibration_error"],
         "baseline": ["majority", "logistic_regression"],
@@ -69,6 +82,7 @@ def test_a_card_reads_back_equal_and_has_these_keys(bundle: Path, tmp_path: Path
         "limits": None,
         "provenance": ["capas", "torch", "processor", "created", "seed", "seconds", "steps", "device", "precision",
                        "memory_format", "threads"],
+        "seal": None,
     }  # fmt: skip
     assert list(tree["network"]["settings"]) == ["in_channels", "num_classes", "image_size", "width", "flip_tta"]
     assert (tree["task"], tree["medium"]) == ("classify", "image")
@@ -150,15 +164,69 @@ def test_altered_weights_are_refused(bundle: Path) -> None:
     assert refused(bundle).key == "bundle_altered"
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"height": 3}', '{"heigth": 3}'])
-def test_an_altered_preparation_is_refused(content: str, bundle: Path) -> None:
-    (bundle / "preparation.json").write_text(content)
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"height": 3}', '{"heigth": 3}', '{"height": NaN}', "[" * 9999])
+def test_a_wrong_preparation_is_refused(content: str, bundle: Path) -> None:
+    rewrite(bundle, "preparation.json", content.encode())
     assert refused(bundle).key in ("bundle_incomplete", "preparation_invalid", "preparation_unknown_key")
+
+
+@pytest.mark.parametrize("name", ["preparation.json", "answers.json", "labels.txt", "card.json"])
+def test_an_altered_file_is_refused(name: str, bundle: Path) -> None:
+    """Classes in another order, another mean or temperature, figures of 100 %: each answers otherwise."""
+    content = (bundle / name).read_bytes()
+    (bundle / name).write_bytes(content.replace(b"circle", b"square") if name == "card.json" else content + b" ")
+    error = refused(bundle)
+    assert error.key == "bundle_altered" and error.where.endswith(name)
+
+
+def test_a_card_may_be_formatted_otherwise_and_the_readme_be_edited(bundle: Path) -> None:
+    tree = json.loads((bundle / "card.json").read_text())
+    (bundle / "card.json").write_text(json.dumps(dict(reversed(tree.items()))))
+    (bundle / "README.md").write_text("mine")
+    assert load_model(bundle).classes == ["circle", "square", "triangle"]
+
+
+@pytest.mark.parametrize("name", ["../model.safetensors", "/etc/passwd", "..", "a/b"])
+def test_a_card_names_no_file_outside(name: str, bundle: Path) -> None:
+    edit_card(bundle, lambda tree: tree.update(files={name: "0" * 32}))
+    assert refused(bundle).key == "bundle_altered"
+
+
+def test_a_pipe_in_a_bundle_is_not_waited_for(bundle: Path) -> None:
+    for name in ("answers.json", "model.safetensors", "card.json"):
+        (bundle / name).unlink()
+        os.mkfifo(bundle / name)
+        assert refused(bundle).key in ("bundle_incomplete", "not_a_bundle")
+
+
+def test_weights_that_are_no_numbers_are_refused(bundle: Path) -> None:
+    tensors = load_file(bundle / "model.safetensors")
+    next(one for one in tensors.values() if one.is_floating_point()).view(-1)[0] = float("nan")
+    save_file(tensors, bundle / "model.safetensors")
+    digest = hash_file(bundle / "model.safetensors")
+    edit_card(bundle, lambda tree: tree.update(weights=tree["weights"] | {"hash": digest}))  # type: ignore[operator]
+    assert refused(bundle).key == "bundle_not_finite"
+
+
+@pytest.mark.parametrize("width", [700, 20_000, 10**9])
+def test_a_card_that_asks_for_a_huge_network_costs_no_memory(width: int, bundle: Path) -> None:
+    edit_card(bundle, lambda tree: tree["network"]["settings"].update(width=width))  # type: ignore[index]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert refused(bundle).key in ("bundle_too_large", "bundle_incomplete")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kilobytes
+
+
+def test_a_file_added_later_is_known_to_the_card(bundle: Path) -> None:
+    add_file(bundle, "more.bin", b"abc")
+    assert read_card(bundle / "card.json").files["more.bin"] == content_hash(b"abc")
+    load_model(bundle)
+    (bundle / "more.bin").write_bytes(b"abd")
+    assert refused(bundle).key == "bundle_altered"
 
 
 def test_a_preparation_for_other_pictures_is_refused(bundle: Path) -> None:
     tree = json.loads((bundle / "preparation.json").read_text())
-    (bundle / "preparation.json").write_text(json.dumps({**tree, "channels": 1, "mean": [0.5], "std": [0.5]}))
+    rewrite(bundle, "preparation.json", json.dumps({**tree, "channels": 1, "mean": [0.5], "std": [0.5]}).encode())
     assert refused(bundle).key == "bundle_incomplete"
 
 

@@ -12,7 +12,7 @@ import pytest
 from capas.keyword_index.hits import Granularity, Hits, search_spots
 from capas.keyword_index.keyword_automaton import build_keyword_automaton, keyword_probability, normalise_posteriors
 from capas.keyword_index.query import Term, parse_query
-from capas.keyword_index.query_expansion import expand_term, wildcard_pattern, within_edit_distance
+from capas.keyword_index.query_expansion import expand_term, wildcard_pattern
 from capas.keyword_index.spelling_folding import fold_spelling
 from capas.keyword_index.sqlite_store import SqliteSpots
 from capas.keyword_index.store import IndexOrigin, Spot, byte_to_probability, probability_to_byte
@@ -180,23 +180,6 @@ def test_what_begins_like_a_pattern_is_found_in_every_spelling_of_what_follows()
         beginning, wanted = wildcard_pattern(f"{start}*", folds=True)
         form = fold_spelling(start + rest)
         assert wanted.fullmatch(form) and form.startswith(beginning), (start, rest)
-
-
-def distance(a: str, b: str) -> int:
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, start=1):
-        corner, row[0] = row[0], i
-        for j, y in enumerate(b, start=1):
-            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (x != y))
-    return row[-1]
-
-
-def test_edit_distance_is_levenshteins() -> None:
-    chance = np.random.default_rng(0)
-    for _ in range(2000):
-        a, b = ("".join(chance.choice(list("abc"), chance.integers(0, 7))) for _ in range(2))
-        for edits in range(4):
-            assert within_edit_distance(a, b, edits) == (distance(a, b) <= edits), (a, b, edits)
 
 
 def test_the_product_is_near_the_exact_probability_of_two_neighbours_and_the_least_is_not() -> None:

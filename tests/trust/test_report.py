@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.torch import load, save
 
 import capas
+from capas.bundle.card import seal_of
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
 from capas.core.i18n import choose_language
@@ -138,6 +139,7 @@ def with_head(run: Path, copy: Path, change: object) -> Path:
     path.write_bytes(content)
     card = json.loads((copy / "bundle" / "card.json").read_text())
     card["weights"]["hash"] = content_hash(content)
+    card["seal"] = seal_of(card)
     (copy / "bundle" / "card.json").write_text(json.dumps(card))
     return copy
 

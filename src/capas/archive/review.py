@@ -25,7 +25,7 @@ class Review:
 
     Attributes:
         page: The page.
-        line: Id of the line.
+        line: Id of the line; "" where the page has no line there any more.
         verdict: Kind of review.
         reviewer: Who.
         word: The reviewed word.
@@ -60,8 +60,8 @@ def record_verdict(library: Library, page: int, line: str, word: str, verdict: V
     if verdict == "corrected":
         raise ValueError("a corrected line needs its text: see correct()")
     with library.changing() as connection:
-        before, _ = _said(connection, library, page, line)
-        return _kept(connection, Review(page=page, line=line, verdict=verdict, reviewer=reviewer, word=word,
+        before, _, place = _said(connection, library, page, line)
+        return _kept(connection, place, Review(page=page, line=line, verdict=verdict, reviewer=reviewer, word=word,
                                         before=before, time=_now()))  # fmt: skip
 
 
@@ -74,13 +74,13 @@ def record_correction(
         CapasError: ``line_changed`` where the line has another text by now, ``no_such_line`` or ``no_such_page``.
     """
     with library.changing() as connection:
-        before, number = _said(connection, library, page, line)
+        before, number, place = _said(connection, library, page, line)
         if text_before is not None and text_before != before:
             raise CapasError("line_changed", where=f"{page}/{line}", received=before, text=text)
         connection.execute(
             "UPDATE lines SET truth = ?, reviewed = 1 WHERE page = ? AND number = ?", (text, page, number)
         )
-        return _kept(connection, Review(page=page, line=line, verdict="corrected", reviewer=reviewer, text=text,
+        return _kept(connection, place, Review(page=page, line=line, verdict="corrected", reviewer=reviewer, text=text,
                                         before=before, time=_now()))  # fmt: skip
 
 
@@ -117,20 +117,21 @@ def reviewed_precision(reviewed: Sequence[Review]) -> tuple[int, int]:
     return sum(verdict == "right" for verdict in last.values()), len(last)
 
 
-def _said(connection: sqlite3.Connection, library: Library, page: int, line: str) -> tuple[str, int]:
-    """What a line says now, by people or else by the reader, and its number."""
+def _said(connection: sqlite3.Connection, library: Library, page: int, line: str) -> tuple[str, int, str]:
+    """What a line says now, by people or else by the reader, its number and its place on the page."""
     row = connection.execute(
-        "SELECT coalesce(truth, text), number FROM lines WHERE page = ? AND id = ?", (page, line)
+        "SELECT coalesce(truth, text), number, geometry FROM lines WHERE page = ? AND id = ?", (page, line)
     ).fetchone()
     if row is None:
         raise CapasError("no_such_line", where=library.folder, received=f"{page}/{line}")
-    return str(row[0]), int(row[1])
+    return str(row[0]), int(row[1]), str(row[2])
 
 
-def _kept(connection: sqlite3.Connection, review: Review) -> Review:
+def _kept(connection: sqlite3.Connection, place: str, review: Review) -> Review:
     connection.execute(
-        "INSERT INTO reviews (page, line, word, verdict, text, before, reviewer, time) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (review.page, review.line, review.word, review.verdict, review.text, review.before, review.reviewer,
+        "INSERT INTO reviews (page, line, place, word, verdict, text, before, reviewer, time)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (review.page, review.line, place, review.word, review.verdict, review.text, review.before, review.reviewer,
          review.time),
     )  # fmt: skip
     return review

@@ -1,17 +1,20 @@
 """The model card: what a bundle says about its model, typed and validated when read."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from capas.core.errors import CapasError
-from capas.core.files import write_json
+from capas.core.files import content_hash, read_regular, write_json
 from capas.core.i18n import say
 from capas.core.spec import Spec
 
 FORMAT = "capas-bundle"
-VERSION = 2
+VERSION = 3
+MAX_BYTES: Final = 64_000_000
 
 
 class CardSection(BaseModel):
@@ -147,7 +150,11 @@ _SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 
 
 class Card(CardSection):
-    """The whole card; ``metrics``, ``baseline`` and ``per_class`` have the form of ``capas test --json``."""
+    """The whole card; ``metrics``, ``baseline`` and ``per_class`` have the form of ``capas test --json``.
+
+    ``files`` has the hash of each file beside the card but for the README, and ``seal`` that of the card itself: who
+    changes a file by mistake is told so. They are no signature; whoever means to can write new ones.
+    """
 
     format: str = FORMAT
     version: int = VERSION
@@ -159,6 +166,7 @@ class Card(CardSection):
     classes: list[str]
     network: NetworkCard
     weights: WeightsCard
+    files: dict[str, str] = {}
     data: DataCard
     method: MethodCard | None = None
     metrics: dict[str, object]
@@ -166,6 +174,7 @@ class Card(CardSection):
     per_class: dict[str, object]
     limits: list[str]
     provenance: ProvenanceCard
+    seal: str = ""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "Card":
@@ -197,17 +206,27 @@ class Card(CardSection):
         return name, MetricCard.model_validate(self.metrics[name])
 
 
-def write_card(path: Path, card: Card) -> None:
-    """Write ``card`` as JSON, without the method where it is None."""
-    write_json(path, card.model_dump(exclude={"method"} if card.method is None else None))
+def write_card(path: Path, card: Card) -> Card:
+    """Write ``card`` as JSON, sealed, and return it so; the method is left out where it is None."""
+    tree = json.loads(card.model_dump_json(exclude={"method"} if card.method is None else None))
+    tree["seal"] = seal_of(tree)
+    write_json(path, tree)
+    return card.model_copy(update={"seal": tree["seal"]})
+
+
+def seal_of(tree: Mapping[str, object]) -> str:
+    """Return the hash of a card's JSON object without its seal, whatever the order of its keys."""
+    bare = {name: value for name, value in tree.items() if name != "seal"}
+    return content_hash(json.dumps(bare, sort_keys=True, ensure_ascii=True).encode())
 
 
 def read_card(path: Path) -> Card:
     """Read the card at ``path``. Raises CapasError ``card_unreadable`` that names the wrong key,
-    ``card_version`` for a newer bundle, or ``card_older`` for one whose keys this version no longer has.
+    ``card_version`` for a newer bundle, ``card_older`` for one whose keys this version no longer has, or
+    ``bundle_altered`` where the card is not as it was written.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, max_bytes=MAX_BYTES)
         _refuse_other_versions(path, content)
         card = Card.model_validate_json(content)
     except ValidationError as error:
@@ -216,6 +235,8 @@ def read_card(path: Path) -> Card:
         raise CapasError("card_unreadable", where=where, received=str(first["msg"])) from error
     except OSError as error:
         raise CapasError("card_unreadable", where=path, received=error.strerror or str(error)) from error
+    if card.seal != seal_of(json.loads(content)):
+        raise CapasError("bundle_altered", where=path, received=card.seal[:8])
     return card
 
 
@@ -223,7 +244,7 @@ def _refuse_other_versions(path: Path, content: bytes) -> None:
     """The version is looked at before anything else: the keys of another one would be called unknown."""
     try:
         tree = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     kind, version = (tree.get("format"), tree.get("version")) if isinstance(tree, dict) else (None, None)
     if not isinstance(version, int):
@@ -234,16 +255,17 @@ def _refuse_other_versions(path: Path, content: bytes) -> None:
         raise CapasError("card_older", where=path, received=version, known=VERSION)
 
 
-def limitations(card_data: DataCard, n_test: int, smallest: tuple[str, int] | None, *, grey: bool) -> list[str]:
+def limitations(spec: Spec, n_test: int, smallest: tuple[str, int] | None, *, grey: bool) -> list[str]:
     """Return sentences on what the metrics do not show.
 
     Args:
-        card_data: The data section of the card.
+        spec: The learning problem.
         n_test: Number of test examples.
         smallest: Name and size of the smallest class, None for tasks without classes.
         grey: Whether the model takes greyscale images.
     """
-    sentences = [say("card.limit_same_source"), say("card.limit_always_answers")]
+    answers = "class" if spec.task == "classify" else "other"
+    sentences = [say(f"card.same_source.{spec.medium}"), say(f"card.always_answers.{answers}")]
     if n_test < 200:
         sentences.append(say("card.limit_small_test", n=n_test))
     if smallest is not None and smallest[1] < 50:

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Final
 
 from safetensors import SafetensorError
 from safetensors.torch import load
@@ -12,8 +13,10 @@ from torch import Tensor, nn
 from capas.bundle.card import Card, read_card
 from capas.bundle.write import ANSWERS, CARD, MODEL, NGRAMS, PREPARATION
 from capas.core.errors import CapasError
-from capas.core.files import content_hash
+from capas.core.files import content_hash, open_regular, read_regular
 
+MAX_WEIGHTS_BYTES: Final = 16_000_000_000
+MAX_FILE_BYTES: Final = 1_000_000_000
 PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib", ".h5", ".keras", ".npy", ".npz"}
 # A pickle of protocol 2 to 5 starts with 0x80 and the protocol; torch's own files are ZIP archives around one.
 PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
@@ -67,7 +70,7 @@ def read_bundle(folder: Path) -> Bundle:
         raise CapasError("not_a_bundle", where=folder)
     card = read_card(folder / CARD)
     try:
-        weights = (folder / MODEL).read_bytes()
+        weights = read_regular(folder / MODEL, max_bytes=MAX_WEIGHTS_BYTES)
     except OSError as error:
         raise CapasError("bundle_incomplete", where=folder / MODEL, received=error.strerror or "") from error
     if content_hash(weights) != card.weights.hash:
@@ -76,24 +79,45 @@ def read_bundle(folder: Path) -> Bundle:
         tensors = load(weights)
     except SafetensorError as error:
         raise CapasError("bundle_incomplete", where=folder / MODEL, received=str(error)[:200]) from error
-    files = {name: _json(folder / name) for name in (PREPARATION, ANSWERS, NGRAMS) if (folder / name).is_file()}
+    if any(tensor.is_floating_point() and bool(tensor.isnan().any()) for tensor in tensors.values()):
+        raise CapasError("bundle_not_finite", where=folder / MODEL)
+    contents = {name: _listed(folder, name, hash) for name, hash in card.files.items()}
+    files = {name: _json(folder / name, contents[name]) for name in (PREPARATION, ANSWERS, NGRAMS) if name in contents}
     return Bundle(folder=folder, card=card, tensors=tensors, files=files)
 
 
 def refuse_pickle(path: Path) -> None:
     """Raise CapasError: ``pickle_refused`` for a pickle (by first bytes or suffix), else ``not_a_bundle``."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         start = stream.read(4)
     if start.startswith(PICKLE_STARTS) or path.suffix.lower() in PICKLE_SUFFIXES:
         raise CapasError("pickle_refused", where=path, received=path.suffix or "pickle")
     raise CapasError("not_a_bundle", where=path)
 
 
-def _json(path: Path) -> Mapping[str, object]:
+def _listed(folder: Path, name: str, hash: str) -> bytes:
+    """The content of a file that the card names, which is as it was written."""
+    path = folder / name
+    if PurePath(name).name != name or name in (".", ".."):
+        raise CapasError("bundle_altered", where=folder / CARD, received=name[:80])
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = read_regular(path, max_bytes=MAX_FILE_BYTES)
+    except OSError as error:
+        raise CapasError("bundle_incomplete", where=path, received=error.strerror or "") from error
+    if content_hash(content) != hash:
+        raise CapasError("bundle_altered", where=path, received=content_hash(content)[:8])
+    return content
+
+
+def _json(path: Path, content: bytes) -> Mapping[str, object]:
+    try:
+        tree = json.loads(content, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise CapasError("bundle_incomplete", where=path, received=str(error)) from error
     if not isinstance(tree, dict):
         raise CapasError("bundle_incomplete", where=path, received=type(tree).__name__)
     return tree
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")

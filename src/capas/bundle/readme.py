@@ -1,9 +1,12 @@
 """The bundle's README: a Hugging Face model card, in the language of the user who trained the model."""
 
+import html
+import re
 from collections.abc import Mapping, Sequence
 
 from capas.bundle.card import Card, MethodCard
 from capas.core.i18n import language, say
+from capas.core.inert_text import inert
 from capas.core.number_format import baseline_name, format_metric, format_percent, metric_name
 
 MAX_CLASSES_SHOWN = 50
@@ -39,7 +42,7 @@ def model_card(card: Card) -> str:
     train = card.data.splits["train"].count
     sections = [
         _head(card),
-        f"# {card.name}",
+        f"# {_markdown(card.name)}",
         say(f"card.summary_{card.task}", n_classes=len(card.classes), network=card.network.name, train=train),
         f"## {say('card.how_good')}",
         say("card.tested", n=card.headline[1].n),
@@ -52,7 +55,7 @@ def model_card(card: Card) -> str:
         sections += [f"## {say('card.by_class')}", _table(heads, _class_rows(card.per_class))]
     sections += [
         f"## {say('card.limits')}",
-        "\n".join(f"- {sentence}" for sentence in card.limits),
+        "\n".join(f"- {_markdown(sentence)}" for sentence in card.limits),
         f"## {say('card.use')}",
         '```python\nimport capas\n\nmodel = capas.load(".")\n'
         f"print(model.predict([{EXAMPLE_INPUTS[card.medium]}]))\n```",
@@ -84,7 +87,7 @@ def _head(card: Card) -> str:
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = inert(text).replace("\\", "\\\\").replace('"', '\\"')
     return '"' + " ".join(escaped.split()) + '"'
 
 
@@ -108,7 +111,7 @@ def _taught(method: MethodCard) -> str:
     """Sentences on the pseudo-labels and the teacher."""
     training = say(
         "method.card_taught", iterations=method.iterations, labelled=method.labelled, learnt=method.learnt,
-        pictures=method.pictures, source=method.source, threshold=method.threshold, in_test=method.in_test,
+        pictures=method.pictures, source=_markdown(method.source), threshold=method.threshold, in_test=method.in_test,
     )  # fmt: skip
     noise = say("method.card_noise") if method.noise else say("method.card_no_noise")
     return f"{training} {noise} {say('method.card_test')}"
@@ -144,4 +147,10 @@ def _origin_rows(card: Card) -> list[tuple[str, ...]]:
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(" ".join(c.replace("|", "\\|").split()) for c in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(_markdown(cell) for cell in line) + " |" for line in lines)
+
+
+def _markdown(text: str) -> str:
+    """Text of others in one line of Markdown, where neither HTML, links nor the bars of a table are read from it."""
+    plain = html.escape(" ".join(inert(text).split()), quote=False)
+    return re.sub(r"[|\[\]]", r"\\\g<0>", plain)

@@ -6,9 +6,9 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import nn
 
-from capas.bundle.card import Card, WeightsCard, write_card
+from capas.bundle.card import Card, WeightsCard, read_card, write_card
 from capas.bundle.readme import model_card
-from capas.core.files import content_hash, write_atomic, write_json
+from capas.core.files import content_hash, hash_file, write_atomic, write_json
 from capas.networks.vision.flip_tta import FlipTTA
 
 MODEL, CARD, README = "model.safetensors", "card.json", "README.md"
@@ -29,7 +29,7 @@ def write_bundle(folder: Path, network: nn.Module, files: Mapping[str, object], 
     has the exact names).
 
     Returns:
-        The card with the hash of the weights.
+        The card with the hashes of the weights and the files.
 
     Raises:
         CapasError: ``disk_full`` or ``cannot_write``.
@@ -49,6 +49,19 @@ def write_bundle(folder: Path, network: nn.Module, files: Mapping[str, object], 
         write_json(folder / name, tree)
     if card.classes:
         write_atomic(folder / LABELS, "".join(" ".join(name.split()) + "\n" for name in card.classes))
+    beside = [*files, *([LABELS] if card.classes else [])]
+    card = card.model_copy(update={"files": {name: hash_file(folder / name) for name in sorted(beside)}})
     write_atomic(folder / README, model_card(card))
-    write_card(folder / CARD, card)
-    return card
+    return write_card(folder / CARD, card)
+
+
+def add_file(folder: Path, name: str, content: bytes) -> None:
+    """Put another file into a bundle and its hash into the card.
+
+    Raises CapasError as ``read_card`` and ``write_atomic``.
+
+    Killed in between, the file is there and the card does not know it: it is then not read.
+    """
+    card = read_card(folder / CARD)
+    write_atomic(folder / name, content)
+    write_card(folder / CARD, card.model_copy(update={"files": {**card.files, name: content_hash(content)}}))

@@ -118,6 +118,17 @@ def archive_index(
     archive_verbs.index(folder, min_probability, store, as_json)
 
 
+@archive.command("connect", help=say("cli.archive_connect"))
+def archive_connect(
+    folder: Folder,
+    yes: Annotated[bool, typer.Option("--yes", help=say("cli.archive_connect_yes"))] = False,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import archive_verbs
+
+    archive_verbs.connect(folder, yes, as_json)
+
+
 @archive.command("search", help=say("cli.archive_search"))
 def archive_search(
     folder: Folder,

@@ -1,6 +1,7 @@
 """``capas archive``: adding, transcribing, indexing and searching pages."""
 
 import difflib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +18,14 @@ from capas.archive.reading.index_provenance import (
     unread_archive_error,
     write_index_provenance,
 )
-from capas.archive.reading.index_stores import IndexLocation, parse_location, write_location
+from capas.archive.reading.index_stores import (
+    IndexLocation,
+    is_known,
+    parse_location,
+    stored_location,
+    write_location,
+)
+from capas.archive.reading.known_servers import check_plain, remember_server
 from capas.archive.reading.pages import LocalReader, ReadingWorkers, refuse_losing_pages, reindex
 from capas.archive.reading.pages import read_pages as read_pages
 from capas.archive.search.hits_csv import search_hits_csv
@@ -77,6 +85,36 @@ def add(folder: Path, paths: list[Path], unit: str, fetch: bool, as_json: bool) 
         next_step(say("archive.next_read"), "archive", "read", str(folder), "--model", say("archive.some_run"))
 
 
+def connect(folder: Path, yes: bool, as_json: bool) -> None:
+    """Allow the server that an archive from elsewhere names: shown, and asked for unless ``yes``.
+
+    Raises:
+        CapasError: ``server_misleading``; ``server_unconfirmed`` where nobody said yes.
+    """
+    library = Library.open(folder)
+    place = stored_location(library)
+    known = is_known(place)
+    if not known:
+        check_plain(place.address, where=folder)
+        if not yes:
+            show.notes().print(Text(say("archive.connect", address=place.address)))
+            if not (sys.stdin.isatty() and typer.confirm(say("archive.connect_ask"))):
+                raise CapasError("server_unconfirmed", where=folder, received=place.address)
+        remember_server(place.address)
+    if as_json:
+        show.print_json({"kind": place.kind, "address": place.address, "new": not known})
+        return
+    if place.kind != "server":
+        show.results().print(say("archive.connect_file"))
+    else:
+        told = (
+            say("archive.connect_known", address=place.address)
+            if known
+            else say("archive.connected", address=place.address)
+        )
+        show.results().print(Text(told))
+
+
 def status(folder: Path, as_json: bool) -> None:
     """Print what an archive holds and how far it is transcribed."""
     library = Library.open(folder)
@@ -86,6 +124,7 @@ def status(folder: Path, as_json: bool) -> None:
     facts = {
         "title": library.fact("title"), "pages": len(pages), "read": read, "bad": len(bad),
         "with_transcript": sum(bool(page.transcript) for page in pages), "units": dict(library.units()),
+        "unplaced_reviews": library.unplaced_reviews(),
     }  # fmt: skip
     if as_json:
         show.print_json({**facts, "problems": [{"file": file, "what": what} for file, what in bad]})
@@ -98,6 +137,7 @@ def status(folder: Path, as_json: bool) -> None:
     if rows:
         console.print(show.table("", [say("archive.columns.unit"), say("archive.columns.pages")], rows, right=[1]))
     list_bad(bad)
+    _note_unplaced(library)
     if not pages:
         next_step(say("archive.next_add"), "archive", "add", str(folder), say("archive.some_pages"))
     elif not read:
@@ -144,7 +184,7 @@ def read(
         report = read_pages(library, readers, making.origin, unit=unit, force=again, progress=progress)
     if as_json:
         show.print_json({"pages": report.pages, "lines": report.lines, "spots": report.spots,
-                         "skipped_lines": report.skipped,
+                         "skipped_lines": report.skipped, "unplaced_reviews": library.unplaced_reviews(),
                          "bad": [{"file": file, "what": what} for file, what in report.bad]})  # fmt: skip
         return
     if not report.pages and not report.bad:
@@ -155,7 +195,13 @@ def read(
     if report.skipped:
         show.notes().print(say("archive.skipped", count=show.whole(report.skipped)))
     list_bad(report.bad)
+    _note_unplaced(library)
     next_step(say("archive.next_search"), "archive", "search", str(folder), say("archive.some_word"))
+
+
+def _note_unplaced(library: Library) -> None:
+    if count := library.unplaced_reviews():
+        show.notes().print(say("archive.unplaced", count=show.whole(count)))
 
 
 def index(folder: Path, least: float, store: str, as_json: bool) -> None:

@@ -44,16 +44,18 @@ def _option(arguments: list[str], name: str) -> str | None:
 
 def _complain(error: Exception, *, as_json: bool) -> None:
     from capas.core.errors import CapasError
+    from capas.core.inert_text import inert_json
 
     assert isinstance(error, CapasError)
     if as_json:
-        print(json.dumps(error.as_json(), ensure_ascii=False))  # noqa: T201
+        print(inert_json(json.dumps(error.as_json(), ensure_ascii=False)))  # noqa: T201
         return
-    from rich.console import Console
     from rich.text import Text
 
+    from capas.cli.show import console as new_console
+
     first, *rest = str(error).split("\n")
-    console = Console(stderr=True)
+    console = new_console(stderr=True)
     console.print(Text("✗ ", "bold red") + Text(first, "bold"), soft_wrap=True)
     for line in rest:
         console.print(Text(line), soft_wrap=True)

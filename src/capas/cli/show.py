@@ -3,10 +3,10 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,10 +16,12 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from capas.core.i18n import say
+from capas.core.inert_text import inert, inert_json
 from capas.core.number_format import format_decimal, format_percent
 
 __all__ = ["format_decimal", "format_percent"]
@@ -38,7 +40,16 @@ def notes() -> Console:
 
 def console(*, stderr: bool = False, quiet: bool = False) -> Console:
     """Return a console without markup and highlighting: file names may hold what rich takes for markup."""
-    return Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
+    return InertConsole(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
+
+
+class InertConsole(Console):
+    """A console to which no name of a file or class sends control characters; styles are its own."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render as rich does, each piece of text by ``inert``."""
+        for piece in super().render(renderable, options):
+            yield piece if piece.control else Segment(inert(piece.text), piece.style)
 
 
 def command(*words: str) -> str:
@@ -48,7 +59,7 @@ def command(*words: str) -> str:
 
 def print_json(value: object) -> None:
     """Write ``value`` as JSON to standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(inert_json(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
 
 
 def whole(value: int) -> str:

@@ -27,6 +27,13 @@ class CapasError(Exception):
         self.values: dict[str, Value] = {**values, "where": self.where, "received": self.received}
         super().__init__(key)
 
+    def renamed(self, former: str, present: str) -> "CapasError":
+        """Return the same error with another name for a file that the user knows by that name."""
+        named = {name: value.replace(former, present) if isinstance(value, str) else value
+                 for name, value in self.values.items() if name not in ("where", "received")}  # fmt: skip
+        where, received = (text.replace(former, present) for text in (self.where, self.received))
+        return CapasError(self.key, where=where, received=received, **named)
+
     def part(self, name: str) -> str:
         """One part of the text (``what``, ``expected`` or ``next``), or "" where the catalogue has none."""
         full = f"errors.{self.key}.{name}"

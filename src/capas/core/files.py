@@ -5,15 +5,20 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
+from typing import Final
 
 from capas.core.errors import CapasError
+from capas.core.i18n import say
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 LOCK = ".lock"
+MAX_READ_BYTES: Final = 2_000_000_000  # of a file that is read whole, where its kind has no lower limit
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -76,6 +81,53 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def open_regular(path: Path, *, follow_links: bool = True) -> BufferedReader:
+    """Open a file of somebody else's for reading.
+
+    A pipe or a device is refused: reading it would wait, or never end. The file is asked once it is open, so that none
+    can be put in its place in between.
+
+    Args:
+        path: The file.
+        follow_links: Whether ``path`` may be a symbolic link.
+
+    Raises:
+        OSError: It cannot be opened, or is no file (``EINVAL``), or is a link (``ELOOP``).
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, say("files.not_regular"), str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: Path, *, max_bytes: int = MAX_READ_BYTES, follow_links: bool = True) -> bytes:
+    """Return the content of a file of somebody else's, as ``open_regular`` opens it.
+
+    Raises:
+        OSError: As ``open_regular``; ``EFBIG`` where it has more than ``max_bytes``, which are then not read.
+    """
+    with open_regular(path, follow_links=follow_links) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        content = b"" if size > max_bytes else stream.read(max_bytes + 1)  # it may grow while it is read
+        if max(size, len(content)) > max_bytes:
+            raise OSError(errno.EFBIG, say("files.too_large", size=max(size, len(content)), most=max_bytes), str(path))
+        return content
+
+
+def hash_file(path: Path) -> str:
+    """Return ``content_hash`` of a file, read in blocks. Raises OSError as ``open_regular``."""
+    with open_regular(path) as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
 def content_hash(data: bytes | memoryview) -> str:
     """Return the BLAKE2b hash of the content, 128 bits as 32 hexadecimal digits."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
@@ -99,7 +151,9 @@ def only_writer(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             stream.seek(0)
             raise CapasError("run_is_busy", where=folder, received=stream.read().strip() or "?") from error
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
+        try:
+            os.ftruncate(stream.fileno(), 0)
+            os.write(stream.fileno(), str(os.getpid()).encode())  # unbuffered: a full disk shows here, not when closing
+        except OSError as error:
+            raise write_error(lock, error) from error
         yield

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from markupsafe import Markup as Markup
 
 from capas.core.i18n import language, say
+from capas.core.inert_text import inert
 
 if TYPE_CHECKING:
     import jinja2
@@ -33,6 +34,10 @@ def render_html(template: Path, values: Mapping[str, object]) -> Markup:
     return Markup(_environment(template.parent).get_template(template.name).render(values))
 
 
+def _inert_value(value: object) -> object:
+    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _environment(folder: Path) -> "jinja2.Environment":
     import jinja2
@@ -40,7 +45,7 @@ def _environment(folder: Path) -> "jinja2.Environment":
     # Lines that hold only a tag leave nothing behind, so that templates can be laid out for reading.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, HERE]), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_inert_value,
     )  # fmt: skip
     environment.globals.update(say=say, language=language)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}

@@ -8,6 +8,7 @@ from capas.bundle.card import Card
 from capas.bundle.export import ExportedModel, export_onnx
 from capas.bundle.read import Bundle, read_bundle
 from capas.bundle.shipped import model_folder
+from capas.bundle.size_bound import bounded_by
 from capas.core.device import choose_device
 from capas.core.errors import CapasError
 from capas.engine.recipe import Item, Prediction, Predictor
@@ -34,7 +35,8 @@ class Model:
         self.bundle = bundle
         self.gate: PredictionGate | None = None
         self.device = choose_device(device)
-        self.predictor: Predictor = named_recipe(bundle.card.task, bundle.card.medium).reopen(bundle)
+        with bounded_by(bundle.tensors, where=bundle.folder):
+            self.predictor: Predictor = named_recipe(bundle.card.task, bundle.card.medium).reopen(bundle)
         self.predictor.network.to(self.device)
 
     @property

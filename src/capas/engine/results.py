@@ -1,6 +1,5 @@
 """What a finished run leaves behind: the predictions on the test split and the model card."""
 
-import csv
 import datetime
 import io
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from capas.bundle.card import (
     limitations,
 )
 from capas.core.files import write_atomic
+from capas.core.inert_text import InertWriter
 from capas.data.targets import label_values
 from capas.engine.config import Config
 from capas.engine.dataset_record import SPLITS, DatasetRecord
@@ -33,7 +33,7 @@ from capas.version import __version__
 def write_predictions(run: Run, result: TestResult) -> None:
     """Write ``predictions.csv``: one row per test example with its label, prediction and probabilities."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(result.rows)
+    InertWriter(text).writerows(result.rows)
     write_atomic(run.predictions, text.getvalue())
 
 
@@ -78,7 +78,7 @@ def build_card(
         metrics=dict(result.metrics),
         baseline={name: dict(figures) for name, figures in result.baseline.items()},
         per_class=dict(result.per_class),
-        limits=limitations(data, result.n, _smallest_class(record), grey=grey),
+        limits=limitations(spec, result.n, _smallest_class(record), grey=grey),
         provenance=ProvenanceCard(
             capas=__version__,
             torch=torch.__version__,

@@ -113,7 +113,7 @@ def new_run(out: str | Path | None, source: str) -> Run:
         folder = Path(out)
         if folder.is_dir() and (folder / LOCK).is_file():
             with only_writer(folder):  # says so when another trains in it
-                pass
+                clear_begun(folder)
         refuse_nonempty(folder)
         return Run(folder=folder)
     stem = re.sub(r"[^\w.-]+", "-", source.removeprefix("sample:").rstrip("/").rsplit("/", 1)[-1]).strip("-.")
@@ -123,6 +123,29 @@ def new_run(out: str | Path | None, source: str) -> Run:
         if not folder.exists():
             return Run(folder=folder)
     raise CapasError("run_exists", where=folder)
+
+
+def clear_begun(folder: Path) -> None:
+    """Delete what a run wrote that was killed before its configuration, which makes a folder a run.
+
+    Nothing was learnt yet, and neither could it be resumed nor another be begun in its place. A folder that holds
+    anything else is left as it is.
+    """
+    run = Run(folder=folder)
+    places = [one for one in (run, run.teacher) if one.folder.is_dir()]
+    written = {one.folder: {path.name for path in (one.data, one.decision, one.environment)} for one in places}
+    found = [path for one in places for path in one.folder.iterdir() if path not in (folder / LOCK, run.teacher.folder)]
+    known = all(
+        path.is_file() and any(path.name == name or path.name.startswith(f".{name}.")
+                               for name in (*written[path.parent], run.config.name))
+        for path in found
+    )  # fmt: skip
+    if run.config.is_file() or not known:
+        return
+    for path in found:
+        path.unlink()
+    if run.teacher.folder.is_dir():
+        run.teacher.folder.rmdir()
 
 
 def refuse_nonempty(folder: Path) -> None:

@@ -31,6 +31,7 @@ from capas.keyword_index.combine import (
 )
 from capas.keyword_index.query import And, Or, Phrase, Query, Term
 from capas.keyword_index.query_expansion import expand_term
+from capas.keyword_index.query_limit import checked
 from capas.keyword_index.store import SearchScope, Spot, SpotStore
 
 Granularity = Literal["line", "page"]
@@ -214,15 +215,16 @@ class _Search:
         # The same spots, meant by two of the queries, are one match: its probability must not count twice.
         by_unit: dict[Unit, dict[tuple[Spot, ...], Match]] = {}
         for query in queries:
-            for match in self.phrase(query.terms, scope) if isinstance(query, Phrase) else self.term(query, scope):
+            found = self.phrase(query.terms, scope) if isinstance(query, Phrase) else self.term(query, scope)
+            for match in checked(found):
                 by_unit.setdefault(self.unit(match.spots[0]), {})[match.spots] = match
-        return {unit: combine_matches([*found.values()]) for unit, found in by_unit.items()}
+        return {unit: combine_matches([*found.values()]) for unit, found in checked(by_unit.items())}
 
     def term(self, term: Term, scope: SearchScope | None) -> list[Match]:
         words, limit = self.words(term), None
         if self.exceeds_max_spots(words, scope):
             limit, self.cut = self.max_spots, True
-        spots = self.store.spots(words, limit=limit, scope=scope)
+        spots = checked(self.store.spots(words, limit=limit, scope=scope))
         return [Match(probability=spot.probability, spots=(spot,)) for spot in spots]
 
     def phrase(self, terms: Sequence[Term], scope: SearchScope | None) -> list[Match]:
@@ -238,7 +240,7 @@ class _Search:
                 following.setdefault((match.spots[0].page, match.spots[0].line), []).append(match)
             chains = [
                 Match(probability=chain.probability * match.probability, spots=(*chain.spots, *match.spots))
-                for chain in chains
+                for chain in checked(chains)
                 for match in following.get((chain.spots[-1].page, chain.spots[-1].line), ())
                 if adjacent(chain.spots[-1], match.spots[0])
             ]

@@ -1,10 +1,12 @@
 """Spots in PostgreSQL, for several users or machines at once; the same tables and results as in SQLite."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from capas.core.errors import CapasError
+from capas.keyword_index.query_limit import current_limit, query_too_slow
 from capas.keyword_index.sql_store import (
     BYTES,
     COMPACT,
@@ -36,6 +38,7 @@ _WANT = (
     " JOIN pages p ON p.name = w.name"
 )
 CONNECT_S = 10
+QUERY_CANCELED = "57014"
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _LOCK = 0x63617073  # any number, the same for all who write
 
@@ -61,6 +64,8 @@ class PostgresSpots(SqlStore):
             self._connection.prepare_threshold = 0
             self.address = f"{self._connection.info.host}/{self._connection.info.dbname}/{schema}"
             try:
+                if (limit := current_limit()) is not None:
+                    self._run(f"SET statement_timeout = {max(1, math.ceil(1000 * limit.remaining_s))}")
                 self._prepare(origin, schema)
                 super().__init__(origin, self.address)
             except BaseException:
@@ -141,4 +146,6 @@ class PostgresSpots(SqlStore):
         try:
             yield
         except self._failure as error:
+            if error.sqlstate == QUERY_CANCELED:
+                raise query_too_slow() from error
             raise CapasError("spots_server", received=str(error).strip()) from error

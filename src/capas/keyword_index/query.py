@@ -2,7 +2,7 @@
 
 casa                one word, in all its historical spellings where folds are on
 cas* c?sa           any letters, one letter
-cabeza~1            up to one letter inserted, dropped or replaced; ~2 and ~3 likewise
+cabeza~1            up to one letter inserted, dropped or replaced; ~2 and ~3 likewise, fewer than the word has letters
 "juan de dios"      words that follow one another in a line
 rey reino           both; the same as rey AND reino
 rey OR reyna        either
@@ -23,10 +23,11 @@ from capas.core.i18n import say
 from capas.keyword_index.characters import is_combining_mark, is_word_character
 
 MAX_EDITS: Final = 3
+MAX_WORDS: Final = 100  # each costs a look into the index, one with * or ~ a walk over its words
 MAX_DEPTH: Final = 50  # parentheses within each other: far more than anyone means, far less than Python's stack holds
 WILDCARDS: Final = "*?"
 _TOKEN: Final = re.compile(r'\s*(?:(?P<mark>[()])|(?P<quote>"[^"]*"?)|(?P<word>[^\s()"]+))')
-_EDITS: Final = re.compile(r"(?P<text>.*)~(?P<edits>\d+)")
+_EDITS: Final = re.compile(r"(?P<text>.*)~(?P<edits>[0-9]+)")
 _OPERATORS: Final = ("AND", "OR", "NOT")
 
 
@@ -87,18 +88,19 @@ class _Parser:
     """Recursive descent; a method per rule, each leaving ``now`` at what follows."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.depth = text, 0
+        self.text, self.at, self.depth, self.count = text, 0, 0, 0
         self.tokens = [*_tokens(text), _Token(kind="end", text="", at=len(text))]
 
     @property
     def now(self) -> _Token:
-        return self.tokens[0]
+        return self.tokens[self.at]
 
     def either(self) -> Query:
         parts = [self.together()]
         while self.now.kind == "OR":
-            self.tokens.pop(0)
+            self.at += 1
             parts.append(self.together())
+        parts = list(dict.fromkeys(parts))
         return parts[0] if len(parts) == 1 else Or(parts=tuple(parts))
 
     def together(self) -> Query:
@@ -108,23 +110,23 @@ class _Parser:
         while True:
             refused = self.now.kind == "NOT"
             if refused:
-                self.tokens.pop(0)
+                self.at += 1
             (without if refused else wanted).append(self.single())
             if self.now.kind == "AND":
-                self.tokens.pop(0)
+                self.at += 1
             elif self.now.kind not in ("NOT", "(", "quote", "word"):
                 break
         if not wanted:
             raise self.wrong(say("query.only_not"), start)
         # What is asked for twice is no more to be found than once.
         parts = tuple(dict.fromkeys(wanted))
-        return parts[0] if len(parts) == 1 and not without else And(parts=parts, without=tuple(without))
+        return parts[0] if len(parts) == 1 and not without else And(parts=parts, without=tuple(dict.fromkeys(without)))
 
     def single(self) -> Query:
         token = self.now
         if token.kind not in ("(", "quote", "word"):
             raise self.wrong(say("query.word_missing"))
-        self.tokens.pop(0)
+        self.at += 1
         if token.kind == "(":
             return self.group(token)
         return self.phrase(token) if token.kind == "quote" else _sequence(self.terms(token))
@@ -136,7 +138,7 @@ class _Parser:
         inner = self.either()
         if self.now.kind != ")":
             raise self.wrong(say("query.not_closed"), token)
-        self.tokens.pop(0)
+        self.at += 1
         self.depth -= 1
         return inner
 
@@ -152,12 +154,18 @@ class _Parser:
     def terms(self, token: _Token) -> list[Term]:
         """The words between punctuation; edits count in the last of them."""
         parts = _EDITS.fullmatch(token.text)
-        text, edits = (parts["text"], int(parts["edits"])) if parts else (token.text, 0)
+        # No number of two digits is allowed, and converting one of thousands is work.
+        text, edits = (parts["text"], int(parts["edits"][:2])) if parts else (token.text, 0)
         words = _words(text)
+        self.count += len(words)
+        if self.count > MAX_WORDS:
+            raise self.wrong(say("query.too_many", most=MAX_WORDS), token)
         if not words:
             raise self.wrong(say("query.no_letter"), token)
         if "~" in text or edits > MAX_EDITS or (edits and set(words[-1]) & set(WILDCARDS)):
             raise self.wrong(say("query.edits", most=MAX_EDITS), token)
+        if edits >= len(words[-1]):  # every short word would do
+            raise self.wrong(say("query.too_short", edits=edits), token)
         terms = [Term(text=word) for word in words]
         return [*terms[:-1], replace(terms[-1], edits=edits)]
 

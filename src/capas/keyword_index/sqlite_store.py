@@ -9,6 +9,7 @@ from typing import Final
 
 from capas.core.databases import connect, database_error, enable_wal
 from capas.core.errors import CapasError
+from capas.keyword_index.query_limit import exceeds_query_limit, query_too_slow
 from capas.keyword_index.sql_store import (
     BYTES,
     COMPACT,
@@ -24,6 +25,7 @@ from capas.keyword_index.sql_store import (
 from capas.keyword_index.store import IndexOrigin, Spot
 
 WAIT_S: Final = 60.0
+STEPS_BETWEEN_CHECKS: Final = 20_000
 APPLICATION: Final = 0x63617073  # "caps", which the file's head holds
 _TABLES: Final = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -57,6 +59,8 @@ class SqliteSpots(SqlStore):
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = connect(path, WAIT_S, autocommit=True)
+            # Asked by SQLite itself every so many of its steps: a long query ends as its asker's time does.
+            self._connection.set_progress_handler(exceeds_query_limit, STEPS_BETWEEN_CHECKS)
             try:
                 self._prepare(origin)
                 super().__init__(origin, str(path))
@@ -104,7 +108,7 @@ class SqliteSpots(SqlStore):
         if run("PRAGMA application_id").fetchone()[0] != APPLICATION:
             raise sqlite3.DatabaseError("another program's database")
         # Searching goes on while pages are added; a kill or a power cut loses at most what was being added.
-        enable_wal(self._connection, self.path)
+        enable_wal(self._connection, self.path, durable=False)
         run("PRAGMA temp_store = MEMORY")
         run("PRAGMA cache_size = -65536")  # 64 MB
         for statement in BYTES:
@@ -112,7 +116,9 @@ class SqliteSpots(SqlStore):
 
     def _rows(self, statement: str, *values: Value) -> Iterator[tuple[Value, ...]]:
         with self._errors():
-            yield from self._connection.execute(statement, values)
+            # "yield from" would close the cursor with the generator, perhaps after the connection.
+            for row in self._connection.execute(statement, values):  # noqa: UP028
+                yield row
 
     def _many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
         with self._errors():
@@ -139,6 +145,8 @@ class SqliteSpots(SqlStore):
         try:
             yield
         except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                raise query_too_slow() from error
             raise database_error(self.path, error, "spots_unreadable") from error
         except OSError as error:
             raise CapasError("cannot_write", where=self.path, received=error.strerror or str(error)) from error

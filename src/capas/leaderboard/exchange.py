@@ -13,6 +13,7 @@ from capas.core.errors import CapasError
 from capas.core.files import write_atomic, write_json
 from capas.core.html import Markup, render_html
 from capas.core.i18n import say
+from capas.core.inert_text import InertWriter, original_cell
 from capas.core.number_format import format_decimal, format_metric, metric_name
 from capas.leaderboard.entry import Entry
 from capas.leaderboard.ranking import Contest, group_contests
@@ -30,9 +31,10 @@ def write_entries(path: Path, entries: Sequence[Entry]) -> None:
     match path.suffix.casefold():
         case ".csv":
             text = io.StringIO()
-            writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({k: "" if v is None else v for k, v in entry.model_dump().items()} for entry in entries)
+            writer = InertWriter(text)
+            writer.writerow(_COLUMNS)
+            for held in (entry.model_dump() for entry in entries):
+                writer.writerow("" if held[name] is None else held[name] for name in _COLUMNS)
             write_atomic(path, text.getvalue())
         case ".json":
             write_json(path, [entry.model_dump() for entry in entries])
@@ -46,7 +48,7 @@ def read_entries(path: Path) -> list[Entry]:
     """Read what ``write_entries`` wrote as CSV or JSON. Raises CapasError with the line that is wrong."""
     try:
         text = path.read_text(encoding="utf-8")
-        rows = json.loads(text) if path.suffix.casefold() == ".json" else list(csv.DictReader(io.StringIO(text)))
+        rows = json.loads(text) if path.suffix.casefold() == ".json" else _rows_of(text)
     except FileNotFoundError as error:
         raise CapasError("no_such_path", where=path) from error
     except (OSError, ValueError) as error:
@@ -110,3 +112,8 @@ def entry_cells(rank: int, entry: Entry, as_good_as_best: bool) -> list[str]:
     mark = " ≈" if as_good_as_best and rank > 1 else ""
     return [f"{rank}{mark}", entry.model, entry.network, entry_value_text(entry), format_decimal(entry.parameters, 0),
             entry.extra_training_data or "–", entry.created[:10]]  # fmt: skip
+
+
+def _rows_of(text: str) -> list[dict[str, str]]:
+    rows = csv.DictReader(io.StringIO(text))
+    return [{name: original_cell(cell) for name, cell in row.items() if isinstance(cell, str)} for row in rows]

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from capas.core.errors import CapasError
+from capas.core.files import open_regular
 from capas.page_formats.alto import read_alto
 from capas.page_formats.alto_write import to_alto
 from capas.page_formats.hocr import read_hocr
@@ -33,7 +34,7 @@ _BEGINNING: Final = 4096
 def root_element_name(path: Path) -> str:
     """Return the local name of the root element of an XML file, "" where there is none near its beginning."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             start = stream.read(_BEGINNING)
     except OSError:
         return ""

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from capas.core.errors import CapasError
+from capas.core.files import read_regular
 from capas.page_formats.geometry import PageBuilder, page_side, parse_points
 from capas.page_formats.page import Box, Line, ParsedPage, Points, Region, Word
 from capas.page_formats.xml import MAX_BYTES, parse_xml_number
@@ -55,7 +56,7 @@ def _content(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise CapasError("xml_too_large", where=path, received=path.stat().st_size, limit=MAX_BYTES)
-        return path.read_bytes().decode("utf-8-sig")
+        return read_regular(path, max_bytes=MAX_BYTES).decode("utf-8-sig")
     except OSError as error:
         raise CapasError("unreadable", where=path, received=error.strerror or str(error)) from error
     except UnicodeDecodeError as error:

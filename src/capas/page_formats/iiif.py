@@ -62,7 +62,7 @@ def _first_id(value: object) -> str:
 def _words(label: object) -> str:
     """Text in any of the forms of both versions: plain, with a language, or by language; of several, the first."""
     if isinstance(label, str):
-        return label
+        return label.encode("utf-8", "replace").decode("utf-8")  # "\\ud800": half a character, which no database holds
     if isinstance(label, list):
         return _words(label[0]) if label else ""
     tree = _tree(label)
@@ -72,6 +72,13 @@ def _words(label: object) -> str:
 def _size(tree: Tree, name: str) -> int:
     value = tree.get(name)
     return int(value) if isinstance(value, int | float) and 0 < value < 1e9 else 0
+
+
+def _is_web_address(address: str) -> bool:
+    try:
+        return urlsplit(address).scheme in ("http", "https") and address.isprintable()
+    except ValueError:  # http://[::1/
+        return False
 
 
 def _sheet(canvas: Tree, number: str, old: bool) -> Sheet | None:
@@ -85,7 +92,7 @@ def _sheet(canvas: Tree, number: str, old: bool) -> Sheet | None:
         bodies = [inner for body in bodies for inner in (_trees(body.get("items")) or [body])[:1]]
     for body in bodies:
         address = _address(body)
-        if urlsplit(address).scheme in ("http", "https"):
+        if _is_web_address(address):
             texts = [one for one in _trees(canvas.get("seeAlso")) if "alto" in str(one.get("profile", "")).casefold()]
             return Sheet(
                 label=_words(canvas.get("label")) or number, image=address, text=_first_id(texts),

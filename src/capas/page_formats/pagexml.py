@@ -6,7 +6,6 @@ tables' rules) is ignored, but no line is: one that lies elsewhere comes last, w
 Transkribus' ``readingOrder {index:…}`` where all have one.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -71,9 +70,19 @@ def _references(group: Element) -> Iterator[str]:
 
 
 def _custom(element: Element, name: str, key: str) -> str:
-    """A value of Transkribus' ``custom="name {key:value;}"``, "" where there is none."""
-    found = re.search(rf"\b{name}\s*\{{[^}}]*\b{key}\s*:\s*([^;}}]*)", element.get("custom", ""))
-    return found[1].strip() if found else ""
+    """A value of Transkribus' ``custom="name {key:value;} other {…}"``, "" where there is none.
+
+    In one pass: the attribute may have megabytes.
+    """
+    for group in element.get("custom", "").split("}"):
+        before, _, inside = group.partition("{")
+        if before.split()[-1:] != [name]:
+            continue
+        for pair in inside.split(";"):
+            found, separator, value = pair.partition(":")
+            if separator and found.strip() == key:
+                return value.strip()
+    return ""
 
 
 def _kind(region: Element) -> str:

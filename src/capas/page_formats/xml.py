@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, TreeBuilder, indent, tost
 from xml.parsers import expat
 
 from capas.core.errors import CapasError
+from capas.core.files import read_regular
 
 MAX_BYTES: Final = 64_000_000
 MAX_DEPTH: Final = 200
@@ -27,7 +28,7 @@ def read_xml(path: Path, *roots: str) -> Element:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise CapasError("xml_too_large", where=path, received=path.stat().st_size, limit=MAX_BYTES)
-        content = path.read_bytes()
+        content = read_regular(path, max_bytes=MAX_BYTES)
     except OSError as error:
         raise CapasError("unreadable", where=path, received=error.strerror or str(error)) from error
     root = parse_xml(content, str(path))

@@ -3,6 +3,7 @@
 import csv
 
 from capas.core.errors import CapasError
+from capas.core.inert_text import original_cell
 from capas.engine.run import Run
 
 
@@ -10,7 +11,7 @@ def read_predictions(run: Run) -> list[dict[str, str]]:
     """Return one mapping from column to cell per test example. Raises CapasError ``run_damaged``."""
     try:
         with run.predictions.open(encoding="utf-8", newline="") as stream:
-            return list(csv.DictReader(stream))
+            return [{name: original_cell(cell or "") for name, cell in row.items()} for row in csv.DictReader(stream)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CapasError("run_damaged", where=run.predictions, received=str(error)) from error
 

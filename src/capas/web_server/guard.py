@@ -19,9 +19,10 @@ return Starlette responses. The checks, in their order; the first that fails ans
 5. Few parameters: 400 ``bad_request``.
 6. The router has the address, without control characters or backslashes: 404 ``not_found``; and with this method: 405
    ``method_not_allowed``. A verb that nobody thought of reaches no handler (Ray, CVE-2026-27482).
-7. A change is allowed at all, and carries the token of a page of this start: 403 (forged requests of other sites).
-8. A change has a ``Content-Length`` (411), is small (413) and fully there in time (408). It is read here, and then
-   given to the application whole; requests that change nothing have no body for it.
+7. A change is allowed at all (403), has a ``Content-Length`` (411) and is small (413).
+8. It carries the token of a page of this start: 403 (forged requests of other sites).
+9. It is fully there in time (408). It is read here, and then given to the application whole; requests that change
+   nothing have no body for it.
 
 Every response, refusals included, carries the security headers, and ``Cache-Control: no-store`` unless it has its own.
 """
@@ -106,14 +107,14 @@ class Guard:
     def _forbidden_change(self, headers: Headers) -> Response | None:
         if self.rules.read_only:
             return error_response(CapasError(self.rules.read_only), 403)
-        if not hmac.compare_digest(headers.get(TOKEN_HEADER, "").encode(), self.rules.token.encode()):
-            return error_response(CapasError("page_outdated"), 403)
         length = headers.get("content-length", "")
         if not (length.isascii() and length.isdecimal()):
             return json_response({"error": "too_large"}, status=411)
         # A number with a thousand figures is not worth converting.
         if len(length) > 12 or int(length) > self.rules.max_body_bytes:
             return json_response({"error": "too_large"}, status=413)
+        if not hmac.compare_digest(headers.get(TOKEN_HEADER, "").encode(), self.rules.token.encode()):
+            return error_response(CapasError("page_outdated"), 403)
         return None
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -165,9 +166,20 @@ class Guard:
 
 async def _refuse(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a refusal; the connection ends with it where a body was left unread."""
-    if scope["method"] not in READING:
-        response.headers["connection"] = "close"
-        # Who waits for "100 Continue" sends nothing before it; receiving would ask for it.
-        if "expect" not in Headers(scope=scope):
-            await discard_body(receive)
-    await response(scope, receive, send)
+    if scope["method"] in READING:
+        await response(scope, receive, send)
+        return
+    response.headers["connection"] = "close"
+    # Who waits for "100 Continue" sends nothing before it; receiving would ask for it.
+    sends_body = "expect" not in Headers(scope=scope)
+
+    async def send_before_discarding(message: Message) -> None:
+        """The refusal goes out at once; the connection stays until the client has seen it or sent enough."""
+        if message["type"] != "http.response.body" or not sends_body:
+            await send(message)
+            return
+        await send(message | {"more_body": True})
+        await discard_body(receive)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    await response(scope, receive, send_before_discarding)

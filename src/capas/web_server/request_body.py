@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.types import Message, Receive
 
-DISCARDED_BYTES: Final = 1_000_000
+DISCARDED_BYTES: Final = 100_000_000
 DISCARDED_S: Final = 2.0
 
 
@@ -55,7 +55,7 @@ async def read_body(receive: Receive, *, max_bytes: int, within_s: float) -> byt
 
 
 async def discard_body(receive: Receive) -> None:
-    """Read what a client goes on sending, up to a size and a time.
+    """Read what a client goes on sending, up to a size and a time, and keep none of it.
 
     Closing a connection with unread bytes resets it, and the client might never see why it was refused.
     """

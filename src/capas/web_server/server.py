@@ -91,7 +91,7 @@ def _listening_socket(host: str, port: int) -> socket.socket:
         # After a restart the port is free at once, although connections of the last start are still closing.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))
-        made.listen(128)
+        made.listen(1024)  # a class that opens the page at once; the kernel caps it (net.core.somaxconn)
     except (OSError, OverflowError, UnicodeError) as error:
         made.close()
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -17,6 +17,7 @@ from capas.archive.library.database import Library
 from capas.archive.reading.index_provenance import read_index_provenance, write_index_provenance
 from capas.archive.reading.pages import LocalReader, read_pages
 from capas.archive.review import record_correction
+from capas.bundle.write import add_file
 from capas.core.errors import CapasError
 from capas.engine.recipes.transcription.line_reader import LineReader
 from capas.page_formats.normalise import NormalisationRules
@@ -109,7 +110,8 @@ def test_the_rules_for_transcripts_go_on(
     shutil.copytree(run / "bundle", ruled)
     answers = json.loads((ruled / "answers.json").read_text("utf-8"))
     rules = NormalisationRules(name="plain", replace=(("n\u0303", "n"),))
-    (ruled / "answers.json").write_text(json.dumps({**answers, "transcripts": rules.model_dump(mode="json")}), "utf-8")
+    changed = {**answers, "transcripts": rules.model_dump(mode="json")}
+    add_file(ruled, "answers.json", json.dumps(changed).encode())
     write_index_provenance(corrected, dataclasses.replace(read_index_provenance(corrected), reader=str(ruled)))
     settings = [f"{name}={json.dumps(value)}" for name, value in SETTINGS.items() if name != "data.image_size"]
     options = [word for one in [*settings, "train.time_s=0"] for word in ("--set", one)]

@@ -50,7 +50,7 @@ def test_another_transcript_is_noticed_and_leaves_what_people_said(tmp_path: Pat
     assert library.add_pages([with_transcript]) == 0
     assert library.add_pages([replace(with_transcript, transcript_hash="t2")]) == 1
     assert library.page(1).lines_from == ""
-    library.set_lines(1, [replace(first, text="dos"), replace(second, text="dos")], origin="transcript")
+    library.set_lines(1, [replace(first, text="una"), replace(second, text="dos")], origin="transcript")
     assert [row.target for row in library.lines(1)] == ["vno", "dos"]
 
 

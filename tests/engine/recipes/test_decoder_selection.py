@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from capas.bundle.write import add_file
 from capas.core.errors import CapasError
 from capas.decoding.alphabet import Alphabet
 from capas.decoding.character_ngrams import CharacterNgrams
@@ -133,11 +134,11 @@ def test_a_bundle_of_before_opens(run: Path, tmp_path: Path) -> None:
     with pytest.raises(CapasError) as refused:
         load_model(old)
     assert refused.value.key == "bundle_incomplete"
-    (old / "ngrams.json").write_text('{"order": 3, "windows": {"1": "ab"}}')
+    add_file(old, "ngrams.json", b'{"order": 3, "windows": {"1": "ab"}}')
     with pytest.raises(CapasError) as refused:
         load_model(old)
     assert refused.value.key == "bundle_incomplete"
     kept = {name: answers[name] for name in ("kind", "alphabet", "temperature", "beam")}
-    (old / "answers.json").write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+    add_file(old, "answers.json", json.dumps(kept, ensure_ascii=False).encode())
     model = load_model(old).predictor
     assert model.decoder.ngrams is None and model.rules.name == "kept"  # type: ignore[attr-defined]

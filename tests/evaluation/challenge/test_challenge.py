@@ -1,6 +1,7 @@
 """Blind tests: what is hidden stays hidden, limits hold against many at once, ranks say what is not shown."""
 
 import multiprocessing
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,6 +96,61 @@ def test_the_limit_holds_against_processes_at_once() -> None:
     with multiprocessing.get_context("fork").Pool(4) as pool:
         said = pool.map(hand_in, range(8), chunksize=1)
     assert sorted(said) == ["challenge_limit"] * 6 + ["filed"] * 2 and len(made.submissions.all()) == 2
+    assert len(list(Path("c/private/submissions").iterdir())) == 2  # of what was not counted nothing is left
+
+
+def linked(made: Challenge, how: str) -> Path:
+    """The references, handed in as one's own."""
+    hidden, folder = made.reference, Path("handed-in")
+    match how:
+        case "a link":
+            Path("ours.csv").symlink_to(hidden.absolute())
+            return Path("ours.csv")
+        case "a second name":
+            Path("ours.csv").hardlink_to(hidden)
+            return Path("ours.csv")
+        case "through a linked folder":
+            Path("there").symlink_to(hidden.absolute().parent)
+            return Path("there") / hidden.name
+        case "a linked folder":
+            folder.symlink_to(hidden.absolute().parent)
+        case "a link in a folder":
+            folder.mkdir()
+            (folder / "ours.csv").symlink_to(hidden.absolute())
+        case "a linked folder in a folder":
+            folder.mkdir()
+            (folder / "inner").symlink_to(hidden.absolute().parent)
+        case _:
+            return hidden
+    return folder
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["itself", "a link", "a second name", "through a linked folder", "a linked folder", "a link in a folder",
+     "a linked folder in a folder"],
+)  # fmt: skip
+def test_the_references_cannot_be_handed_in(how: str) -> None:
+    made = challenge()
+    with pytest.raises(CapasError) as caught:
+        made.submit(linked(made, how), "us", now=NOW)
+    assert key_of(caught) == "challenge_link" and not made.submissions.all()
+
+
+def test_a_pipe_is_not_waited_for() -> None:
+    made = challenge()
+    os.mkfifo("pipe.csv")
+    with pytest.raises(CapasError) as caught:
+        made.submit(Path("pipe.csv"), "us", now=NOW)
+    assert key_of(caught) == "unreadable"
+
+
+def test_an_error_names_the_file_as_the_team_knows_it() -> None:
+    made = challenge()
+    Path("mine.csv").write_text("nothing of use", encoding="utf-8")
+    with pytest.raises(CapasError) as caught:
+        made.submit(Path("mine.csv"), "us", now=NOW)
+    assert "mine.csv" in str(caught.value) and "private" not in str(caught.value)
 
 
 def test_ranks_say_who_is_not_shown_to_differ_from_the_best() -> None:

@@ -16,11 +16,12 @@ from urllib.parse import urlparse
 from capas.archive.library.database import Library, NewPage
 from capas.archive.library.scans import PICTURES, SCANS, Scan, download_image, file_hash, scans_of
 from capas.core.errors import CapasError
-from capas.core.files import content_hash
+from capas.core.files import content_hash, read_regular
 from capas.core.i18n import say
 from capas.data.problems import escape_unprintable
 from capas.data.sources.samples import sample_folder
 from capas.page_formats.formats import is_page_file, read_page
+from capas.page_formats.iiif import MAX_BYTES as MAX_MANIFEST_BYTES
 from capas.page_formats.iiif import read_manifest
 
 Progress = Callable[[int, int], None]
@@ -172,7 +173,7 @@ def _check_transcript(file: Path, scan: Scan) -> None:
 def _pages_of_manifest(library: Library, path: Path, unit: str, fetch: bool, bad: Bad) -> list[NewPage]:
     """The pages that a manifest names: images beside it, or, where ``fetch``, at their addresses."""
     try:
-        manifest = read_manifest(path.read_bytes(), str(path))
+        manifest = read_manifest(read_regular(path, max_bytes=MAX_MANIFEST_BYTES), str(path))
     except OSError as error:
         raise CapasError("page_unreadable", where=path, received=error.strerror or str(error)) from error
     pages = []

@@ -5,24 +5,26 @@ page is one transaction, so that a killed process leaves whole pages behind.
 
 ``units``: the hierarchy of an archive (fonds / series / unit) as paths with "/"; ``pages``: one row per page, in the
 order of its unit; ``lines``: their geometry and text; ``posteriors``: the compressed network outputs; ``reviews``: who
-said what about a line or a hit.
+said what about a line or a hit, and where on the page that line lay.
 """
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from capas.archive.library.line_matching import match_lines, says_the_same
 from capas.core.databases import connect, database_error, enable_wal
 from capas.core.errors import CapasError
 from capas.core.files import write_error
 from capas.page_formats.page import Line, Points
 
 FILE: Final = "archive.sqlite"
-VERSION: Final = 2
+VERSION: Final = 3
 WAIT_S: Final = 30.0
 
 
@@ -160,7 +162,7 @@ class Library:
     def _connected(self) -> Iterator[sqlite3.Connection]:
         try:
             with closing(connect(self.folder / FILE, WAIT_S)) as connection:
-                enable_wal(connection, self.folder / FILE)
+                enable_wal(connection, self.folder / FILE, durable=True)
                 yield connection
         except sqlite3.DatabaseError as error:
             raise database_error(self.folder / FILE, error, "archive_unreadable") from error
@@ -264,20 +266,23 @@ class Library:
         """Store the lines of a page, in reading order; ``origin``: "transcript" (their texts are references) or
         "found".
 
-        Reviews of a line of the same id stay.
+        What people said of a line follows its place on the page, whatever its id is now. Where no line lies there any
+        more, it is kept apart (``unplaced_reviews``) until one does. Of lines that share an id, the later ones get
+        another.
         """
         with self.changing() as connection:
-            kept = dict(
-                connection.execute("SELECT id, truth FROM lines WHERE page = ? AND reviewed", (page,)).fetchall()
-            )
+            height = self._page(connection, page).height
             _forget_lines(connection, page)
-            for number, line in enumerate(lines):
-                truth = kept.get(line.id, line.text or None if origin == "transcript" else None)
-                connection.execute(
-                    _NEW_LINE,
-                    (page, number, line.id, line.region, _geometry(line), truth, line.id in kept),
-                )
+            for number, (name, line) in enumerate(zip(_distinct([line.id for line in lines]), lines, strict=True)):
+                truth = line.text or None if origin == "transcript" else None
+                connection.execute(_NEW_LINE, (page, number, name, line.region, _geometry(line), truth))
+            _place_reviews(connection, page, height)
             connection.execute("UPDATE pages SET lines_from = ?, model = '', problem = '' WHERE id = ?", (origin, page))
+
+    def unplaced_reviews(self) -> int:
+        """Return the number of reviews whose line is no longer on its page, or whose page has another picture."""
+        with self.reading() as connection:
+            return int(connection.execute("SELECT count(*) FROM reviews WHERE line = ''").fetchone()[0])
 
     def set_answers(self, page: int, answers: Sequence[tuple[str, float, bytes]], model: str) -> None:
         """Store text, confidence and posteriors of each line of a page, and the model's hash.
@@ -319,6 +324,7 @@ def _add_page(connection: sqlite3.Connection, page: NewPage) -> bool:
     if found is not None:
         if found[1] != page.hash:  # of the same picture, what people said of its lines outlives another transcript
             _forget_lines(connection, found[0])
+            connection.execute("UPDATE reviews SET line = '', place = '' WHERE page = ?", (found[0],))
         connection.execute(
             "UPDATE pages SET hash = ?, width = ?, height = ?, transcript = ?, transcript_hash = ?, problem = ?, "
             "lines_from = '', model = '' WHERE id = ?",
@@ -350,6 +356,42 @@ def _forget_lines(connection: sqlite3.Connection, page: int) -> None:
         connection.execute(f"DELETE FROM {table} WHERE page = ?", (page,))
 
 
+def _place_reviews(connection: sqlite3.Connection, page: int, height: int) -> None:
+    """Give each review of a page the id of the line that lies where its line lay, "" where none does or its text is
+    another; and each corrected line its last correction as text.
+    """
+    texts = defaultdict[str, set[str]](set)
+    for place, *said in connection.execute(
+        "SELECT place, before, text FROM reviews WHERE page = ? AND place != '' ORDER BY place", (page,)
+    ):
+        texts[str(place)].update(str(text) for text in said if text)
+    lines = [row.line for row in _lines(connection, page)]
+    followed = match_lines([_placed_line(place) for place in texts], lines, height)
+    for index, (place, said) in enumerate(texts.items()):
+        same = index in followed and says_the_same(lines[followed[index]], said, lines)
+        name = lines[followed[index]].id if same else ""
+        connection.execute("UPDATE reviews SET line = ? WHERE page = ? AND place = ?", (name, page, place))
+    connection.execute(
+        "UPDATE lines SET reviewed = 1, truth = said.text FROM (SELECT line, text, max(id) FROM reviews"
+        " WHERE page = ? AND verdict = 'corrected' AND line != '' GROUP BY line) AS said"
+        " WHERE lines.page = ? AND lines.id = said.line",
+        (page, page),
+    )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, those that were there before or are empty with a number behind."""
+    taken, found = set[str](), list[str]()
+    for name in names:
+        new, count = name or "line", 1
+        while new in taken:
+            count += 1
+            new = f"{name or 'line'}-{count}"
+        taken.add(new)
+        found.append(new)
+    return found
+
+
 def _literal(path: str) -> str:
     """A path in which GLOB finds no wildcard."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in path)
@@ -363,6 +405,14 @@ def _rounded(points: Points) -> list[list[float]]:
     return [[round(x, 1), round(y, 1)] for x, y in points]
 
 
+def _placed_line(geometry: str) -> Line:
+    """A line of which only the place is known."""
+    held = json.loads(geometry)
+    return Line(
+        id="", baseline=tuple((x, y) for x, y in held["baseline"]), polygon=tuple((x, y) for x, y in held["polygon"])
+    )
+
+
 def _page_row(row: Sequence[object]) -> PageRow:
     names = ("id", "unit", "position", "label", "source", "frame", "hash", "width", "height", "transcript", "problem",
              "lines_from", "model")  # fmt: skip
@@ -371,10 +421,8 @@ def _page_row(row: Sequence[object]) -> PageRow:
 
 def _line_row(page: int, row: Sequence[object]) -> LineRow:
     number, name, region, geometry, truth, text, confidence = row
-    held = json.loads(str(geometry))
-    line = Line(
-        id=str(name), region=str(region), order=int(str(number)),
-        baseline=tuple((x, y) for x, y in held["baseline"]), polygon=tuple((x, y) for x, y in held["polygon"]),
+    line = replace(
+        _placed_line(str(geometry)), id=str(name), region=str(region), order=int(str(number)),
         text=str(text if truth is None else truth),
     )  # fmt: skip
     return LineRow(page=page, number=int(str(number)), line=line, target=None if truth is None else str(truth),
@@ -383,7 +431,7 @@ def _line_row(page: int, row: Sequence[object]) -> LineRow:
 
 _PAGE_COLUMNS = "id, unit, position, label, source, frame, hash, width, height, transcript, problem, lines_from, model"
 _LINE_COLUMNS = "number, id, region, geometry, truth, text, confidence"
-_NEW_LINE = "INSERT INTO lines (page, number, id, region, geometry, truth, reviewed) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_NEW_LINE = "INSERT INTO lines (page, number, id, region, geometry, truth) VALUES (?, ?, ?, ?, ?, ?)"
 _SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE pages (
@@ -399,7 +447,8 @@ CREATE TABLE lines (
 CREATE TABLE posteriors (page INTEGER NOT NULL, number INTEGER NOT NULL, content BLOB NOT NULL,
     PRIMARY KEY (page, number));
 CREATE TABLE reviews (
-    id INTEGER PRIMARY KEY, page INTEGER NOT NULL, line TEXT NOT NULL, word TEXT NOT NULL, verdict TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, page INTEGER NOT NULL, line TEXT NOT NULL, place TEXT NOT NULL, word TEXT NOT NULL,
+    verdict TEXT NOT NULL,
     text TEXT NOT NULL, before TEXT NOT NULL, reviewer TEXT NOT NULL, time TEXT NOT NULL);
 CREATE INDEX reviews_of_line ON reviews (page, line);
 """

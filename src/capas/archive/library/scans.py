@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from capas.core.errors import CapasError
-from capas.core.files import content_hash
+from capas.core.files import hash_file, open_regular
 from capas.core.i18n import say
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MAX_PIXELS: Final = 175_000_000  # just below what Pillow refuses by itself; A0 at 300 dpi has 140 million
 MAX_FRAMES: Final = 20_000
 PDF_DPI: Final = 300
+ROWS_AT_ONCE: Final = 256
 POINTS_PER_INCH: Final = 72
 PICTURES: Final = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".pgm", ".pbm", ".ppm")
 SCANS: Final = (*PICTURES, ".pdf")
@@ -81,15 +82,27 @@ def decode_page(path: Path, frame: int = 0, *, hash: str = "") -> NDArray[np.uin
         picture.seek(frame)
         if picture.width * picture.height > MAX_PIXELS:
             raise CapasError("page_too_large", where=path, received=picture.width * picture.height, most=MAX_PIXELS)
-        return np.asarray(_plain(ImageOps.exif_transpose(picture)))
+        ImageOps.exif_transpose(picture, in_place=True)
+        return _pixels(_plain(picture))
 
 
 def file_hash(path: Path) -> str:
     """Return the content hash of a file. Raises CapasError ``page_unreadable``."""
     try:
-        return content_hash(path.read_bytes())
+        return hash_file(path)
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def _pixels(picture: Image.Image) -> NDArray[np.uint8]:
+    """The pixels in one copy, band by band of the page: converting a whole picture at once makes three."""
+    bands = picture.getbands()
+    shape = (picture.height, picture.width) if len(bands) == 1 else (picture.height, picture.width, len(bands))
+    pixels = np.empty(shape, dtype=np.uint8)
+    for top in range(0, picture.height, ROWS_AT_ONCE):
+        bottom = min(top + ROWS_AT_ONCE, picture.height)
+        pixels[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)))
+    return pixels
 
 
 def _plain(picture: Image.Image) -> Image.Image:
@@ -119,7 +132,7 @@ def _size(picture: Image.Image, frame: int) -> tuple[int, int]:
 def _picture(path: Path) -> Iterator[Image.Image]:
     try:
         # Not by its name: Pillow maps an uncompressed TIFF with its sides exchanged where it is turned (13.0).
-        with path.open("rb") as stream, Image.open(stream) as picture:
+        with open_regular(path) as stream, Image.open(stream) as picture:
             yield picture
     except Image.DecompressionBombError as error:
         pixels = next(iter(re.findall(r"\d+", str(error))), "?")

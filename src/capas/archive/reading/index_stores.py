@@ -14,6 +14,7 @@ from typing import Final, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from capas.archive.library.database import FILE, Library
+from capas.archive.reading.known_servers import check_known, known_servers, remember_server
 from capas.core.errors import CapasError
 from capas.keyword_index.postgres_store import PostgresSpots
 from capas.keyword_index.sharded_store import ShardedSpots
@@ -63,12 +64,33 @@ def parse_location(wanted: str) -> IndexLocation:
 
 
 def write_location(library: Library, kept: IndexLocation) -> None:
-    """Store where the index is."""
+    """Store where the index is; a server named here is one that the user knows."""
+    if kept.kind == "server":
+        remember_server(kept.address)
     library.set_fact(FACT, json.dumps(asdict(kept)))
 
 
 def read_location(library: Library) -> IndexLocation:
-    """Return where the index is; one file where nothing was stored. Raises CapasError ``archive_unreadable``."""
+    """Return where the index is; one file where nothing was stored.
+
+    Raises:
+        CapasError: ``server_unknown`` where it is on a server that this user has not named; ``archive_unreadable``.
+    """
+    place = stored_location(library)
+    if place.kind == "server":
+        check_known(place.address, where=library.folder)
+    return place
+
+
+def is_known(place: IndexLocation) -> bool:
+    """Return whether the place may be contacted: files of the archive, and servers that the user has named."""
+    return place.kind != "server" or place.address in known_servers()
+
+
+def stored_location(library: Library) -> IndexLocation:
+    """Return what the archive's file says about the place, not to be contacted. Raises CapasError
+    ``archive_unreadable``.
+    """
     held = library.fact(FACT)
     if not held:
         return IndexLocation()

@@ -19,10 +19,12 @@ from capas.archive.library.scans import decode_page
 from capas.archive.reading.index_provenance import read_index_provenance
 from capas.archive.reading.index_stores import (
     IndexLocation,
+    is_known,
     open_store,
     read_location,
     remove_store,
     replace_store,
+    stored_location,
     write_location,
 )
 from capas.archive.reading.posteriors import pack_posteriors, unpack_posteriors
@@ -311,8 +313,8 @@ def reindex(
 
     The old one stands until the new one is complete. Returns the number of spots.
     """
-    former = read_location(library)
-    place = former if place is None else place
+    former = stored_location(library)
+    place = read_location(library) if place is None else place
     pages = [page for page in library.pages() if page.model == origin.model]
     remove_store(library, place, beside=True)
     count = 0
@@ -328,5 +330,6 @@ def reindex(
     replace_store(library, place)
     if place != former:
         write_location(library, place)
-        remove_store(library, former)
+        if is_known(former):
+            remove_store(library, former)
     return count

@@ -1,9 +1,9 @@
 """Search hits as CSV."""
 
-import csv
 import io
 
 from capas.archive.search.search import SearchResults
+from capas.core.inert_text import InertWriter
 
 COLUMNS = ("probability", "unit", "page", "file", "frame", "line", "words", "text", "left", "top", "right", "bottom")
 
@@ -15,7 +15,7 @@ def search_hits_csv(findings: SearchResults) -> bytes:
     UTF-8 with a byte order mark, for spreadsheets.
     """
     stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
+    writer = InertWriter(stream, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for one in findings.hits:
         outline = [point for place in one.words for point in place.outline]

@@ -2,8 +2,9 @@
 
 import io
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
@@ -18,7 +19,8 @@ from capas.page_formats.layout.line_images import Picture
 from capas.page_formats.page import Points, bounding_box
 
 KEPT_BYTES: Final = 400_000_000
-AT_ONCE: Final = 2  # decoded at the same time: pages may have hundreds of megabytes
+AT_ONCE: Final = 2  # decoded at the same time
+LARGE_PIXELS: Final = 60_000_000  # such a page, of hundreds of megabytes, is decoded alone
 QUALITY: Final = 85
 # A snippet, in heights of the line: what it shows beside the word, above and below it, and how wide it is at least.
 BESIDE, AROUND, WIDEST_LEAST = 2.5, 0.35, 9.0
@@ -43,7 +45,7 @@ class PageImages:
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
         self._kept_bytes = kept_bytes
         self._held: OrderedDict[_Key, Future[Picture]] = OrderedDict()
-        self._lock, self._turns = Lock(), BoundedSemaphore(AT_ONCE)
+        self._lock, self._queue, self._turns = Lock(), Lock(), BoundedSemaphore(AT_ONCE)
 
     def image(self, page: PageRow) -> Picture:
         """Return the image of a page.
@@ -56,7 +58,7 @@ class PageImages:
             wanted = held or self._held.setdefault(key, Future())
             self._held.move_to_end(key)
         if held is None:
-            self._decode(key, wanted)
+            self._decode(key, wanted, turns=AT_ONCE if page.width * page.height > LARGE_PIXELS else 1)
         return wanted.result()
 
     def jpeg(self, page: PageRow, crop: Crop, width: int, height: int) -> bytes:
@@ -77,10 +79,21 @@ class PageImages:
         image.save(stream, "JPEG", quality=QUALITY)
         return stream.getvalue()
 
-    def _decode(self, key: _Key, wanted: "Future[Picture]") -> None:
+    @contextmanager
+    def _taking(self, turns: int) -> Iterator[None]:
+        with self._queue:  # who takes several waits for all of them before anybody else takes one
+            for _ in range(turns):
+                self._turns.acquire()
+        try:
+            yield
+        finally:
+            for _ in range(turns):
+                self._turns.release()
+
+    def _decode(self, key: _Key, wanted: "Future[Picture]", *, turns: int) -> None:
         """Decode a page for all who wait for it; one that cannot be decoded is tried again next time."""
         try:
-            with self._turns:
+            with self._taking(turns):
                 wanted.set_result(decode_page(Path(key[0]), key[1], hash=key[2]))
         except BaseException as error:
             with self._lock:

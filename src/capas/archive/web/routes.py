@@ -4,6 +4,7 @@ No address is made into a path on disk: pages are asked for by their number, uni
 files of the search page stand in a table.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +25,14 @@ from capas.archive.web.search_page import search_page_html
 from capas.archive.web.search_parameters import RequestParameters
 from capas.core.errors import CapasError
 from capas.core.i18n import say
+from capas.keyword_index.query_limit import QueryLimit, limited
 from capas.web_server.json_responses import json_response
 
 HERE: Final = Path(__file__).parent
+ANSWER_S: Final = 10.0  # seconds that a search may take
 UNDECODABLE: Final = ("page_unreadable", "page_replaced", "page_too_large")
 STATUSES: Final = {"no_such_page": 404, "no_such_line": 404, "line_changed": 409, "archive_unreadable": 500,
-                   "disk_full": 507, "database_busy": 503}  # fmt: skip
+                   "disk_full": 507, "database_busy": 503, "query_too_slow": 503}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,11 +103,24 @@ def _endpoint(site: Site, handler: Handler) -> Callable[[Request], object]:
             path=request.scope["path"], params=dict(request.query_params), base=f"http://{request.headers['host']}",
             body=await request.body(),
         )  # fmt: skip
-        return await run_in_threadpool(
-            _response, handler, ArchiveRequest(site=site, parameters=parameters, path=request.path_params)
-        )
+        limit = QueryLimit(seconds=ANSWER_S)
+        watch = asyncio.create_task(_cancel_when_gone(request, limit))
+        try:
+            with limited(limit):  # the thread inherits the context
+                return await run_in_threadpool(
+                    _response, handler, ArchiveRequest(site=site, parameters=parameters, path=request.path_params)
+                )
+        finally:
+            watch.cancel()
 
     return endpoint
+
+
+async def _cancel_when_gone(request: Request, limit: QueryLimit) -> None:
+    """End the search of somebody who has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    limit.cancel()
 
 
 def _response(handler: Handler, request: ArchiveRequest) -> Response:

@@ -5,7 +5,6 @@ the decimal sign is a comma (semicolons, decimal commas, UTF-8 with its mark). I
 that begins with "=" is no formula.
 """
 
-import csv
 import datetime
 import io
 import json
@@ -18,6 +17,7 @@ from typing import Final, Literal
 from capas.core.errors import CapasError
 from capas.core.files import write_atomic
 from capas.core.i18n import language
+from capas.core.inert_text import InertWriter
 from capas.data.file_types import TABLE_SUFFIXES
 from capas.data.tabular.spreadsheet import cell_text
 
@@ -74,7 +74,7 @@ def write_table(path: Path, columns: Sequence[OutputColumn], csv_format: CsvForm
     spanish = csv_format == "excel-es" and path.suffix.casefold() == ".csv"
     delimiter = "\t" if path.suffix.casefold() == ".tsv" else ";" if spanish else ","
     text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n" if spanish else "\n")
+    writer = InertWriter(text, delimiter=delimiter, lineterminator="\r\n" if spanish else "\n")
     writer.writerow([column.name for column in columns])
     decimal = "," if spanish else "."
     writer.writerows(zip(*([_text(cell, column, decimal) for cell in column.cells] for column in columns), strict=True))

@@ -8,11 +8,13 @@ overfit it (Blum & Hardt, "The Ladder", ICML 2015, on why that is needed).
 
 import json
 import math
+import os
 import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -23,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from capas.core.errors import CapasError
-from capas.core.files import content_hash, write_atomic, write_error, write_json
+from capas.core.files import content_hash, open_regular, read_regular, write_atomic, write_error, write_json
 from capas.evaluation.bootstrap import (
     LOWER_IS_BETTER,
     EvaluatedMetric,
@@ -134,42 +136,70 @@ class Challenge:
         """Score and store a submission. What cannot be scored is refused and not counted.
 
         Raises:
-            CapasError: ``challenge_team``, ``challenge_late``, ``challenge_closed``, ``challenge_limit`` and those of
-                the scoring.
+            CapasError: ``challenge_team``, ``challenge_late``, ``challenge_closed``, ``challenge_limit``,
+                ``challenge_link``, ``challenge_changed`` and those of the scoring.
         """
         now = now or datetime.now(UTC)
         team = team_name(team)
         if self.rules.until is not None and now >= self.rules.until:
             raise CapasError("challenge_late", where=self.folder, received=format_time(now),
                              until=format_time(self.rules.until))  # fmt: skip
+        self._refuse_links(hypothesis)
         digest = _digest(hypothesis)
         self.submissions.check(team, digest, now=now, limit=self.rules.most)
-        scored = self.score(hypothesis)
+        with self._taken_in(hypothesis, digest) as taken:
+            return self._scored(taken, digest, team, now)
+
+    def _scored(self, taken: Path, digest: str, team: str, now: datetime) -> SubmissionReceipt:
+        scored = self.score(taken)
         told = self.told_part(scored.measured)
         value = headline_metric(scored.measured, chosen=told).value
         # Where the part holds nothing to be found, nothing was found: the last of all.
         value = value if math.isfinite(value) else math.inf if self.lower_is_better else -math.inf
         before = {one.hash for one in self.submissions.all() if one.team == team}
         filed = self.submissions.add(team, digest, value, now=now, limit=self.rules.most,
-                                     keep=lambda: self._keep(hypothesis, digest))  # fmt: skip
+                                     keep=lambda: self._keep(taken, digest))  # fmt: skip
         left = self.submissions.left(team, now=now, limit=self.rules.most)
         figures = metrics_with_intervals(scored.measured, chosen=told)
         return SubmissionReceipt(
             submission=filed, figures=figures, lacks=scored.lacks, left=left, repeated=digest in before
         )
 
-    def _keep(self, hypothesis: Path, digest: str) -> str:
-        """A copy under its hash; the path relative to the private folder."""
+    @contextmanager
+    def _taken_in(self, hypothesis: Path, digest: str) -> Iterator[Path]:
+        """A copy in the challenge's own folder, which nobody changes while it is scored; gone afterwards unless it was
+        kept.
+        """
+        place = self.private / "submissions"
+        place.mkdir(exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=place))
+        try:
+            _take_in(hypothesis, scratch / hypothesis.name)
+            if _digest(scratch / hypothesis.name) != digest:
+                raise CapasError("challenge_changed", where=hypothesis)
+            yield scratch / hypothesis.name
+        except CapasError as error:  # the team knows its file by its own name
+            raise error.renamed(str(scratch / hypothesis.name), str(hypothesis)) from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _keep(self, taken: Path, digest: str) -> str:
+        """Put what was taken in under its hash; the path relative to the private folder."""
         place = self.private / "submissions" / digest
         if not place.exists():
-            place.parent.mkdir(exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(dir=place.parent))
-            _copy(hypothesis, scratch / hypothesis.name)
-            if _digest(scratch / hypothesis.name) != digest:
-                shutil.rmtree(scratch)
-                raise CapasError("challenge_changed", where=hypothesis)
-            scratch.rename(place)
+            taken.parent.rename(place)
         return (place / next(place.iterdir()).name).relative_to(self.private).as_posix()
+
+    def _refuse_links(self, hypothesis: Path) -> None:
+        """Raise CapasError ``challenge_link`` for symbolic links, and for files of the challenge itself under whatever
+        name: the references would score 100 %.
+        """
+        if hypothesis.resolve().is_relative_to(self.private.resolve()):
+            raise CapasError("challenge_link", where=hypothesis, received=hypothesis)
+        own = {_identity(file) for file in _files(self.private)} - {None}
+        for file in _files(hypothesis):
+            if file.is_symlink() or _identity(file) in own:
+                raise CapasError("challenge_link", where=hypothesis, received=file)
 
 
 def new_challenge(
@@ -261,6 +291,28 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def _files(path: Path) -> list[Path]:
+    """What is not a folder at or below ``path``, links included and not followed, in the order of the names."""
+    if not path.is_dir() or path.is_symlink():
+        return [path] if path.exists() or path.is_symlink() else []
+    return sorted(
+        Path(folder, name) for folder, inner, names in os.walk(path) for name in (*names, *_links(folder, inner))
+    )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What a file is, whatever its name; None where it is gone: others hand in and are done meanwhile."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _links(folder: str, names: Sequence[str]) -> list[str]:
+    return [name for name in names if Path(folder, name).is_symlink()]
+
+
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
@@ -269,16 +321,30 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+def _take_in(source: Path, target: Path) -> None:
+    """Copy what a team hands in, following no link. Raises CapasError ``disk_full`` or ``cannot_write``."""
+    if source.is_dir():
+        target.mkdir(parents=True)
+    for file in _files(source):
+        copy = target / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open_regular(file, follow_links=False) as stream, copy.open("xb") as written:
+                shutil.copyfileobj(stream, written)
+        except OSError as error:
+            raise write_error(copy, error) from error
+
+
 def _digest(path: Path) -> str:
     """What names the content of a file, or of a folder with the names in it. Raises CapasError ``score_no_file``."""
     try:
         if path.is_dir():
-            parts: Sequence[str] = [
-                f"{file.relative_to(path).as_posix()}\0{content_hash(file.read_bytes())}"
-                for file in sorted(path.rglob("*")) if file.is_file()
+            parts = [
+                f"{file.relative_to(path).as_posix()}\0{content_hash(read_regular(file, follow_links=False))}"
+                for file in _files(path)
             ]  # fmt: skip
             return content_hash("\n".join(parts).encode("utf-8", "surrogateescape"))
-        return content_hash(path.read_bytes())
+        return content_hash(read_regular(path, follow_links=False))
     except FileNotFoundError as error:
         raise CapasError("score_no_file", where=path) from error
     except OSError as error:

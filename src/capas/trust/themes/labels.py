@@ -1,6 +1,5 @@
 """Theme of label quality: training labels that a cross-validated model does not believe, to be reviewed."""
 
-import csv
 import io
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor
 
 from capas.core.i18n import say
+from capas.core.inert_text import InertWriter
 from capas.core.number_format import format_decimal, format_metric, format_percent
 from capas.metrics.rate import rate
 from capas.trust.label_quality.confident_learning import LabelErrors, find_label_errors
@@ -24,6 +24,7 @@ from capas.trust.rendering.example_gallery import captioned_examples
 from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Finding, Theme
 from capas.trust.theme_context import ThemeContext
+from capas.trust.themes.labels_numbers import number_labels_theme
 from capas.trust.themes.labels_structured import structured_labels_theme
 
 MIN_EXAMPLES, MIN_AGREEMENT = 100, 0.7
@@ -37,14 +38,16 @@ def labels_theme(context: ThemeContext) -> Theme:
     subject = context.subject
     if subject is None:
         return structured_labels_theme(context, context.structured)
+    if context.run_context.task == "regress":
+        return number_labels_theme(context, subject)
     if context.run_context.task != "classify" or len(context.run_context.classes) < 2:
         return Theme(name="labels", not_computed_because=say("trust.labels.other_kind"))
     if len(subject.train) < MIN_EXAMPLES:
         return Theme(name="labels", not_computed_because=say("trust.labels.too_few", n=len(subject.train)))
-    if context.level == "quick" and context.run_context.medium == "image":
-        return Theme(name="labels", not_computed_because=say("trust.not_in_quick"))
     given, classes = subject.train.targets, context.run_context.classes
-    probabilities = cross_validated_probabilities(subject, given, subject.run_context.rng("labels"), context.progress)
+    probabilities = cross_validated_probabilities(
+        subject, given, subject.run_context.rng("labels"), context.progress, quick=context.level == "quick"
+    )
     agreement = rate(int((probabilities.argmax(1) == given).sum()), len(given))
     if agreement.value < MIN_AGREEMENT:
         share = format_percent(agreement.value, 0)
@@ -153,7 +156,7 @@ def _first(subject: ModelUnderTest, found: LabelErrors, likely: Tensor, accusati
 def _review(subject: ModelUnderTest, found: LabelErrors, likely: Tensor) -> bytes:
     """The suspects as a table, the most doubtful first."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = InertWriter(text)
     writer.writerow(["example", "label", "probably", "probability_of_label"])
     for i in found.suspects.tolist():
         writer.writerow([*_named(subject, i, likely).values(), f"{float(found.self_confidence[i]):.6f}"])

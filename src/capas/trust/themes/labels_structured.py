@@ -4,21 +4,27 @@ Only of the validation and test examples: a network that was trained on a label 
 says nothing of the training labels, and an improbable label may be right: it is a list, not a verdict.
 """
 
-import csv
 import io
 from collections.abc import Sequence
 
+import torch
+from torch import Tensor
+
 from capas.core.i18n import say
-from capas.core.number_format import format_decimal, format_percent
+from capas.core.inert_text import InertWriter
+from capas.core.number_format import format_decimal, format_metric, format_percent
 from capas.metrics.rate import rate
+from capas.trust.label_quality.swapped_masks import class_shares, swapped_masks
 from capas.trust.rendering.blocks import Block, CaptionedImage, Grid, ImageGallery, Sentence
 from capas.trust.subjects.structured import LabelIssue, StructuredModelUnderTest
-from capas.trust.theme import Theme
+from capas.trust.theme import Finding, Theme
 from capas.trust.theme_context import ThemeContext
 
 SHOWN, PICTURED, LISTED = 12, 6, 300
 MIN_AGREEMENT = 0.6  # of the labels: a model that agrees with fewer can accuse none
 MAX_LABEL_PROBABILITY = 0.5  # of the given label: a larger share of the probability is no doubt
+MAX_MASKS = 400  # of a split, to be compared with what was drawn
+MIN_MIXED_UP = 3  # one or two may fit by chance
 REVIEW = "given-labels-believed-least.csv"
 
 
@@ -42,6 +48,7 @@ def structured_labels_theme(context: ThemeContext, structured: StructuredModelUn
     if agreed < MIN_AGREEMENT * checked:
         share = format_percent(agreed / checked, 0)
         return Theme(name="labels", not_computed_because=say("trust.many.labels_not_good_enough", share=share))
+    mixed_up = _mixed_up(context, structured, positions)
     doubts.sort(key=lambda one: one.given_label_probability)
     facts: dict[str, object] = {
         "n": checked,
@@ -49,18 +56,46 @@ def structured_labels_theme(context: ThemeContext, structured: StructuredModelUn
         "agreement": rate(agreed, checked).as_json(),
         "not_believed": len(doubts),
         "first": [_named(context, one) for one in doubts[:SHOWN]],
+        "masks_of_others": [list(pair) for pair in mixed_up],
     }
+    findings = _mixed_up_findings(mixed_up, len(positions))
     about = say("trust.many.labels_about", n=format_decimal(checked, 0), examples=format_decimal(len(positions), 0))
     blocks: list[Block] = [Sentence(text=about)]
     if not doubts:
         return Theme(name="labels", facts=facts, blocks=[*blocks, Sentence(text=say("trust.many.labels_none"))],
-                     untested=[say("trust.many.labels_untested")])  # fmt: skip
+                     findings=findings, untested=[say("trust.many.labels_untested")])  # fmt: skip
     blocks += [Sentence(text=say("trust.many.labels_some", count=format_decimal(len(doubts), 0), file=REVIEW)),
                *_pictures(context, structured, doubts), _table(context, doubts)]  # fmt: skip
     return Theme(
-        name="labels", facts=facts, blocks=blocks, files={REVIEW: _review(context, doubts)},
+        name="labels", facts=facts, blocks=blocks, files={REVIEW: _review(context, doubts)}, findings=findings,
         untested=[say("trust.many.labels_untested")],
     )  # fmt: skip
+
+
+def _mixed_up(
+    context: ThemeContext, structured: StructuredModelUnderTest, positions: Sequence[int]
+) -> list[tuple[str, str]]:
+    """Examples whose mask does not fit, and the examples whose mask does."""
+    model, record = structured.adapter.pixels, context.run_context.record
+    if model is None or not positions:
+        return []
+    classes, drawn = len(model.classes), list[Tensor]()
+    held = [p for split in ("train", "validation", "test") for p in structured.positions(split, MAX_MASKS)]
+    masks = {p: class_shares(model.mask(structured.indices[p]), classes) for p in dict.fromkeys([*positions, *held])}
+    for position in positions:
+        predicted = model.probabilities(structured.indices[position]).argmax(0)
+        drawn.append(class_shares(predicted, classes))
+    own, names = torch.stack([masks[p] for p in positions]), list(masks)
+    pairs = swapped_masks(torch.stack(drawn), own, torch.stack(list(masks.values())))
+    return [(record.names[positions[i]], record.names[names[j]]) for i, j in pairs]
+
+
+def _mixed_up_findings(pairs: Sequence[tuple[str, str]], n: int) -> list[Finding]:
+    if len(pairs) < MIN_MIXED_UP:
+        return []
+    share = format_metric(rate(len(pairs), n).as_json())
+    text = say("trust.many.masks_of_others", count=len(pairs), share=share, name=pairs[0][0], other=pairs[0][1])
+    return [Finding(key="masks_of_other_pictures", gravity="problem", text=text)]
 
 
 def _named(context: ThemeContext, one: LabelIssue) -> dict[str, object]:
@@ -111,7 +146,7 @@ def _pictures(context: ThemeContext, structured: StructuredModelUnderTest, doubt
 def _review(context: ThemeContext, doubts: Sequence[LabelIssue]) -> bytes:
     """The first of them as a table."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = InertWriter(text)
     writer.writerow(["example", "split", "place", "label", "model", "probability_of_label"])
     writer.writerows(_named(context, one).values() for one in doubts[:LISTED])
     return text.getvalue().encode()

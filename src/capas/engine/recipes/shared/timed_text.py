@@ -1,12 +1,12 @@
 """Time-stamped text, and the formats other programs read: SubRip (``.srt``), Audacity labels, RTTM, CSV."""
 
-import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from capas.core.inert_text import InertWriter
 from capas.engine.recipe import Prediction
 
 
@@ -60,7 +60,7 @@ def to_audacity(segments: Sequence[TimedText]) -> str:
 def to_segment_csv(segments: Sequence[TimedText]) -> str:
     """Return a CSV table with the columns start, end, label, probability."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = InertWriter(text)
     writer.writerow(["start", "end", "label", "probability"])
     writer.writerows([f"{one.start_s:.3f}", f"{one.end_s:.3f}", one.text, f"{one.probability:.6f}"] for one in segments)
     return text.getvalue()
