@@ -331,3 +331,48 @@ def test_the_second_ctrl_c_ends_at_once_and_handlers_are_given_back() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is former
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_is_asked_to_stop_does_so_once(number: signal.Signals) -> None:
+    stop = StopRequest()
+    with stop.listening():
+        assert not stop.requested
+        os.kill(os.getpid(), number)
+        assert stop.requested
+        if number != signal.SIGINT:
+            os.kill(os.getpid(), number)  # a terminal that closes may say so more than once
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+
+
+def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop = StopRequest()
+        with stop.listening():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop.requested
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+def test_after_the_terminal_was_closed_nothing_is_written_to_it() -> None:
+    keeper, terminal = os.openpty()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.dup2(terminal, 1)
+            os.dup2(terminal, 2)
+            os.close(keeper)
+            with StopRequest().listening():
+                os.kill(os.getpid(), signal.SIGHUP)
+                os.write(1, b"saved")
+                code = os.isatty(1)
+        finally:
+            os._exit(code)
+    os.close(terminal)
+    assert os.waitpid(child, 0)[1] == 0
+    os.close(keeper)

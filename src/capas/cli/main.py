@@ -6,9 +6,18 @@ import io
 import json
 import sys
 
+STOPPED = 130  # what shells report for Ctrl-C
+
 
 def main() -> None:
     """Run the command line on ``sys.argv``."""
+    try:
+        _main()
+    except KeyboardInterrupt:  # before a verb listened for it, perhaps while torch was loaded: nothing has begun
+        sys.exit(STOPPED)
+
+
+def _main() -> None:
     from capas.core.errors import CapasError
     from capas.core.i18n import LANGUAGES, choose_language
 

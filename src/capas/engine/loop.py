@@ -5,6 +5,7 @@ remaining steps are planned anew at each evaluation, from the throughput so far,
 its end in time.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -83,18 +84,26 @@ class ValidationScore:
 
 
 class StopRequest:
-    """Set when the user presses Ctrl-C; the loop then saves and ends. A second Ctrl-C ends at once."""
+    """Set when the user presses Ctrl-C or closes the terminal, or the machine is shut down; the loop then saves and
+    ends. A second Ctrl-C ends at once.
+    """
 
     def __init__(self) -> None:
         self.requested = False
 
     @contextmanager
     def listening(self) -> Iterator["StopRequest"]:
-        """Take SIGINT and SIGTERM for as long as the context lasts (in the main thread; elsewhere nothing happens)."""
+        """Take SIGINT, SIGTERM and SIGHUP for as long as the context lasts (in the main thread; elsewhere nothing
+        happens). What is ignored stays ignored: under ``nohup`` training goes on when the terminal is closed.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        former = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        former = {
+            number: signal.signal(number, self._on_signal)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) != signal.SIG_IGN
+        }
         try:
             yield self
         finally:
@@ -102,9 +111,20 @@ class StopRequest:
                 signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: object) -> None:
-        if self.requested:
+        if number == signal.SIGHUP:
+            _leave_terminal()
+        if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = True
+
+
+def _leave_terminal() -> None:
+    """Send what is still said nowhere: writing to a closed terminal is an error, and would come before saving."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        if os.isatty(descriptor):
+            os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
