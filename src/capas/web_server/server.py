@@ -86,7 +86,9 @@ class _ReadyServer(uvicorn.Server):
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    # With the protocol named asyncio turns Nagle's delay off, which costs 40 ms an answer (``_set_nodelay``).
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # After a restart the port is free at once, although connections of the last start are still closing.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

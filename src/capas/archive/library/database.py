@@ -8,6 +8,7 @@ order of its unit; ``lines``: their geometry and text; ``posteriors``: the compr
 said what about a line or a hit, and where on the page that line lay.
 """
 
+import functools
 import json
 import sqlite3
 from collections import defaultdict
@@ -149,6 +150,7 @@ class Library:
         One writer at a time, from the first read on, so that what was read holds until the commit.
         """
         with self._connected() as connection, connection:
+            enable_wal(connection, self.folder / FILE, durable=True)
             connection.execute("BEGIN IMMEDIATE")
             yield connection
 
@@ -162,7 +164,6 @@ class Library:
     def _connected(self) -> Iterator[sqlite3.Connection]:
         try:
             with closing(connect(self.folder / FILE, WAIT_S)) as connection:
-                enable_wal(connection, self.folder / FILE, durable=True)
                 yield connection
         except sqlite3.DatabaseError as error:
             raise database_error(self.folder / FILE, error, "archive_unreadable") from error
@@ -405,8 +406,9 @@ def _rounded(points: Points) -> list[list[float]]:
     return [[round(x, 1), round(y, 1)] for x, y in points]
 
 
+@functools.lru_cache(maxsize=10_000)
 def _placed_line(geometry: str) -> Line:
-    """A line of which only the place is known."""
+    """A line of which only the place is known; searches look at the same pages again and again."""
     held = json.loads(geometry)
     return Line(
         id="", baseline=tuple((x, y) for x, y in held["baseline"]), polygon=tuple((x, y) for x, y in held["polygon"])
