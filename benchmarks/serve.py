@@ -1,10 +1,10 @@
 """The archive's server under load: requests per second, latency and memory, with wrk.
 
 An archive of ``sample:manuscripts``, read by the shipped reader. 1, 8, 32 and 200 clients at once ask for 5 seconds,
-each without a pause: the style sheet, the search page, a search (``casa*``, 24 hits with their figures) and a snippet of
-a page as JPEG. Beside it, in turn and on the same machine, a bare Starlette application on uvicorn that answers with the
-same style sheet: what the guard, the limits and the thread of each request cost. wrk (https://github.com/wg/wrk) runs
-on the same two cores. Memory: resident, of the server's process, before and after 10,000 searches.
+each without a pause: the style sheet, the search page, a search (``casa*``, 24 hits with their figures) and a snippet
+of a page as JPEG. Beside it, in turn and on the same machine, a bare Starlette application on uvicorn that answers with
+the same style sheet: what the guard, the limits and the thread of each request cost. wrk (https://github.com/wg/wrk)
+runs on the same two cores. Memory: resident, of the server's process, before and after 10,000 searches.
 """
 
 import json
