@@ -114,10 +114,10 @@ def unlike(subject: ModelUnderTest, rng: torch.Generator) -> dict[str, object]:
         "noise": torch.rand(pictures.shape, generator=rng), "rotated 90°": torch.rot90(pictures, 1, (2, 3)),
         "letters": letters(), "letters unlike digits": told_apart(letters()), "8×8 digits": small_digits(),
     }  # fmt: skip
-    usual = combined.score(detector.scores(subject.reader, subject.test.prepared, subject.test))
+    usual = combined.score(detector.scores(subject.adapter, subject.test.prepared, subject.test))
     found: dict[str, object] = {"false alarms": detection_rate_at(usual, combined.threshold).as_json()}
     for name, probe in probes.items():
-        scores = combined.score(detector.scores(subject.reader, images_to_uint8(probe)))
+        scores = combined.score(detector.scores(subject.adapter, images_to_uint8(probe)))
         found[name] = {"auroc": auroc(usual, scores).as_json(),
                        "detected": detection_rate_at(scores, combined.threshold).as_json()}  # fmt: skip
     return found

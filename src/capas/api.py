@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from capas.data.inspect.report import DatasetReport
-from capas.engine.config import read_config
 from capas.engine.evaluate import evaluate_on
 from capas.engine.plan import Plan, config_for_data, look_at, make_plan
 from capas.engine.predict import Model
@@ -14,7 +13,7 @@ from capas.engine.train import resume as resume_run
 from capas.engine.train import train as train_run
 from capas.leaderboard.filing import file_run_if_possible
 from capas.trust.ood.selective_prediction import load_with_ood_gate
-from capas.trust.report import TrustReport, make_report
+from capas.trust.report import TrustReport, make_report, report_deadline, report_level
 from capas.trust.theme_context import Level
 
 Settings = Mapping[str, object]
@@ -64,7 +63,8 @@ def train(
         time_s: Seconds of training instead of epochs.
         seed: Seed of all random numbers.
         out: Folder of the run, by default ``runs/DATE-TIME-NAME``.
-        report: Depth of the trust report: "none", "quick", "standard" (the default) or "deep".
+        report: Depth of the trust report: "none", "quick", "standard" or "deep"; by default quick for few pictures,
+            texts or sounds, else standard.
         settings: Further configuration values by key; they win over the arguments above.
         watch: Callbacks for progress and events.
 
@@ -94,16 +94,25 @@ def resume(run: str | Path, *, watch: TrainingCallbacks | None = None) -> Traini
     return _reported(resume_run(run, watch=watch))
 
 
-def trust(run: str | Path, *, level: Level = "standard") -> TrustReport:
-    """Make the trust report of a finished run: nine themes, as an HTML page and as JSON. Raises CapasError."""
-    return make_report(str(run), level)
+def trust(run: str | Path, *, level: Level = "standard", time_s: float | None = None) -> TrustReport:
+    """Make the trust report of a finished run: nine themes, as an HTML page and as JSON.
+
+    Args:
+        run: The run.
+        level: How thoroughly.
+        time_s: Seconds that it may take; by default as long as the training took, and two minutes at least.
+
+    Raises:
+        CapasError: There is no such run, or it is unfinished, altered, or its data are gone.
+    """
+    return make_report(str(run), level, deadline=report_deadline(find_run(run), time_s))
 
 
 def _reported(result: TrainingResult | None) -> TrainingResult | None:
     if result is not None:
         file_run_if_possible(result.run)
-    if result is not None and (level := read_config(result.run.config).trust.report) != "none":
-        make_report(str(result.run.folder), level)
+    if result is not None and (level := report_level(result.run)) is not None:
+        trust(result.run.folder, level=level)
     return result
 
 

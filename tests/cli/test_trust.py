@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from capas.bundle.card import read_card
+from capas.cli.trust_verbs import progress_detail
 from capas.core.i18n import choose_language
-from capas.trust.report import make_report
+from capas.engine.config import config_to_toml, read_config
+from capas.engine.run import Run
+from capas.trust.report import make_report, report_deadline
 from capas.trust.theme import THEMES
+from capas.trust.theme_runner import ReportProgress
 from tests.cli.snapshot import assert_snapshot, shape_of
 from tests.data.drawing import class_folders
 from tests.harness import FIXED, Answer, as_options, capas_here, train_here
@@ -62,7 +67,7 @@ def test_json_is_the_report_and_nothing_else(small_run: Path, tmp_path: Path, ca
     assert said.code == 0 and said.err == ""
     found = said.json
     assert isinstance(found, dict) and list(found["themes"]) == list(THEMES)
-    one = {"status", "facts", "findings", "not_computed_because", "untested", "partly_tested", "seconds"}
+    one = {"status", "facts", "findings", "not_computed_because", "untested", "partly_tested", "out_of_time", "seconds"}
     assert all(theme.keys() == one for theme in found["themes"].values())
     outline = {**found, "findings": [], "themes": {name: {} for name in THEMES}}
     assert_snapshot("json-trust", shape_of(outline))
@@ -115,13 +120,31 @@ def test_a_run_whose_weights_were_changed_gets_no_report(finished_run: Path, tmp
 def test_train_makes_the_report_that_was_asked_for(tmp_path: Path, capsys: Capture) -> None:
     data = class_folders(tmp_path / "data", cats=20, dogs=20)
     tiny = as_options({key: value for key, value in FIXED.items() if key != "trust.report"} | {"train.epochs": 1})
+    shutil.copy(data / "cats" / "0.png", data / "dogs" / "a-cat.png")
     said = capas_here(capsys, "train", data, "--out", "run", "--report", "quick", *tiny)
     assert said.code == 0, said.err
+    assert "in more than one class" in said.err, "what look finds is said before training"
     assert "Tested once" in said.out and "The whole report: run/report/report.html" in said.out
     assert said.out.index("Tested once") < said.out.index("The whole report") < said.out.index("Next:")
-    assert json.loads(Path("run/report/report.json").read_text())["level"] == "quick"
+    report = json.loads(Path("run/report/report.json").read_text())
+    assert report["level"] == "quick" and "contradictory_labels" in [one["kind"] for one in report["data_problems"]]
+    assert "data_contradictory_labels" in [one["key"] for one in report["findings"]]
     none = capas_here(capsys, "train", data, "--out", "plain", "--report", "none", "--json", *tiny)
     assert none.json["report"] is None and not Path("plain/report").exists()  # type: ignore[index]
+
+
+def test_the_bar_names_the_question_and_the_most_time_left() -> None:
+    at = ReportProgress(theme="ood", themes_done=2, fraction=0.5, seconds_left=95.0)
+    assert progress_detail(at) == "Does it notice what it does not know? · at most 1 min 35 s left"
+
+
+def test_a_report_may_take_what_the_run_allows(finished_run: Path, tmp_path: Path) -> None:
+    run = Run(folder=shutil.copytree(finished_run, tmp_path / "run"))
+    training_s = read_card(run.bundle / "card.json").provenance.seconds
+    assert report_deadline(run).allowed_s == max(120.0, training_s) and report_deadline(run, 7.0).allowed_s == 7.0
+    config = read_config(run.config).merged({"train.time_s": training_s + 50, "trust.time_s": 40.0})
+    run.config.write_text(config_to_toml(config))
+    assert report_deadline(run).allowed_s == pytest.approx(90.0), "what the training left over is the report's"
 
 
 def test_ctrl_c_leaves_out_the_report_and_keeps_the_model(

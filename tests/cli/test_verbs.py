@@ -34,8 +34,16 @@ def test_look_shows_classes_task_and_problems(tmp_path: Path, capsys: Capture) -
     assert said.code == 0
     for word in ("cats", "dogs", "classify", "broken.png", "Training would take about", f"capas train {root}"):
         assert word in said.out, word
-    clean = capas_here(capsys, "look", class_folders(tmp_path / "clean", cats=12, dogs=12), *TINY)
+    assert "trust report" not in said.out, "none is wanted"
+    clean = capas_here(capsys, "look", class_folders(tmp_path / "clean", cats=12, dogs=12), *TINY,
+                       "--set", "trust.report=quick", "--set", "trust.time_s=60")  # fmt: skip
+    assert "The trust report after it takes 1 min 00 s at most: together about 1 min" in clean.out
     assert "✓ Nothing found that would harm training" in clean.out
+
+
+def test_time_is_for_training_and_report_together() -> None:
+    assert data_verbs.changes(time="90s") == {"train.time_s": 60.0, "trust.time_s": 30.0}
+    assert data_verbs.changes(time="90s", report="none") == {"train.time_s": 90.0, "trust.report": "none"}
 
 
 def test_plan_then_train_by_the_plan(tmp_path: Path, capsys: Capture) -> None:

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from capas.cli import why_verbs
 from tests.cli.snapshot import assert_snapshot, shape_of
 from tests.data.drawing import class_folders
 from tests.engine.made_problems import rows_table, sound_folders, texts_table
@@ -66,6 +67,23 @@ def test_a_picture_is_explained_by_a_picture(finished_run: Path, capsys: Capture
     assert isinstance(found, list) and found[0]["method"] == "integrated_gradients"
     assert found[0]["explained"] == found[0]["prediction"] and Path(found[0]["picture"]).is_file()
     assert_snapshot("json-explain-picture", shape_of({**found[0], "probabilities": {"CLASS": 0.5}}))
+
+
+def test_the_method_that_the_report_found_most_telling_is_the_default(
+    finished_run: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods = {
+        "gradient": {"reliable": True, "insertion": 0.6, "deletion": 0.3},
+        "occlusion": {"reliable": True, "insertion": 0.8, "deletion": 0.2},
+        "integrated_gradients": {"reliable": False, "insertion": 0.9, "deletion": 0.0},
+        "brightness": {"insertion": 1.0, "deletion": 0.0},
+    }
+    report = {"themes": {"explanations": {"facts": {"methods": methods}}}}
+    monkeypatch.setattr(why_verbs, "read_report", lambda run: report)
+    said = capas_here(capsys, "explain", finished_run, a_picture(), "-o", "why", "--json")
+    assert said.json[0]["method"] == "occlusion"  # type: ignore[index]
+    methods["gradient"]["reliable"] = methods["occlusion"]["reliable"] = False
+    assert why_verbs.reliable_method(str(finished_run)) is None
 
 
 def test_another_class_than_the_answer_can_be_explained(finished_run: Path, capsys: Capture) -> None:

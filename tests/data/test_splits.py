@@ -1,5 +1,6 @@
 """Splits: stable, together what belongs together, every class everywhere, the user's word respected."""
 
+import hashlib
 import random
 from collections import Counter
 
@@ -135,3 +136,23 @@ def test_without_training_part_or_with_impossible_shares() -> None:
         with pytest.raises(CapasError):
             assign_splits(["a"], ["x"], validation=validation, test=test)
     assert set(assign_splits(KEYS, LABELS, validation=0.0, test=0.0)) == {"train"}
+
+
+def test_the_assignment_of_mixed_cases_is_what_it_has_always_been() -> None:
+    """Keys of one class and of several, groups, splits laid down in part: recorded from the rule as it was written
+    down one example at a time."""
+    digest = hashlib.sha256()
+    for seed in range(150):
+        rng = random.Random(seed)
+        count = rng.choice([2, 5, 20, 60, 1100 if seed % 50 == 0 else 30])
+        pool = rng.choice([3, count, 2 * count])
+        keys = [f"k{rng.randrange(pool)}" for _ in range(count)]
+        labels = [f"c{rng.randrange(rng.choice([1, 4, 10]))}" for _ in range(count)]
+        groups = [f"g{rng.randrange(pool)}" for _ in range(count)] if rng.random() < 0.4 else None
+        sides = rng.choice([[None], ["train", None], ["train", "train", "validation", "test"], ["train", "test", None]])
+        fixed = [rng.choice(sides) for _ in range(count)]
+        shares = {"validation": rng.choice([0.0, 0.15, 0.3]), "test": rng.choice([0.0, 0.15, 0.2])}
+        if set(fixed) - {None} and "train" not in fixed:
+            continue
+        digest.update(repr(assign_splits(keys, labels, fixed=fixed, groups=groups, **shares)).encode())
+    assert digest.hexdigest() == "073fa9c9b8665636ee86e32a0e9d79d0c7fd313083b913e0fcc0860533e19543"

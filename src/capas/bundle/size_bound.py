@@ -8,6 +8,7 @@ registers is counted against what the file holds.
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,19 @@ from capas.core.errors import CapasError
 SPARE_ELEMENTS: Final = 4_000_000
 SPARE_MODULES: Final = 2_000
 MODULES_PER_TENSOR: Final = 20
+
+
+_UNCOUNTED: ContextVar[bool] = ContextVar("uncounted", default=False)
+
+
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """Build what is not of the bundle within the context, such as an encoder that is installed: its size is known."""
+    token = _UNCOUNTED.set(True)
+    try:
+        yield
+    finally:
+        _UNCOUNTED.reset(token)
 
 
 class TooLarge(Exception):
@@ -44,7 +58,7 @@ def bounded_by(tensors: Mapping[str, Tensor], *, where: Path) -> Iterator[None]:
     left = {"elements": elements + SPARE_ELEMENTS, "modules": MODULES_PER_TENSOR * len(tensors) + SPARE_MODULES}
 
     def count(name: str, amount: int) -> None:
-        if threading.get_ident() == thread:
+        if threading.get_ident() == thread and not _UNCOUNTED.get():
             left[name] -= amount
             if left[name] < 0:
                 raise TooLarge

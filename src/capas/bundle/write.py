@@ -60,8 +60,12 @@ def add_file(folder: Path, name: str, content: bytes) -> None:
 
     Raises CapasError as ``read_card`` and ``write_atomic``.
 
-    Killed in between, the file is there and the card does not know it: it is then not read.
+    Killed in between, the file is there and the card does not know it: it is then not read, neither is the one that it
+    replaces.
     """
     card = read_card(folder / CARD)
+    if name in card.files:
+        others = {other: hash for other, hash in card.files.items() if other != name}
+        card = write_card(folder / CARD, card.model_copy(update={"files": others}))
     write_atomic(folder / name, content)
     write_card(folder / CARD, card.model_copy(update={"files": {**card.files, name: content_hash(content)}}))

@@ -222,11 +222,12 @@ def trust(
     runs: RunArguments,
     level: Annotated[Level, typer.Option(help=say("cli.level"))] = Level.STANDARD,
     compare: Annotated[bool, typer.Option("--compare", help=say("cli.compare"))] = False,
+    time: Annotated[str | None, typer.Option(metavar="10m", help=say("cli.trust_time"))] = None,
     as_json: Json = False,
 ) -> None:
-    from capas.cli import trust_verbs
+    from capas.cli import data_verbs, trust_verbs
 
-    trust_verbs.trust(runs, level.value, compare, as_json)
+    trust_verbs.trust(runs, level.value, compare, None if time is None else data_verbs.parse_time(time), as_json)
 
 
 @app.command(help=say("cli.explain"))

@@ -18,10 +18,12 @@ from capas.data.inspect.report import DatasetReport
 from capas.data.problems import Problem
 from capas.engine.config import config_to_toml, parse_settings
 from capas.engine.plan import config_for_data, estimate_seconds, look_at, make_plan
+from capas.trust.time_budget import report_budget_s
 
 MARKS = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "note": ("·", "dim")}
 CLASSES_SHOWN = 20
 ALTERNATIVES_SHOWN = 4
+REPORT_SHARE = 1 / 3  # of --time
 
 
 def changes(
@@ -45,13 +47,25 @@ def changes(
         "data.sheet": sheet,
         "data.group": group,
         "network.name": network,
-        "train.time_s": None if time is None else parse_time(time),
+        **({} if time is None else divide_time(parse_time(time), with_report=report != "none")),
         "train.seed": seed,
         "trust.report": report,
         "method.name": method,
         "method.unlabelled": unlabelled,
     }
     return {key: value for key, value in named.items() if value is not None} | parse_settings(settings or [])
+
+
+def divide_time(seconds: float, *, with_report: bool) -> dict[str, object]:
+    """Return the settings by which training and report together take ``seconds``: two thirds are the training's.
+
+    >>> divide_time(90.0, with_report=True), divide_time(90.0, with_report=False)
+    ({'train.time_s': 60.0, 'trust.time_s': 30.0}, {'train.time_s': 90.0})
+    """
+    if not with_report:
+        return {"train.time_s": seconds}
+    report_s = seconds * REPORT_SHARE
+    return {"train.time_s": seconds - report_s, "trust.time_s": report_s}
 
 
 def parse_time(text: str) -> float:
@@ -77,10 +91,14 @@ def look(data: str, wanted: Mapping[str, object], as_json: bool) -> None:
     with show.stages(quiet=as_json) as stages:
         seen = look_at(config, progress=stages)
         seconds = None if _grave(seen) else estimate_seconds(config, seen)
+    report_s = (
+        None if seconds is None or config.trust.report == "none" else report_budget_s(seconds, config.trust.time_s)
+    )
     if as_json:
-        show.print_json({**seen.as_json(), "training_seconds": None if seconds is None else round(seconds)})
+        held = {"training_seconds": seconds, "report_seconds": report_s}
+        show.print_json({**seen.as_json(), **{key: None if s is None else round(s) for key, s in held.items()}})
         return
-    _print_look(show.results(), seen, data, seconds)
+    _print_look(show.results(), seen, data, seconds, report_s)
 
 
 def plan(data: str, wanted: Mapping[str, object], out: str | None) -> None:
@@ -103,7 +121,9 @@ def _grave(seen: DatasetReport) -> bool:
     return any(problem.severity == "error" for problem in seen.problems)
 
 
-def _print_look(console: Console, seen: DatasetReport, data: str, seconds: float | None) -> None:
+def _print_look(
+    console: Console, seen: DatasetReport, data: str, seconds: float | None, report_s: float | None
+) -> None:
     spec = seen.detection.spec
     console.print(Text(say("look.title", data=data), "bold"))
     console.print()
@@ -120,12 +140,15 @@ def _print_look(console: Console, seen: DatasetReport, data: str, seconds: float
     if seen.problems:
         console.print(Text(say("look.problems"), "bold"))
         for problem in seen.problems:
-            _print_problem(console, problem)
+            print_problem(console, problem)
     else:
         console.print(Text(f"✓ {say('look.no_problems')}", "green"))
     console.print()
     if seconds is not None:
         console.print(say("look.time", time=show.duration(seconds)))
+        if report_s is not None:
+            both = show.duration(seconds + report_s)
+            console.print(say("look.report_time", report=show.duration(report_s), both=both))
         console.print(
             Text.assemble((say("next") + " ", "dim"), (show.command("train", data), show.ACCENT)), soft_wrap=True
         )
@@ -202,7 +225,8 @@ def _classes_table(seen: DatasetReport) -> object:
     return show.table("", [*heads, ""], rows, right=(1, 2, 3, 4))
 
 
-def _print_problem(console: Console, problem: Problem) -> None:
+def print_problem(console: Console, problem: Problem) -> None:
+    """Print a problem with up to five examples and what to do about it."""
     mark, style = MARKS[problem.severity]
     console.print(Text.assemble((f" {mark} ", style), problem.sentence()))
     if problem.examples:

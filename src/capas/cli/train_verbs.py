@@ -13,22 +13,23 @@ from rich.text import Text
 
 from capas.bundle.export import NOT_EXPORTABLE
 from capas.cli import show
+from capas.cli.data_verbs import print_problem
 from capas.cli.trust_verbs import make_with_progress, print_report
 from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.core.number_format import baseline_name, format_metric, is_rate, metric_name, metric_value
-from capas.engine.config import Config, read_config
+from capas.engine.config import Config
 from capas.engine.evaluate import evaluate_on
 from capas.engine.events import Evaluated, Event, Sampled, Started, Stepped, Stopped
 from capas.engine.execution import Execution
-from capas.engine.plan import config_for_data
+from capas.engine.plan import Plan, config_for_data
 from capas.engine.recipe import LOWER_IS_BETTER_METRICS, ResolvedConfig
 from capas.engine.run import Run, find_run, read_metrics
 from capas.engine.train import TrainingCallbacks, TrainingResult
 from capas.engine.train import resume as resume_run
 from capas.engine.train import train as train_run
 from capas.leaderboard.filing import file_run_if_possible, file_test
-from capas.trust.report import TrustReport
+from capas.trust.report import TrustReport, report_level
 
 STOPPED = 130
 
@@ -104,8 +105,8 @@ def _conclude(result: TrainingResult | None, screen: "Screen", as_json: bool) ->
 
 def _reported(result: TrainingResult, *, quiet: bool) -> TrustReport | None:
     """The trust report that the run's configuration asks for. Ctrl-C skips it: the run itself is complete."""
-    level = read_config(result.run.config).trust.report
-    if level == "none":
+    level = report_level(result.run)
+    if level is None:
         return None
     try:
         return make_with_progress(str(result.run.folder), level, quiet=quiet)
@@ -235,11 +236,21 @@ class Screen:
         self.stopped: Stopped | None = None
         self.run: Run | None = None
         self.watch = TrainingCallbacks(
-            event=self._on_event, progress=stages, resolved=self._on_decided, stage=self._on_stage
+            event=self._on_event,
+            progress=stages,
+            resolved=self._on_decided,
+            stage=self._on_stage,
+            planned=self._on_planned,
         )
 
     def _on_stage(self, kind: str, number: int, total: int) -> None:
         self._console.print(Text(say(f"method.stage_{kind}", number=number, total=total), "bold"))
+
+    def _on_planned(self, plan: Plan) -> None:
+        """Print what was found in the data, as ``look`` does; what is only good to know is left to ``look``."""
+        for problem in plan.look.problems:
+            if problem.severity == "warning":
+                print_problem(self._console, problem)
 
     def _on_decided(self, run: Run, settled: ResolvedConfig, execution: Execution) -> None:
         self.run = run

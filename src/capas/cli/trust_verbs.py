@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from typing import cast
 
 from rich.padding import Padding
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 from capas.cli import show
 from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal, format_metric, metric_name
+from capas.engine.run import find_run
 from capas.trust.compare import ReportComparison, compare
 from capas.trust.rendering.html_page import MARKS
-from capas.trust.report import TrustReport, make_report
-from capas.trust.theme import THEMES, ThemeName
+from capas.trust.report import TrustReport, make_report, report_deadline
+from capas.trust.theme import THEMES
 from capas.trust.theme_context import Level
+from capas.trust.theme_runner import ReportProgress
 
 SIGNS = {"plain": " ", "good": "✓", "attention": "!", "problem": "✗"}
 TONES = {"plain": "", "good": "green", "attention": "yellow", "problem": "red"}
@@ -27,7 +30,7 @@ STYLES = {
 }
 
 
-def trust(runs: Sequence[str], level: Level, side_by_side: bool, as_json: bool) -> None:
+def trust(runs: Sequence[str], level: Level, side_by_side: bool, time_s: float | None, as_json: bool) -> None:
     """Make the trust report of a run and print its verdict, or compare the reports of two."""
     if len(runs) != (2 if side_by_side else 1):
         raise CapasError("trust_runs" if not side_by_side else "compare_runs", where="RUN", received=" ".join(runs))
@@ -38,31 +41,54 @@ def trust(runs: Sequence[str], level: Level, side_by_side: bool, as_json: bool) 
         else:
             _print_comparison(found)
         return
-    report = make_with_progress(runs[0], level, quiet=as_json)
+    report = make_with_progress(runs[0], level, time_s=time_s, quiet=as_json)
     if as_json:
         show.print_json(report.as_json())
     else:
         print_report(report)
 
 
-def make_with_progress(run: str, level: Level, *, quiet: bool) -> TrustReport:
-    """Make the trust report, with a progress bar over its themes."""
-    with show.stages(quiet=quiet) as stages:
+def make_with_progress(run: str, level: Level, *, time_s: float | None = None, quiet: bool) -> TrustReport:
+    """Make the trust report within ``time_s`` seconds, by default those of ``report_deadline``, with a progress bar."""
+    deadline = report_deadline(find_run(run), time_s)
+    console = show.console(stderr=True, quiet=quiet)
+    shown = Progress(
+        SpinnerColumn(style=show.ACCENT),
+        TextColumn("{task.description}"),
+        BarColumn(complete_style=show.ACCENT),
+        TextColumn("{task.fields[detail]}", style="dim"),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+    )
+    with shown:
+        bar = shown.add_task(say("progress.trust"), total=len(THEMES), detail="")
 
-        def progress(name: ThemeName, done: int, total: int) -> None:
-            stages("trust", THEMES.index(name) + (1 if done == total else 0), len(THEMES))
+        def progress(at: ReportProgress) -> None:
+            shown.update(bar, completed=at.themes_done + at.fraction, detail=progress_detail(at))
 
-        return make_report(run, level, progress)
+        return make_report(run, level, progress, deadline=deadline)
+
+
+def progress_detail(at: ReportProgress) -> str:
+    """Return the theme at work and the most time that is left."""
+    theme = say(f"trust.themes.{at.theme}")
+    return say("trust.time.left", theme=theme, time=show.duration(at.seconds_left))
 
 
 def print_report(report: TrustReport) -> None:
     """Print the verdict, the status of each theme, and the path of the page."""
     console = show.results()
-    first, *others = report.verdict
-    console.print(Text(first.text, "bold"))
-    for sentence in others:
+    found = report.verdict
+    console.print(Text(found.headline.text, "bold"))
+    for box in found.boxes:
+        line = Text.assemble((f"{SIGNS[box.tone]} {box.heading}: ", TONES[box.tone] or "bold"), box.text)
+        console.print(Padding(line, (0, 0, 0, 2)))
+    for sentence in found.more:
         line = Text.assemble((f"{SIGNS[sentence.tone]} ", TONES[sentence.tone]), sentence.text)
         console.print(Padding(line, (0, 0, 0, 2)))
+    for note in found.notes:
+        console.print(Padding(Text(note, "dim"), (0, 0, 0, 2)))
     console.print()
     rows = [
         [

@@ -41,13 +41,14 @@ def explain(
         run: A run or bundle.
         inputs: Inputs, as for ``predict``.
         of: The class or tag to explain; by default the predicted one.
-        by: Name of the explanation method; by default the one for the medium.
+        by: Name of the explanation method; by default the one that the run's trust report found reliable and most
+            telling, and without such a one the usual one of the medium.
         limit: Most inputs.
         out: Folder for heatmaps and pages, by default the current one.
         as_json: Print JSON.
     """
     model = load_model(run)
-    explained_by = make_explainer(model, by)
+    explained_by = make_explainer(model, by or reliable_method(run))
     folder = Path(out or ".")
     found, methods = [], set[str]()
     for item, number in _items(model, inputs, limit):
@@ -179,15 +180,32 @@ def _colour(share: float) -> str:
     return strength + ("cyan" if share > 0 else "red")
 
 
+def reliable_method(run: str) -> str | None:
+    """Return the most telling of the methods that the run's trust report found reliable; None where it found none.
+
+    As in the report, the most telling one has the largest area under insertion less that under deletion.
+    """
+    methods = {name: facts for name, facts in _reported_methods(run).items() if facts.get("reliable")}
+
+    def telling(name: str) -> float:
+        return cast(float, methods[name]["insertion"]) - cast(float, methods[name]["deletion"])
+
+    return max(methods, key=telling, default=None)
+
+
 def _checked(run: str, method: str) -> str:
     """Whether the run's trust report found this explanation method reliable."""
+    return "checked" if _reported_methods(run).get(method, {}).get("reliable") else "unchecked"
+
+
+def _reported_methods(run: str) -> Mapping[str, Mapping[str, object]]:
+    """The facts of the methods in the run's trust report, by name; none without a report."""
     try:
         themes = cast(Mapping[str, Mapping[str, object]], read_report(find_run(run))["themes"])
-        facts = cast(Mapping[str, object], themes["explanations"]["facts"])
-        methods = cast(Mapping[str, Mapping[str, object]], facts["methods"])
-        return "checked" if methods[method].get("reliable") else "unchecked"
-    except (CapasError, KeyError):
-        return "unchecked"
+    except CapasError:
+        return {}
+    facts = cast(Mapping[str, object], themes["explanations"]["facts"])
+    return cast(Mapping[str, Mapping[str, object]], facts.get("methods", {}))
 
 
 def _print_attacked(attacked: AttackResult) -> None:

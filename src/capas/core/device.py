@@ -2,22 +2,28 @@
 
 import os
 from functools import cache
-
-import torch
+from typing import TYPE_CHECKING
 
 from capas.core.errors import CapasError
+
+if TYPE_CHECKING:
+    import torch  # heavy: who asks for the cores alone does without
 
 
 def available_devices() -> list[str]:
     """Return the devices that torch can use here, fastest kind first; "cpu" is always among them."""
+    import torch
+
     devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if torch.backends.mps.is_available():
         devices.append("mps")
     return [*devices, "cpu"]
 
 
-def choose_device(requested: str) -> torch.device:
+def choose_device(requested: str) -> "torch.device":
     """Return the device called ``requested``; "auto" takes the fastest kind. Raises CapasError ``device_unknown``."""
+    import torch
+
     devices = available_devices()
     name = devices[0] if requested == "auto" else "cuda:0" if requested == "cuda" else requested
     if name not in devices:

@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Final
@@ -39,10 +39,13 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
         sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:  # where memory or patience ends too, no piece is left
         if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise write_error(path, error) from error
+            with suppress(OSError):
+                os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise write_error(path, error) from error
+        raise
 
 
 def write_error(path: Path, error: OSError) -> CapasError:

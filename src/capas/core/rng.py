@@ -5,8 +5,10 @@ few thousand bytes that a checkpoint can hold.
 """
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch  # heavy: a derived seed needs none of it
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
@@ -19,6 +21,8 @@ def derive_seed(seed: int, *names: str | int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
-def seeded_generator(seed: int, *names: str | int) -> torch.Generator:
+def seeded_generator(seed: int, *names: str | int) -> "torch.Generator":
     """Return a CPU generator for the stream ``names``."""
+    import torch
+
     return torch.Generator().manual_seed(derive_seed(seed, *names))

@@ -1,18 +1,18 @@
 """Indexed collections of inputs or targets other than images: texts, sentences, audio files, table rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Final, Protocol, runtime_checkable
-
-import numpy as np
+from typing import Final, Protocol, TypeVar, overload, runtime_checkable
 
 from capas.core.errors import CapasError
-from capas.core.files import content_hash
+from capas.core.files import content_hash, read_regular
 from capas.data.naming import readable_name
-from capas.data.tabular.columns import Cell, NumberColumn, TableColumn
+from capas.data.tabular.columns import Cell, TableColumn
 from capas.data.tabular.io import decode_text
 
-_HASHED_ROWS: Final = 16_384
+T = TypeVar("T")
+_BLOCK: Final = 4096
 
 
 @runtime_checkable
@@ -26,6 +26,33 @@ class ExampleCollection(Protocol):
 
     def content_hash(self, index: int) -> str:
         """Return a hash, equal for equal contents. Raises CapasError when the example cannot be read."""
+
+
+class LazySequence(Sequence[T]):
+    """A sequence whose items are made when they are asked for: ``item(index)`` for each of ``indices``.
+
+    >>> LazySequence(lambda row: f"#{row + 1}", range(1_000_000))[7]
+    '#8'
+    """
+
+    def __init__(self, item: Callable[[int], T], indices: Sequence[int]) -> None:
+        self._item = item
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> "LazySequence[T]": ...
+    def __getitem__(self, index: int | slice) -> "T | LazySequence[T]":
+        if isinstance(index, slice):
+            return LazySequence(self._item, self._indices[index])
+        return self._item(self._indices[index])
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self._item, self._indices)
 
 
 class TextCollection:
@@ -58,7 +85,7 @@ class TextCollection:
         texts, failed, legacy = [], {}, list[Path]()
         for i, path in enumerate(paths):
             try:
-                texts.append(decode_text(path, path.read_bytes(), legacy))
+                texts.append(decode_text(path, read_regular(path), legacy))
             except CapasError as error:
                 texts.append("")
                 failed[i] = error
@@ -122,7 +149,7 @@ class AudioFiles:
 
     def content_hash(self, index: int) -> str:
         try:
-            return content_hash(self.paths[index].read_bytes())
+            return content_hash(read_regular(self.paths[index]))
         except OSError as error:
             received = error.strerror or str(error)
             raise CapasError("sound_unreadable", where=self.paths[index], received=received) from error
@@ -138,7 +165,7 @@ class TableRows:
 
     def __init__(self, columns: Mapping[str, TableColumn], names: Sequence[str]) -> None:
         self.columns = dict(columns)
-        self._names = tuple(names)
+        self._names = names
 
     def __len__(self) -> int:
         return len(self._names)
@@ -159,31 +186,30 @@ class TableRows:
         return _row_hash(self.row(index))
 
     def content_hashes(self) -> list[str]:
-        """Return the content hashes of all rows; each different cell of a block is written out once."""
+        """Return the content hashes of all rows; each different cell is written out once."""
         if not self.columns:
             return [_row_hash({})] * len(self)
-        hashes: list[str] = []
-        for start in range(0, len(self), _HASHED_ROWS):
-            rows = slice(start, start + _HASHED_ROWS)
-            cells = [_cell_texts(name, column, rows) for name, column in self.columns.items()]
-            hashes += [_text_hash(f"[{', '.join(row)}]") for row in zip(*cells, strict=True)]
-        return hashes
+        columns = [chain.from_iterable(_cell_texts(name, column)) for name, column in self.columns.items()]
+        return [
+            content_hash(f"[{', '.join(row)}]".encode("utf-8", "backslashreplace"))
+            for row in zip(*columns, strict=True)
+        ]
 
 
 def _row_hash(row: Mapping[str, Cell]) -> str:
-    return _text_hash(repr(list(row.items())))
+    return content_hash(repr(list(row.items())).encode("utf-8", "backslashreplace"))
 
 
-def _cell_texts(name: str, column: TableColumn, rows: slice) -> Iterator[str]:
-    """The cells of some rows as they stand in the text that is hashed."""
-    cells: Sequence[Cell]
-    if isinstance(column, NumberColumn):
-        codes, cells = column[rows].factorize()
-    else:
-        places, codes = np.unique(column.codes[rows], return_inverse=True)
-        cells = [None if place < 0 else column.words[place] for place in places.tolist()]
-    return map([repr((name, cell)) for cell in cells].__getitem__, codes.tolist())
-
-
-def _text_hash(text: str) -> str:
-    return content_hash(text.encode("utf-8", "backslashreplace"))
+def _cell_texts(name: str, column: TableColumn) -> Iterator[Iterable[str]]:
+    """The cells of a column as they stand in the text that is hashed, block by block."""
+    prefix = f"({name!r}, "
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(column), _BLOCK)]
+    if 2 * column[:_BLOCK].distinct > len(column[:_BLOCK]):
+        # Written out as they come: holding as many texts as there are rows would take more memory.
+        for rows in blocks:
+            yield [f"{prefix}{cell!r})" for cell in column[rows]]
+        return
+    codes, cells = column.factorize()
+    texts = [f"{prefix}{cell!r})" for cell in cells]
+    for rows in blocks:
+        yield map(texts.__getitem__, codes[rows].tolist())

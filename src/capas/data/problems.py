@@ -64,11 +64,11 @@ def make_problem(
     values: dict[str, Value] | None = None,
 ) -> Problem:
     """Return a Problem whose ``count`` is the number of ``examples`` unless given; only the first five are kept."""
-    shown = [escape_unprintable(text) for text in examples]
+    listed = list(examples)
     return Problem(
         kind=kind,
-        count=len(shown) if count is None else count,
-        examples=tuple(shown[:MAX_EXAMPLES]),
+        count=len(listed) if count is None else count,
+        examples=tuple(map(escape_unprintable, listed[:MAX_EXAMPLES])),
         severity=severity,
         values=MappingProxyType(dict(values or {})),
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from capas.core.spec import Spec
+from capas.data.collections import LazySequence
 from capas.data.sources.source import DataSource
 from capas.data.tabular.column_types import class_label, detect_tag_separator, split_tags
 from capas.data.tabular.columns import Cell, TableColumn, map_cells
@@ -30,7 +31,7 @@ class Targets:
 
     has_target: tuple[bool, ...]
     labels: tuple[Label, ...]
-    names: tuple[str, ...]
+    names: Sequence[str]
     classes: tuple[str, ...]
 
     @staticmethod
@@ -43,10 +44,8 @@ class Targets:
             )
         columns = [source.columns[field.name] for field in spec.targets]
         labels = _labels(columns, spec)
-        words = [map_cells(column, lambda cell: class_label(cell) or "") for column in columns]
-        has_target = tuple(label is not None for label in labels)
-        names = tuple(map(";".join, zip(*words, strict=True)))
-        return Targets(has_target=has_target, labels=labels, names=names, classes=spec.classes)
+        has_target = tuple([label is not None for label in labels])
+        return Targets(has_target=has_target, labels=labels, names=_names(columns), classes=spec.classes)
 
     def renumbered(self, classes: Sequence[str]) -> tuple[Label, ...]:
         """Return the labels with indices into ``classes``, a subset of the original ones; None for other classes."""
@@ -63,8 +62,18 @@ class Targets:
         return tuple(map(renumber, self.labels))
 
 
+def _names(columns: Sequence[TableColumn]) -> Sequence[str]:
+    """The cells of each example in words, made when they are asked for where most of them differ."""
+    if all(2 * column.distinct < len(column) for column in columns):
+        words = [map_cells(column, lambda cell: class_label(cell) or "") for column in columns]
+        return tuple(words[0] if len(words) == 1 else map(";".join, zip(*words, strict=True)))
+    return LazySequence(lambda i: ";".join(class_label(column[i]) or "" for column in columns), range(len(columns[0])))
+
+
 def _labels(columns: Sequence[TableColumn], spec: Spec) -> tuple[Label, ...]:
     number = {name: i for i, name in enumerate(spec.classes)}
+    if spec.task == "regress" and len(columns) == 1:
+        return tuple(map_cells(columns[0], lambda cell: (cell,) if isinstance(cell, float) else None))
     if spec.task == "regress":
         rows = ([cell for cell in row if isinstance(cell, float)] for row in zip(*columns, strict=True))
         return tuple(tuple(row) if len(row) == len(columns) else None for row in rows)

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from capas.core.errors import CapasError
+from capas.core.files import read_regular
 
 Auto = Literal["auto"]
 Pixels = Annotated[int, Field(ge=1, le=8192)]
@@ -45,6 +46,7 @@ class DataConfig(ConfigSection):
     image_size: Auto | Pixels = Field("auto", description="side in pixels of what the network sees")
     channels: Auto | Literal[1, 3] = Field("auto", description="1: grey, 3: colour")
     fit: Auto | Literal["crop", "squash", "pad"] = Field("auto", description="how other shapes become square")
+    follow_links: bool = Field(False, description="follow symbolic links that leave the folder")
     max_pixels: int = Field(
         50_000_000, gt=0, description="larger pictures are scaled down; those with a mask, a pair or lines are refused"
     )
@@ -198,8 +200,12 @@ class ExecutionConfig(ConfigSection):
 class TrustConfig(ConfigSection):
     """The trust report, and the threshold of out-of-distribution refusal."""
 
-    report: Literal["none", "quick", "standard", "deep"] = Field(
-        "standard", description="the trust report made after training"
+    report: Auto | Literal["none", "quick", "standard", "deep"] = Field(
+        "auto",
+        description="the trust report made after training; auto: quick for few examples or in little time",
+    )
+    time_s: float = Field(
+        0.0, ge=0, description="seconds for the report; 0: as long as the training took, and two minutes at least"
     )
     target_fpr: float = Field(
         0.05, gt=0, lt=0.5, description="share of inputs like the training data that predict refuses as unlike them"
@@ -288,7 +294,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, object]:
 def read_config(path: Path) -> Config:
     """Read a configuration from a TOML file. Raises CapasError that names the line or key."""
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(read_regular(path).decode("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CapasError("plan_unreadable", where=path, received=str(error)) from error
     return validate_config(tree, where=str(path))

@@ -133,9 +133,12 @@ def find_examples(record: DatasetRecord, config: DataConfig) -> tuple[DataSource
     Raises CapasError ``data_missing`` where an example is gone, ``data_changed`` where its content is no longer the
     same.
     """
-    source = open_source(record.source, target=config.target, max_pixels=config.max_pixels, sheet=config.sheet)
+    source = open_source(
+        record.source, target=config.target, max_pixels=config.max_pixels, sheet=config.sheet,
+        follow_links=config.follow_links,
+    )  # fmt: skip
     if record.taught is not None:
-        source = _with_taught(source, record.taught, config.max_pixels)
+        source = _with_taught(source, record.taught, config)
     inputs = input_collection(source, record.spec)
     index = {inputs.name(i): i for i in range(len(inputs))}
     missing = [name for name in record.names if name not in index]
@@ -148,8 +151,8 @@ def find_examples(record: DatasetRecord, config: DataConfig) -> tuple[DataSource
     return source, indices
 
 
-def _with_taught(labelled: DataSource, taught: PseudoLabelledExamples, max_pixels: int) -> DataSource:
-    unlabelled = open_source(taught.source, max_pixels=max_pixels).images
+def _with_taught(labelled: DataSource, taught: PseudoLabelledExamples, config: DataConfig) -> DataSource:
+    unlabelled = open_source(taught.source, max_pixels=config.max_pixels, follow_links=config.follow_links).images
     if unlabelled is None or labelled.images is None:
         raise CapasError("data_missing", where=taught.source, received=len(taught.copies) - taught.start, first="")
     return append_unlabelled(labelled, unlabelled)

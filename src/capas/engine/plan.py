@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from capas.core.errors import CapasError
+from capas.core.i18n import say
+from capas.core.number_format import format_decimal
 from capas.data.inspect.report import DatasetReport, inspect_dataset, require_learnable
 from capas.engine.config import Config, ExecutionConfig, read_config
 from capas.engine.dataset_record import DatasetRecord
@@ -15,6 +18,8 @@ from capas.engine.recipes import recipe_for
 from capas.engine.run import absolute_source
 
 Progress = Callable[[str, int, int], None]
+SMALL_DATASET: Final = 300
+STANDARD_REPORT_S: Final = 90.0  # of 5,000 small pictures on an idle laptop
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +71,7 @@ def look_at(config: Config, *, progress: Progress | None = None) -> DatasetRepor
         group=config.data.group,
         max_pixels=config.data.max_pixels,
         sheet=config.data.sheet,
+        follow_links=config.data.follow_links,
         validation=None if config.data.validation == "auto" else config.data.validation,
         test=config.data.test,
         progress=None if progress is None else lambda done, total: progress("look", done, total),
@@ -77,10 +83,28 @@ def make_plan(config: Config, *, progress: Progress | None = None) -> Plan:
     check_method(config)
     report = look_at(config, progress=progress)
     require_learnable(report)
-    return Plan(
-        look=report,
-        resolved=resolve_method_defaults(recipe_for(report.detection.spec).resolve_defaults(config, report), report),
-    )
+    resolved = resolve_method_defaults(recipe_for(report.detection.spec).resolve_defaults(config, report), report)
+    return Plan(look=report, resolved=resolve_report_level(resolved, report))
+
+
+def resolve_report_level(resolved: ResolvedConfig, report: DatasetReport) -> ResolvedConfig:
+    """Return the configuration with the depth of its trust report: the quick one of few examples, or in little time.
+
+    What the standard report adds says nothing on few test examples, and on a pretrained network it takes many times as
+    long as the training. Rows always get the standard one: theirs takes seconds.
+    """
+    config = resolved.config
+    if config.trust.report != "auto":
+        return resolved
+    usable = sum(report.usable)
+    reasons: tuple[str, ...] = ()
+    if report.detection.spec.medium != "table":
+        if usable < SMALL_DATASET:
+            reasons = (say("trust.time.quick_of_few", n=usable),)
+        elif 0 < config.trust.time_s < STANDARD_REPORT_S:
+            reasons = (say("trust.time.quick_in_time", seconds=format_decimal(config.trust.time_s, 0)),)
+    trust = config.trust.model_copy(update={"report": "quick" if reasons else "standard"})
+    return ResolvedConfig(config=config.model_copy(update={"trust": trust}), reasons=(*resolved.reasons, *reasons))
 
 
 def dataset_record_of(plan: Plan) -> DatasetRecord:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from capas.core.errors import CapasError
-from capas.core.files import LOCK, only_writer, write_json
+from capas.core.files import LOCK, only_writer, read_regular, write_json
 from capas.version import __version__
 
 
@@ -97,7 +97,7 @@ class Run:
     def read_json(self, path: Path) -> dict[str, object]:
         """Read one of the run's JSON files. Raises CapasError ``run_damaged`` that names the file."""
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value = json.loads(read_regular(path))
         except (OSError, ValueError) as error:
             raise CapasError("run_damaged", where=path, received=str(error)) from error
         if not isinstance(value, dict):

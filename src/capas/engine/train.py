@@ -24,7 +24,7 @@ from capas.engine.execution import Execution
 from capas.engine.loop import StopRequest
 from capas.engine.methods.noisy_student import NOISY_STUDENT, open_unlabelled, student_config
 from capas.engine.methods.pseudo_labels import add_pseudo_labels, filter_unlabelled, predict_pseudo_labels
-from capas.engine.plan import Progress, dataset_record_of, make_plan
+from capas.engine.plan import Plan, Progress, dataset_record_of, make_plan
 from capas.engine.predict import load_model
 from capas.engine.recipe import PreparedDataset, ResolvedConfig, TestResult, TrainingJob
 from capas.engine.recipes import recipe_for
@@ -76,12 +76,14 @@ class TrainingCallbacks:
         resolved: Called with the run, the resolved configuration and the execution settings before training starts.
         stage: Where a run trains several networks, called with what begins ("teacher", "answers" or "student"), the
             number of the training, and how many there are.
+        planned: Called with the plan, what was found in the data among it, before anything is trained.
     """
 
     event: EventCallback = lambda event: None
     progress: Progress = lambda stage, done, total: None
     resolved: Callable[[Run, ResolvedConfig, Execution], None] = lambda run, settled, execution: None
     stage: Callable[[str, int, int], None] = lambda kind, number, total: None
+    planned: Callable[[Plan], None] = lambda plan: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +126,7 @@ def train(
             folder=Path(ranks.broadcast_text(str(new_run(out, config.data.source).folder) if ranks.is_main else ""))
         )
         plan = make_plan(config, progress=watch.progress)
+        watch.planned(plan)
         with _lock_run(run, ranks):
             if ranks.is_main:
                 refuse_nonempty(run.folder)  # another may have taken it while we looked
@@ -213,7 +216,7 @@ def _pseudo_label(job: PendingRun, watch: TrainingCallbacks) -> None:
     labelled = job.source.images
     assert execution is not None and isinstance(source, str) and labelled is not None
     torch.set_num_threads(execution.threads)  # after a resumption the answers are the same to the last bit
-    pictures = open_unlabelled(source, config.data.max_pixels)
+    pictures = open_unlabelled(source, config.data)
     sifted = filter_unlabelled(
         job.record, labelled, job.indices, pictures, lambda done, total: watch.progress("prepare", done, total)
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capas.core.errors import CapasError
+from capas.core.files import read_regular
 from capas.data.tabular.io import decode_text, detect_delimiter
 
 COMMENT = ";;"
@@ -35,7 +36,7 @@ def read_text_file(path: Path) -> str:
     Raises CapasError ``no_such_file``, ``unreadable`` or ``table_encoding`` (with the line).
     """
     try:
-        return decode_text(path, path.read_bytes())
+        return decode_text(path, read_regular(path))
     except FileNotFoundError as error:
         raise CapasError("score_no_file", where=path) from error
     except OSError as error:

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from capas.core.errors import CapasError
-from capas.core.files import write_json
+from capas.core.files import read_regular, write_json
 from capas.keyword_index.sqlite_store import SqliteSpots
 from capas.keyword_index.store import IndexOrigin, SearchScope, Spot, check_origin
 
@@ -55,8 +55,8 @@ class ShardedSpots:
         elif origin is None:
             raise CapasError("spots_missing", where=folder)
         else:
-            self._origin, self._files = origin, dict[str, str]()
-            self._list()
+            self._origin = origin
+            self._list({})
 
     @property
     def origin(self) -> IndexOrigin:
@@ -77,9 +77,9 @@ class ShardedSpots:
             by_page[spot.page].append(spot)
         for name, part in self._parts(pages).items():
             if name not in self._files:
-                self._files[name] = f"{1 + len(self._files):04d}.sqlite"
-                SqliteSpots(self.folder / self._files[name], self._origin).close()
-                self._list()
+                file = f"{1 + len(self._files):04d}.sqlite"
+                SqliteSpots(self.folder / file, self._origin).close()
+                self._list({**self._files, name: file})
             with self.shard(name) as shard:
                 shard.add(part, [spot for page in part for spot in by_page[page]])
 
@@ -216,15 +216,19 @@ class ShardedSpots:
             lines.setdefault(belongs[page], set()).add((page, line))
         return {name: SearchScope(lines=frozenset(part)) for name, part in lines.items()}
 
-    def _list(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / SHARD_LIST_FILE, {"origin": asdict(self._origin), "shards": self._files})
+    def _list(self, files: dict[str, str]) -> None:
+        """Write the list of the shards' files by name; known here is what is written."""
+        write_json(self.folder / SHARD_LIST_FILE, {"origin": asdict(self._origin), "shards": files})
+        self._files = files
 
 
 def _listed(path: Path) -> tuple[IndexOrigin, dict[str, str]]:
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(read_regular(path).decode("utf-8"))
         origin = TypeAdapter(IndexOrigin).validate_python(entries["origin"])
-        return origin, TypeAdapter(dict[str, str]).validate_python(entries["shards"])
+        shards = TypeAdapter(dict[str, str]).validate_python(entries["shards"])
+        if outside := [name for name in shards.values() if PurePath(name).name != name]:
+            raise ValueError(f"a shard outside of the folder: {outside[0][:80]!r}")
+        return origin, shards
     except (OSError, KeyError, TypeError, ValueError, ValidationError) as error:
         raise CapasError("spots_unreadable", where=path, received=str(error).splitlines()[0]) from error

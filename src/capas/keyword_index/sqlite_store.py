@@ -3,12 +3,13 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from capas.core.databases import connect, database_error, enable_wal
 from capas.core.errors import CapasError
+from capas.core.files import write_error
 from capas.keyword_index.query_limit import exceeds_query_limit, query_too_slow
 from capas.keyword_index.sql_store import (
     BYTES,
@@ -106,6 +107,8 @@ class SqliteSpots(SqlStore):
                     self._connection.executemany("INSERT INTO meta VALUES (?, ?)", meta_rows(origin))
                     run(f"PRAGMA application_id = {APPLICATION}")
         if run("PRAGMA application_id").fetchone()[0] != APPLICATION:
+            if run("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+                raise CapasError("spots_missing", where=self.path)  # creating it was interrupted
             raise sqlite3.DatabaseError("another program's database")
         # Searching goes on while pages are added; a kill or a power cut loses at most what was being added.
         enable_wal(self._connection, self.path, durable=False)
@@ -149,4 +152,24 @@ class SqliteSpots(SqlStore):
                 raise query_too_slow() from error
             raise database_error(self.path, error, "spots_unreadable") from error
         except OSError as error:
-            raise CapasError("cannot_write", where=self.path, received=error.strerror or str(error)) from error
+            raise write_error(self.path, error) from error
+
+
+def empty_log(path: Path) -> None:
+    """Write everything that the write-ahead log of the index at ``path`` holds into the file itself.
+
+    A file that is no index, or a damaged one, is left as it is.
+
+    Raises:
+        CapasError: ``database_busy`` where somebody goes on reading from the log, and those of ``database_error``.
+    """
+    try:
+        with closing(connect(path, WAIT_S, autocommit=True)) as connection:
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        found = database_error(path, error, "spots_unreadable")
+        if found.key == "spots_unreadable":
+            return
+        raise found from error
+    if busy:
+        raise CapasError("database_busy", where=path, received="wal_checkpoint")

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from capas.core.errors import CapasError
-from capas.core.files import write_atomic, write_json
+from capas.core.files import read_regular, write_atomic, write_json
 from capas.core.html import Markup, render_html
 from capas.core.i18n import say
 from capas.core.inert_text import InertWriter, original_cell
@@ -47,7 +47,7 @@ def write_entries(path: Path, entries: Sequence[Entry]) -> None:
 def read_entries(path: Path) -> list[Entry]:
     """Read what ``write_entries`` wrote as CSV or JSON. Raises CapasError with the line that is wrong."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode("utf-8")
         rows = json.loads(text) if path.suffix.casefold() == ".json" else _rows_of(text)
     except FileNotFoundError as error:
         raise CapasError("no_such_path", where=path) from error

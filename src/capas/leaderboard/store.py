@@ -9,7 +9,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from capas.core.databases import database_error
 from capas.core.errors import CapasError
+from capas.core.files import write_error
 from capas.leaderboard.entry import Entry
 
 VERSION: Final = 1
@@ -35,7 +37,7 @@ class Board:
         """Store ``entries``, replacing those with the same id; return how many are new.
 
         Raises:
-            CapasError: ``board_unreadable`` or ``cannot_write``.
+            CapasError: ``board_unreadable``, ``disk_full``, ``database_busy``, ``database_shut`` or ``cannot_write``.
         """
         with self._open(write=True) as connection:
             before = _count(connection)
@@ -49,6 +51,8 @@ class Board:
         if not self.path.is_file():
             return []
         with self._open(write=False) as connection:
+            if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                return []  # creating it was interrupted
             names = ", ".join(_COLUMNS)
             rows = connection.execute(f"SELECT {names} FROM entries ORDER BY created DESC, rowid DESC").fetchall()
         try:
@@ -76,9 +80,9 @@ class Board:
                 yield connection
         except sqlite3.DatabaseError as error:
             key = "cannot_write" if write and not self.path.is_file() else "board_unreadable"
-            raise CapasError(key, where=self.path, received=str(error)) from error
+            raise database_error(self.path, error, key) from error
         except OSError as error:
-            raise CapasError("cannot_write", where=self.path, received=error.strerror or str(error)) from error
+            raise write_error(self.path, error) from error
 
 
 def _count(connection: sqlite3.Connection) -> int:

@@ -26,7 +26,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from capas.core.errors import CapasError
-from capas.core.files import content_hash
+from capas.core.files import content_hash, read_regular
 from capas.page_formats.page import Page
 
 KEPT: Final = "kept"
@@ -109,7 +109,7 @@ def load_rules(name: str) -> NormalisationRules:
     if not Path(name).is_file():
         raise CapasError("rules_unknown", received=name, known=", ".join(BUILT_IN))
     try:
-        return _read(Path(name).read_text(encoding="utf-8"), name)
+        return _read(read_regular(Path(name)).decode("utf-8"), name)
     except (OSError, UnicodeDecodeError) as error:
         raise CapasError("rules_broken", where=name, received=str(error)) from error
 

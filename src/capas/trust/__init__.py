@@ -16,10 +16,11 @@ class _Verb(ModuleType):
     The package and the verb share their name, and Python puts the package in ``capas.trust`` as soon as it is loaded.
     """
 
-    def __call__(self, run: str | Path, *, level: "Level" = "standard") -> "TrustReport":
-        from capas.trust.report import make_report
+    def __call__(self, run: str | Path, *, level: "Level" = "standard", time_s: float | None = None) -> "TrustReport":
+        from capas.engine.run import find_run
+        from capas.trust.report import make_report, report_deadline
 
-        return make_report(str(run), level)
+        return make_report(str(run), level, deadline=report_deadline(find_run(run), time_s))
 
 
 sys.modules[__name__].__class__ = _Verb

@@ -33,6 +33,7 @@ class ThemePart(ReportFilePart):
     not_computed_because: str | None
     untested: list[str]
     partly_tested: list[str] = []
+    out_of_time: bool = False
     seconds: float = Field(ge=0)
 
 
@@ -47,7 +48,11 @@ class ModelPart(ReportFilePart):
 
 
 class ReportFile(ReportFilePart):
-    """The whole file. ``verdict`` is the first sentence and every finding; ``findings`` are sorted gravest first."""
+    """The whole file.
+
+    ``verdict`` is the first sentence, every finding and a next step; ``findings`` are sorted gravest first;
+    ``data_problems`` is what ``look`` found in the data before training.
+    """
 
     format: Literal["capas-report"] = FORMAT
     version: Literal[1] = VERSION
@@ -57,6 +62,7 @@ class ReportFile(ReportFilePart):
     language: Literal["en", "es"]
     verdict: str
     findings: list[FoundPart]
+    data_problems: list[dict[str, object]] = []
     themes: dict[ThemeName, ThemePart] = Field(min_length=9, max_length=9)
     seconds: float = Field(ge=0)
     created: str

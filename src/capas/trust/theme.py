@@ -44,6 +44,7 @@ class Theme:
         partly_tested: Why what was found none of was hardly looked for: too few examples, say; in the user's language.
         files: Files beside the report, by name.
         not_computed_because: Why the theme was skipped; None where it was not.
+        out_of_time: Whether its share of the report's time ended before it was done.
         seconds: Running time.
     """
 
@@ -55,6 +56,7 @@ class Theme:
     partly_tested: Sequence[str] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     not_computed_because: str | None = None
+    out_of_time: bool = False
     seconds: float = 0.0
 
     @property
@@ -76,5 +78,6 @@ class Theme:
             "not_computed_because": self.not_computed_because,
             "untested": list(self.untested),
             "partly_tested": list(self.partly_tested),
+            "out_of_time": self.out_of_time,
             "seconds": round(self.seconds, 1),
         }

@@ -1,37 +1,127 @@
-"""The first sentences of the report: the headline metric with count and interval, then the findings."""
+"""What the report says first: the headline metric with count and interval, one cause, one next step."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from dataclasses import dataclass
+from typing import Final, cast
 
-from capas.core.i18n import say
+from capas.core.i18n import has, say
 from capas.core.number_format import format_decimal, format_metric, format_percent, format_quantity, metric_name
 from capas.trust.rendering.blocks import Sentence, Tone
 from capas.trust.theme import Finding, Theme
 from capas.trust.theme_context import MIN_TEST_EXAMPLES, ThemeContext, test_example_count
 
-_ORDER = ("problem", "attention")
+_GRAVITIES: Final = ("problem", "attention")
+# What explains the rest comes first: figures of a leaked test mean nothing, and a constant answer is often wrong.
+CAUSES: Final = (
+    "leaked_test", "columns_give_target", "filled_in_later", "told_beside_the_content", "constant_answer",
+    "test_unlike_validation", "not_better_than_baseline", "often_wrong", "no_content_needed", "one_place_decides",
+    "one_column_decides", "labels_probably_wrong", "labels_one_sided", "too_few_to_judge", "miscalibrated",
+    "takes_noise_for_its_own",
+)  # fmt: skip
+MAX_BOXES: Final = 3
+DATA: Final = "data_"  # how the keys of findings begin that were made before training
 
 
-def verdict(context: ThemeContext, themes: Sequence[Theme]) -> list[Sentence]:
-    """Return the summary sentence, then every finding, gravest first; or that nothing was found."""
-    found = ranked_findings(themes)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Box:
+    """A box of the verdict: its heading, its text, and how grave it is."""
+
+    heading: str
+    text: str
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What the report says first.
+
+    Attributes:
+        headline: The result of the test as a sentence.
+        boxes: At most three: the finding that weighs most, what to do next, and one more finding.
+        more: The other findings, gravest first.
+        notes: What was tested in part or not at all, in the user's language.
+    """
+
+    headline: Sentence
+    boxes: Sequence[Box]
+    more: Sequence[Sentence]
+    notes: Sequence[str]
+
+    @property
+    def text(self) -> str:
+        """All of it as one text, without the headings."""
+        return " ".join(
+            [self.headline.text, *(box.text for box in self.boxes), *(more.text for more in self.more), *self.notes]
+        )
+
+
+def verdict(context: ThemeContext, themes: Sequence[Theme], before: Sequence[Finding] = ()) -> Verdict:
+    """Return the verdict; ``before`` are the findings that were made in the data before training."""
+    found = ranked_findings(themes, before)
     graves = {finding.gravity for finding in found}
-    tone: Tone = "problem" if "problem" in graves else "plain"
     first = first_sentence(context)
-    said = [Sentence(text=first[:1].upper() + first[1:], tone=tone)]
-    said += [Sentence(text=finding.text, tone=finding.gravity) for finding in found]
+    headline = Sentence(text=first[:1].upper() + first[1:], tone="problem" if "problem" in graves else "plain")
+    boxes = _boxes(context, themes, found)
+    more = [Sentence(text=finding.text, tone=finding.gravity) for finding in found[2:]]
+    return Verdict(headline=headline, boxes=boxes, more=more, notes=_notes(context, themes))
+
+
+def _boxes(context: ThemeContext, themes: Sequence[Theme], found: Sequence[Finding]) -> list[Box]:
+    run = str(context.run_context.run.folder)
     if not found:
         computed = sum(theme.status == "nothing_found" for theme in themes)
-        said.append(Sentence(text=say("trust.nothing_found", computed=computed, all=len(themes)), tone="good"))
-    partly = [say(f"trust.themes.{theme.name}") for theme in themes if theme.status == "partly_tested"]
+        text = say("trust.nothing_found", computed=computed, all=len(themes))
+        return [
+            Box(heading=say("trust.box.good"), text=text, tone="good"),
+            Box(heading=say("trust.box.next"), text=say("trust.next.nothing", run=run)),
+        ]
+    cause, *others = found
+    boxes = [
+        Box(heading=say("trust.box.cause"), text=cause.text, tone=cause.gravity),
+        Box(heading=say("trust.box.next"), text=next_step(cause, themes)),
+    ]
+    return boxes + [Box(heading=say("trust.box.also"), text=one.text, tone=one.gravity) for one in others[:1]]
+
+
+def next_step(finding: Finding, themes: Sequence[Theme]) -> str:
+    """Return what to do about a finding: of its key, else of its theme."""
+    if has(f"trust.next.{finding.key}"):
+        return say(f"trust.next.{finding.key}")
+    of = next((theme.name for theme in themes if finding in theme.findings), "data")
+    return say(f"trust.next.{of}")
+
+
+def _notes(context: ThemeContext, themes: Sequence[Theme]) -> list[str]:
+    """What a reader would otherwise take for tested."""
+    late = {theme.name for theme in themes if theme.out_of_time}
+    notes = [
+        say("trust.box.no_calibration", reason=theme.not_computed_because)
+        for theme in themes
+        if theme.name == "calibration" and theme.not_computed_because is not None and theme.name not in late
+    ]
+    partly = [
+        say(f"trust.themes.{theme.name}")
+        for theme in themes
+        if theme.status == "partly_tested" and theme.name not in late
+    ]
     if partly:
-        said.append(Sentence(text=say("trust.partly_tested", names=" ".join(partly))))
-    return said
+        notes.append(say("trust.partly_tested", names=" ".join(partly)))
+    if late:
+        names = " ".join(say(f"trust.themes.{theme.name}") for theme in themes if theme.name in late)
+        notes.append(say("trust.box.late", names=names, run=str(context.run_context.run.folder)))
+    if context.level == "quick":
+        notes.append(say("trust.box.quick", run=str(context.run_context.run.folder)))
+    return notes
 
 
-def ranked_findings(themes: Sequence[Theme]) -> list[Finding]:
-    """Return the findings of all themes, gravest first."""
-    return sorted((f for theme in themes for f in theme.findings), key=lambda f: _ORDER.index(f.gravity))
+def ranked_findings(themes: Sequence[Theme], before: Sequence[Finding] = ()) -> list[Finding]:
+    """Return all findings, gravest first, and among those of one gravity what explains others first."""
+
+    def rank(finding: Finding) -> tuple[int, int]:
+        place = CAUSES.index(finding.key) if finding.key in CAUSES else len(CAUSES)
+        return _GRAVITIES.index(finding.gravity), place
+
+    return sorted([*(f for theme in themes for f in theme.findings), *before], key=rank)
 
 
 def first_sentence(context: ThemeContext) -> str:

@@ -178,7 +178,7 @@ async def _refuse(response: Response, scope: Scope, receive: Receive, send: Send
         if message["type"] != "http.response.body" or not sends_body:
             await send(message)
             return
-        await send(message | {"more_body": True})
+        await send({**message, "more_body": True})
         await discard_body(receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -192,3 +192,20 @@ def test_a_foreign_format_under_the_name_of_another_is_named(
         decode_image(tmp_path / "a.jpg")
     assert (caught.value.key, caught.value.received) == ("picture_foreign", form)
     assert "JPEG" in str(caught.value) and "Copy" not in str(caught.value)
+
+
+def test_a_file_that_is_read_once_gives_what_its_parts_give() -> None:
+    """Header, pixels and hash of every fixture, the turned, animated and broken ones too."""
+    files = ImageFiles(sorted(path for path in FILES.iterdir() if path.is_file()), FILES)
+    for index in range(len(files)):
+        errors = []
+        try:
+            expected = (files.info(index), files.content_hash(index), files.decode(index).tobytes())
+        except CapasError as error:
+            errors.append((error.key, error.where, error.values))
+        try:
+            read = files.read(index)
+            assert (read.info, read.hash, read.pixels.tobytes()) == expected, files.name(index)
+        except CapasError as error:
+            errors.append((error.key, error.where, error.values))
+        assert len(errors) in (0, 2) and errors[:1] == errors[1:], files.name(index)

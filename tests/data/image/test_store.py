@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from capas.core.errors import CapasError
-from capas.data.image.io import ImageArray, ImageFiles
+from capas.data.image.io import ImageArray, ImageFiles, write_image
 from capas.data.image.preprocess import ImagePreprocessing
-from capas.data.image.store import ImageStore
+from capas.data.image.store import ImageStore, OwnSizeImageStore
 from tests.harness import FIXTURES
 
 FILES = FIXTURES / "pictures"
@@ -159,3 +159,34 @@ def test_progress_ends_at_the_total(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     ImageStore.build(arrays(), range(300), SMALL, progress=lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen) and len(seen) > 1 and seen[-1] == (300, 300)
+
+
+def test_small_pictures_are_kept_at_their_own_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same pixels come out, for less than a quarter of the memory; a picture beyond the prepared size is fitted."""
+    monkeypatch.setattr("capas.data.image.store._MIN_OWN_SIZE_BYTES", 0)
+    large = ImagePreprocessing(height=32, width=32, channels=3)
+    write_image(tmp_path / "large.png", np.arange(48 * 40 * 3, dtype=np.uint8).reshape(48, 40, 3))
+    names = ["whole.png", "truncated.jpg", "rgba.png", "bomb.png", *["rgba.png"] * 20]
+    paths = [*(FILES / name for name in names), tmp_path / "large.png"]
+    for pictures in (arrays(9), ImageFiles(paths, FILES)):
+        small = ImageStore.build(pictures, range(1, len(pictures)), large)
+        assert isinstance(small, OwnSizeImageStore)
+        prepared = [
+            np.zeros((3, 32, 32)) if i - 1 in small.failed else large.fit_image(pictures.decode(i)).transpose(2, 0, 1)
+            for i in range(1, len(pictures))
+        ]
+        own_sizes = [pictures.decode(i).size for i in range(1, len(pictures)) if i - 1 not in small.failed]
+        assert small.nbytes == sum(min(size, 32 * 32 * 3) for size in own_sizes)
+        assert len(small) == len(prepared) and 3 * small.nbytes < len(small) * 32 * 32 * 3
+        positions = torch.tensor([3, 0, 3, len(small) - 1, 2])
+        assert np.array_equal(small.take(positions), np.stack([prepared[i] for i in positions]))
+    assert {at: error.key for at, error in small.failed.items()} == {0: "picture_truncated", 2: "picture_too_large"}
+
+
+def test_beyond_the_budget_small_pictures_go_to_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("capas.data.image.store._MIN_OWN_SIZE_BYTES", 0)
+    large = ImagePreprocessing(height=64, width=64, channels=3)
+    pictures, own_bytes = arrays(9), arrays(9).arrays.nbytes
+    for budget, in_memory in ((own_bytes, True), (own_bytes - 1, False)):
+        store = ImageStore.build(pictures, range(9), large, budget_bytes=budget, cache_folder=tmp_path)
+        assert store.in_memory is in_memory

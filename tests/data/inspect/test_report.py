@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from capas.data.inspect.dataset_scan import TableStatistics
 from capas.data.inspect.image_statistics import ImageStatistics
 from capas.data.inspect.report import DatasetReport, inspect_dataset, require_learnable
 from capas.data.problems import Problem
+from capas.data.tabular.packed_texts import PackedTexts
 from tests.data.drawing import class_folders, drawn, save
 
 
@@ -326,3 +329,22 @@ def test_texts_in_windows_1252_are_read_and_those_with_nul_named(tmp_path: Path)
     assert (found["legacy_encoding"].count, found["legacy_encoding"].severity) == (12, "note")
     assert found["text_with_nul"].examples == ("a/nul.txt",) and "unreadable_text" not in found
     assert "iconv" not in found["text_with_nul"].advice()
+
+
+def test_a_look_does_not_import_torch() -> None:
+    """Which takes a second and 170 MB."""
+    code = "import sys; from capas.data.inspect import report; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_table_whose_texts_are_packed_is_the_same_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts that nearly all differ, a few of them missing, repeated, or not ASCII."""
+    odd = {5: "", 9: "the same", 10: "the same", 12: "un año más; otro"}
+    lines = [f"{i % 7},{odd.get(i, f'note {i} of the many')},{'ab'[i % 2]},2024-01-{1 + i % 28:02}" for i in range(80)]
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(["n,note,class,day", *lines]))
+    plain = inspect_dataset(table)
+    monkeypatch.setattr("capas.data.tabular.columns.MAX_UNPACKED", 10)
+    packed = inspect_dataset(table)
+    assert isinstance(packed.source.columns["note"].words, PackedTexts)  # type: ignore[union-attr]
+    assert packed.as_json() == plain.as_json() and packed.keys == plain.keys and packed.split == plain.split

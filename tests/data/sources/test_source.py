@@ -139,9 +139,32 @@ def test_links_are_followed_once_and_never_in_circles(tmp_path: Path) -> None:
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "data" / "dogs" / "self.png").symlink_to("self.png")
     (tmp_path / "data" / "dogs" / "gone.png").symlink_to("nowhere.png")
-    source = open_source(tmp_path / "data")
+    source = open_source(tmp_path / "data", follow_links=True)
     assert names(source) == ["birds/a.png", "cats/0.png", "dogs/0.png"]
     assert kinds(source) == {"symlink_loop": 4, "unreadable": 1}
+
+
+def test_links_out_of_the_folder_are_named_and_followed_only_when_asked(tmp_path: Path) -> None:
+    """Of a folder from somebody else, who could have the user's own pictures learnt from and shown."""
+    class_folders(tmp_path / "data", cats=1, dogs=1)
+    save(tmp_path / "private" / "a.png", 7)
+    (tmp_path / "data" / "cats" / "more").symlink_to(tmp_path / "private")
+    (tmp_path / "data" / "dogs" / "b.png").symlink_to(tmp_path / "private" / "a.png")
+    (tmp_path / "data" / "dogs" / "same.png").symlink_to("0.png")
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    for folder in (tmp_path / "data", tmp_path / "link"):
+        source = open_source(folder)
+        assert names(source) == ["cats/0.png", "dogs/0.png", "dogs/same.png"]
+        assert kinds(source) == {"link_outside": 2}
+    assert len(open_source(tmp_path / "data", follow_links=True).files or ()) == 5
+
+
+def test_pipes_under_any_name_are_left_out_and_never_opened(tmp_path: Path) -> None:
+    class_folders(tmp_path, cats=2, dogs=2)
+    for name in ("cats/p.png", "dogs/q.wav", "r.csv", "cats/s", "dogs/t.txt", "u.xlsx", "v.jsonl"):
+        os.mkfifo(tmp_path / name)
+    source = open_source(tmp_path)
+    assert len(names(source)) == 4 and kinds(source) == {"not_a_picture": 7}
 
 
 def test_unreadable_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,10 +83,10 @@ def test_numbers_and_texts_are_never_one_column() -> None:
     ("strip", "expected"), [(True, ["a", None, "b", "a", None]), (False, ["a", " ", "b\t", "\u00a0a", None])]
 )
 def test_a_text_without_characters_is_missing(strip: bool, expected: list[Cell]) -> None:
-    builder = TextColumnBuilder()
+    builder = TextColumnBuilder(strip=strip)
     builder.add(["a", " ", "b\t"])
     builder.add(["\u00a0a", ""])
-    column = builder.column(strip=strip)
+    column = builder.column()
     assert list(column) == expected
     assert list(column.words) == [word for word in dict.fromkeys(expected) if word is not None]
     assert column.codes.dtype == np.int32

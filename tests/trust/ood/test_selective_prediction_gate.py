@@ -12,18 +12,28 @@ from torch import Tensor
 
 from capas.engine.recipe import Item, Prediction
 from capas.trust.ood.detector import OODDetector
-from capas.trust.ood.selective_prediction import HEATMAP_SUFFIX, SelectivePredictionGate
+from capas.trust.ood.input_ranges import RangeViolation
+from capas.trust.ood.selective_prediction import HEATMAP_SUFFIX, OutOfRange, SelectivePredictionGate
 from capas.trust.ood.threshold import FisherCombination
+
+FAR_OUT = OutOfRange(
+    violation=RangeViolation(measure="age", value=5000.0, low=18.0, high=95.0, surprise=100.0), text="age = 5,000"
+)
 
 
 class Scored:
     """An input is its own score; some have a picture."""
 
-    def __init__(self, *, pictures: bool = False) -> None:
+    def __init__(self, *, pictures: bool = False, limit: float | None = None) -> None:
         self.pictures = pictures
+        self.limit = limit
 
-    def scores(self, prepared: Sequence[object]) -> dict[str, Tensor]:
+    def scores(self, items: Sequence[Item], prepared: Sequence[object]) -> dict[str, Tensor]:
         return {"a": torch.tensor(prepared)}
+
+    def out_of_range(self, items: Sequence[Item], prepared: Sequence[object]) -> Sequence[OutOfRange | None]:
+        found = (self.limit is not None and value > self.limit for value in prepared)  # type: ignore[operator]
+        return [FAR_OUT if one else None for one in found]
 
     def heatmap_of(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
         return (np.zeros((3, 5), np.uint8), np.ones((3, 5), np.float32)) if self.pictures else None
@@ -63,6 +73,17 @@ def test_unusual_inputs_lose_it_and_are_told_why() -> None:
         assert shown.size == (5, 3)
     (without,) = told(gate(Scored()), [500.0])
     assert without.files == {}
+
+
+def test_what_lies_far_outside_the_range_is_the_reason() -> None:
+    unusual, far = told(gate(Scored(limit=200.0)), [150.0, 500.0])
+    assert unusual.refused is not None and "99.9 %" in unusual.refused and "age" not in unusual.refused
+    assert far.refused is not None and "age = 5,000" in far.refused and "%" not in far.refused
+    assert "outside_training_range" not in unusual.facts
+    assert far.facts["outside_training_range"] == {"measure": "age", "value": 5000.0, "low": 18.0, "high": 95.0,
+                                                   "what": "age = 5,000"}  # fmt: skip
+    (marked,) = told(gate(Scored(limit=200.0), answer_all=True), [500.0])
+    assert marked.prediction == "cat" and "outside_training_range" in marked.facts
 
 
 def test_with_answer_all_they_are_only_marked() -> None:

@@ -177,6 +177,17 @@ def test_a_length_that_tells_the_class_is_told(telling: bool) -> None:
     assert [one.key for one in found] == ["told_beside_the_content"] * telling
 
 
+@pytest.mark.parametrize(("share", "told"), [(1.0, True), (0.5, False)])
+def test_a_footer_in_nearly_every_text_of_a_class_is_told_whatever_the_network_does(share: float, told: bool) -> None:
+    rng = np.random.default_rng(0)
+    said = [" ".join(rng.choice(list("abcdefgh"), 5)) + (" (Lusa)." if i % 2 and rng.random() < share else ".")
+            for i in range(100)]  # fmt: skip
+    context = made_context(texts_of(said), [i % 2 for i in range(100)], halves(100, 90), kind="text", classes=CLASSES)
+    marks = [one for one in giveaway_findings(made_subject(context, words_reader({"a": 1.0}))) if "lusa" in one.text]
+    assert [one.key for one in marks] == ["told_beside_the_content"] * told
+    assert not told or "“yes”" in marks[0].text
+
+
 @pytest.mark.parametrize("telling", [True, False])
 def test_a_sampling_rate_that_tells_the_class_is_told(telling: bool, tmp_path: Path) -> None:
     labels = [i % 2 for i in range(60)]

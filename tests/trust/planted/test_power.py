@@ -61,6 +61,11 @@ def test_a_class_of_two_is_not_found_as_good_as_the_others() -> None:
     assert of_classes([0, 1] * 10 + [0, 1] * 40).status == "nothing_found"
 
 
+def test_a_rare_class_is_named_though_its_test_is_too_small_to_judge() -> None:
+    (found,) = of_classes([0] * 19 + [1] + [1] * 2 + [0] * 60).findings
+    assert found.key == "imbalance" and "19" in found.text and "right" in found.text
+
+
 def told(related: bool, probe: str) -> bool:
     """Of two numbers, which are nearly the same (``related``) or have nothing to do with each other."""
     n, rng = 200, torch.Generator().manual_seed(0)

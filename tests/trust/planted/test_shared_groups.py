@@ -6,9 +6,13 @@ from collections.abc import Sequence
 import pytest
 import torch
 
+from capas.core.spec import Field
 from capas.data.naming import SplitName
 from capas.data.tabular.columns import Cell, column_from_cells
+from capas.data.tabular.preprocess import TabularPreprocessing
 from capas.engine.recipes.single_output.heads.class_head import ClassHead
+from capas.engine.recipes.single_output.heads.numbers_head import NumbersHead
+from capas.trust.leakage.group_findings import group_checks
 from capas.trust.leakage.shared_groups import MIN_GAP, compare_by_group, name_parts, seen_share
 from capas.trust.theme import Theme
 from capas.trust.themes.leakage import leakage_theme
@@ -65,6 +69,27 @@ def test_a_column_of_patients_is_a_problem_and_says_what_to_do() -> None:
     x, labels, who = patients(matters=False)
     clean = theme(x, labels, {"patient": who})
     assert not clean.findings and "patient" in str(clean.facts["groups"])
+
+
+@pytest.mark.parametrize(("groups", "told"), [(3, False), (GROUPS, True)])
+def test_an_input_of_few_kinds_is_no_group_though_its_kinds_matter(groups: int, told: bool) -> None:
+    """Each town (of three, all known) or patient (of twelve) has a level of its own."""
+    rng = torch.Generator().manual_seed(0)
+    who = torch.arange(N) % groups
+    level = 4 * torch.randn(groups, generator=rng)
+    x = torch.randn(N, generator=rng)
+    values = (level[who] + 0.3 * x).tolist()
+    table = table_rows({"x": (level[who] + 0.1 * torch.randn(N, generator=rng)).tolist(),
+                        "where": [f"t{i}" for i in who.tolist()]})  # fmt: skip
+    splits: list[SplitName] = ["test" if i // groups % 3 == 0 else "train" for i in range(N)]
+    context = made_context(table, [(value,) for value in values], splits, task="regress",
+                           columns=dict(table.columns))  # fmt: skip
+    head = NumbersHead([Field(name="target", kind="number")])
+    head.fit(torch.tensor([[-1.0], [1.0]]))
+    reader = rows_reader({"x": 1.0})
+    reader.preparation = TabularPreprocessing.fit(table.columns)
+    found = group_checks(made_subject(context, reader, head)).findings
+    assert [one.key for one in found] == ["shared_group"] * told
 
 
 @pytest.mark.parametrize("drifts", [True, False])

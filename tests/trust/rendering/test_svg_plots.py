@@ -6,17 +6,15 @@ from xml.etree import ElementTree
 import pytest
 
 from capas.core.i18n import choose_language
-from capas.trust.rendering.blocks import Bar, Bars, Plot, PlotSeries
+from capas.trust.rendering.blocks import Plot, PlotSeries
 from capas.trust.rendering.svg_plots import (
     BOTTOM,
     COLOURS,
     HEIGHT,
-    LABEL,
     LEFT,
     RIGHT,
     TOP,
     WIDTH,
-    bars_svg,
     legend_key,
     plot_svg,
 )
@@ -83,26 +81,13 @@ def test_a_dashed_line_has_no_dots_and_colours_begin_again() -> None:
         assert f"line {key.get('class')}" == classes[number]
 
 
-def test_bars_are_as_long_as_their_values() -> None:
-    bars = Bars(title="t", largest=2.0, bars=[
-        Bar(label="half", value=1.0, low=0.5, high=1.5, value_text="1.0"),
-        Bar(label="none", value=-0.3, tone="problem"), Bar(label="x" * 40, value=2.0),
-    ])  # fmt: skip
-    svg = bars_svg(bars)
-    track = float(elements(svg, "rect", "track")[0].get("width", ""))
-    assert [float(one.get("width", "")) for one in elements(svg, "rect", "bar")] == [track / 2, 0, track]
-    assert [one.get("class") for one in elements(svg, "rect", "bar")][1] == "bar problem"
-    (whisker,) = elements(svg, "path", "whisker")
-    assert numbers(whisker)[0] == pytest.approx(LABEL + track / 4) and numbers(whisker)[2] == pytest.approx(
-        LABEL + 3 * track / 4)  # fmt: skip
-    shown = [one.text for one in elements(svg, "text") if one.get("text-anchor") == "end"]
-    assert shown == ["half", "none", "x" * 25 + "…"]
-
-
 def test_who_cannot_see_it_is_told_all_values() -> None:
-    drawn = bars_svg(Bars(title="Recall", bars=[Bar(label="a", value=1, value_text="100 %"), Bar(label="b", value=0)]))
-    assert elements(drawn, "desc")[0].text == "a: 100 %; b: " and elements(drawn, "title")[0].text == "Recall"
     line = plotted(PlotSeries(name="a", xs=(0, 1), ys=(0, 1)))
     assert elements(line, "desc")[0].text == "what it shows"
-    # All zero: nothing to divide by.
-    assert elements(bars_svg(Bars(title="", bars=[Bar(label="a", value=0)], largest=0)), "rect", "bar")
+
+
+def test_points_are_not_joined_and_an_axis_may_begin_above_zero() -> None:
+    series = PlotSeries(name="a", xs=(10, 20), ys=(10, 20), points=True)
+    svg = plot_svg(Plot(title="t", x="x", y="y", lines=[series], description="", percent_y=False, from_zero=False))
+    dots = [(float(dot.get("cx", "")), float(dot.get("cy", ""))) for dot in elements(svg, "circle", "cloud")]
+    assert dots == [(LEFT, HEIGHT - BOTTOM), (WIDTH - RIGHT, TOP)] and not elements(svg, "path", "line")

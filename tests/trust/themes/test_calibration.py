@@ -13,7 +13,8 @@ from capas.metrics.rate import rate
 from capas.trust.subjects.structured import CalibrationSamples, ExampleEvaluation, StructuredModelUnderTest
 from capas.trust.theme import Theme
 from capas.trust.theme_context import ThemeContext
-from capas.trust.themes.calibration import calibration_theme
+from capas.trust.themes.calibration import FEW_EXAMPLES, calibration_theme
+from capas.trust.time_budget import OutOfTime
 from tests.trust.made_models import (
     Halves,
     StubAdapter,
@@ -111,6 +112,25 @@ def test_many_statements_of_an_example_count_but_examples_are_drawn() -> None:
     assert cast(Mapping[str, int], found.facts["expected_calibration_error"])["n"] == 200
     assert [one.key for one in found.findings] == ["miscalibrated"]
     assert not structured("masks", 40, 5, right=True).findings[1:]
+
+
+@pytest.mark.parametrize("reached", [9, 30])
+def test_what_was_answered_in_time_is_compared(reached: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for = iter(range(100))
+    answer = StubAdapter.evaluate_example
+
+    def in_time(self: StubAdapter, index: int, position: int, rng: torch.Generator) -> ExampleEvaluation | None:
+        if next(asked_for) == reached:
+            raise OutOfTime
+        return answer(self, index, position, rng)
+
+    monkeypatch.setattr(StubAdapter, "evaluate_example", in_time)
+    if reached < FEW_EXAMPLES:
+        with pytest.raises(OutOfTime):
+            structured("words", 40, 5, right=False)
+        return
+    found = structured("words", 40, 5, right=False)
+    assert found.facts["examples"] == reached and found.out_of_time and "10 of 40" in found.partly_tested[0]
 
 
 def test_too_few_examples_or_no_statement_at_all() -> None:

@@ -134,7 +134,7 @@ def test_pictures_of_one_answer_have_every_score_but_no_autoencoder_when_quick(t
     subject = halves_subject(labels, ["train"] * 100 + ["validation"] * 100 + ["test"] * 60, folder=tmp_path)
     found = ood_theme(asked(subject, "quick"))
     scores = {*cast(Sequence[str], found.facts["scores"]), *cast(Sequence[str], found.facts["switched_off"])}
-    assert scores == {"nearest", "energy", "nearest_wide"}
+    assert scores == {"nearest", "energy", "nearest_wide", "ranges"}
     assert value(found, "noise", "detected") == 1 and value(found, "tiles", "detected") > 0.9
     assert (tmp_path / "bundle" / DETECTOR_FILE).is_file()
     each = cast(Mapping[str, Mapping[str, object]], found.facts["each_score"])

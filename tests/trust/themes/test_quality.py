@@ -1,12 +1,15 @@
 """What the figures of a test say: beside simpler methods, and what the model gets wrong."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from capas.core.i18n import say
-from capas.trust.rendering.blocks import Bars, Grid, ImageGallery
+from capas.engine.events import Evaluated, append_event
+from capas.trust.rendering.blocks import Bars, ConfusionTable, Folded, ImageGallery, Plot
 from capas.trust.theme import Theme
 from capas.trust.theme_context import ThemeContext
 from capas.trust.themes.quality import quality_theme
@@ -70,7 +73,9 @@ def test_a_tiny_test_is_judged_by_nothing_else() -> None:
 
 def test_all_figures_stand_in_the_table() -> None:
     found = theme({"accuracy": accuracy(0.95, 0.91, 0.97), "log_loss": {"value": 0.2, "n": 100, "unit": "nats"}}, {})
-    table = grid(found.blocks, say("trust.quality.figures"))
+    (folded,) = [block for block in found.blocks if isinstance(block, Folded)]
+    assert folded.title == say("trust.quality.figures")
+    table = grid(folded.blocks, "")
     assert [row[1:] for row in table.rows] == [["95.0 % (91.0–97.0)", "100"], ["0.200 nats", "100"]]
 
 
@@ -91,8 +96,18 @@ def test_mistakes_are_shown_the_surest_first() -> None:
     labels = [0, 1] * 20
     wrong = [1 - label if i in (3, 8) else label for i, label in enumerate(labels)]
     subject = halves_subject(wrong, ["test"] * 40, seen=labels)
-    gallery = quality_theme(asked(subject)).blocks[-1]
-    assert isinstance(gallery, ImageGallery) and not isinstance(gallery, Grid)
+    (gallery,) = [block for block in quality_theme(asked(subject)).blocks if isinstance(block, ImageGallery)]
     order = sorted((3, 8), key=lambda i: -float(subject.test.predictions[i].max()))
     assert [one.caption.partition(":")[0] for one in gallery.images] == [f"pictures/{i:05d}" for i in order]
     assert all("is “" in one.caption for one in gallery.images)
+
+
+def test_pictures_of_the_figures_follow_the_bars(tmp_path: Path) -> None:
+    subject = halves_subject([0, 1] * 20, ["test"] * 40, folder=tmp_path)
+    metrics = {**subject.run_context.metrics, "confusion": [[19, 1], [0, 20]], "per_class": {"left": {}, "right": {}}}
+    subject.run_context = replace(subject.run_context, metrics=metrics)
+    for step in (1, 2):
+        append_event(subject.run_context.run.events, Evaluated(step=step, metric="accuracy", value=0.5, loss=1 / step,
+                                                               n=40, best=True, seconds=1.0))  # fmt: skip
+    kinds = [type(block) for block in quality_theme(asked(subject)).blocks]
+    assert kinds == [Bars, ConfusionTable, Plot, Plot, Plot, Folded], "bars, matrix, ROC, precision, learning curve"

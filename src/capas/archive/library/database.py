@@ -139,6 +139,8 @@ class Library:
         library = Library(folder)
         with library.reading() as connection:
             found = connection.execute("PRAGMA user_version").fetchone()[0]
+            if not found and not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                raise CapasError("no_archive", where=folder)  # creating it was interrupted
             if found != VERSION:
                 raise CapasError("archive_version", where=folder / FILE, received=found, ours=VERSION)
         return library

@@ -166,6 +166,7 @@ def _pdf(path: Path) -> "Iterator[pypdfium2.PdfDocument]":
     except ModuleNotFoundError as error:
         raise CapasError("extra_missing", where=path, received="pypdfium2", extra="archive") from error
     try:
+        open_regular(path).close()
         document = pypdfium2.PdfDocument(path)
     except (pypdfium2.PdfiumError, OSError) as error:
         raise _unreadable(path, error) from error

@@ -7,6 +7,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -16,9 +17,10 @@ from pydantic import TypeAdapter, ValidationError
 from capas.archive.library.database import FILE, Library
 from capas.archive.reading.known_servers import check_known, known_servers, remember_server
 from capas.core.errors import CapasError
+from capas.core.files import sync_folder, write_error
 from capas.keyword_index.postgres_store import PostgresSpots
 from capas.keyword_index.sharded_store import ShardedSpots
-from capas.keyword_index.sqlite_store import SqliteSpots
+from capas.keyword_index.sqlite_store import SqliteSpots, empty_log
 from capas.keyword_index.store import IndexOrigin, SpotStore
 
 SPOTS: Final = "spots.sqlite"
@@ -109,6 +111,9 @@ def open_store(
         case "file":
             return SqliteSpots(_file(library, SPOTS, beside), origin)
         case "fonds":
+            if not beside and _aside(library).exists() and not _file(library, SHARDS, False).exists():
+                with suppress(OSError):  # who may not write here waits for one who may
+                    _finish_replacing(library)
             return ShardedSpots(_file(library, SHARDS, beside), lambda pages: fonds_of(library, pages), origin)
         case _:
             schema = f"{place.schema}_new" if beside else place.schema
@@ -142,16 +147,43 @@ def replace_store(library: Library, place: IndexLocation) -> None:
             store.take_place(place.schema)
         return
     if place.kind == "fonds":
-        new, here = _file(library, SHARDS, True), _file(library, SHARDS, False)
-        aside = here.with_name(f".{SHARDS}.old")  # to take many files away takes its time; a kill must not hit it
-        shutil.rmtree(aside, ignore_errors=True)
-        if here.exists():
-            here.rename(aside)
-        new.rename(here)
-        shutil.rmtree(aside, ignore_errors=True)
+        here = _file(library, SHARDS, False)
+        aside = _aside(library)
+        try:
+            if here.exists():
+                shutil.rmtree(aside, ignore_errors=True)
+                here.rename(aside)
+            _finish_replacing(library)
+        except OSError as error:
+            raise write_error(here, error) from error
         return
-    remove_store(library, place)
-    _file(library, SPOTS, True).replace(_file(library, SPOTS, False))
+    here = _file(library, SPOTS, False)
+    if here.exists():
+        empty_log(here)
+    try:
+        for log in (f"{here.name}-wal", f"{here.name}-shm"):  # the new file must not be read with the log of the old
+            here.with_name(log).unlink(missing_ok=True)
+        _file(library, SPOTS, True).replace(here)
+        sync_folder(library.folder)
+    except OSError as error:
+        raise write_error(here, error) from error
+
+
+def _finish_replacing(library: Library) -> None:
+    """Put the folder of shards that was built in the place of the one that was moved aside, where there is none.
+
+    One folder cannot be renamed onto another: a process that is killed in between leaves this to whoever comes next.
+    """
+    new, here, aside = _file(library, SHARDS, True), _file(library, SHARDS, False), _aside(library)
+    if not here.exists():
+        with suppress(FileNotFoundError):  # another was faster
+            (new if new.exists() else aside).rename(here)
+        sync_folder(library.folder)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(library: Library) -> Path:
+    return library.folder / f".{SHARDS}.old"
 
 
 def fonds_of(library: Library, pages: Iterable[str]) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ is decoded, and decoding stops there.
 """
 
 import importlib
+import os
 import wave
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
+from capas.core.files import open_regular
 
 Waveform = NDArray[np.float32]
 SUFFIXES: Final = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
@@ -124,7 +126,8 @@ def resample(samples: Waveform, source_rate: int, target_rate: int) -> Waveform:
 
 def _check_there(path: Path) -> None:
     try:
-        size = path.stat().st_size
+        with open_regular(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
     except OSError as error:
         raise CapasError("sound_unreadable", where=path, received=error.strerror or str(error)) from error
     if size == 0:

@@ -8,14 +8,13 @@ no more than ``ROUNDING_TOLERANCE_S``, which is how programs round.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
-
-import torch
-from jaxtyping import Int
-from torch import Tensor
+from typing import TYPE_CHECKING, Final
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
+
+if TYPE_CHECKING:
+    import torch  # heavy: who reads segments to look at them does without
 
 NO_CLASS: Final = "none"
 ROUNDING_TOLERANCE_S: Final = 0.01
@@ -119,8 +118,10 @@ def clip_segments(segments: Sequence[Segment], seconds: float) -> ClippedSegment
     return ClippedSegments(kept=tuple(kept), n_cut=cut, n_beyond=beyond)
 
 
-def frame_classes(segments: Sequence[Segment], classes: Sequence[str], frames: int, hop_s: float) -> Int[Tensor, " T"]:
-    """Return the class index of each of ``frames`` frames; 0 where there is no segment."""
+def frame_classes(segments: Sequence[Segment], classes: Sequence[str], frames: int, hop_s: float) -> "torch.Tensor":
+    """Return the class index of each of ``frames`` (T) frames, int64, shape (T,); 0 where there is no segment."""
+    import torch
+
     number = {name: i for i, name in enumerate(classes)}
     times = torch.arange(frames, dtype=torch.float64) * hop_s
     labels = torch.zeros(frames, dtype=torch.long)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from capas.core.errors import CapasError
-from capas.core.files import content_hash
+from capas.core.files import content_hash, read_regular
 from capas.data.collections import relative_path
 from capas.data.naming import normalise_name
 from capas.data.tabular.column_types import class_label
@@ -89,7 +89,7 @@ class MaskFiles:
         return relative_path(self.paths[index], self.root)
 
     def content_hash(self, index: int) -> str:
-        return content_hash(self.paths[index].read_bytes())
+        return content_hash(read_regular(self.paths[index]))
 
     def decode(self, index: int) -> NDArray[np.uint8]:
         """Return the mask, uint8 (H, W). Raises CapasError ``mask_unreadable`` or ``mask_lossy``."""
@@ -261,7 +261,7 @@ def _read_map(path: Path) -> ClassMap:
     if path.suffix == ".csv":
         return _table_map(path)
     names: dict[int, str] = {}
-    for number, line in enumerate(filter(None, map(str.strip, decode_text(path, path.read_bytes()).splitlines()))):
+    for number, line in enumerate(filter(None, map(str.strip, decode_text(path, read_regular(path)).splitlines()))):
         numbered = re.fullmatch(r"(\d+)[\s:,;=]+(.+)", line)
         value, name = (int(numbered[1]), numbered[2].strip()) if numbered else (number, line)
         if not 0 <= value <= 255 or value in names:

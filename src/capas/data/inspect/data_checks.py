@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
 from capas.core.spec import Spec
+from capas.data.collections import LazySequence
 from capas.data.image.io import ImageInfo
 from capas.data.inspect.duplicates import MAX_NEAR_DUPLICATE_IMAGES, exact_duplicates
 from capas.data.inspect.image_scan import ImageScan
@@ -91,7 +92,7 @@ def image_problems(scans: Sequence[ImageScan | CapasError], names: Callable[[int
         *problems_from("rotated", [names(i) for i, info in seen if info.rotated], severity="note"),
         *problems_from("transparency", [names(i) for i, info in seen if info.mode in _ALPHA], severity="note"),
         *_mixed_sizes([(info.width, info.height) for _, info in seen]),
-        *_mixed_modes([names(i) for i, info in seen if info.mode in _GREY], len(seen)),
+        *_mixed_modes(LazySequence(names, [i for i, info in seen if info.mode in _GREY]), len(seen)),
     )
 
 
@@ -226,8 +227,9 @@ def _imbalance(counts: Mapping[str, int]) -> tuple[Problem, ...]:
 def split_problems(split: Sequence[SplitName], labels: Sequence[str], classes: Sequence[str]) -> tuple[Problem, ...]:
     """Return splits without an example, and classes that training or the test never sees."""
     missing: list[Problem] = []
+    pairs = set(zip(labels, split, strict=True))
     for name in ("train", "validation", "test"):
-        held = {label for label, side in zip(labels, split, strict=True) if side == name}
+        held = {label for label, side in pairs if side == name}
         if not held:
             severity: Severity = "warning" if name == "validation" else "error"
             missing.append(make_problem(f"empty_{name}", (), severity=severity, count=0))

@@ -18,7 +18,7 @@ from capas.data.inspect.image_scan import ImageScan, scan_images
 from capas.data.inspect.image_statistics import MinMedianMax, image_statistics
 from capas.data.inspect.shortcuts import Value
 from capas.data.problems import Problem, problems_from
-from capas.data.tabular.column_types import describe_column
+from capas.data.tabular.column_types import Column, describe_column
 
 Progress = Callable[[int, int], None]
 
@@ -53,15 +53,28 @@ class DatasetScan:
     attributes: Mapping[str, Sequence[Value]] = field(default_factory=dict)
     thumbnails: Mapping[int, NDArray[np.uint8]] | None = None
 
+    @property
+    def errors(self) -> dict[int, CapasError]:
+        """What makes examples unusable, by their indices."""
+        return {i: error for i, error in enumerate(self.content_hashes) if isinstance(error, CapasError)}
 
-def scan_dataset(inputs: ExampleCollection, progress: Progress | None = None) -> DatasetScan:
-    """Scan every example of ``inputs``; ``progress(done, total)`` is called."""
+
+def scan_dataset(
+    inputs: ExampleCollection, progress: Progress | None = None, columns: Mapping[str, Column] | None = None
+) -> DatasetScan:
+    """Scan every example.
+
+    Args:
+        inputs: The examples.
+        progress: Called with (done, total).
+        columns: What the columns of a table hold, where that is known.
+    """
     if isinstance(inputs, ImageCollection):
         return _of_pictures(inputs, progress)
     if isinstance(inputs, TextCollection):
         return _of_texts(inputs)
     if isinstance(inputs, TableRows):
-        return _of_rows(inputs)
+        return _of_rows(inputs, columns or {})
     if isinstance(inputs, AudioFiles):
         return _of_sounds(inputs, progress)
     if isinstance(inputs, SentenceCollection):
@@ -87,11 +100,14 @@ def _image_attributes(sights: Sequence[ImageScan | CapasError]) -> dict[str, lis
         return [value(sight) if isinstance(sight, ImageScan) else None for sight in sights]
 
     ends = {"top": slice(0, 4), "bottom": slice(12, 16), "left": slice(0, 4), "right": slice(12, 16)}
-    corners = {
-        f"{rows}_{columns}": of(lambda s, r=ends[rows], c=ends[columns]: float(s.thumbnail[r, c].mean()))  # type: ignore[misc]
-        for rows in ("top", "bottom")
-        for columns in ("left", "right")
-    }
+    black = np.zeros((16, 16), dtype=np.uint8)
+    thumbnails = np.array([s.thumbnail if isinstance(s, ImageScan) else black for s in sights]).reshape(-1, 16, 16)
+    corners: dict[str, list[Value]] = {}
+    for rows in ("top", "bottom"):
+        for columns in ("left", "right"):
+            means = thumbnails[:, ends[rows], ends[columns]].mean(axis=(1, 2)).tolist()
+            pairs = zip(sights, means, strict=True)
+            corners[f"{rows}_{columns}"] = [mean if isinstance(sight, ImageScan) else None for sight, mean in pairs]
     return {
         "size": of(lambda s: f"{s.info.width}×{s.info.height}"),
         "format": of(lambda s: s.info.format),
@@ -237,18 +253,18 @@ class TableStatistics:
         return {"count": self.count, "columns": columns}
 
 
-def _of_rows(rows: TableRows) -> DatasetScan:
-    columns = {name: describe_column(name, cells) for name, cells in rows.columns.items()}
+def _of_rows(rows: TableRows, known: Mapping[str, Column]) -> DatasetScan:
+    columns = {name: known.get(name) or describe_column(name, cells) for name, cells in rows.columns.items()}
     blank = np.ones(len(rows), dtype=bool)
     for cells in rows.columns.values():
         blank &= cells.missing
     missing = {name: len(rows) - column.filled for name, column in columns.items()}
     sparse = [f"{name} ({missing[name]})" for name in columns if 5 * missing[name] > len(rows)]
+    contents: list[str | CapasError] = [*rows.content_hashes()]
+    for i in np.flatnonzero(blank).tolist():
+        contents[i] = CapasError("row_empty", where=rows.name(i))
     return DatasetScan(
-        content_hashes=tuple(
-            CapasError("row_empty", where=rows.name(i)) if empty else key
-            for i, (key, empty) in enumerate(zip(rows.content_hashes(), blank.tolist(), strict=True))
-        ),
+        content_hashes=tuple(contents),
         problems=(
             *problems_from("empty_row", [rows.name(i) for i in np.flatnonzero(blank).tolist()]),
             *problems_from("many_missing", sparse, severity="note"),

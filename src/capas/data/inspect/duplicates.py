@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capas.data.inspect.near_duplicates import NearDuplicates
+from capas.data.splits import all_different
 
 MAX_NEAR_DUPLICATE_IMAGES: Final = 60_000  # beyond, comparing them takes minutes
 _MIN_CROWDED_CLASS: Final = 6  # so many different examples at least make a class that near duplicates may crowd
@@ -17,12 +18,15 @@ _MIN_CLIQUE_SHARE: Final = 0.9  # of the pairs among copies of one picture so ma
 
 def exact_duplicates(hashes: Sequence[str]) -> tuple[tuple[int, ...], ...]:
     """Return the indices that share a content hash, for each hash that occurs more than once, in order."""
-    if len(set(hashes)) == len(hashes):
+    if all_different(hashes):
         return ()
-    by_hash: dict[str, list[int]] = defaultdict(list)
+    first: dict[str, int] = {}
+    groups: dict[int, list[int]] = {}
     for index, value in enumerate(hashes):
-        by_hash[value].append(index)
-    return tuple(tuple(indices) for indices in by_hash.values() if len(indices) > 1)
+        before = first.setdefault(value, index)
+        if before != index:
+            groups.setdefault(before, [before]).append(index)
+    return tuple(tuple(groups[before]) for before in sorted(groups))
 
 
 def duplicate_groups(keys: Sequence[str], pairs: NDArray[np.int64]) -> tuple[str, ...]:

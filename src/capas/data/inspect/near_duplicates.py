@@ -24,7 +24,6 @@ from itertools import compress
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -38,6 +37,8 @@ _ROUNDING: Final = 1e-3  # more than float32 can be wrong by in these distances
 _BLOCK: Final = 512
 _COLUMN_BLOCKS: Final = 8
 _COMPONENTS: Final = 48
+_CHUNK: Final = 4096
+_PAIRS: Final = 2048  # whose pixels are compared at a time: each takes 4 kB
 
 Indices = NDArray[np.int64]
 
@@ -112,12 +113,10 @@ def find_near_duplicates(thumbnails: NDArray[np.uint8], parts: Sequence[Hashable
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """The products here are small: with the cores of a busy machine, ten times the time goes into waiting."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(limits=1, user_api="blas"):
         yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _search(images: "_Images", found: "_Found") -> "_Found":
@@ -143,9 +142,9 @@ class _Block:
     rows: Indices
     low: NDArray[np.float32]
     high: NDArray[np.float32]
-    centre: torch.Tensor
+    centre: NDArray[np.float32]
     radius: float
-    pixel_centre: torch.Tensor
+    pixel_centre: NDArray[np.float32]
     pixel_radius: float
 
     def may_be_alike(self, other: "_Block") -> bool:
@@ -155,8 +154,9 @@ class _Block:
 
     def all_alike(self, other: "_Block") -> bool:
         """Return True only where every image of this block is alike to every one of the other."""
-        apart = float((self.centre - other.centre).norm()) + self.radius + other.radius
-        pixels_apart = float((self.pixel_centre - other.pixel_centre).norm()) + self.pixel_radius + other.pixel_radius
+        apart = float(np.linalg.norm(self.centre - other.centre)) + self.radius + other.radius
+        pixels_apart = float(np.linalg.norm(self.pixel_centre - other.pixel_centre))
+        pixels_apart += self.pixel_radius + other.pixel_radius
         return apart <= _MAX_DISTANCE - _ROUNDING and pixels_apart <= _MAX_PIXEL_DISTANCE - _ROUNDING
 
 
@@ -168,50 +168,49 @@ class _Images:
     """
 
     def __init__(self, thumbnails: NDArray[np.uint8]) -> None:
-        self._pixels = torch.from_numpy(thumbnails.reshape(len(thumbnails), -1).copy())
-        chunks = [torch.arange(len(thumbnails))[i : i + 4096] for i in range(0, len(thumbnails), 4096)]
+        self._pixels = thumbnails.reshape(len(thumbnails), -1)
+        chunks = [slice(start, start + _CHUNK) for start in range(0, len(thumbnails), _CHUNK)]
         pixels = self._pixels.shape[1]
-        total, products = torch.zeros(pixels), torch.zeros(pixels, pixels)
+        total, products = np.zeros(pixels, np.float32), np.zeros((pixels, pixels), np.float32)
         for chunk in chunks:
             unit = self._unit(chunk)
-            total += unit.sum(0)
+            total += unit.sum(axis=0)
             products += unit.T @ unit
-        mean = total / max(1, len(thumbnails))
-        _, directions = torch.linalg.eigh(products / max(1, len(thumbnails)) - mean[:, None] * mean)
+        mean = total / np.float32(max(1, len(thumbnails)))
+        _, directions = np.linalg.eigh(products / np.float32(max(1, len(thumbnails))) - mean[:, None] * mean)
         directions = directions[:, -_COMPONENTS:]
-        self._bounds = torch.zeros(len(thumbnails), _COMPONENTS + 1)
+        self._bounds = np.zeros((len(thumbnails), _COMPONENTS + 1), np.float32)
         for chunk in chunks:
             unit = self._unit(chunk)
             self._bounds[chunk, :-1] = unit @ directions
-            self._bounds[chunk, -1] = (unit - self._bounds[chunk, :-1] @ directions.T).norm(dim=1)
+            self._bounds[chunk, -1] = np.linalg.norm(unit - self._bounds[chunk, :-1] @ directions.T, axis=1)
 
     def blocks(self) -> list[_Block]:
         """Return blocks of the images that are not even."""
-        components = self._bounds[:, :-1].numpy()
-        uneven = np.flatnonzero(self._bounds.numpy().any(axis=1))
+        components = self._bounds[:, :-1]
+        uneven = np.flatnonzero(self._bounds.any(axis=1))
         return [self._block(rows, components[rows]) for rows in _divided(uneven, components)] if len(uneven) else []
 
     def _block(self, rows: Indices, components: NDArray[np.float32]) -> _Block:
-        places = torch.from_numpy(rows)
-        unit, pixels = self._unit(places), self._pixels[places].float()
-        centre, pixel_centre = unit.mean(0), pixels.mean(0)
+        unit, pixels = self._unit(rows), self._pixels[rows].astype(np.float32)
+        centre, pixel_centre = unit.mean(axis=0), pixels.mean(axis=0)
         return _Block(
             rows=rows, low=components.min(axis=0), high=components.max(axis=0),
-            centre=centre, radius=float((unit - centre).norm(dim=1).max()),
-            pixel_centre=pixel_centre, pixel_radius=float((pixels - pixel_centre).norm(dim=1).max()),
+            centre=centre, radius=float(np.linalg.norm(unit - centre, axis=1).max()),
+            pixel_centre=pixel_centre, pixel_radius=float(np.linalg.norm(pixels - pixel_centre, axis=1).max()),
         )  # fmt: skip
 
-    def _unit(self, places: torch.Tensor) -> torch.Tensor:
+    def _unit(self, places: Indices | slice) -> NDArray[np.float32]:
         """Return the unit vectors at ``places``; zero for an even picture, which correlates with nothing."""
-        pixels = self._pixels[places].float()
-        centred = pixels - pixels.mean(dim=1, keepdim=True)
-        norms = centred.norm(dim=1, keepdim=True)
-        enough = norms >= _MIN_CONTRAST * THUMBNAIL_SIDE
-        return torch.where(enough, centred / norms.clamp_min(1e-6), torch.zeros(()))
+        centred = self._pixels[places].astype(np.float32)
+        centred -= centred.mean(axis=1, keepdims=True)
+        norms = np.linalg.norm(centred, axis=1, keepdims=True)
+        centred *= np.where(norms >= _MIN_CONTRAST * THUMBNAIL_SIDE, 1 / np.maximum(norms, 1e-6), 0)
+        return centred
 
     def alike(self, rows: Indices, columns: Indices) -> NDArray[np.bool_]:
         """Return which images at ``rows`` are near duplicates of which at ``columns``, or the same."""
-        bounds = (self._bounds[torch.from_numpy(rows)] @ self._bounds[torch.from_numpy(columns)].T).numpy()
+        bounds = self._bounds[rows] @ self._bounds[columns].T
         alike = np.zeros(bounds.shape, dtype=bool)
         if bounds.max(initial=0) < MIN_CORRELATION - _ROUNDING:
             return alike
@@ -223,19 +222,24 @@ class _Images:
         return alike
 
     def _all_pairs(self, rows: Indices, columns: Indices) -> NDArray[np.bool_]:
-        first, second = torch.from_numpy(rows), torch.from_numpy(columns)
-        correlated = (self._unit(first) @ self._unit(second).T) >= MIN_CORRELATION
-        a, b = self._pixels[first].float(), self._pixels[second].float()
+        correlated = (self._unit(rows) @ self._unit(columns).T) >= MIN_CORRELATION
+        a, b = self._pixels[rows].astype(np.float32), self._pixels[columns].astype(np.float32)
         # |a − b|² = (|a|² − ab) + (|b|² − ab): all of these are whole numbers below 2²⁴, which float32 holds.
         product = a @ b.T
-        squares = (a.square().sum(1)[:, None] - product) + (b.square().sum(1) - product)
-        return (correlated & (squares <= _MAX_PIXEL_DISTANCE**2)).numpy()
+        squares = (np.square(a).sum(axis=1)[:, None] - product) + (np.square(b).sum(axis=1) - product)
+        alike: NDArray[np.bool_] = correlated & (squares <= _MAX_PIXEL_DISTANCE**2)
+        return alike
 
     def _single_pairs(self, rows: Indices, columns: Indices) -> NDArray[np.bool_]:
-        first, second = torch.from_numpy(rows), torch.from_numpy(columns)
-        correlated = (self._unit(first) * self._unit(second)).sum(1) >= MIN_CORRELATION
-        squares = (self._pixels[first].float() - self._pixels[second].float()).square().sum(1)
-        return (correlated & (squares <= _MAX_PIXEL_DISTANCE**2)).numpy()
+        starts = range(0, len(rows), _PAIRS)
+        parts = [self._few_pairs(rows[i : i + _PAIRS], columns[i : i + _PAIRS]) for i in starts]
+        return np.concatenate([np.empty(0, dtype=bool), *parts])
+
+    def _few_pairs(self, rows: Indices, columns: Indices) -> NDArray[np.bool_]:
+        correlated = (self._unit(rows) * self._unit(columns)).sum(axis=1) >= MIN_CORRELATION
+        squares = np.square(self._pixels[rows].astype(np.float32) - self._pixels[columns]).sum(axis=1)
+        alike: NDArray[np.bool_] = correlated & (squares <= _MAX_PIXEL_DISTANCE**2)
+        return alike
 
 
 def _divided(rows: Indices, components: NDArray[np.float32]) -> list[Indices]:
@@ -288,7 +292,7 @@ class _Found:
             self._join(own, np.full_like(own, others[0]))
 
     def _add_partners(self, rows: Indices, columns: Indices, alike: NDArray[np.bool_]) -> None:
-        self.counts[rows] += np.rint(torch.from_numpy(alike).float().sum(dim=1).numpy()).astype(np.int64)
+        self.counts[rows] += np.count_nonzero(alike, axis=1)
         for number, first in enumerate(self._first):
             own = self._part[columns] == number
             inside = alike if own.all() else alike[:, own]

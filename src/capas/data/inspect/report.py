@@ -5,6 +5,7 @@ in the ``DatasetReport``, so that they need not be read again.
 """
 
 import difflib
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from capas.core.errors import CapasError
 from capas.core.i18n import Value
 from capas.core.spec import Field, Spec
-from capas.data.collections import ExampleCollection, TableRows, TextCollection
+from capas.data.collections import ExampleCollection, LazySequence, TableRows, TextCollection
 from capas.data.image.io import MAX_PIXELS
 from capas.data.inspect.data_checks import (
     Duplicates,
@@ -41,7 +42,7 @@ from capas.data.problems import Problem, escape_unprintable, problems_from
 from capas.data.sources.page_lines import PageLineImages
 from capas.data.sources.source import DataSource, open_source
 from capas.data.splits import assign_splits, validation_share
-from capas.data.tabular.column_types import class_label, describe_column
+from capas.data.tabular.column_types import class_label
 from capas.data.targets import Label, Targets, label_values
 
 _TEST: SplitName = "test"
@@ -122,7 +123,7 @@ def input_collection(source: DataSource, spec: Spec) -> ExampleCollection:
     """Return the inputs of ``spec``: the files, a column of texts, or the rows of the input columns."""
     if source.files is not None:
         return source.files
-    names = [f"#{i + 1}" for i in range(len(source))]
+    names = LazySequence(lambda row: f"#{row + 1}", range(len(source)))
     columns = {field.name: source.columns[field.name] for field in spec.inputs if field.name in source.columns}
     if spec.medium == "text":
         cells = next(iter(columns.values()))
@@ -138,6 +139,7 @@ def inspect_dataset(
     group: str | None = None,
     max_pixels: int = MAX_PIXELS,
     sheet: str | None = None,
+    follow_links: bool = False,
     validation: float | None = None,
     test: float = 0.15,
     learning: bool = True,
@@ -152,6 +154,7 @@ def inspect_dataset(
         group: Column whose equal values must not be divided among splits.
         max_pixels: Limit of width × height of an image.
         sheet: Sheet of a workbook; chosen if None.
+        follow_links: Whether symbolic links that leave a folder are followed.
         validation: Share of the validation split, 0..1; by ``validation_share`` if None.
         test: Share of the test split, 0..1.
         learning: False where the data are for testing alone: then a split without training part is no error.
@@ -161,21 +164,21 @@ def inspect_dataset(
         CapasError: ``too_many_unreadable`` when more than half of the images cannot be used, ``no_such_group``, and
             those of ``open_source`` and ``detect_task``.
     """
-    source = open_source(data, target=target, max_pixels=max_pixels, sheet=sheet)
+    source = open_source(data, target=target, max_pixels=max_pixels, sheet=sheet, follow_links=follow_links)
     read = _read(source, detect_task(source, target=target, task=task, group=group), progress)
     splits = _decide_splits(read, group=group, validation=validation, test=test, learning=learning)
     left_out = leaked_examples(splits.repeats.exact, splits.sides)
-    by_example = {
-        i: (side, key)
-        for n, (i, side, key) in enumerate(zip(read.chosen, splits.sides, read.keys, strict=True))
-        if n not in left_out
-    }
+    sides: list[SplitName | None] = [None] * len(source)
+    keys = [""] * len(source)
+    for n, (i, side, key) in enumerate(zip(read.chosen, splits.sides, read.keys, strict=True)):
+        if n not in left_out:
+            sides[i], keys[i] = side, key
     return DatasetReport(
         source=source, inputs=read.inputs, detection=read.detection,
-        usable=tuple(i in by_example for i in range(len(source))),
+        usable=tuple([side is not None for side in sides]),
         labels=read.wanted.renumbered(read.spec.classes),
-        split=tuple(by_example[i][0] if i in by_example else None for i in range(len(source))),
-        keys=tuple(by_example[i][1] if i in by_example else "" for i in range(len(source))),
+        split=tuple(sides),
+        keys=tuple(keys),
         problems=tuple(sorted(_merged(_problems(read, splits)), key=lambda p: _GRAVITY.index(p.severity))),
         statistics=read.scan.statistics,
     )  # fmt: skip
@@ -222,24 +225,22 @@ class _ReadDataset:
     @property
     def strata(self) -> Sequence[str]:
         """The class of each usable example; "" for other tasks."""
-        return self.words if self.classes else [""] * len(self.words)
+        return list(self.words) if self.classes else [""] * len(self.words)
 
 
 def _read(source: DataSource, detection: TaskDetection, progress: Progress | None) -> _ReadDataset:
     inputs = input_collection(source, detection.spec)
-    seen = scan_dataset(inputs, progress)
+    seen = scan_dataset(inputs, progress, detection.columns)
     _refuse_unreadable(source, seen)
     wanted = Targets.read(source, detection.spec)
     beside = check_targets(source)
-    chosen = [
-        i
-        for i, (key, there, fits) in enumerate(zip(seen.content_hashes, wanted.has_target, beside.fits, strict=True))
-        if not isinstance(key, CapasError) and there and fits
-    ]
+    good = np.array(wanted.has_target, dtype=bool) & np.array(beside.fits, dtype=bool)
+    good[list(seen.errors)] = False
+    chosen = array("q", np.flatnonzero(good).astype(np.int64).tobytes())
     counts, used = _with_used_classes(detection, wanted, chosen)
     return _ReadDataset(
         source=source, inputs=inputs, detection=used, scan=seen, wanted=wanted, beside=beside, chosen=chosen,
-        counts=counts, words=[wanted.names[i] for i in chosen],
+        counts=counts, words=LazySequence(wanted.names.__getitem__, chosen),
         keys=[key for i in chosen if isinstance(key := seen.content_hashes[i], str)],
     )  # fmt: skip
 
@@ -292,7 +293,7 @@ def _decide_splits(
 
 def _problems(read: _ReadDataset, splits: _DecidedSplits) -> tuple[Problem, ...]:
     source, spec, chosen, beside = read.source, read.spec, read.chosen, read.beside
-    names = [read.inputs.name(i) for i in chosen]
+    names = LazySequence(read.inputs.name, chosen)
     unlabelled = [read.inputs.name(i) for i, there in enumerate(read.wanted.has_target) if not there]
     held = [beside.classes[i] for i in chosen] if beside.classes else None
     return (
@@ -310,8 +311,8 @@ def _problems(read: _ReadDataset, splits: _DecidedSplits) -> tuple[Problem, ...]
         *structured_class_problems(spec, splits.sides, held),
         *class_name_problems(read.counts),
         *(_bias(source, spec, read.scan, chosen, read.words) if read.classes else ()),
-        *_identifiers(source, spec),
-        *_beside_text(source, spec),
+        *_identifiers(read.detection),
+        *_beside_text(source, read.detection),
     )
 
 
@@ -328,8 +329,9 @@ def _bias(
     """What tells the class without being looked at, or alone."""
     used = {field.name for field in (*spec.inputs, *spec.targets)}
     attributes = {name: [values[i] for i in chosen] for name, values in scan.attributes.items()}
+    everything = len(chosen) == len(source)
     columns = {
-        name: column.take(chosen)
+        name: column if everything else column.take(chosen)
         for name, column in source.columns.items()
         if spec.target is None or name != spec.target.name
     }
@@ -338,21 +340,22 @@ def _bias(
     return (*shortcut_problems(attributes, others, words), *target_leakage_problems(inputs, words))
 
 
-def _identifiers(source: DataSource, spec: Spec) -> tuple[Problem, ...]:
+def _identifiers(detection: TaskDetection) -> tuple[Problem, ...]:
     """Columns of a table that number its rows: they are not looked at, because they can only leak."""
-    if spec.medium != "table":
+    if detection.spec.medium != "table":
         return ()
-    names = [name for name, cells in source.columns.items() if describe_column(name, cells).kind == "identifier"]
+    names = [name for name, column in detection.columns.items() if column.kind == "identifier"]
     return problems_from("identifier_column", names, severity="note")
 
 
-def _beside_text(source: DataSource, spec: Spec) -> tuple[Problem, ...]:
+def _beside_text(source: DataSource, detection: TaskDetection) -> tuple[Problem, ...]:
     """Columns of numbers and dates that are left aside because a column of texts is learnt from."""
+    spec = detection.spec
     if spec.medium != "text" or source.files is not None:
         return ()
     used = {field.name for field in (*spec.inputs, *spec.targets)}
-    kinds = {name: describe_column(name, cells).kind for name, cells in source.columns.items() if name not in used}
-    names = [name for name, kind in kinds.items() if kind in ("number", "few_numbers", "date")]
+    beside = {name: column.kind for name, column in detection.columns.items() if name not in used}
+    names = [name for name, kind in beside.items() if kind in ("number", "few_numbers", "date")]
     return problems_from("columns_beside_text", names, severity="note")
 
 
@@ -363,7 +366,10 @@ def _with_used_classes(
     spec = detection.spec
     if spec.task not in ("classify", "tag"):
         return {}, detection
-    tally = Counter(number for i in chosen for number in label_values(targets.labels[i]))
+    tally = Counter[int | float]()
+    for label, count in Counter(targets.labels[i] for i in chosen).items():
+        for number in label_values(label):
+            tally[number] += count
     counts = {name: tally[number] for number, name in enumerate(spec.classes)}
     return counts, replace(detection, spec=replace(spec, classes=tuple(n for n in spec.classes if counts[n])))
 
@@ -383,7 +389,7 @@ def require_learnable(report: DatasetReport) -> None:
 
 
 def _refuse_unreadable(source: DataSource, scan: DatasetScan) -> None:
-    failed = [error for error in scan.content_hashes if isinstance(error, CapasError)]
+    failed = list(scan.errors.values())
     if 2 * len(failed) > len(scan.content_hashes):
         raise CapasError(
             "too_many_unreadable", where=source.root, received=f"{len(failed)} / {len(scan.content_hashes)}",

@@ -5,14 +5,18 @@ A network finds a shortcut, and fails where it is missing. Each attribute alone 
 removes half of the errors of the majority class is reported.
 """
 
-from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from capas.core.i18n import has, say
 from capas.data.problems import Problem, make_problem
+from capas.data.tabular.columns import NumberColumn, TextColumn, column_from_cells
 
 BINS: Final = 16
 MIN_EXAMPLES: Final = 40
@@ -20,6 +24,7 @@ MIN_GAIN: Final = 0.5  # share of the errors that an attribute must undo
 MIN_LEAK_ACCURACY: Final = 0.99
 
 Value = str | float | None
+Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,47 +52,75 @@ def accuracy_from_attribute(values: Sequence[Value], classes: Sequence[str]) -> 
     >>> accuracy_from_attribute(["a", "a", "a", "b", "b", "b"], ["x", "x", "x", "y", "y", "y"])
     1.0
     """
-    # Examples of one class with one value are all judged alike: each such pair is looked at once.
-    pairs = Counter(zip(_binned(values), classes, strict=True))
-    held: dict[object, dict[str, int]] = defaultdict(dict)
-    for (key, name), count in pairs.items():
-        held[key][name] = count
-    total = Counter(classes)
-    overall = {name: _best_without(total, name) for name in total}
-    right = 0
-    for (key, name), count in pairs.items():
-        alone = held[key] == {name: 1}  # no other example has this value
-        right += count * ((overall[name] if alone else _best_without(held[key], name)) == name)
-    return right / max(1, len(classes))
+    return _accuracy(_codes(values), _numbered(classes)) if len(classes) else 0.0
 
 
-def _best_without(counts: Mapping[str, int], own: str) -> str:
-    """The most frequent class when one example of ``own`` is taken away."""
-    rest = {name: count - (name == own) for name, count in counts.items()}
-    return max(rest, key=lambda name: rest[name])
+def _accuracy(values: Codes, classes: Codes) -> float:
+    """The same of values and classes by their numbers, those of the classes in the order in which they first occur.
+
+    Examples of one class with one value are all judged alike, and only the most frequent class of a value can be
+    predicted for its own examples: when one of them is taken away, the next must still come behind it.
+    """
+    size = int(classes.max()) + 1
+    pairs, first, counts = np.unique(values * size + classes, return_index=True, return_counts=True)
+    keys, names = pairs // size, pairs % size
+    order = np.lexsort((first, -counts, keys))
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+    held = np.diff(starts, append=len(keys))
+    tops, seconds = order[starts], order[np.minimum(starts + 1, len(order) - 1)]  # of each value
+    ahead = _stays_ahead(counts[tops], first[tops], np.where(held > 1, counts[seconds], 0), first[seconds])
+    # An example that is alone with its value is judged by all others.
+    total = np.bincount(classes)
+    ranked = np.argsort(-total, kind="stable")
+    best, second = ranked[:1], ranked[1:2]
+    common = best if size == 1 else best[_stays_ahead(total[best], best, total[second], second)]
+    alone = (held == 1) & (counts[tops] == 1)
+    right = np.where(alone, np.isin(names[tops], common), ahead)
+    return int(counts[tops][right].sum()) / len(classes)
 
 
-def _binned(values: Sequence[Value]) -> list[object]:
-    numbers = sorted(value for value in values if isinstance(value, float))
-    if len(set(numbers)) <= BINS:
-        return list(values)
-    edges = [numbers[len(numbers) * k // BINS] for k in range(1, BINS)]
-    return [bisect_right(edges, value) if isinstance(value, float) else value for value in values]
+def _stays_ahead(counts: Codes, places: Codes, second: Codes, second_places: Codes) -> NDArray[np.bool_]:
+    """Whether a class is still the most frequent with one example less; of equal counts the first to occur is."""
+    ahead: NDArray[np.bool_] = (second < counts - 1) | ((second == counts - 1) & (places < second_places))
+    return ahead
+
+
+def _numbered(names: Sequence[str]) -> Codes:
+    """The names by the order in which they first occur."""
+    places: defaultdict[str, int] = defaultdict(count().__next__)
+    return np.fromiter(map(places.__getitem__, names), dtype=np.int64, count=len(names))
+
+
+def _codes(values: Sequence[Value]) -> Codes:
+    """The values by number; numbers by their bin where there are many."""
+    column = values if isinstance(values, NumberColumn | TextColumn) else column_from_cells(values)
+    if isinstance(column, TextColumn):
+        return column.codes.astype(np.int64) + 1
+    numbers = np.sort(column.values[~column.missing])
+    if column.distinct <= BINS:
+        edges = np.unique(numbers)
+    else:
+        edges = numbers[[len(numbers) * k // BINS for k in range(1, BINS)]]
+    return np.where(column.missing, len(edges) + 1, np.searchsorted(edges, column.values, side="right"))
 
 
 def find_shortcuts(attributes: Mapping[str, Sequence[Value]], classes: Sequence[str]) -> list[Shortcut]:
     """Return the attributes that predict the class too well, strongest first."""
-    if len(classes) < MIN_EXAMPLES or len(set(classes)) < 2:
+    if len(classes) < MIN_EXAMPLES:
         return []
-    chance = max(Counter(classes).values()) / len(classes)
+    numbered = _numbered(classes)
+    counts = np.bincount(numbered)
+    if len(counts) < 2:
+        return []
+    chance = int(counts.max()) / len(classes)
     found = []
     for name, values in attributes.items():
-        distinct = len(set(values))
-        if distinct < 2 or (2 * distinct > len(values) and not isinstance(values[0], float)):
+        column = values if isinstance(values, NumberColumn | TextColumn) else column_from_cells(values)
+        distinct = column.distinct + bool(column.missing.any())
+        if distinct < 2 or (2 * distinct > len(column) and isinstance(column, TextColumn)):
             continue
-        found.append(
-            Shortcut(attribute=name, accuracy=accuracy_from_attribute(values, classes), majority_accuracy=chance)
-        )
+        accuracy = _accuracy(_codes(column), numbered)
+        found.append(Shortcut(attribute=name, accuracy=accuracy, majority_accuracy=chance))
     return sorted((s for s in found if s.gain >= MIN_GAIN), key=lambda s: -s.gain)
 
 

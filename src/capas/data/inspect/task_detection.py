@@ -7,9 +7,11 @@ few numbers, then of numbers. Identifiers are never a target unless nothing else
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, get_args
+
+import numpy as np
 
 from capas.core.errors import CapasError
 from capas.core.i18n import say
@@ -19,7 +21,8 @@ from capas.data.naming import normalise_name
 from capas.data.problems import escape_unprintable
 from capas.data.sources.source import CLASS_COLUMN, DataSource, Layout
 from capas.data.tabular.column_types import Column, ColumnKind, describe_column, sorted_class_names, sorted_tag_names
-from capas.data.tabular.columns import TableColumn
+from capas.data.tabular.columns import TableColumn, TextColumn
+from capas.data.tabular.packed_texts import number_of_words
 from capas.data.tabular.units import unit_from_name
 
 FOLDER_LAYOUTS: Final[tuple[Layout, ...]] = ("class_folders", "split_folders", "sample")
@@ -70,11 +73,19 @@ class Alternative:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskDetection:
-    """The detected ``spec``, the ``evidence`` for it in sentences, and the ``alternatives``."""
+    """The detected task.
+
+    Attributes:
+        spec: What is learnt.
+        evidence: Why, in sentences.
+        alternatives: Other readings of the data.
+        columns: What each column holds; empty where the target is no column.
+    """
 
     spec: Spec
     evidence: tuple[str, ...]
     alternatives: tuple[Alternative, ...]
+    columns: Mapping[str, Column] = field(default_factory=dict)
 
 
 def detect_task(
@@ -110,6 +121,7 @@ def detect_task(
         spec=spec,
         evidence=(*source.evidence, *((why,) if why else ()), *_unused_columns(source, columns, spec)),
         alternatives=_alternatives(source, columns, chosen[0].name, spec.task),
+        columns=columns,
     )
 
 
@@ -281,7 +293,8 @@ def _inputs(source: DataSource, columns: Mapping[str, Column], targets: set[str]
     others = [column for column in columns.values() if column.name not in targets and column.kind in _KINDS]
     measured = any(column.kind in ("number", "few_numbers", "date") for column in others)
     if texts:
-        longest = max(texts, key=lambda column: _mean_length(source.columns[column.name]))
+        # Of one column the length is not asked for: it takes a look at all its texts.
+        longest = max(texts, key=lambda c: _mean_length(source.columns[c.name])) if len(texts) > 1 else texts[0]
         if not measured or _mean_words(source.columns[longest.name]) >= MIN_WORDS_OF_TEXT:
             return (Field(name=longest.name, kind="text"),)
     return tuple(
@@ -296,13 +309,20 @@ def _inputs(source: DataSource, columns: Mapping[str, Column], targets: set[str]
 
 
 def _mean_length(column: TableColumn) -> float:
-    counts = column.value_counts()
-    return sum(len(str(value)) * n for value, n in counts.items()) / max(1, sum(counts.values()))
+    return _mean_of_words(column, lambda words: map(len, words))
 
 
 def _mean_words(column: TableColumn) -> float:
-    counts = column.value_counts()
-    return sum(len(str(value).split()) * n for value, n in counts.items()) / max(1, sum(counts.values()))
+    return _mean_of_words(column, number_of_words)
+
+
+def _mean_of_words(column: TableColumn, sizes_of: Callable[[Sequence[str]], Iterable[int]]) -> float:
+    """The mean size of the filled cells; each different one is looked at once."""
+    if not isinstance(column, TextColumn) or not len(column.words):
+        return 0.0
+    counts = column.word_counts()
+    sizes = np.fromiter(sizes_of(column.words), dtype=np.int64, count=len(column.words))
+    return float(counts @ sizes / counts.sum())
 
 
 def _unused_columns(source: DataSource, columns: Mapping[str, Column], spec: Spec) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ Information Sciences 2012).
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from capas.data.naming import SplitName
 from capas.data.tabular.column_types import describe_column, has_month_first, parse_date
-from capas.data.tabular.columns import TableColumn, map_cells
+from capas.data.tabular.columns import TableColumn
 
 MIN_ROWS: Final = 30
 MIN_DATES: Final = 20
@@ -44,10 +43,12 @@ def split_by_time(columns: Mapping[str, TableColumn], *, validation: float, test
     Rows of one date stay together.
     """
     for name, column in columns.items():
-        if describe_column(name, column).kind != "date":
+        month_first = has_month_first(column)
+        if month_first is None or describe_column(name, column).kind != "date":
             continue
-        dates = map_cells(column, partial(parse_date, month_first=bool(has_month_first(column))))
-        days = np.array([np.nan if date is None else float(date.toordinal()) for date in dates])
+        codes, cells = column.factorize()
+        dates = [parse_date(cell, month_first=month_first) for cell in cells]
+        days = np.array([np.nan if date is None else float(date.toordinal()) for date in dates])[codes]
         known = days[~np.isnan(days)]
         if len(known) < MIN_ROWS or len(np.unique(known)) < MIN_DATES or not _in_order(known):
             continue

@@ -4,6 +4,7 @@ class."""
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -54,23 +55,25 @@ def find_class_folders(listing: FolderListing, files: Sequence[Path] | None = No
     """Return the ``files`` (the images, unless given) by class; None when none of them lies in a class folder."""
     files = listing.images if files is None else files
     base = _unwrapped(listing, files)
-    parts = {path: path.relative_to(base).parts for path in files if path.is_relative_to(base)}
-    split = _is_split(list(parts.values()))
+    above_base = base.parts
+    parts = [path.parts[len(above_base) :] if path.parts[: len(above_base)] == above_base else () for path in files]
+    inside = [part for part in parts if part]
+    split = _is_split(inside)
     if split is None:
         return None
-    folds = () if split else _numbered_parts(list(parts.values()))
-    above = _folders_above_classes(list(parts.values()), folds, split)
+    folds = () if split else _numbered_parts(inside)
+    above = _folders_above_classes(inside, folds, split)
+    named, split_named = cache(class_name), cache(split_from_name)  # few folders have many files
     placed: list[tuple[Path, str | None, SplitName | None]] = []
     outside: list[str] = []
-    for path in files:
-        part = parts.get(path, ())
+    for path, part in zip(files, parts, strict=True):
         top = part[0] if len(part) > 1 else ""
         inner = part[above.get(top, 0) :]
         if (split and top not in above) or (not split and len(inner) < 2):
             outside.append(listing.relative_name(path))
         else:
-            side = split_from_name(top) if split else split_from_fold(top, folds)
-            placed.append((path, class_name(inner[0]) if len(inner) > 1 else None, side))
+            side = split_named(top) if split else split_from_fold(top, folds) if folds else None
+            placed.append((path, named(inner[0]) if len(inner) > 1 else None, side))
     labels = tuple(label for _, label, _ in placed)
     return ClassFolders(
         base=base, split=split or any(side for _, _, side in placed), parts=folds,

@@ -7,11 +7,14 @@ never back into the folder that is being listed.
 import errno
 import os
 import re
+import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
+from capas.core.files import open_regular
 from capas.data.file_types import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
@@ -70,6 +73,10 @@ class FolderListing:
             if path not in used:
                 self.skip("not_a_picture", path)
 
+    def relative_parts(self, path: Path) -> tuple[str, ...]:
+        """Return the names of the folders below the root and of the file itself."""
+        return path.parts[len(self.root.parts) :]
+
     def relative_name(self, path: Path) -> str:
         """Return ``path`` relative to the root, as shown to the user."""
         return path.relative_to(self.root).as_posix()
@@ -84,8 +91,12 @@ class FolderListing:
         )
 
 
-def list_folder(root: Path) -> FolderListing:
-    """Walk ``root``; unreadable folders, loops and foreign files end in ``skipped``, never in an exception."""
+def list_folder(root: Path, *, follow_links: bool = False) -> FolderListing:
+    """Walk ``root``; unreadable folders, loops and foreign files end in ``skipped``, never in an exception.
+
+    Symbolic links to what lies outside of ``root`` end there too unless ``follow_links``: a folder from somebody else
+    could hold one to the user's own pictures, which would be learnt from and shown in the report.
+    """
     listing = FolderListing(root=root)
     visited: set[tuple[int, int]] = set()
     real_root = root.resolve()
@@ -104,23 +115,32 @@ def list_folder(root: Path) -> FolderListing:
             continue
         if folder != root:
             listing.folders.append(folder)
-        waiting.extend(reversed([Path(entry.path) for entry in _sort_in(listing, entries)]))
+        inside = None if follow_links else real_root
+        waiting.extend(reversed([Path(entry.path) for entry in _sort_in(listing, entries, inside)]))
+    key_of = cache(natural_key)  # folders have many files, and pairs of files one name
     for paths in (listing.images, listing.audio_files, listing.texts, listing.others):
-        paths.sort(key=lambda path: [natural_key(part) for part in path.relative_to(root).parts])
+        paths.sort(key=lambda path: [key_of(part) for part in listing.relative_parts(path)])
     return listing
 
 
-def _sort_in(listing: FolderListing, entries: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
-    """Put each file where it belongs and hand back the folders."""
+def _sort_in(
+    listing: FolderListing, entries: list[os.DirEntry[str]], inside: Path | None
+) -> Iterator[os.DirEntry[str]]:
+    """Put each file where it belongs and hand back the folders; links must stay ``inside`` that folder, if any."""
     for entry in entries:
         if is_junk(entry.name):
             continue
         path = Path(entry.path)
         try:
+            if inside is not None and entry.is_symlink() and not path.resolve(strict=True).is_relative_to(inside):
+                listing.skip("link_outside", path)
+                continue
             if entry.is_dir():
                 yield entry
                 continue
-            path.stat()
+            if not stat.S_ISREG(entry.stat().st_mode):
+                listing.skip("not_a_picture", path)  # a pipe or a socket: opening one would wait for ever
+                continue
         except OSError as error:
             listing.skip("symlink_loop" if error.errno == errno.ELOOP else "unreadable", path)
             continue
@@ -133,16 +153,14 @@ def _sort_file(listing: FolderListing, path: Path) -> None:
         listing.tables.append(path)
     elif suffix in IMAGE_SUFFIXES:
         listing.images.append(path)
-    elif suffix in AUDIO_SUFFIXES and path.is_file():
+    elif suffix in AUDIO_SUFFIXES:
         listing.audio_files.append(path)
-    elif suffix in TEXT_SUFFIXES and path.is_file():
+    elif suffix in TEXT_SUFFIXES:
         listing.texts.append(path)
     elif suffix in UNSUPPORTED_IMAGE_SUFFIXES:
         listing.skip("foreign_picture", path)
     elif suffix in UNSUPPORTED_AUDIO_SUFFIXES:
         listing.skip("foreign_sound", path)
-    elif not path.is_file():
-        listing.skip("not_a_picture", path)  # a pipe or a socket: opening one would wait for ever
     elif looks_like_image(path):
         listing.images.append(path)
     else:
@@ -152,7 +170,7 @@ def _sort_file(listing: FolderListing, path: Path) -> None:
 def looks_like_image(path: Path) -> bool:
     """Return whether the file's first bytes are those of an image format, whatever its name."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return _MAGIC.match(stream.read(16)) is not None
     except OSError:
         return False

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from capas.core.errors import CapasError
+from capas.core.files import open_regular
 from capas.data.naming import normalise_name
 from capas.data.sources.folder_listing import FolderListing
 from capas.data.tabular.io import read_table
@@ -67,7 +68,7 @@ def _has_corners(path: Path) -> bool:
 def _ends_of(path: Path) -> str:
     """The beginning of a file, and of a long one its end as well; "" where it cannot be read."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             start = stream.read(_PEEK)
             if len(start) < _PEEK:
                 return start.decode("utf-8", "replace")

@@ -155,6 +155,8 @@ def find_transcribed_pages(listing: FolderListing, max_pixels: int) -> Transcrib
 
 def _described(pictures: Sequence[Path], files: Sequence[Path]) -> dict[Path, Path]:
     """Image → description, for those that have one. PAGE's folders stand before ALTO's: it says the order."""
+    if not files:
+        return {}
     beside = {(path.parent, path.stem): path for path in files}
     apart: dict[tuple[Path, str], Path] = {}
     for path in sorted(files, key=lambda path: normalise_name(path.parent.name).startswith("alto")):

@@ -7,10 +7,12 @@ parallel texts, sentences in CoNLL columns.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from capas.core.errors import CapasError
+from capas.core.files import read_regular
 from capas.core.i18n import say
 from capas.core.spec import FieldKind, Medium
 from capas.data.collections import AudioFiles, ExampleCollection, TextCollection
@@ -110,13 +112,13 @@ def _folders_in_pairs(listing: FolderListing, max_pixels: int) -> PairedExamples
     given: dict[tuple[str, ...], Path] = {}
     masks: dict[tuple[str, ...], Path] = {}
     wanted: dict[tuple[str, ...], Path] = {}
+    plain = cache(normalise_name)  # few folders have many files
     for path in listing.images:
-        parts = path.relative_to(listing.root).parts
+        parts = listing.relative_parts(path)
         for place, part in enumerate(parts[:-1]):
-            key = (*parts[:place], *parts[place + 1 : -1], path.stem)
             for names, held in ((_SOURCE_FOLDERS, given), (_MASK_FOLDERS, masks), (_TARGET_FOLDERS, wanted)):
-                if normalise_name(part) in names:
-                    held[key] = path
+                if plain(part) in names:
+                    held[*parts[:place], *parts[place + 1 : -1], path.stem] = path
     for held, kind in ((masks, "mask"), (wanted, "image")):
         stems = _matched(given, held, kind)
         if 2 * len(stems) > max(len(given), len(held)) > 0:
@@ -310,7 +312,7 @@ def _legacy_problems(listing: FolderListing, legacy: Sequence[Path]) -> tuple[Pr
 
 def _lines(path: Path, legacy: list[Path]) -> list[str]:
     """Not splitlines: texts may hold U+2028 and its like, which end no line of a corpus."""
-    lines = decode_text(path, path.read_bytes(), legacy).split("\n")
+    lines = decode_text(path, read_regular(path), legacy).split("\n")
     return lines if lines[-1] else lines[:-1]
 
 

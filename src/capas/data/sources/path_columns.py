@@ -53,13 +53,12 @@ def find_path_column(table: Table, folders: Sequence[Path] = ()) -> PathColumn |
         # A number does not end like a file's name: that of 17.jpg may be 17.
         if isinstance(column, NumberColumn) and table.rows and not _could_be_stems(column, places):
             continue
+        announced = 2 * _path_like_cells(column) >= max(1, table.rows)
+        if not announced and not _could_be_stems(column, places):
+            continue
         codes, cells = column.factorize()
         different = [_as_name(cell) for cell in cells]
         counts = np.bincount(codes, minlength=len(cells)).tolist()
-        path_like = sum(n for value, n in zip(different, counts, strict=True) if _looks_like_file_path(value))
-        announced = 2 * path_like >= max(1, table.rows)
-        if not announced and not _could_be_stems(column, places):
-            continue
         found = [places.find(value) for value in different]
         rank = (sum(n for file, n in zip(found, counts, strict=True) if file is not None), int(announced))
         if (announced or 2 * rank[0] >= table.rows) and (best is None or rank > best_rank):
@@ -88,6 +87,14 @@ def _medium_of(values: Sequence[str], files: Sequence[Path | None]) -> Literal["
     return max(counts, key=lambda medium: counts[medium])
 
 
+def _path_like_cells(column: TableColumn) -> int:
+    """How many cells look like paths."""
+    if isinstance(column, NumberColumn) or not column.any_contains("."):
+        return 0
+    alike = np.fromiter(map(_looks_like_file_path, column.words), dtype=bool, count=len(column.words))
+    return int(column.word_counts()[alike].sum())
+
+
 def _looks_like_file_path(value: str) -> bool:
     if "." not in value[-6:]:  # no ending is longer; most cells go no further
         return False
@@ -96,11 +103,10 @@ def _looks_like_file_path(value: str) -> bool:
 
 def _could_be_stems(column: TableColumn, places: "_FileIndex") -> bool:
     """Whether the cells are all different (as names of files are) and the first few name files."""
-    counts = column.value_counts()
-    if not counts or max(counts.values()) > 1:
-        return False
     first = [places.find(_as_name(cell)) for cell in islice((cell for cell in column if cell is not None), 20)]
-    return 2 * sum(file is not None for file in first) >= len(first)
+    if not first or 2 * sum(file is not None for file in first) < len(first):
+        return False
+    return column.distinct == len(column) - int(column.missing.sum())
 
 
 class _FileIndex:

@@ -26,8 +26,8 @@ from capas.core.errors import CapasError
 from capas.core.files import write_error
 from capas.core.i18n import say
 from capas.core.rng import derive_seed
+from capas.data.cache_folder import cache_home
 from capas.data.image.io import ImageArray
-from capas.data.image.store import cache_home
 from capas.data.synthetic import manuscripts
 
 SampleSplit = Literal["train", "test"]

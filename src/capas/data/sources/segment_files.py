@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from capas.core.errors import CapasError
+from capas.core.files import read_regular
 from capas.data.audio.segments import Segment
 from capas.data.naming import normalise_name
 from capas.data.sources.rttm import parse_rttm_turn
@@ -115,7 +116,7 @@ def parse_seconds(text: str) -> float | None:
 
 def _decoded(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise CapasError("unreadable", where=path, received=error.strerror or str(error)) from error
     if path.suffix.casefold() == ".textgrid" and data.startswith(_UTF16):  # as Praat writes what is not ASCII

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from capas.core.errors import CapasError
+from capas.core.files import open_regular
 from capas.data.audio.segments import Segment, SegmentCollection, remove_overlaps
 from capas.data.naming import SplitName, normalise_name, split_from_name
 from capas.data.problems import Problem, problems_from
@@ -116,7 +117,7 @@ def _are_segment_files(files: Sequence[Path]) -> bool:
 
 def _first_lines(path: Path) -> list[str]:
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             start = stream.read(_PEEK).decode("utf-8-sig", "replace")
     except OSError:
         return []

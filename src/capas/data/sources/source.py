@@ -101,7 +101,12 @@ class DataSource:
 
 
 def open_source(
-    data: str | Path, *, target: str | None = None, max_pixels: int = MAX_PIXELS, sheet: str | None = None
+    data: str | Path,
+    *,
+    target: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    sheet: str | None = None,
+    follow_links: bool = False,
 ) -> DataSource:
     """List the examples at ``data``.
 
@@ -110,6 +115,7 @@ def open_source(
         target: Target column; a folder with both class folders and a table that has it is read through the table.
         max_pixels: Limit of width × height of an image.
         sheet: Sheet of a workbook; by default the one with most cells laid out as a table.
+        follow_links: Whether symbolic links that leave a folder are followed.
 
     Raises:
         CapasError: ``no_such_path``, ``no_pictures``, ``only_foreign_sounds``, ``only_foreign_pictures``,
@@ -117,7 +123,7 @@ def open_source(
             ``not_data``, ``unreadable``, ``all_files_missing``, ``objects_to_find``, ``hub_not_available``, and those
             of ``read_table`` and ``open_sample``.
     """
-    source = _open(data, target, max_pixels, sheet)
+    source = _open(data, target, max_pixels, sheet, follow_links)
     if isinstance(source.files, ImageFiles):
         files = source.files
         # What belongs to a mask, another picture or places on a page keeps its size.
@@ -125,7 +131,7 @@ def open_source(
     return source
 
 
-def _open(data: str | Path, target: str | None, max_pixels: int, sheet: str | None) -> DataSource:
+def _open(data: str | Path, target: str | None, max_pixels: int, sheet: str | None, follow_links: bool) -> DataSource:
     text = str(data)
     if sheet is not None and not _has_workbook(text):
         raise CapasError("sheet_without_workbook", where=text, received=sheet)
@@ -136,7 +142,7 @@ def _open(data: str | Path, target: str | None, max_pixels: int, sheet: str | No
     path = Path(text).expanduser()
     try:
         if path.is_dir():
-            return _from_folder(text, path, target, max_pixels, sheet)
+            return _from_folder(text, list_folder(path, follow_links=follow_links), target, max_pixels, sheet)
         if not path.exists():
             raise CapasError("no_such_path", where=text)
     except (OSError, ValueError) as error:  # a name that is too long, a loop of links, a NUL
@@ -179,7 +185,7 @@ def _not_data(path: Path) -> CapasError:
 def _from_sample(text: str) -> DataSource:
     name = text.removeprefix("sample:")
     if (folder := sample_folder(name)) is not None:
-        return _from_folder(text, folder, None, MAX_PIXELS, None)
+        return _from_folder(text, list_folder(folder), None, MAX_PIXELS, None)
     sample = open_sample(name)
     fixed = tuple(split_from_name(split) if split else None for split in sample.fixed_split)
     return DataSource(
@@ -188,8 +194,10 @@ def _from_sample(text: str) -> DataSource:
     )  # fmt: skip
 
 
-def _from_folder(text: str, root: Path, target: str | None, max_pixels: int, sheet: str | None) -> DataSource:
-    listing = list_folder(root)
+def _from_folder(
+    text: str, listing: FolderListing, target: str | None, max_pixels: int, sheet: str | None
+) -> DataSource:
+    root = listing.root
     paired = find_paired_examples(listing, max_pixels) if target is None else None
     if target is None and (paired is None or paired.target_kind == "transcript"):
         _refuse_object_boxes(listing)

@@ -2,7 +2,6 @@
 
 import datetime
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal
@@ -57,11 +56,10 @@ def describe_column(name: str, column: TableColumn) -> Column:
     """
     if isinstance(column, NumberColumn):
         numbers = column.values[~column.missing]
-        distinct = len(np.unique(numbers))
+        distinct = column.distinct
         return Column(name=name, kind=_number_kind(name, numbers, distinct), distinct=distinct, filled=len(numbers))
-    counts = column.value_counts()
-    filled = sum(counts.values())
-    return Column(name=name, kind=_text_kind(name, column, counts, filled), distinct=len(counts), filled=filled)
+    filled = int((~column.missing).sum())
+    return Column(name=name, kind=_text_kind(name, column, filled), distinct=len(column.words), filled=filled)
 
 
 def _number_kind(name: str, numbers: NDArray[np.float64], distinct: int) -> ColumnKind:
@@ -79,19 +77,19 @@ def _number_kind(name: str, numbers: NDArray[np.float64], distinct: int) -> Colu
     return "identifier" if whole and counts_up else "number"
 
 
-def _text_kind(name: str, column: TextColumn, counts: Mapping[str, int], filled: int) -> ColumnKind:
+def _text_kind(name: str, column: TextColumn, filled: int) -> ColumnKind:
     if not filled:
         return "empty"
-    distinct = len(counts)
+    distinct = len(column.words)
     if distinct == filled and _is_id_name(name):
         return "identifier"
     if has_month_first(column) is not None:
         return "date"
-    if _are_tags(counts, filled):
+    if _are_tags(column, filled):
         return "tags"
     if 2 * distinct <= filled or (distinct < filled and distinct <= MAX_FEW_NUMBERS):
         return "category"
-    short = all(len(word) <= 40 and " " not in word for word in counts)
+    short = all(len(word) <= 40 and " " not in word for word in column.words)
     return "identifier" if distinct == filled and short else "text"
 
 
@@ -109,18 +107,19 @@ def has_month_first(column: TableColumn) -> bool | None:
     first = list(islice((cell for cell in column if cell is not None), 20))
     for month_first in (False, True):
         if first and all(parse_date(cell, month_first=month_first) for cell in first):
-            counts = column.value_counts()
-            others = sum(n for word, n in counts.items() if not parse_date(word, month_first=month_first))
-            if 20 * others <= sum(counts.values()):
+            counts = column.word_counts()
+            is_date = [parse_date(word, month_first=month_first) is not None for word in column.words]
+            if 20 * int(counts[~np.array(is_date)].sum()) <= int(counts.sum()):
                 return month_first
     return None
 
 
-def _are_tags(counts: Mapping[str, int], filled: int) -> bool:
+def _are_tags(column: TextColumn, filled: int) -> bool:
     """Whether these are lists: many hold a separator, and the parts repeat far more than the whole cells do."""
-    separator = _most_frequent_separator(counts)
+    separator = detect_tag_separator(column)
     if not separator:
         return False
+    counts = column.value_counts()
     parts = {tag for word in counts for tag in split_tags(word, separator)}
     several = sum(n for word, n in counts.items() if separator in word)
     brief = all(len(part) <= 60 for part in parts)
@@ -164,11 +163,11 @@ def _date(year: int, month: int, day: int) -> datetime.date | None:
 
 def detect_tag_separator(column: TableColumn) -> str:
     """Return ";" or "|", whichever separates tags in more cells; "" where neither does."""
-    return "" if isinstance(column, NumberColumn) else _most_frequent_separator(column.value_counts())
-
-
-def _most_frequent_separator(counts: Mapping[str, int]) -> str:
-    cells = {sign: sum(n for word, n in counts.items() if sign in word) for sign in ";|"}
+    if isinstance(column, NumberColumn):
+        return ""
+    cells = dict.fromkeys(";|", 0)
+    for sign in filter(column.any_contains, cells):
+        cells[sign] = sum(n for word, n in column.value_counts().items() if sign in word)
     best = max(cells, key=lambda sign: cells[sign])
     return best if cells[best] else ""
 

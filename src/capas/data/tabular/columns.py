@@ -4,6 +4,7 @@ A column is a sequence of plain ``float``, ``str`` and ``None`` cells to whoever
 many rows works on the arrays, or on each different cell once (``factorize``, ``map_cells``).
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capas.data.problems import Problem
+from capas.data.tabular.packed_texts import PackedTexts, TextPacker
 
 # 1024 rows of cells stay in the processor's cache; blocks of 8192 take three times as long.
 BLOCK_ROWS: Final = 1024
+MAX_UNPACKED: Final = 2**16  # different texts of a column that are kept as Python strings
 MAX_WHOLE: Final = 2**53  # beyond it, float64 no longer holds every integer
 Cell = str | float | None
 T = TypeVar("T")
@@ -66,6 +69,12 @@ class NumberColumn(Sequence[Cell]):
         cells = tuple(v if v == v else None for v in bits.view(np.float64).tolist())
         return codes.astype(np.int64), cells
 
+    @property
+    def distinct(self) -> int:
+        """The number of different numbers."""
+        ordered = np.sort(self.values[~self.missing])
+        return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + bool(len(ordered))
+
     def value_counts(self) -> dict[float, int]:
         """Return how often each number occurs, in the order in which they first occur."""
         numbers, first, counts = np.unique(self.values[~self.missing], return_index=True, return_counts=True)
@@ -83,7 +92,7 @@ class TextColumn(Sequence[Cell]):
     """
 
     codes: NDArray[np.int32]
-    words: tuple[str, ...]
+    words: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -99,14 +108,19 @@ class TextColumn(Sequence[Cell]):
         return None if code < 0 else self.words[code]
 
     def __iter__(self) -> Iterator[str | None]:
-        cells = (*self.words, None)  # a code of -1 is the last
+        words = self.words
         for start in range(0, len(self), BLOCK_ROWS):
-            yield from map(cells.__getitem__, self.codes[start : start + BLOCK_ROWS].tolist())
+            yield from [None if code < 0 else words[code] for code in self.codes[start : start + BLOCK_ROWS].tolist()]
 
     @property
     def missing(self) -> NDArray[np.bool_]:
         """Whether each cell is missing, shape (N,)."""
         return self.codes < 0
+
+    @property
+    def distinct(self) -> int:
+        """The number of different texts."""
+        return len(self.words)
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "TextColumn":
         """Return the column of these rows, in this order, with the words that occur in them."""
@@ -116,9 +130,11 @@ class TextColumn(Sequence[Cell]):
         order = np.argsort(first[:-1], kind="stable")[: np.count_nonzero(first[:-1] < len(codes))]
         places = np.full(len(first), -1, dtype=np.int32)
         places[order] = np.arange(len(order))
+        if isinstance(self.words, PackedTexts):
+            return TextColumn(codes=places[codes], words=self.words.take(order))
         return TextColumn(codes=places[codes], words=tuple(map(self.words.__getitem__, order.tolist())))
 
-    def factorize(self) -> tuple[NDArray[np.int64], tuple[str | None, ...]]:
+    def factorize(self) -> tuple[NDArray[np.int64], Sequence[str | None]]:
         """Return codes of shape (N,) and the different cells: ``cells[codes[i]]`` is cell i."""
         codes = self.codes.astype(np.int64)
         if not self.missing.any():
@@ -127,8 +143,17 @@ class TextColumn(Sequence[Cell]):
 
     def value_counts(self) -> dict[str, int]:
         """Return how often each text occurs, in the order in which they first occur."""
-        counts = np.bincount(self.codes[~self.missing], minlength=len(self.words))
-        return dict(zip(self.words, counts.tolist(), strict=True))
+        return dict(zip(self.words, self.word_counts().tolist(), strict=True))
+
+    def any_contains(self, sign: str) -> bool:
+        """Return whether a text contains ``sign``."""
+        if isinstance(self.words, PackedTexts) and not self.words.any_contains(sign):
+            return False
+        return any(sign in word for word in self.words)
+
+    def word_counts(self) -> NDArray[np.int64]:
+        """Return how often each of ``words`` occurs, without making a dictionary of them."""
+        return np.bincount(self.codes[~self.missing], minlength=len(self.words))
 
 
 TableColumn = NumberColumn | TextColumn
@@ -154,28 +179,58 @@ class Table:
 
 
 class TextColumnBuilder:
-    """Makes a ``TextColumn`` of texts that come in blocks, holding each different text once."""
+    """Makes a ``TextColumn`` of texts that come in blocks, holding each different text once.
 
-    def __init__(self) -> None:
-        self._codes: list[NDArray[np.int32]] = []
+    The texts of a long column in which most are different are packed: as Python strings in a dictionary they would
+    take five times their length.
+
+    Args:
+        strip: White space around a text does not count.
+    """
+
+    def __init__(self, *, strip: bool = False) -> None:
+        self._strip = strip
+        self._codes = array("i")  # grows in place, where arrays of single blocks would leave holes in the memory
         # Not ``self._places.__len__``, which would tie the dictionary to itself until the garbage is collected.
         self._places: defaultdict[str, int] = defaultdict(count().__next__)
+        self._packer: TextPacker | None = None  # the different texts so far, then every further one
 
     def add(self, texts: Sequence[str]) -> None:
         """Add the texts of further rows."""
-        self._codes.append(np.fromiter(map(self._places.__getitem__, texts), dtype=np.int32, count=len(texts)))
+        if self._packer is not None:
+            self._packer.add([text.strip() for text in texts] if self._strip else texts)
+            return
+        self._codes.extend(map(self._places.__getitem__, texts))
+        if len(self._places) > MAX_UNPACKED and 2 * len(self._places) > len(self._codes):
+            self._packer = TextPacker()
+            self._packer.add([word.strip() for word in self._places] if self._strip else list(self._places))
+            self._places.clear()
 
-    def column(self, *, strip: bool = False) -> TextColumn:
-        """Return the column. "" is missing; where ``strip``, white space around a text does not count."""
-        codes = np.concatenate(self._codes) if self._codes else np.empty(0, dtype=np.int32)
+    def column(self) -> TextColumn:
+        """Return the column; "" is missing."""
+        codes = np.frombuffer(self._codes, dtype=np.int32)
+        if self._packer is not None:
+            return _packed_column(codes, self._packer)
         words = list(self._places)
-        stripped = [word.strip() for word in words] if strip else words
+        stripped = [word.strip() for word in words] if self._strip else words
         if "" not in self._places and stripped == words:
             return TextColumn(codes=codes, words=tuple(words))
         places = {"": -1}
         merged = np.array([places.setdefault(word, len(places) - 1) for word in stripped], dtype=np.int32)
         del places[""]
         return TextColumn(codes=merged[codes], words=tuple(places))
+
+
+def _packed_column(first_codes: NDArray[np.int32], packer: TextPacker) -> TextColumn:
+    """The column of cells that are codes into the first texts of ``packer``, followed by its other texts."""
+    places, first = packer.distinct()
+    texts = packer.all_texts()
+    kept = first[texts.byte_lengths[first] > 0]
+    ranks = np.full(len(texts), -1, dtype=np.int32)
+    ranks[kept] = np.arange(len(kept))
+    codes = ranks[places]
+    known = int(first_codes.max(initial=-1)) + 1
+    return TextColumn(codes=np.concatenate([codes[:known][first_codes], codes[known:]]), words=texts.take(kept))
 
 
 def column_from_cells(cells: Iterable[Cell]) -> TableColumn:

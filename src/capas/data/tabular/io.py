@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Final
@@ -17,14 +17,16 @@ from typing import Final
 import numpy as np
 
 from capas.core.errors import CapasError
+from capas.core.files import open_regular, read_regular
 from capas.data.file_types import IMAGE_SUFFIXES, SPREADSHEET_SUFFIXES, TABLE_SUFFIXES
 from capas.data.problems import problems_from
 from capas.data.tabular.columns import BLOCK_ROWS, NumberColumn, Table, TableColumn, TextColumn
 from capas.data.tabular.number_columns import mend_number_columns
 from capas.data.tabular.number_notation import DecimalSign
+from capas.data.tabular.record_blocks import RecordBlock, RecordBlocks, block_of_records, first_swallowing
 from capas.data.tabular.records import read_jsonl, read_parquet
 from capas.data.tabular.spreadsheet import read_spreadsheet
-from capas.data.tabular.stray_quotes import records_with_stray_quotes, swallowed_rows
+from capas.data.tabular.stray_quotes import records_with_stray_quotes
 from capas.data.tabular.type_inference import ColumnBuilder
 from capas.data.tabular.units import parse_measures
 
@@ -32,7 +34,6 @@ MAX_BYTES: Final = 1_000_000_000
 UTF8: Final = "utf-8-sig"
 UTF16: Final = "utf-16"
 UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_MIN_SWALLOWED: Final = 3  # lines that one row spans
 _MIN_REPEATS: Final = 100  # a name that is a value of its own column is one in every so many rows, or more
 csv.field_size_limit(MAX_BYTES)  # else 131,072: a document may be longer
 _DELIMITERS: Final = (",", ";", "\t")
@@ -103,7 +104,7 @@ def _without_units(table: Table) -> Table:
 def _check_text(path: Path) -> str:
     """Return the file's encoding, without holding the file. Raises what ``decode_text`` raises."""
     any_nul = False
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         encoding = UTF16 if stream.read(2) in UTF16_MARKS else UTF8
         stream.seek(0)
         decoder = codecs.getincrementaldecoder(encoding)()
@@ -113,7 +114,7 @@ def _check_text(path: Path) -> str:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             # Only the whole file says on which line, and in which encoding.
-            decode_text(path, path.read_bytes(), legacy=[])
+            decode_text(path, read_regular(path), legacy=[])
             return "cp1252"
     if any_nul:
         raise CapasError("table_broken", where=path, received="\\0")
@@ -178,14 +179,16 @@ def _read_delimited(path: Path, encoding: str) -> Table:
     with path.open(encoding=encoding, newline="") as stream:
         delimiter = _delimiter(path, stream.read(_SNIFFED_CHARACTERS))
         stream.seek(0)
-        reader = csv.reader(stream, delimiter=delimiter)
+        reader = RecordBlocks(stream, delimiter)
+        read = _ReadRows()
         try:
-            read = _read_rows(((reader.line_num, row) for row in reader), delimiter)
+            for block in reader.read():
+                read.add(reader.header, block)
         except csv.Error as error:
             raise CapasError("table_broken", where=f"{path}:{reader.line_num}", received=str(error)) from error
     stray = list[int]()
-    if read.swallowed:
-        read = _read_rows(_told_apart(path, encoding, delimiter, stray), delimiter)
+    if reader.swallowed:
+        read = _read_told_apart(path, encoding, delimiter, stray)
     if not read.header:
         raise CapasError("table_empty", where=path)
     names = _checked_header(path, read.header)
@@ -223,9 +226,7 @@ def read_records(path: Path) -> list[tuple[int, list[str]]]:
             raise CapasError("table_broken", where=f"{path}:{reader.line_num}", received=str(error)) from error
     if not records:
         raise CapasError("table_empty", where=path)
-    swallowed = list[int]()
-    any(_watched(iter(records[1:]), delimiter, len(records[0][1]), swallowed))
-    if swallowed:
+    if first_swallowing(records[1:], delimiter, len(records[0][1])) is not None:
         records = [(n, row) for n, row in _told_apart(path, encoding, delimiter, []) if any(map(str.strip, row))]
     return records
 
@@ -234,40 +235,34 @@ def _delimiter(path: Path, start: str) -> str:
     return "\t" if path.suffix.casefold() == ".tsv" else detect_delimiter(start)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class _ReadRows:
-    """The rows of a delimited file: those that fit the header in ``builders``, the lines of the others in ``ragged``.
+    """The rows of a delimited file so far: those that fit the header in ``builders``, the lines of the others in
+    ``ragged``."""
 
-    ``swallowed`` says whether a quote that is never closed took in rows.
-    """
+    header: Sequence[str] = ()
+    builders: list[ColumnBuilder] = field(default_factory=list)
+    count: int = 0
+    ragged: list[int] = field(default_factory=list)
 
-    header: list[str]
-    builders: list[ColumnBuilder]
-    count: int
-    ragged: list[int]
-    swallowed: bool
-
-
-def _read_rows(records: Iterator[tuple[int, list[str]]], delimiter: str) -> _ReadRows:
-    rows = ((number, row) for number, row in records if any(map(str.strip, row)))
-    header = next(rows, (0, list[str]()))[1]
-    builders = [ColumnBuilder() for _ in header]
-    swallowed = list[int]()
-    count, ragged = _add_rows(builders, _watched(rows, delimiter, len(header), swallowed))
-    return _ReadRows(header=header, builders=builders, count=count, ragged=ragged, swallowed=bool(swallowed))
+    def add(self, header: Sequence[str], block: RecordBlock) -> None:
+        """Add the rows of a block."""
+        if not self.header:
+            self.header, self.builders = header, [ColumnBuilder() for _ in header]
+        if block.count:
+            for builder, cells in zip(self.builders, block.columns, strict=True):
+                builder.add(cells)
+        self.count += block.count
+        self.ragged += block.ragged
 
 
-def _watched(
-    rows: Iterator[tuple[int, list[str]]], delimiter: str, width: int, swallowed: list[int]
-) -> Iterator[tuple[int, list[str]]]:
-    """The same rows; the line of one that took in others is added to ``swallowed``, and the rest is not read."""
-    before = 0
-    for number, row in rows:
-        if number - before > _MIN_SWALLOWED and swallowed_rows(row, delimiter, width):
-            swallowed.append(number)
-            return
-        before = number
-        yield number, row
+def _read_told_apart(path: Path, encoding: str, delimiter: str, stray: list[int]) -> _ReadRows:
+    """The rows of a file with stray quotes, whose lines are added to ``stray``."""
+    records = ((line, row) for line, row in _told_apart(path, encoding, delimiter, stray) if any(map(str.strip, row)))
+    read, (_, header) = _ReadRows(), next(records, (0, list[str]()))
+    while block := list(islice(records, BLOCK_ROWS)):
+        read.add(header, block_of_records(block, len(header)))
+    return read
 
 
 def _told_apart(path: Path, encoding: str, delimiter: str, stray: list[int]) -> Iterator[tuple[int, list[str]]]:
@@ -287,18 +282,6 @@ def _notation(builders: Sequence[ColumnBuilder], delimiter: str) -> tuple[Decima
     if "," in signs or "." in signs:
         return ("," if "," in signs and ("." not in signs or delimiter == ";") else "."), False
     return ("," if delimiter == ";" else "."), False
-
-
-def _add_rows(builders: Sequence[ColumnBuilder], rows: Iterator[tuple[int, list[str]]]) -> tuple[int, list[int]]:
-    """Add the rows that have a cell for each builder; return how many these are, and the lines of the others."""
-    count, ragged = 0, list[int]()
-    while block := list(islice(rows, BLOCK_ROWS)):
-        whole = [row for _, row in block if len(row) == len(builders)]
-        ragged += [line for line, row in block if len(row) != len(builders)]
-        for builder, cells in zip(builders, zip(*whole, strict=True), strict=bool(whole)):
-            builder.add(cells)
-        count += len(whole)
-    return count, ragged
 
 
 def detect_delimiter(text: str) -> str:
@@ -326,14 +309,18 @@ def _refuse_values_as_names(path: Path, columns: Mapping[str, TableColumn]) -> N
     numbers = [float(name) for name in columns if name in numeric and _NUMBER.fullmatch(name)]
     counted = all(number.is_integer() for number in numbers) and all(b - a == 1 for a, b in pairwise(numbers))
     repeated = [
-        name
-        for name, column in columns.items()
-        if isinstance(column, TextColumn) and _MIN_REPEATS * column.value_counts().get(name, 0) >= len(column) > 0
+        name for name, column in columns.items() if isinstance(column, TextColumn) and name in _frequent_words(column)
     ]
     # Years and places are names of columns ("2019", "2020"; "0", "1"); measured values are not.
     values = bool(numbers) and (not counted or (len(numbers) + len(repeated) == len(columns) and bool(repeated)))
     if values or (repeated and 2 * len(repeated) >= len(columns)):
         raise CapasError("table_no_header", where=f"{path}:1", received=", ".join(columns)[:80])
+
+
+def _frequent_words(column: TextColumn) -> list[str]:
+    """The texts that are one in every 100 cells, or more."""
+    places = np.flatnonzero(_MIN_REPEATS * column.word_counts() >= len(column))
+    return [column.words[place] for place in places.tolist()]
 
 
 def _checked_header(path: Path, header: Sequence[str]) -> list[str]:

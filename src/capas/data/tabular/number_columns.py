@@ -77,11 +77,11 @@ def mend_number_columns(columns: Mapping[str, TableColumn], decimal: DecimalSign
 
 def _read_words(column: TextColumn, decimal: DecimalSign) -> _ReadWords | None:
     """The numbers of a column's texts; None where it is no column of numbers."""
-    counts = column.value_counts()
-    first = [word for word in list(counts)[:100] if not is_missing_sign(word)]
+    first = [word for word in column.words[:100] if not is_missing_sign(word)]
     # Most columns of texts are recognised by their first few cells.
     if not first or 2 * sum(_is_number(word) for word in first) < len(first):
         return None
+    counts = column.value_counts()
     missing = [word for word in counts if is_missing_sign(word)]
     read = _as_clock(column.words) or _as_numbers(column.words, decimal)
     if read is None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from capas.core.files import read_regular
 from capas.core.i18n import say
 from capas.data.file_types import SPREADSHEET_SUFFIXES
 from capas.data.tabular.columns import NumberColumn, Table, iterate_rows
@@ -77,7 +78,7 @@ def read_raw_table(path: Path, sheet: str | None = None) -> RawTable:
 def _json_rows(path: Path, unread: dict[int, str]) -> tuple[list[str], list[tuple[object, ...]]]:
     """The names and rows of JSON lines; a line that is no object has one cell, its text, and is added to ``unread``."""
     objects: list[dict[str, object]] = []
-    for line in decode_text(path, path.read_bytes(), legacy=[]).split("\n"):
+    for line in decode_text(path, read_regular(path), legacy=[]).split("\n"):
         if not line.strip():
             continue
         try:

@@ -1,7 +1,7 @@
 """Tables of JSON's and Parquet's values, read block by block: numbers where all values of a column are, else texts."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +71,10 @@ class _TableBuilder:
                 self._columns[name] = _ObjectColumnBuilder()
                 for start in range(0, self.rows, BLOCK_ROWS):
                     self._columns[name].add([None] * min(BLOCK_ROWS, self.rows - start))
-        columns = {name: [record.get(name) for record in records] for name in self._columns}
+        columns: dict[str, list[object]] = {name: [None] * len(records) for name in self._columns}
+        for row, record in enumerate(records):  # what is there, not every name of every row: rows may share none
+            for name, value in record.items():
+                columns[name][row] = value
         self.add_columns(columns, len(records))
 
     def add_columns(self, columns: Mapping[str, Sequence[object]], rows: int) -> None:
@@ -105,10 +108,11 @@ class _ObjectColumnBuilder:
 
     def add(self, values: Sequence[object]) -> None:
         """Add the values of further rows."""
-        self.left_out = self.left_out or any(isinstance(value, list | dict | bytes) for value in values)
+        kinds = set(map(type, values))
+        self.left_out = self.left_out or any(issubclass(kind, list | dict | bytes) for kind in kinds)
         if self.left_out:
             return
-        numbers = None if self._numbers is None else _NumberBlock.parse(values)
+        numbers = None if self._numbers is None else _NumberBlock.parse(values, kinds)
         if self._numbers is not None and numbers is not None:
             self._numbers.append(numbers)
             return
@@ -137,17 +141,22 @@ class _NumberBlock:
         self._whole = whole
 
     @staticmethod
-    def parse(values: Sequence[object]) -> "_NumberBlock | None":
-        """Return the block; None where a value is no number, infinite, or an integer that float64 may not hold."""
-        floats: list[float] = []
-        for value in values:
-            if value is None:
-                floats.append(np.nan)
-            elif isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= MAX_WHOLE:
-                return None
-            else:
-                floats.append(float(value))
-        return _NumberBlock(np.array(floats, dtype=np.float64), np.array([not isinstance(v, float) for v in values]))
+    def parse(values: Sequence[object], kinds: Set[type]) -> "_NumberBlock | None":
+        """Return the block; None where a value is no number, infinite, or an integer that float64 may not hold.
+
+        ``kinds`` are the types of the values.
+        """
+        if kinds == {type(None)}:
+            return _NumberBlock(np.full(len(values), np.nan), np.ones(len(values), dtype=np.bool_))
+        if not kinds <= {int, float, type(None)}:
+            return None
+        try:
+            floats = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        except OverflowError:
+            return None
+        if (np.abs(floats) >= MAX_WHOLE).any():
+            return None
+        return _NumberBlock(floats, np.array([not isinstance(value, float) for value in values], dtype=np.bool_))
 
     def values(self) -> Iterator[object]:
         """Yield the numbers as they were: integers, floats and None."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from capas.core.errors import CapasError
+from capas.core.files import open_regular
 from capas.data.problems import Problem, problems_from
 from capas.data.tabular.columns import MAX_WHOLE, NumberColumn, Table, TableColumn
 from capas.data.tabular.number_columns import MendedColumns, mend_number_columns
@@ -124,7 +125,7 @@ def _read_grids(path: Path, sheet: str | None) -> tuple[list[_Grid], frozenset[s
 
 
 def _refuse_encrypted_or_huge(path: Path) -> None:
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         start = stream.read(4)
         # A workbook with a password is a container that holds the encrypted one, whatever its suffix.
         if start == _OLE_MAGIC and path.suffix.casefold() != ".xls" and _ENCRYPTED in stream.read():

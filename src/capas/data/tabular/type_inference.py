@@ -5,8 +5,9 @@ integers beyond 2**53 stay text, because as numbers they would not round-trip.
 """
 
 import re
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import compress, islice, pairwise
 from typing import Final, Protocol
 
 import numpy as np
@@ -90,8 +91,10 @@ class _Numbers:
     """Numbers, and words for missing ones among them."""
 
     def __init__(self) -> None:
-        self._values: list[NDArray[np.float64]] = []
-        self._blocks: list[str] = []  # the cells as they were: one string needs a tenth of the memory of its cells
+        # Both grow in place, where arrays and strings of single blocks would leave holes in the memory.
+        self._values = array("d")
+        self._text = bytearray()  # the cells as they were, a byte a character, blocks of cells between line ends
+        self._block_ends: list[int] = []
         self._missing: set[str] = set()  # as they are spelled in this column
         self._any_present = False
         self.any_decimal = False
@@ -105,20 +108,22 @@ class _Numbers:
         return self._add(stripped)
 
     def _add(self, cells: Sequence[str]) -> bool:
-        present = [cell for cell in cells if cell not in self._missing] if self._missing else cells
-        numbers = self._parse(present) if present else []
+        there = [cell not in self._missing for cell in cells] if self._missing else [True] * len(cells)
+        present = list(compress(cells, there)) if self._missing else cells
+        numbers = self._parse(present) if present else np.empty(0)
         if numbers is None:
             return False
-        values = np.array(numbers, dtype=np.float64)
+        values = numbers
         if len(present) < len(cells):
             values = np.full(len(cells), np.nan)
-            values[[cell not in self._missing for cell in cells]] = numbers
-        self._values.append(values)
-        self._blocks.append("\n".join(cells))  # neither a number nor a word for "missing" has a line end
+            values[there] = numbers
+        self._values.frombytes(values.tobytes())
+        self._text += "\n".join(cells).encode()  # neither a number nor a word for "missing" has a line end
+        self._block_ends.append(len(self._text))
         self._any_present = self._any_present or bool(present)
         return True
 
-    def _parse(self, cells: Sequence[str]) -> list[float] | None:
+    def _parse(self, cells: Sequence[str]) -> NDArray[np.float64] | None:
         """Return the numbers; None where one is none or would not round-trip."""
         text = "\n" + "\n".join(cells)
         # float() also takes spaces, "1_000", "inf" and Arabic digits; of these signs alone it takes decimals only.
@@ -127,14 +132,17 @@ class _Numbers:
         if text.count("\n") != len(cells):  # a cell of several lines
             return None
         try:
-            numbers = list(map(float, cells))
+            numbers = np.fromiter(map(float, cells), dtype=np.float64, count=len(cells))
         except ValueError:
             return None
         self.any_decimal = self.any_decimal or "." in text
-        return numbers if min(numbers) > -MAX_WHOLE and max(numbers) < MAX_WHOLE else None
+        return numbers if numbers.min() > -MAX_WHOLE and numbers.max() < MAX_WHOLE else None
 
     def column(self) -> TableColumn | None:
-        return NumberColumn(values=np.concatenate(self._values)) if self._any_present else None
+        if not self._any_present:
+            return None
+        self._text.clear()
+        return NumberColumn(values=np.frombuffer(self._values))
 
     def grouped_column(self) -> TableColumn | None:
         """Return the numbers without their points; None where there is none, or where one does not separate
@@ -147,18 +155,18 @@ class _Numbers:
         return NumberColumn(values=np.array(numbers))
 
     def __iter__(self) -> Iterator[Sequence[str]]:
-        return (block.split("\n") for block in self._blocks)
+        return (self._text[start:end].decode().split("\n") for start, end in pairwise([0, *self._block_ends]))
 
 
 class _CommaNumbers(_Numbers):
     """Numbers with decimal commas. "1,234" throughout could as well be thousands and is no such column."""
 
-    def _parse(self, cells: Sequence[str]) -> list[float] | None:
+    def _parse(self, cells: Sequence[str]) -> NDArray[np.float64] | None:
         text = "\n" + "\n".join(cells)
         if not _COMMA_NUMBERS.fullmatch(text) or _LEADING_ZERO.search(text) or text.count("\n") != len(cells):
             return None
         self.any_decimal = self.any_decimal or not all(_GROUPED.fullmatch(c) for c in cells if "," in c)
-        return [float(cell.replace(",", ".")) for cell in cells]
+        return np.array([float(cell.replace(",", ".")) for cell in cells])
 
     def column(self) -> TableColumn | None:
         return super().column() if self.any_decimal else None
@@ -168,14 +176,14 @@ class _Texts:
     """Texts, which parse always; only an empty cell is missing: "NA" may be Namibia."""
 
     def __init__(self) -> None:
-        self._builder = TextColumnBuilder()
+        self._builder = TextColumnBuilder(strip=True)
 
     def add(self, cells: Sequence[str]) -> bool:
         self._builder.add(cells)
         return True
 
     def column(self) -> TableColumn:
-        return self._builder.column(strip=True)
+        return self._builder.column()
 
     def __iter__(self) -> Iterator[Sequence[str]]:
         raise NotImplementedError("no parser comes after this one")

@@ -89,9 +89,12 @@ def parse_measures(texts: Sequence[str]) -> tuple[list[float], str] | None:
     >>> parse_measures(["3a", "4a"]) is None
     True
     """
-    read = list(map(parse_written_number, texts))
-    written = [number for number in read if number is not None and number.unit]
-    if not written or len(written) < len(texts) or len({number.unit for number in written}) > 1:
+    written: list[WrittenNumber] = []
+    for number in map(parse_written_number, texts):  # of most columns the first text tells that they are none
+        if number is None or not number.unit or (written and number.unit != written[0].unit):
+            return None
+        written.append(number)
+    if not written:
         return None
     told = decimal_sign([number.body for number in written])
     values = [number.value(told or ("," if "," in number.body else ".")) for number in written]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from capas.core.errors import CapasError
+from capas.core.files import open_regular, read_regular
 from capas.data.collections import SentenceCollection
 from capas.data.tabular.io import decode_text
 
@@ -55,7 +56,7 @@ def looks_like_conll(path: Path) -> bool:
     """Return whether the file's first lines are words in columns with a label like B-PER at the end; or, where its name
     says so, with any label in capitals."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             start = stream.read(_PEEK).decode("utf-8", "replace")
     except OSError:
         return False
@@ -150,7 +151,7 @@ def read_conll(
     for path in paths:
         before = len(words)
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        lines = decode_text(path, path.read_bytes(), legacy).split("\n")
+        lines = decode_text(path, read_regular(path), legacy).split("\n")
         layout = _layout_of(lines)
         for number, rows in _blocks(path, lines, layout):
             pairs = [pair for row in rows for pair in _word_and_label(row, layout)]

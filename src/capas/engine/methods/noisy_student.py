@@ -26,7 +26,7 @@ from capas.core.spec import Spec
 from capas.data.image.io import ImageCollection
 from capas.data.inspect.report import DatasetReport
 from capas.data.sources.source import open_source
-from capas.engine.config import AugmentConfig, Config, MethodConfig, TrustConfig
+from capas.engine.config import AugmentConfig, Config, DataConfig, MethodConfig, TrustConfig
 from capas.engine.defaults import resolve_auto
 from capas.engine.recipe import ResolvedConfig
 from capas.engine.recipes.single_output.image.defaults import default_batch_and_epochs
@@ -64,7 +64,7 @@ def resolve_method_defaults(resolved: ResolvedConfig, report: DatasetReport) -> 
     refuse_other_problems(report.detection.spec)
     if method.width > 1 and not config.network.width:
         raise CapasError("method_width", where="method.width", received=method.width, network=config.network.name)
-    count = len(open_unlabelled(method.unlabelled, config.data.max_pixels))
+    count = len(open_unlabelled(method.unlabelled, config.data))
     method = _settled(config, report.split.count("train") + count)
     reason = say(
         "method.settled", labelled=report.split.count("train"), unlabelled=count, iterations=method.iterations,
@@ -79,9 +79,9 @@ def refuse_other_problems(spec: Spec) -> None:
         raise CapasError("method_not_for", where="method.name", received=f"{spec.task} ({spec.medium})")
 
 
-def open_unlabelled(where: str, max_pixels: int) -> ImageCollection:
+def open_unlabelled(where: str, config: DataConfig) -> ImageCollection:
     """Open the images at ``where``. Raises CapasError ``unlabelled_not_pictures`` and those of ``open_source``."""
-    source = open_source(where, max_pixels=max_pixels)
+    source = open_source(where, max_pixels=config.max_pixels, follow_links=config.follow_links)
     if source.images is None or not len(source.images):
         raise CapasError("unlabelled_not_pictures", where=where, received=source.medium)
     return source.images

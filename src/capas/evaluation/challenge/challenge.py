@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -25,7 +25,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from capas.core.errors import CapasError
-from capas.core.files import content_hash, open_regular, read_regular, write_atomic, write_error, write_json
+from capas.core.files import (
+    LOCK,
+    content_hash,
+    only_writer,
+    open_regular,
+    read_regular,
+    sync_folder,
+    write_atomic,
+    write_error,
+    write_json,
+)
 from capas.evaluation.bootstrap import (
     LOWER_IS_BETTER,
     EvaluatedMetric,
@@ -40,6 +50,8 @@ from capas.evaluation.scorers import scorer_of
 
 PUBLIC: Final = "public"
 PRIVATE: Final = "private"
+RULES: Final = "challenge.json"
+GIT_IGNORE: Final = ".gitignore"
 _FILES: Final = ("uem", "glm")  # options that name files, which are kept with the references
 _LONGEST_NAME: Final = 60
 
@@ -90,7 +102,7 @@ class Challenge:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.private = folder / PRIVATE
-        path = self.private / "challenge.json"
+        path = self.private / RULES
         try:
             self.rules = ChallengeRules.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
@@ -171,8 +183,11 @@ class Challenge:
         kept.
         """
         place = self.private / "submissions"
-        place.mkdir(exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=place))
+        try:
+            place.mkdir(exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(dir=place))
+        except OSError as error:
+            raise write_error(place, error) from error
         try:
             _take_in(hypothesis, scratch / hypothesis.name)
             if _digest(scratch / hypothesis.name) != digest:
@@ -186,8 +201,12 @@ class Challenge:
     def _keep(self, taken: Path, digest: str) -> str:
         """Put what was taken in under its hash; the path relative to the private folder."""
         place = self.private / "submissions" / digest
-        if not place.exists():
-            taken.parent.rename(place)
+        try:
+            if not place.exists():
+                taken.parent.rename(place)
+                sync_folder(place.parent)
+        except OSError as error:
+            raise write_error(place, error) from error
         return (place / next(place.iterdir()).name).relative_to(self.private).as_posix()
 
     def _refuse_links(self, hypothesis: Path) -> None:
@@ -213,41 +232,79 @@ def new_challenge(
         CapasError: ``challenge_exists``, ``challenge_share``, ``challenge_date``, and those of reading the reference.
     """
     options = dict(options or {})
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CapasError("challenge_exists", where=folder)
+    _refuse_used(folder)
     if until is not None and until <= (now or datetime.now(UTC)):
         raise CapasError("challenge_date", where="--until", received=format_time(until))
     inputs = scorer_of(task).inputs(reference, options)
     if not 0 <= public_share < 1 or (public_share and len(inputs) < 2):
         raise CapasError("challenge_share", where="--public-share", received=f"{public_share:g}", units=len(inputs))
-    private = folder / PRIVATE
-    try:
-        private.mkdir(parents=True, mode=0o700)
-        private.chmod(0o700)
-        kept = {name: f"{name}{Path(str(options[name])).suffix}" for name in _FILES if options.get(name)}
-        for name, copy in kept.items():
-            _copy(Path(str(options[name])), private / copy)
-        # Its name may matter (Kaldi's "text"), and a folder of its own keeps it from clashing with ours.
-        _copy(reference, private / "reference" / reference.resolve().name)
-    except OSError as error:
-        raise write_error(folder, error) from error
     rules = ChallengeRules(
         title=title or folder.resolve().name,
         task=task,
         reference=f"reference/{reference.resolve().name}",
-        options={**options, **kept},
+        options={**options, **{name: _kept_name(name, options) for name in _FILES if options.get(name)}},
         limit=None if limit is None else limit.count,
         limit_total=limit is not None and limit.total,
         until=until,
         public_share=public_share,
         seed=secrets.randbelow(2**62),
     )
-    write_atomic(folder / PUBLIC / "inputs.txt", "\n".join(inputs) + "\n")
-    write_atomic(folder / PUBLIC / "README.md", description(rules.title, task, rules.options, rules.most, until,
-                                                            public_share))  # fmt: skip
-    write_atomic(folder / ".gitignore", f"/{PRIVATE}/\n")
-    write_json(private / "challenge.json", json.loads(rules.model_dump_json()))
+    with only_writer(folder):
+        _refuse_used(folder)  # another may have taken it meanwhile
+        try:
+            _clear_begun(folder)
+            _write_challenge(folder, rules, reference, options, inputs)
+        except OSError as error:
+            raise write_error(folder, error) from error
+        (folder / LOCK).unlink(missing_ok=True)
     return Challenge(folder)
+
+
+def _write_challenge(
+    folder: Path, rules: ChallengeRules, reference: Path, options: Given, inputs: Sequence[str]
+) -> None:
+    """Write the files of a new challenge; the rules last, because they are what makes a folder a challenge."""
+    private = folder / PRIVATE
+    private.mkdir(mode=0o700)
+    private.chmod(0o700)
+    for name in _FILES:
+        if options.get(name):
+            _copy(Path(str(options[name])), private / _kept_name(name, options))
+    # Its name may matter (Kaldi's "text"), and a folder of its own keeps it from clashing with ours.
+    _copy(reference, private / "reference" / reference.resolve().name)
+    write_atomic(folder / PUBLIC / "inputs.txt", "\n".join(inputs) + "\n")
+    write_atomic(folder / PUBLIC / "README.md", description(rules.title, rules.task, rules.options, rules.most,
+                                                            rules.until, rules.public_share))  # fmt: skip
+    write_atomic(folder / GIT_IGNORE, f"/{PRIVATE}/\n")
+    write_json(private / RULES, json.loads(rules.model_dump_json()))
+
+
+def _kept_name(option: str, options: Given) -> str:
+    """The name of our copy of a file that an option names."""
+    return f"{option}{Path(str(options[option])).suffix}"
+
+
+def _refuse_used(folder: Path) -> None:
+    """Raise CapasError ``challenge_exists`` where the folder holds anything but what a killed ``new_challenge`` left:
+    our lock, and no rules.
+    """
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    begun = LOCK in held and held <= {LOCK, PRIVATE, PUBLIC, GIT_IGNORE, *_pieces(held)}
+    if folder.exists() and (not folder.is_dir() or (held and not begun) or (folder / PRIVATE / RULES).exists()):
+        raise CapasError("challenge_exists", where=folder)
+
+
+def _clear_begun(folder: Path) -> None:
+    """Delete what ``_refuse_used`` lets pass."""
+    for name in (PRIVATE, PUBLIC):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (GIT_IGNORE, *_pieces(path.name for path in folder.iterdir())):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _pieces(names: Iterable[str]) -> list[str]:
+    """Those that ``write_atomic`` was writing."""
+    return [name for name in names if name.startswith(f".{GIT_IGNORE}.")]
 
 
 def public_part(units: int, rules: ChallengeRules) -> Tensor:
@@ -316,23 +373,33 @@ def _links(folder: str, names: Sequence[str]) -> list[str]:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target)
+        shutil.copytree(source, target, copy_function=_copy_synced)
     else:
-        shutil.copyfile(source, target)
+        _copy_synced(source, target)
+
+
+def _copy_synced(source: str | Path, target: str | Path) -> None:
+    with open_regular(Path(source)) as stream, Path(target).open("xb") as written:
+        shutil.copyfileobj(stream, written)
+        written.flush()
+        os.fsync(written.fileno())
 
 
 def _take_in(source: Path, target: Path) -> None:
     """Copy what a team hands in, following no link. Raises CapasError ``disk_full`` or ``cannot_write``."""
-    if source.is_dir():
-        target.mkdir(parents=True)
-    for file in _files(source):
-        copy = target / file.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        try:
+    copy = target
+    try:
+        if source.is_dir():
+            target.mkdir(parents=True)
+        for file in _files(source):
+            copy = target / file.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
             with open_regular(file, follow_links=False) as stream, copy.open("xb") as written:
                 shutil.copyfileobj(stream, written)
-        except OSError as error:
-            raise write_error(copy, error) from error
+                written.flush()
+                os.fsync(written.fileno())  # before the team is told that it is here
+    except OSError as error:
+        raise write_error(copy, error) from error
 
 
 def _digest(path: Path) -> str:

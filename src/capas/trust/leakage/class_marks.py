@@ -8,8 +8,12 @@ MARK_IN_CLASS, MARK_ELSEWHERE = 0.6, 0.02
 MIN_TEXTS: Final = 15  # of a class
 
 
-def class_marks(texts: Sequence[str], labels: Sequence[int]) -> dict[int, list[str]]:
-    """Return by class the words that stand in most of its texts and in hardly any other, the commonest first."""
+def class_marks(
+    texts: Sequence[str], labels: Sequence[int], *, in_class: float = MARK_IN_CLASS
+) -> dict[int, list[str]]:
+    """Return by class the words that stand in a share ``in_class`` of its texts, by default most, and in hardly any
+    other, the commonest first.
+    """
     counts, sizes = dict[int, Counter[str]](), Counter(labels)
     for text, label in zip(texts, labels, strict=True):
         counts.setdefault(label, Counter()).update(set(text.split()))
@@ -20,7 +24,7 @@ def class_marks(texts: Sequence[str], labels: Sequence[int]) -> dict[int, list[s
         marks = [
             word
             for word, count in own.most_common()
-            if count >= MARK_IN_CLASS * sizes[label] and whole[word] - count <= MARK_ELSEWHERE * others
+            if count >= in_class * sizes[label] and whole[word] - count <= MARK_ELSEWHERE * others
         ]
         if marks and sizes[label] >= MIN_TEXTS:
             found[label] = marks

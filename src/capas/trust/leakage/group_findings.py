@@ -28,6 +28,7 @@ from capas.trust.theme import Finding
 
 COMPARED: Final = 1000
 MAX_COMPARED: Final = 12  # columns and parts of names
+MIN_GROUPS_GIVEN: Final = 8  # different values of a column that is an input
 MIN_SEEN: Final = 0.2  # of the test, in groups that the training has too
 
 
@@ -74,7 +75,8 @@ def group_checks(subject: ModelUnderTest) -> GroupChecks:
     for name, times in _times(case, positions).items():
         test = torch.tensor([split == "test" for split in splits])
         if mixed_in_time(times[~test], times[test]):
-            features = features_without(name)
+            # With the time itself, where it is an input: a test at random lets a model read off what was just before.
+            features = features_without("")
             rng = case.rng(f"times {name}")
             compared = compare_by_time(features, targets, times, rng, classes=case.task == "classify")
             _add(found, case, name, 1.0, compared, by_time=True)
@@ -105,8 +107,19 @@ def _groupings(case: RunContext, positions: Tensor, targets: Tensor) -> dict[str
     if spec.medium in ("image", "audio", "text") and case.source.layout != "table":
         parts = name_parts([case.record.names[i] for i in positions.tolist()])
         found |= {say("trust.leakage.name_part", number=number): values for number, values in parts.items()}
-    usable = {name: values for name, values in found.items() if may_be_groups(values, targets.tolist())}
+    given = {field.name for field in spec.inputs} if spec.medium == "table" else set()
+    usable = {
+        name: values
+        for name, values in found.items()
+        if may_be_groups(values, targets.tolist()) and (name not in given or _many_different(case, name, values))
+    }
     return dict(list(distinct_groupings(usable).items())[:MAX_COMPARED])
+
+
+def _many_different(case: RunContext, name: str, values: Sequence[str]) -> bool:
+    """Whether an input names groups of which new ones may come, and not a few kinds that are all known, or a count."""
+    counted = describe_column(name, case.source.columns[name]).kind == "few_numbers"
+    return not counted and len(set(values)) >= MIN_GROUPS_GIVEN
 
 
 def _times(case: RunContext, positions: Tensor) -> dict[str, Tensor]:

@@ -1,8 +1,9 @@
 """Selective prediction: inputs that the OOD detector rejects are refused, with a reason and a heatmap."""
 
 import io
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -20,6 +21,7 @@ from capas.engine.recipes.shared.image_items import read_image_item
 from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
 from capas.trust.explanations.heatmap_upsampling import upsample_heatmap
 from capas.trust.ood.detector import OODDetector, load_detector
+from capas.trust.ood.input_ranges import RangeViolation
 from capas.trust.rendering.heatmap_overlay import overlay_heatmap
 from capas.trust.subjects.factory import input_adapter, ood_feature_extractor
 from capas.trust.subjects.input_adapter import InputAdapter
@@ -49,12 +51,29 @@ def load_with_ood_gate(where: str | Path, *, device: str = "cpu", answer_all: bo
     return model
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutOfRange:
+    """What lies outside the training range, and the sentence that says so."""
+
+    violation: RangeViolation
+    text: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return the fields of ``capas predict --json``."""
+        one = self.violation
+        value = None if math.isnan(one.value) else one.value
+        return {"measure": one.measure, "value": value, "low": one.low, "high": one.high, "what": self.text}
+
+
 @runtime_checkable
 class OODScorer(Protocol):
     """Computes the detector's scores of prepared inputs."""
 
-    def scores(self, prepared: Sequence[object]) -> dict[str, Tensor]:
-        """Return every score of prepared inputs, (N) each."""
+    def scores(self, items: Sequence[Item], prepared: Sequence[object]) -> dict[str, Tensor]:
+        """Return every score of inputs, as they were given and prepared, (N) each."""
+
+    def out_of_range(self, items: Sequence[Item], prepared: Sequence[object]) -> Sequence[OutOfRange | None]:
+        """Return of each input what lies so far outside the training range that it is refused for that alone."""
 
     def heatmap_of(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
         """Return an image of an input with its reconstruction error (0..1); None where there is none."""
@@ -70,8 +89,28 @@ class SingleOutputOODScorer:
         self.detector = detector
         self.adapter = adapter
 
-    def scores(self, prepared: Sequence[object]) -> dict[str, Tensor]:
-        return self.detector.scores(self.adapter.reader, prepared)
+    def scores(self, items: Sequence[Item], prepared: Sequence[object]) -> dict[str, Tensor]:
+        return self.detector.scores(self.adapter, prepared, measured=self._measured(items, prepared))
+
+    def out_of_range(self, items: Sequence[Item], prepared: Sequence[object]) -> Sequence[OutOfRange | None]:
+        measured = self._measured(items, prepared)
+        found = self.detector.violations(self.adapter, measured)
+        return [None if one is None else self._told(one, what) for one, what in zip(found, measured, strict=True)]
+
+    def _measured(self, items: Sequence[Item], prepared: Sequence[object]) -> list[object]:
+        return [self.adapter.measured_input(item, one) for item, one in zip(items, prepared, strict=True)]
+
+    def _told(self, one: RangeViolation, measured: object) -> OutOfRange:
+        label = self.adapter.measure_label(one.measure)
+        if math.isnan(one.value):
+            return OutOfRange(violation=one, text=say("trust.unlike.missing", label=label))
+        value, low, high = (
+            self.adapter.measured_value(measured, one.measure, x) for x in (one.value, one.low, one.high)
+        )
+        if self.adapter.is_category(one.measure):
+            return OutOfRange(violation=one, text=say("trust.unlike.unknown", label=label, value=value))
+        text = say("trust.unlike.out_of_range", label=label, value=value, low=low, high=high)
+        return OutOfRange(violation=one, text=text)
 
     def heatmap_of(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
         images = self.adapter.images
@@ -92,8 +131,12 @@ class StructuredOODScorer:
         self.detector = detector
         self.feature_extractor = feature_extractor
 
-    def scores(self, prepared: Sequence[object]) -> dict[str, Tensor]:
+    def scores(self, items: Sequence[Item], prepared: Sequence[object]) -> dict[str, Tensor]:
         return self.detector.structured_scores([self.feature_extractor.ood_features(one) for one in prepared])
+
+    def out_of_range(self, items: Sequence[Item], prepared: Sequence[object]) -> Sequence[OutOfRange | None]:
+        """Return none: such inputs have no measured ranges."""
+        return [None] * len(prepared)
 
     def heatmap_of(self, item: Item, prepared: object) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
         return self._reconstruction(prepared)
@@ -128,29 +171,39 @@ class SelectivePredictionGate:
         """Return the predictions with each input's percentile; out-of-distribution ones are refused, or marked."""
         combined = self.detector.combination
         assert combined is not None
-        scores = self.scorer.scores(prepared)
+        scores = self.scorer.scores(items, prepared)
         shares, unusual = combined.in_distribution_percentile(scores).tolist(), combined.is_ood(scores).tolist()
+        outside = self.scorer.out_of_range(items, prepared) if any(unusual) else [None] * len(items)
         return [
-            self._refused(item, one, answer, share) if flagged else _marked(answer, share, flagged=False)
-            for item, one, answer, share, flagged in zip(items, prepared, answers, shares, unusual, strict=True)
+            self._refused(item, one, answer, share, far) if flagged else _marked(answer, share, flagged=False)
+            for item, one, answer, share, flagged, far in zip(
+                items, prepared, answers, shares, unusual, outside, strict=True
+            )
         ]
 
-    def _refused(self, item: Item, prepared: object, answer: Prediction, share: float) -> Prediction:
+    def _refused(
+        self, item: Item, prepared: object, answer: Prediction, share: float, outside: OutOfRange | None
+    ) -> Prediction:
         if self.answer_all:
-            return _marked(answer, share, flagged=True)
+            return _marked(answer, share, flagged=True, outside=outside)
         shown = self.scorer.heatmap_of(item, prepared)
         files = {}
         if shown is not None:
             stream = io.BytesIO()
             Image.fromarray(overlay_heatmap(*shown)).save(stream, "PNG")
             files = {HEATMAP_SUFFIX: stream.getvalue()}
-        reason = say("trust.unlike.refusal", share=format_percent(min(share, MAX_STATED_SHARE)))
-        return Prediction(input=answer.input, refused=reason, facts=_facts(share, flagged=True), files=files)
+        if outside is None:
+            reason = say("trust.unlike.refusal", share=format_percent(min(share, MAX_STATED_SHARE)))
+        else:
+            reason = say("trust.unlike.refusal_outside", what=outside.text)
+        facts = _facts(share, flagged=True, outside=outside)
+        return Prediction(input=answer.input, refused=reason, facts=facts, files=files)
 
 
-def _marked(answer: Prediction, share: float, *, flagged: bool) -> Prediction:
-    return replace(answer, facts={**answer.facts, **_facts(share, flagged=flagged)})
+def _marked(answer: Prediction, share: float, *, flagged: bool, outside: OutOfRange | None = None) -> Prediction:
+    return replace(answer, facts={**answer.facts, **_facts(share, flagged=flagged, outside=outside)})
 
 
-def _facts(share: float, *, flagged: bool) -> dict[str, object]:
-    return {"more_unusual_than": round(share, 4), "unlike_training_data": flagged}
+def _facts(share: float, *, flagged: bool, outside: OutOfRange | None = None) -> dict[str, object]:
+    facts: dict[str, object] = {"more_unusual_than": round(share, 4), "unlike_training_data": flagged}
+    return facts if outside is None else {**facts, "outside_training_range": outside.as_json()}

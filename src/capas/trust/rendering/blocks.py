@@ -78,6 +78,7 @@ class PlotSeries:
         lows: Lower edge of a confidence band; empty for none.
         highs: Upper edge of the band.
         dashed: Drawn dashed, for a reference.
+        points: Drawn as points that no line joins.
     """
 
     name: str
@@ -86,11 +87,12 @@ class PlotSeries:
     lows: Sequence[float] = ()
     highs: Sequence[float] = ()
     dashed: bool = False
+    points: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plot:
-    """A line plot.
+    """A plot of lines or points.
 
     Attributes:
         title: Heading.
@@ -100,6 +102,7 @@ class Plot:
         description: Alternative text for readers who cannot see the plot.
         percent_x: Whether x is a share 0..1, shown in percent.
         percent_y: Whether y is a share 0..1, shown in percent.
+        from_zero: Whether the y axis begins at 0 where no value lies below.
         note: Text below the plot.
     """
 
@@ -110,6 +113,7 @@ class Plot:
     description: str
     percent_x: bool = False
     percent_y: bool = True
+    from_zero: bool = True
     note: str = ""
 
 
@@ -140,4 +144,31 @@ class WordHeatmap:
     caption: str
 
 
-Block = Sentence | Grid | Bars | Plot | ImageGallery | WordHeatmap
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfusionTable:
+    """A confusion matrix.
+
+    Attributes:
+        title: Heading.
+        names: Names of the classes.
+        counts: Row i: how many examples of class i were taken for each class.
+        corner: What rows and columns are.
+        note: Text below.
+    """
+
+    title: str
+    names: Sequence[str]
+    counts: Sequence[Sequence[int]]
+    corner: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Folded:
+    """Blocks that are seen once their title is opened."""
+
+    title: str
+    blocks: "Sequence[Block]"
+
+
+Block = Sentence | Grid | Bars | Plot | ImageGallery | WordHeatmap | ConfusionTable | Folded

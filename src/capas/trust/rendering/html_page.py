@@ -1,5 +1,6 @@
 """The trust report as one HTML file: works offline, prints, light and dark, accessible to screen readers."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,13 @@ from capas.trust.rendering.block_html import block_html
 from capas.trust.rendering.blocks import Sentence
 from capas.trust.rendering.style import STYLE
 from capas.trust.theme import Theme
+from capas.trust.verdict import Verdict
 
 TEMPLATE: Final = Path(__file__).with_suffix(".html")
+OPENED = ("quality",)
+# No line ends between a number and its sign, nor within an interval.
+_PERCENT: Final = re.compile(r"(\d) %")
+_RANGE: Final = re.compile(r"(?<=\d)–(?=\d)")
 MARKS = {"nothing_found": "✓", "partly_tested": "◐", "attention": "!", "problem": "✗", "not_computed": "–"}
 
 
@@ -23,24 +29,27 @@ class ReportPage:
     Attributes:
         title: Title.
         subtitle: Line below the title.
-        verdict: The first sentences.
+        verdict: What it says first.
         facts: Pairs (name, value) about the run.
         themes: The themes in their order.
+        data_problems: What was found in the data before training.
     """
 
     title: str
     subtitle: str
-    verdict: Sequence[Sentence]
+    verdict: Verdict
     facts: Sequence[tuple[str, str]]
     themes: Sequence[Theme]
+    data_problems: Sequence[Sentence] = ()
 
 
 def report_page_html(page: ReportPage) -> Markup:
     """Return the whole HTML file."""
-    return render_html(TEMPLATE, {
+    html = render_html(TEMPLATE, {
         "title": page.title, "style": STYLE, "page": page, "marks": MARKS, "untested": _untested(page.themes),
-        "block_html": block_html,
+        "opened": OPENED, "block_html": block_html,
     })  # fmt: skip
+    return Markup(_RANGE.sub("\u2060–\u2060", _PERCENT.sub("\\1\u00a0%", html)))
 
 
 def _untested(themes: Sequence[Theme]) -> list[str]:

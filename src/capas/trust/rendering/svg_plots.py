@@ -9,20 +9,19 @@ from collections.abc import Sequence
 
 from capas.core.html import Markup
 from capas.core.number_format import format_decimal
-from capas.trust.rendering.blocks import Bars, Plot, PlotSeries
+from capas.trust.rendering.blocks import Plot, PlotSeries
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 12, 44
-BAR, GAP, LABEL = 18, 8, 200
 COLOURS = 6
 
 
 def plot_svg(plot: Plot) -> Markup:
-    """Return a line plot as SVG."""
+    """Return a plot as SVG."""
     xs = [x for line in plot.lines for x in line.xs]
     ys = [y for line in plot.lines for y in (*line.ys, *line.highs)]
     across = _Axis(0.0 if plot.percent_x else min(xs), 1.0 if plot.percent_x else max(xs), LEFT, WIDTH - RIGHT)
-    up = _Axis(min(0.0, *ys), 1.0 if plot.percent_y else max(ys), HEIGHT - BOTTOM, TOP)
+    up = _Axis(min(0.0, *ys) if plot.from_zero else min(ys), 1.0 if plot.percent_y else max(ys), HEIGHT - BOTTOM, TOP)
     parts = [_grid(across, up, plot)]
     for number, line in enumerate(plot.lines):
         parts.append(_line(line, across, up, number))
@@ -44,34 +43,6 @@ def legend_key(line: PlotSeries, number: int) -> Markup:
     return Markup(
         '<svg class="key" viewBox="0 0 22 8" aria-hidden="true"><path class="s{}{}" d="M0 4H22"/></svg>'
     ).format(number % COLOURS, _dashed(line))
-
-
-def bars_svg(bars: Bars) -> Markup:
-    """Return horizontal bars as SVG, labels on the left and values on the right."""
-    width, height = WIDTH + 120, len(bars.bars) * (BAR + GAP) + GAP
-    space = width - LABEL - 150
-    scale = space / (bars.largest or 1.0)
-    drawn = []
-    for number, bar in enumerate(bars.bars):
-        top = GAP + number * (BAR + GAP)
-        middle = top + BAR / 2
-        label = bar.label if len(bar.label) <= 26 else bar.label[:25] + "…"
-        drawn.append(Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(LABEL - 8, middle + 4, label))
-        drawn.append(_bar("track", top, f"{space}"))
-        drawn.append(_bar(f"bar {bar.tone}", top, f"{max(0.0, bar.value) * scale:.1f}"))
-        if bar.low is not None and bar.high is not None:
-            low, high = (LABEL + max(0.0, end) * scale for end in (bar.low, bar.high))
-            path = f"M{low:.1f} {middle}H{high:.1f}M{low:.1f} {middle - 4}v8M{high:.1f} {middle - 4}v8"
-            drawn.append(Markup('<path class="whisker" d="{}"/>').format(path))
-        value = Markup('<text class="value" x="{}" y="{}">{}</text>')
-        drawn.append(value.format(LABEL + space + 8, middle + 4, bar.value_text))
-    description = "; ".join(f"{bar.label}: {bar.value_text}" for bar in bars.bars)
-    return _framed(bars.title, description, width, height, drawn)
-
-
-def _bar(kind: str, top: int, length: str) -> Markup:
-    rectangle = Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="3"/>')
-    return rectangle.format(kind, LABEL, top, length, BAR)
 
 
 class _Axis:
@@ -121,6 +92,9 @@ def _line(line: PlotSeries, across: _Axis, up: _Axis, number: int) -> Markup:
         there = [f"{across.at(x):.1f} {up.at(y):.1f}" for x, y in zip(line.xs, line.lows, strict=True)]
         back = [f"{across.at(x):.1f} {up.at(y):.1f}" for x, y in zip(line.xs, line.highs, strict=True)][::-1]
         parts.append(Markup('<path class="band f{}" d="M{}Z"/>').format(colour, "L".join(there + back)))
+    if line.points:
+        dot = Markup('<circle class="f{} cloud" cx="{:.1f}" cy="{:.1f}" r="3"/>')
+        return Markup("").join(dot.format(colour, x, y) for x, y in points)
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     parts.append(Markup('<path class="line s{}{}" d="M{}"/>').format(colour, _dashed(line), path))
     if len(points) <= 20 and not line.dashed:

@@ -14,6 +14,7 @@ from capas.data.collections import AudioFiles, ExampleCollection
 from capas.engine.recipes.shared.spectrograms import Spectrograms, spectrograms_of
 from capas.engine.recipes.single_output.audio.predictor import AudioReader
 from capas.trust.explanations.feature_ablation import AblationFeatures, time_segment_features
+from capas.trust.ood.input_measures import sound_measures
 from capas.trust.ood.waveform_probes import waveform_probes
 from capas.trust.subjects.input_adapter import InputAdapter
 
@@ -54,6 +55,9 @@ class AudioInputAdapter(InputAdapter):
         waves = list(map(waveform_of, prepared))
         seconds = torch.tensor([len(wave) / self.preparation.rate for wave in waves])
         return {"seconds": seconds, "loudness": torch.tensor([float(np.sqrt(np.mean(w**2))) for w in waves])}
+
+    def measures(self, measured: Sequence[object], state: Mapping[str, Tensor]) -> Mapping[str, Float[Tensor, " N"]]:
+        return sound_measures(list(map(waveform_of, measured)), self.preparation.rate)
 
     def display_image(self, prepared: object) -> NDArray[np.uint8]:
         return spectrogram_image(spectrograms_of([waveform_of(prepared)], self.preparation).values[0])

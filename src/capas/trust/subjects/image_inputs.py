@@ -15,6 +15,7 @@ from capas.networks.vision.efficientnet_weights import pretrained_lite0
 from capas.networks.vision.flip_tta import FlipTTA
 from capas.trust.explanations.parameter_randomization import with_randomized_parameters
 from capas.trust.ood.image_probes import IMAGE_PROBES, fine_grain, flat_colour
+from capas.trust.ood.input_measures import image_measures
 from capas.trust.subjects.feature_hooks import MIN_MAP_SIDE, convolution_outputs, forward_with_features, layers_of
 from capas.trust.subjects.input_adapter import InputAdapter
 
@@ -60,6 +61,10 @@ class ImageInputAdapter(InputAdapter):
         values = images_to_unit_range(prepared).flatten(1)
         return {"brightness": values.mean(1), "contrast": values.std(1)}
 
+    def measures(self, measured: Sequence[object], state: Mapping[str, Tensor]) -> Mapping[str, Float[Tensor, " N"]]:
+        parts = [image_measures(images_to_unit_range(part)) for part in _batches(measured)]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]} if parts else {}
+
     def neighbour_features(self, inputs: ExampleCollection, rows: Sequence[int], without: str) -> Float[Tensor, "N D"]:
         """Return the pixels at 12×12."""
         images = (images_to_unit_range([self.reader.preprocess_example(inputs, i)]) for i in rows)
@@ -67,6 +72,10 @@ class ImageInputAdapter(InputAdapter):
 
     def display_image(self, prepared: object) -> NDArray[np.uint8]:
         return image_to_array(prepared_image(prepared))
+
+
+def _batches(prepared: Sequence[object], size: int = 64) -> list[Sequence[object]]:
+    return [prepared[start : start + size] for start in range(0, len(prepared), size)]
 
 
 class UnitRangeImageModel(nn.Module):

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from capas.core.i18n import say
+from capas.core.number_format import format_quantity
 from capas.data.collections import ExampleCollection
 from capas.data.tabular.columns import TableColumn
 from capas.engine.recipe import Item
@@ -55,6 +57,41 @@ class InputAdapter(ABC):
     def properties(self, prepared: Sequence[object]) -> Mapping[str, Float[Tensor, " N"]]:
         """Return plain properties of prepared inputs by name: what anyone could measure without understanding them."""
         return {}
+
+    def measured_input(self, item: Item, prepared: object) -> object:
+        """Return an input as ``measures`` takes it: prepared, unless more can be measured of what the user gave."""
+        return prepared
+
+    def measured_example(self, inputs: ExampleCollection, index: int, prepared: object) -> object:
+        """Return example ``index`` of a dataset as ``measures`` takes it."""
+        return prepared
+
+    def measures(self, measured: Sequence[object], state: Mapping[str, Tensor]) -> Mapping[str, Float[Tensor, " N"]]:
+        """Return plain measures of inputs by name, NaN where one has no value, for the detector of unusual inputs.
+
+        Args:
+            measured: What ``measured_input`` returns, or prepared inputs.
+            state: What ``fit_measures`` remembered of the training inputs.
+        """
+        return {}
+
+    def fit_measures(
+        self, measured: Sequence[object]
+    ) -> tuple[Mapping[str, Float[Tensor, " N"]], Mapping[str, Tensor]]:
+        """Return the measures of training inputs, as new ones like them would have, and what is to be remembered."""
+        return self.measures(measured, {}), {}
+
+    def measure_label(self, name: str) -> str:
+        """Return what a measure is called."""
+        return say(f"trust.unlike.measures.{name}")
+
+    def measured_value(self, measured: object, name: str, value: float) -> str:
+        """Return a value of a measure in words."""
+        return format_quantity(value)
+
+    def is_category(self, name: str) -> bool:
+        """Return whether a measure only says if a category is known."""
+        return False
 
     def content_probes(
         self, prepared: Sequence[object], train: Sequence[object], labels: Sequence[int]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from capas.bundle.card import Card
+from capas.core.i18n import say
 from capas.core.rng import derive_seed
 from capas.data.collections import ExampleCollection
 from capas.data.sources.source import DataSource
@@ -59,6 +60,11 @@ class RunContext:
     def rng(self, purpose: str) -> torch.Generator:
         """Return a generator for one purpose, seeded by the run."""
         return torch.Generator().manual_seed(derive_seed(self.config.train.seed, f"trust {purpose}"))
+
+    def display_name(self, position: int) -> str:
+        """Return the name of an example for a reader: "row 57" of a table whose rows have no names, else its name."""
+        name = self.record.names[position]
+        return say("trust.plots.row", number=name[1:]) if name[:1] == "#" and name[1:].isdigit() else name
 
     def example_names(self, positions: Tensor) -> list[str]:
         """Return the names of the examples at ``positions``."""

@@ -18,6 +18,7 @@ from capas.trust.explanations.feature_ablation import ScoreFunction
 from capas.trust.subjects.factory import input_adapter
 from capas.trust.subjects.feature_hooks import ModelOutputs, forward_with_features
 from capas.trust.subjects.run_context import RunContext
+from capas.trust.time_budget import uninterrupted
 
 # More than so many examples of a split are not looked at one by one: the figures would hardly change, the time would.
 MAX_EXAMPLES = {"train": 5000, "validation": 2000, "test": 10_000}
@@ -88,6 +89,12 @@ class ModelUnderTest:
         """Return the prepared inputs at ``positions`` of the record."""
         return [self.reader.preprocess_example(self.inputs, self.run_context.indices[i]) for i in positions.tolist()]
 
+    def measured_inputs(self, part: SplitOutputs) -> list[object]:
+        """Return the examples of a split as the adapter measures them for the detector of unusual inputs."""
+        indices = [self.run_context.indices[i] for i in part.positions.tolist()]
+        both = zip(indices, part.prepared, strict=True)
+        return [self.adapter.measured_example(self.inputs, index, prepared) for index, prepared in both]
+
     def neighbour_features(self, positions: Tensor, without: str) -> Tensor:
         """Return cheap features (N, D) of examples of the record, which know nothing of the column ``without``."""
         rows = [self.run_context.indices[i] for i in positions.tolist()]
@@ -129,7 +136,8 @@ class ModelUnderTest:
         if len(positions) > most:
             chosen = torch.randperm(len(positions), generator=self.run_context.rng(split))[:most]
             positions = positions[chosen.sort().values]
-        return self.split_outputs(positions)
+        with uninterrupted():
+            return self.split_outputs(positions)
 
 
 def correct_test_predictions(subject: ModelUnderTest) -> Tensor:

@@ -1,14 +1,21 @@
 """Table rows as the inputs of a model under test: columns as features, numbers a little off, and probes."""
 
+import datetime
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from capas.core.i18n import say
+from capas.core.number_format import format_quantity
 from capas.data.collections import ExampleCollection, TableRows
+from capas.data.tabular.column_types import class_label
 from capas.data.tabular.columns import Cell, TableColumn
-from capas.data.tabular.preprocess import EncodedRows, one_hot_columns
+from capas.data.tabular.preprocess import EncodedRows, TabularPreprocessing, one_hot_columns
 from capas.engine.recipe import Item
 from capas.engine.recipes.single_output.tabular.predictor import TabularReader
 from capas.trust.attacks.text_tabular_perturbations import CandidatePerturbations, numeric_perturbations
@@ -22,7 +29,9 @@ from capas.trust.ood.detection_metrics import detection_rate_at
 from capas.trust.subjects.input_adapter import InputAdapter
 
 FAR = 5.0
+WIDE = 1e8
 TELLABLE, TELLABLE_FPR = 0.5, 0.05
+Row = Mapping[str, Cell]
 
 
 class TabularInputAdapter(InputAdapter):
@@ -32,6 +41,10 @@ class TabularInputAdapter(InputAdapter):
 
     def __init__(self, reader: TabularReader) -> None:
         self.reader = reader
+        # A scale so wide that no number meets the bound.
+        self._wide = TabularPreprocessing(
+            columns=tuple(replace(one, std=tuple(WIDE * s for s in one.std)) for one in reader.preparation.columns)
+        )
 
     def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> Mapping[str, Sequence[object]]:
         """Return all numbers five standard deviations higher with unknown categories, and every column shuffled."""
@@ -62,6 +75,68 @@ class TabularInputAdapter(InputAdapter):
     def linear_features(self, prepared: Sequence[object], num_classes: int) -> Float[Tensor, "N D"]:
         """Return the encoded cells."""
         return one_hot_columns(self.reader.collate(prepared), self.reader.preparation)
+
+    def measured_input(self, item: Item, prepared: object) -> object:
+        """Return the row as it was given: encoded, a number is bounded, and an unknown category is a missing one."""
+        return tabular_row_of(item)
+
+    def measured_example(self, inputs: ExampleCollection, index: int, prepared: object) -> object:
+        assert isinstance(inputs, TableRows)
+        return inputs.row(index)
+
+    def measures(self, measured: Sequence[object], state: Mapping[str, Tensor]) -> Mapping[str, Float[Tensor, " N"]]:
+        """Return the number of each column (of a date, days since 1970), and 1 for each known category, else 0."""
+        encoded = [one if isinstance(one, EncodedRows) else self._unbounded(cast(Row, one)) for one in measured]
+        rows = self.reader.collate(encoded)
+        numbers, number, category = rows.numbers.double(), 0, 0
+        found: dict[str, Tensor] = {}
+        for column in self.reader.preparation.columns:
+            if column.kind == "category":
+                known = (rows.categories[:, category] > 0).double()
+                given = [
+                    isinstance(one, EncodedRows) or class_label(cast(Row, one).get(column.name)) for one in measured
+                ]
+                found[column.name] = torch.where(torch.tensor([bool(one) for one in given]), known, torch.nan)
+                category += 1
+            else:
+                # As float32, in which it was encoded: 5,000 and not 5,000.0000087.
+                found[column.name] = (numbers[:, number] * column.std[0] + column.mean[0]).float()
+                number += len(column.mean)
+        return found
+
+    def fit_measures(
+        self, measured: Sequence[object]
+    ) -> tuple[Mapping[str, Float[Tensor, " N"]], Mapping[str, Tensor]]:
+        """A category that occurs once would be unknown but for its own row: it counts as such."""
+        found = dict(self.measures(measured, {}))
+        for column in self.reader.preparation.columns:
+            if column.kind == "category":
+                labels = [class_label(cast(Row, one).get(column.name)) for one in measured]
+                counts = Counter(labels)
+                once = torch.tensor([counts[label] == 1 for label in labels])
+                found[column.name] = torch.where(once, found[column.name].clamp(max=0), found[column.name])
+                if not bool((found[column.name] > 0).any()):  # another in every row, such as names: no measure
+                    found[column.name] = torch.full_like(found[column.name], torch.nan)
+        return found, {}
+
+    def measure_label(self, name: str) -> str:
+        return say("trust.unlike.column", name=name)
+
+    def measured_value(self, measured: object, name: str, value: float) -> str:
+        column = next(one for one in self.reader.preparation.columns if one.name == name)
+        if column.kind == "category":
+            return str(cast(Row, measured).get(name))
+        if column.kind == "date":
+            return (datetime.date(1970, 1, 1) + datetime.timedelta(days=round(value))).isoformat()
+        return format_quantity(value)
+
+    def is_category(self, name: str) -> bool:
+        return any(one.kind == "category" and one.name == name for one in self.reader.preparation.columns)
+
+    def _unbounded(self, row: Row) -> EncodedRows:
+        """The row encoded as for the network, but for the bound on its numbers."""
+        encoded = self._wide.encode([row])
+        return EncodedRows(numbers=encoded.numbers * WIDE, categories=encoded.categories)
 
     def columns_of(self, inputs: ExampleCollection) -> Mapping[str, TableColumn]:
         assert isinstance(inputs, TableRows)

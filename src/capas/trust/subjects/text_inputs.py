@@ -16,6 +16,7 @@ from capas.trust.explanations.attention_maps import ATTENTION_METHODS, attention
 from capas.trust.explanations.feature_ablation import AblationFeatures, word_features
 from capas.trust.explanations.parameter_randomization import with_randomized_parameters
 from capas.trust.leakage.class_marks import class_marks
+from capas.trust.ood.word_statistics import cross_fitted_word_measures, fit_word_statistics, word_measures
 from capas.trust.subjects.input_adapter import InputAdapter
 
 TERMS, MANY, MARKS_SHOWN = 2000, 128, 6
@@ -52,6 +53,15 @@ class TextInputAdapter(InputAdapter):
 
     def properties(self, prepared: Sequence[object]) -> Mapping[str, Float[Tensor, " N"]]:
         return {"characters": torch.tensor([float(len(str(text))) for text in prepared])}
+
+    def measures(self, measured: Sequence[object], state: Mapping[str, Tensor]) -> Mapping[str, Float[Tensor, " N"]]:
+        return word_measures(list(map(str, measured)), state)
+
+    def fit_measures(
+        self, measured: Sequence[object]
+    ) -> tuple[Mapping[str, Float[Tensor, " N"]], Mapping[str, Tensor]]:
+        texts = list(map(str, measured))
+        return cross_fitted_word_measures(texts), fit_word_statistics(texts)
 
     def ablation_features(self, prepared: object) -> AblationFeatures:
         return word_features(str(prepared))

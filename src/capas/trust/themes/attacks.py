@@ -20,18 +20,23 @@ from capas.trust.themes.attacks_blocks import (
     ATTACKED,
     ATTACKED_LARGE,
     EPSILONS,
+    MIDDLE,
     STEPS,
     STEPS_LARGE,
     fragility,
     hardly_attacked,
     invalid_attack_finding,
+    judged_size,
     robust_accuracy_plot,
     robust_accuracy_table,
     sanity_check_sentence,
+    sizes_attacked,
+    sizes_left_out,
 )
 from capas.trust.themes.attacks_regression_multilabel import output_attacks_theme
 from capas.trust.themes.attacks_segmentation import segmentation_attacks_theme
 from capas.trust.themes.attacks_text_tabular_audio import input_perturbation_attacks_theme
+from capas.trust.time_budget import OutOfTime, uninterrupted
 
 CHECKED = 30
 QUERIES, QUERIES_LARGE = 60, 20
@@ -62,14 +67,27 @@ def attacks_theme(context: ThemeContext) -> Theme:
     context.progress(1, len(EPSILONS) + 1)
     found: dict[str, list[Rate]] = {}
     shown = Tensor()
+    began = context.deadline.clock()
     for number, eps in enumerate(EPSILONS):
-        for name, attack in _attacks(forward, eps, check, rng, steps, deep=context.level == "deep").items():
-            outcome = accuracy_under_attack(forward, x, y, attack, batch=32 if large else 256)
+        if not context.deadline.allows_another(number, began):
+            break
+        ways = _attacks(forward, eps, check, rng, steps, deep=context.level == "deep")
+        try:
+            outcomes = {
+                name: accuracy_under_attack(forward, x, y, attack, batch=32 if large else 256)
+                for name, attack in ways.items()
+            }
+        except OutOfTime:
+            if not found:
+                raise
+            break
+        for name, outcome in outcomes.items():
             found.setdefault(name, []).append(outcome.accuracy)
-            if name == "pgd" and number == 1:
-                shown = outcome.adversarial
+        if number <= MIDDLE:
+            shown = outcomes["pgd"].adversarial
         context.progress(number + 2, len(EPSILONS) + 1)
-    return _theme(context, subject, forward, x, y, shown, found, check)
+    with uninterrupted():
+        return _theme(context, subject, forward, x, y, shown, found, check)
 
 
 def _attacks(
@@ -99,42 +117,46 @@ def _theme(
     failures = invalidating_failures(check)
     facts: dict[str, object] = {
         "n": len(x),
-        "sizes": [round(eps, 6) for eps in EPSILONS],
+        "sizes": [round(eps, 6) for eps in sizes_attacked(found)],
         "right_after": {name: [rate.as_json() for rate in rates] for name, rates in found.items()},
         "self_check": {"failures": list(check.failures), "n": check.n},
     }
     strongest = found["strong" if "strong" in found else "pgd"]
+    sizes = sizes_attacked(found)
+    middle = judged_size(found)
     findings = []
     if failures:
         findings.append(invalid_attack_finding(failures))
-    elif fragility(found["noise"][1], strongest[1]) == "fragile":
+    elif fragility(found["noise"][middle], strongest[middle]) == "fragile":
         text = say(
             "trust.attacks.fragile",
-            size=format_percent(EPSILONS[1], 0),
-            after=format_metric(strongest[1].as_json()),
-            noise=format_metric(found["noise"][1].as_json()),
+            size=format_percent(sizes[middle], 0),
+            after=format_metric(strongest[middle].as_json()),
+            noise=format_metric(found["noise"][middle].as_json()),
         )
         findings.append(Finding(key="fragile", gravity="attention", text=text))
     blocks: list[Block] = [
         sanity_check_sentence(failures),
         robust_accuracy_table(found, say("trust.attacks.note", n=len(x))),
         robust_accuracy_plot(found),
-        *_gallery(subject, forward, x, y, adversarial),
+        *_gallery(subject, forward, x, y, adversarial, sizes[middle]),
     ]
+    left_out = sizes_left_out(context, found)
     return Theme(
         name="attacks",
         facts=facts,
         blocks=blocks,
         findings=findings,
         untested=[say("trust.attacks.untested")],
-        partly_tested=hardly_attacked(context, found["noise"][1], strongest[1]),
+        partly_tested=[*hardly_attacked(context, found["noise"][middle], strongest[middle]), *left_out],
+        out_of_time=bool(left_out),
     )
 
 
 def _gallery(
-    subject: ModelUnderTest, forward: ForwardFunction, x: Tensor, y: Tensor, adversarial: Tensor
+    subject: ModelUnderTest, forward: ForwardFunction, x: Tensor, y: Tensor, adversarial: Tensor, size: float
 ) -> list[Block]:
-    """Images whose answer the middle size changed: before, after."""
+    """Images whose answer changes of ``size`` changed: before, after."""
     with torch.no_grad():
         before, after = forward(x), forward(adversarial)
     fooled = ((before.argmax(1) == y) & (after.argmax(1) != y)).nonzero().flatten()[:SHOWN].tolist()
@@ -148,5 +170,5 @@ def _gallery(
                 probability=format_percent(float(logits.softmax(0)[best]), 0),
             )
             shown.append(CaptionedImage(image=image_to_array(picture), caption=caption))
-    title = say("trust.attacks.fooled", size=format_percent(EPSILONS[1], 1))
+    title = say("trust.attacks.fooled", size=format_percent(size, 1))
     return [ImageGallery(title=title, images=shown)] if shown else []

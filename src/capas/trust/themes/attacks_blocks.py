@@ -9,7 +9,7 @@ from capas.metrics.rate import Rate, rate
 from capas.trust.attacks.sanity_checks import SanityCheckFailure
 from capas.trust.rendering.blocks import Grid, Plot, PlotSeries, Sentence
 from capas.trust.theme import Finding
-from capas.trust.theme_context import ThemeContext, hardly_tested
+from capas.trust.theme_context import ThemeContext, ended_early, hardly_tested
 
 # In grey levels of 255: what no one sees, what one sees when told, what anyone sees.
 EPSILONS: Final = (2 / 255, 8 / 255, 0.1)
@@ -17,6 +17,7 @@ ATTACKED: Final = 150
 ATTACKED_LARGE: Final = 16
 STEPS: Final = 40
 STEPS_LARGE: Final = 10
+MIDDLE: Final = 1  # the size that the verdict goes by
 FRAGILE: Final = 0.5  # of what noise leaves right
 
 
@@ -52,9 +53,26 @@ def hardly_attacked(context: ThemeContext, noise: Rate, after: Rate) -> list[str
     return hardly_tested(context, noise.n)
 
 
+def sizes_attacked(found: dict[str, list[Rate]]) -> tuple[float, ...]:
+    """Return the sizes that were attacked: fewer than ``EPSILONS`` where the time was up."""
+    return EPSILONS[: min(map(len, found.values()))]
+
+
+def judged_size(found: dict[str, list[Rate]]) -> int:
+    """Return the number of the size that the verdict goes by: the middle one, or the last that was reached."""
+    return min(MIDDLE, len(sizes_attacked(found)) - 1)
+
+
+def sizes_left_out(context: ThemeContext, found: dict[str, list[Rate]]) -> list[str]:
+    """Return what to say of the sizes that the theme's time did not reach; nothing where it reached all."""
+    left = EPSILONS[len(sizes_attacked(found)) :]
+    names = ", ".join(format_percent(eps, 1) for eps in left)
+    return ended_early(context, say("trust.time.attacks", sizes=names)) if left else []
+
+
 def robust_accuracy_table(found: dict[str, list[Rate]], note: str) -> Grid:
     """Return the accuracy at each size, by attack."""
-    heads = ["", *(say("trust.attacks.size", size=format_percent(eps, 1)) for eps in EPSILONS)]
+    heads = ["", *(say("trust.attacks.size", size=format_percent(eps, 1)) for eps in sizes_attacked(found))]
     rows = [
         [say(f"trust.attacks.ways.{n}"), *(format_metric(r.as_json()) for r in rates)] for n, rates in found.items()
     ]
@@ -72,7 +90,7 @@ def robust_accuracy_plot(found: dict[str, list[Rate]]) -> Plot:
     lines = [
         PlotSeries(
             name=say(f"trust.attacks.ways.{name}"),
-            xs=[100 * eps for eps in EPSILONS],
+            xs=[100 * eps for eps in sizes_attacked(found)],
             ys=[r.value for r in rates],
             lows=[r.interval[0] for r in rates],
             highs=[r.interval[1] for r in rates],

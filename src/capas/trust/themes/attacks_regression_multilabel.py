@@ -1,7 +1,5 @@
 """Theme of adversarial attacks on image models that predict numbers or tags."""
 
-from typing import Final
-
 import torch
 from torch import Tensor
 
@@ -28,12 +26,14 @@ from capas.trust.themes.attacks_blocks import (
     fragility,
     hardly_attacked,
     invalid_attack_finding,
+    judged_size,
     robust_accuracy_plot,
     robust_accuracy_table,
     sanity_check_sentence,
+    sizes_attacked,
+    sizes_left_out,
 )
-
-MIDDLE: Final = 1  # the size that the verdict goes by
+from capas.trust.time_budget import OutOfTime, uninterrupted
 
 
 def output_attacks_theme(context: ThemeContext, subject: ModelUnderTest, images: ImageReader) -> Theme:
@@ -47,12 +47,24 @@ def output_attacks_theme(context: ThemeContext, subject: ModelUnderTest, images:
     x, y = images_to_unit_range([subject.test.prepared[i] for i in chosen.tolist()]), values.targets[chosen]
     steps, batch = (STEPS_LARGE, 16) if large else (STEPS, 128)
     found: dict[str, list[Rate]] = {}
+    began = context.deadline.clock()
     for number, eps in enumerate(EPSILONS):
-        for name, attack in _attacks(forward, values, eps, steps, rng).items():
-            outcome = accuracy_under_attack(forward, x, y, attack, batch=batch, is_correct=values.is_correct)
-            found.setdefault(name, []).append(outcome.accuracy)
+        if not context.deadline.allows_another(number, began):
+            break
+        try:
+            rates = {
+                name: accuracy_under_attack(forward, x, y, attack, batch=batch, is_correct=values.is_correct).accuracy
+                for name, attack in _attacks(forward, values, eps, steps, rng).items()
+            }
+        except OutOfTime:
+            if not found:
+                raise
+            break
+        for name, accuracy in rates.items():
+            found.setdefault(name, []).append(accuracy)
         context.progress(number + 1, len(EPSILONS))
-    return _theme(context, subject, found, _failures(found, _vanishing(forward, values, x, y)), len(x))
+    with uninterrupted():
+        return _theme(context, subject, found, _failures(found, _vanishing(forward, values, x, y)), len(x))
 
 
 def _attacks(
@@ -75,7 +87,7 @@ def _vanishing(forward: ForwardFunction, values: OutputTargets, x: Tensor, y: Te
 
 def _failures(found: dict[str, list[Rate]], vanishing: float) -> list[SanityCheckFailure]:
     """Signs that the attacks were measured wrongly, as far as they mean something here."""
-    noise, one_step, many_steps = (found[name][MIDDLE].value for name in ("noise", "fgsm", "pgd"))
+    noise, one_step, many_steps = (found[name][judged_size(found)].value for name in ("noise", "fgsm", "pgd"))
     signs = {
         SanityCheckFailure.VANISHING: vanishing > VANISHING_SHARE,
         SanityCheckFailure.WEAKER_THAN_NOISE: many_steps > noise + SLACK,
@@ -91,18 +103,18 @@ def _theme(
     failures: list[SanityCheckFailure],
     n: int,
 ) -> Theme:
-    tags = subject.run_context.task == "tag"
+    tags, judged, left_out = subject.run_context.task == "tag", judged_size(found), sizes_left_out(context, found)
     findings = []
     if failures:
         findings.append(invalid_attack_finding(failures))
-    elif fragility(found["noise"][MIDDLE], found["pgd"][MIDDLE]) == "fragile":
-        after, noise = (format_metric(found[name][MIDDLE].as_json()) for name in ("pgd", "noise"))
-        text = say("trust.attacks.fragile", size=format_percent(EPSILONS[MIDDLE], 0), after=after, noise=noise)
+    elif fragility(found["noise"][judged], found["pgd"][judged]) == "fragile":
+        after, noise = (format_metric(found[name][judged].as_json()) for name in ("pgd", "noise"))
+        text = say("trust.attacks.fragile", size=format_percent(EPSILONS[judged], 0), after=after, noise=noise)
         findings.append(Finding(key="fragile", gravity="attention", text=text))
     facts: dict[str, object] = {
         "n": n,
         "right_means": "same_tags" if tags else "inside_interval",
-        "sizes": [round(eps, 6) for eps in EPSILONS],
+        "sizes": [round(eps, 6) for eps in sizes_attacked(found)],
         "right_after": {name: [one.as_json() for one in rates] for name, rates in found.items()},
         "self_check": {"failures": [str(failure) for failure in failures], "n": n},
     }
@@ -118,5 +130,6 @@ def _theme(
         blocks=blocks,
         findings=findings,
         untested=[say("trust.attacks.untested")],
-        partly_tested=hardly_attacked(context, found["noise"][MIDDLE], found["pgd"][MIDDLE]),
+        partly_tested=[*hardly_attacked(context, found["noise"][judged], found["pgd"][judged]), *left_out],
+        out_of_time=bool(left_out),
     )

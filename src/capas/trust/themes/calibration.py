@@ -21,9 +21,10 @@ from capas.trust.subgroups.example_properties import example_properties
 from capas.trust.subgroups.slices import MIN_SLICED, UncoveredSlice, quarter_slices, uncovered_slices
 from capas.trust.subjects.regression_multilabel import output_targets
 from capas.trust.subjects.single_output import ModelUnderTest
-from capas.trust.subjects.structured import StructuredModelUnderTest
+from capas.trust.subjects.structured import CalibrationSamples, StructuredModelUnderTest
 from capas.trust.theme import Finding, Theme
-from capas.trust.theme_context import ThemeContext, hardly_tested, test_example_count
+from capas.trust.theme_context import ThemeContext, ended_early, hardly_tested, test_example_count
+from capas.trust.time_budget import OutOfTime
 
 LEVELS = (0.9, 0.95)
 FEW = 100
@@ -79,9 +80,17 @@ def _of_many(context: ThemeContext, structured: StructuredModelUnderTest | None)
     """Of a label per pixel, word or frame, or of whole transcripts, drawn by whole examples."""
     if structured is None or structured.adapter.statements is None:
         return Theme(name="calibration", not_computed_because=say("trust.many.no_probability"))
-    positions, held = structured.positions("test"), []
+    positions = structured.positions("test")
+    held: list[CalibrationSamples] = []
+    done = 0
     for number, position in enumerate(positions):
-        answered = structured.evaluate_example(position)
+        try:
+            answered = structured.evaluate_example(position)
+        except OutOfTime:
+            if len(held) < FEW_EXAMPLES:
+                raise
+            break
+        done += 1
         if answered is not None and len(answered.calibration_samples.confidence):
             held.append(answered.calibration_samples)
         context.progress(number + 1, len(positions))
@@ -93,6 +102,8 @@ def _of_many(context: ThemeContext, structured: StructuredModelUnderTest | None)
     return Theme(
         name="calibration", facts=facts, blocks=[Sentence(text=about), _said(error), _diagram(error)],
         findings=_findings(error), untested=[say("trust.calibration.untested")],
+        partly_tested=ended_early(context, say("trust.time.statements", n=len(positions) - done, all=len(positions)))
+        if done < len(positions) else (), out_of_time=done < len(positions),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from capas.core.i18n import say
 from capas.trust.explanations.content_probes import content_probe_facts
 from capas.trust.explanations.faithfulness import FaithfulnessCurve, advantage_over_brightness, deletion, insertion
 from capas.trust.explanations.image_explainers import grad_cam_map, saliency_functions
-from capas.trust.explanations.parameter_randomization import parameter_randomization
+from capas.trust.explanations.parameter_randomization import SaliencyFunction, parameter_randomization
 from capas.trust.explanations.region_importance import RegionImportance, region_importances
 from capas.trust.explanations.saliency import brightness, random_map
 from capas.trust.rendering.blocks import Block, CaptionedImage, ImageGallery, Sentence
@@ -19,7 +19,7 @@ from capas.trust.subjects.image_inputs import UnitRangeImageModel, image_to_arra
 from capas.trust.subjects.model_functions import ForwardFunction
 from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Theme
-from capas.trust.theme_context import ThemeContext
+from capas.trust.theme_context import ThemeContext, ended_early
 from capas.trust.themes.explanations_blocks import (
     SaliencyMethod,
     best_method,
@@ -34,12 +34,14 @@ from capas.trust.themes.explanations_blocks import (
 from capas.trust.themes.explanations_regression_multilabel import output_explanations_theme
 from capas.trust.themes.explanations_segmentation import segmentation_explanations_theme
 from capas.trust.themes.explanations_text_tabular_audio import ablation_explanations_theme
+from capas.trust.time_budget import OutOfTime
 
 CONTROLS: Final = ("brightness", "random")
 EXAMPLES, EXAMPLES_QUICK, EXAMPLES_LARGE, EXAMPLES_CHECKED = 40, 12, 8, 8
 PLACED, PLACED_QUICK, PLACED_LARGE = 100, 60, 40
 SHOWN = 10
 RANDOM_NETWORKS = 2
+CHEAPEST_FIRST: Final = ("gradient", "grad_cam", "integrated_gradients", "occlusion")
 DECIDES_ALONE = 0.6  # of what is right beyond guessing
 
 
@@ -62,8 +64,7 @@ def explanations_theme(context: ThemeContext) -> Theme:
     x = images_to_unit_range([subject.test.prepared[i] for i in chosen.tolist()])
     classes = subject.test.predictions.argmax(1)[chosen]
     background = _background(subject)
-    methods = _methods(context, subject, forward, x, classes, background, steps=8 if large else 32)
-    best = best_method(methods)
+    # First what finds shortcuts: where the time is short, it is maps that are left out.
     decisive, all_places = _decisive(
         subject,
         forward,
@@ -71,26 +72,51 @@ def explanations_theme(context: ThemeContext) -> Theme:
         PLACED_LARGE if large else PLACED_QUICK if quick else PLACED,
         step=1.0 if large else 0.5,
     )
+    probe_facts, probed = content_probe_facts(subject)
+    methods = _methods(context, subject, forward, x, classes, background, steps=8 if large else 32)
+    best = best_method(methods)
     facts: dict[str, object] = {
         "n": len(chosen),
         "methods": {m.name: method_facts(m) for m in methods},
         "shown": best.name if best else None,
         "place": region_facts(all_places),
     }
-    facts["without_content"], probed = content_probe_facts(subject)
+    facts["without_content"] = probe_facts
+    left_out = [name for name in _ways(background, 1) if name not in {method.name for method in methods}]
     findings = [*explanation_findings(images, best, decisive), *probed, *needed_findings(images, all_places)]
+    if left_out:  # one of those left out might have passed
+        findings = [finding for finding in findings if finding.key != "no_reliable_map"]
     blocks: list[Block] = [
+        *_map_blocks(subject, x, chosen, methods, best),
+        *region_blocks(images, x, all_places),
+    ]
+    return Theme(
+        name="explanations",
+        facts=facts,
+        blocks=blocks,
+        findings=findings,
+        untested=[say("trust.zones.untested")],
+        partly_tested=ended_early(context, ", ".join(say(f"trust.zones.methods.{name}") for name in left_out))
+        if left_out
+        else (),
+        out_of_time=bool(left_out),
+    )
+
+
+def _map_blocks(
+    subject: ModelUnderTest, x: Tensor, chosen: Tensor, methods: list[SaliencyMethod], best: SaliencyMethod | None
+) -> list[Block]:
+    """The maps of the best method with the checks of all; nothing where the time allowed none."""
+    if not methods:
+        return []
+    return [
         Sentence(text=say("trust.zones.shown_by", name=say(f"trust.zones.methods.{best.name}")))
         if best
         else Sentence(text=say("trust.zones.none_reliable"), tone="attention"),
         *_maps(subject, x, chosen, best or methods[0]),
         methods_table(methods, say("trust.zones.checks_note", n=len(chosen))),
         saliency_deletion_plot(methods, say("trust.zones.probability")),
-        *region_blocks(images, x, all_places),
     ]
-    return Theme(
-        name="explanations", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.zones.untested")]
-    )
 
 
 def _right_ones(subject: ModelUnderTest, most: int) -> Tensor:
@@ -117,17 +143,28 @@ def _methods(
 ) -> list[SaliencyMethod]:
     rng = subject.run_context.rng("zones checks")
     controls: Mapping[str, Tensor] = {"brightness": brightness(x), "random": random_map(x, rng)}
-    curves = {name: _curves(forward, x, classes, maps, background) for name, maps in controls.items()}
+    try:
+        curves = {name: _curves(forward, x, classes, maps, background) for name, maps in controls.items()}
+    except OutOfTime:
+        return []
     others = [forward.randomized(rng) for _ in range(RANDOM_NETWORKS)]
     few = slice(0, EXAMPLES_CHECKED)
-    found = []
-    ways = {**saliency_functions(background, steps), "grad_cam": grad_cam_map}
+    found: list[SaliencyMethod] = []
+    ways = _ways(background, steps)
+    if subject.adapter.is_expensive:  # the quick ones first: occlusion asks the network hundreds of times for one map
+        ways = {name: ways[name] for name in CHEAPEST_FIRST}
+    began = context.deadline.clock()
     for number, (name, way) in enumerate(ways.items()):
-        maps = torch.cat(
-            [way(forward, a, c) for a, c in zip(torch.split(x, 25), torch.split(classes, 25), strict=True)]
-        )
-        both = _curves(forward, x, classes, maps, background)
-        randomization_correlation = parameter_randomization(way, forward, others, x[few], classes[few]).mean
+        if not context.deadline.allows_another(number, began):
+            break
+        try:
+            maps = torch.cat(
+                [way(forward, a, c) for a, c in zip(torch.split(x, 25), torch.split(classes, 25), strict=True)]
+            )
+            both = _curves(forward, x, classes, maps, background)
+            randomization_correlation = parameter_randomization(way, forward, others, x[few], classes[few]).mean
+        except OutOfTime:
+            break
         found.append(
             SaliencyMethod(
                 name=name,
@@ -139,7 +176,14 @@ def _methods(
             )
         )
         context.progress(number + 1, len(ways) + 2)
+    if not found:
+        return []
     return found + [SaliencyMethod(name=n, maps=controls[n], deletion=d, insertion=i) for n, (d, i) in curves.items()]
+
+
+def _ways(background: Tensor, steps: int) -> dict[str, SaliencyFunction]:
+    """The methods that make maps, by name."""
+    return {**saliency_functions(background, steps), "grad_cam": grad_cam_map}
 
 
 def _curves(

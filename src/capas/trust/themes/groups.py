@@ -200,6 +200,8 @@ def _balance_findings(found: ClassImbalance) -> list[Finding]:
     names = ", ".join(c.name for c in found.classes if c.rare)
     if found.rare.n < MIN_SUBGROUP_SIZE or not names:
         text = say("trust.groups.uneven", ratio=ratio)
+        if names:
+            text += " " + say("trust.groups.rare", names=names)
         return [Finding(key="imbalance", gravity="attention", text=text)]
     key = "trust.groups.uneven_harms" if found.interval[1] < 0 else "trust.groups.uneven_no_harm"
     text = say(

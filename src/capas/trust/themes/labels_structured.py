@@ -90,9 +90,9 @@ def _mixed_up(
     return [(record.names[positions[i]], record.names[names[j]]) for i, j in pairs]
 
 
-def _mixed_up_findings(pairs: Sequence[tuple[str, str]], n: int) -> list[Finding]:
+def _mixed_up_findings(pairs: Sequence[tuple[str, str]], n: int) -> Sequence[Finding]:
     if len(pairs) < MIN_MIXED_UP:
-        return []
+        return ()
     share = format_metric(rate(len(pairs), n).as_json())
     text = say("trust.many.masks_of_others", count=len(pairs), share=share, name=pairs[0][0], other=pairs[0][1])
     return [Finding(key="masks_of_other_pictures", gravity="problem", text=text)]

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from capas.core.i18n import say
 from capas.core.number_format import format_metric, metric_name
-from capas.data.collections import SentenceCollection, TextCollection
+from capas.data.collections import SentenceCollection, TableRows, TextCollection
 from capas.metrics.rate import Rate, rate
 from capas.trust.leakage.giveaway_findings import giveaway_findings
 from capas.trust.leakage.group_findings import group_checks
 from capas.trust.leakage.near_duplicate_images import image_fingerprint, near_duplicate_images
+from capas.trust.leakage.near_duplicate_rows import near_duplicate_rows, rate_by_chance
+from capas.trust.leakage.near_duplicate_sounds import near_duplicate_sounds
 from capas.trust.leakage.near_duplicate_texts import near_duplicate_texts, normalized_for_matching
 from capas.trust.leakage.target_leaks import metric_without_leaks, same_target_leaks
 from capas.trust.leakage.train_test_overlap import (
@@ -22,7 +24,8 @@ from capas.trust.leakage.train_test_overlap import (
     merge_leaks,
 )
 from capas.trust.rendering.blocks import Block, CaptionedImage, Grid, ImageGallery, Sentence
-from capas.trust.subjects.single_output import correct_test_predictions
+from capas.trust.subjects.audio_inputs import waveform_of
+from capas.trust.subjects.single_output import ModelUnderTest, correct_test_predictions
 from capas.trust.theme import Finding, Gravity, Theme
 from capas.trust.theme_context import ThemeContext
 
@@ -32,7 +35,7 @@ SHOWN, LISTED = 6, 20
 GRAVE = 0.02
 MIN_SIDE = 16  # pixels: below it different pictures are as alike as copies (digits of 8×8: one in ten)
 SMALL_SIDE = 40  # pixels: simple pictures below it look alike by chance
-CONTROLS = 500
+CONTROLS, CONTROL_SOUNDS = 500, 100
 
 
 def leakage_theme(context: ThemeContext) -> Theme:
@@ -73,7 +76,8 @@ def leakage_theme(context: ThemeContext) -> Theme:
     if leaks:
         blocks += _shown(context, train, test, leaks)
     if leaks and not exact and usual is not None and share.interval[0] <= usual.interval[1]:
-        said = say("trust.leakage.by_chance", count=len(leaks), usual=format_metric(usual.as_json()))
+        key = "trust.leakage.by_chance_rows" if compared == "rows" else "trust.leakage.by_chance"
+        said = say(key, count=len(leaks), usual=format_metric(usual.as_json()))
         blocks.insert(1, Sentence(text=said))
     elif leaks:
         text = say("trust.leakage.found", count=len(leaks), share=format_metric(share.as_json()))
@@ -97,14 +101,21 @@ def leakage_theme(context: ThemeContext) -> Theme:
 
 
 def _near(context: ThemeContext, train: torch.Tensor, test: torch.Tensor) -> tuple[tuple[Leak, ...], str, Rate | None]:
-    """Near duplicates; among what they were looked for, "" where they were not; and, of small images, how many of the
-    training examples resemble another as much: that many do by chance."""
+    """Near duplicates; among what they were looked for, "" where they were not; and, of small images, sounds and rows,
+    how many resemble another as much by chance: training examples, or rows whose columns were shuffled."""
     inputs, indices = context.run_context.inputs, context.run_context.indices
     images = context.run_context.source.images
     if isinstance(inputs, TextCollection | SentenceCollection):
         texts = [[inputs.text(indices[i]) for i in part.tolist()] for part in (train, test)]
         same = exact_train_test_duplicates(*([normalized_for_matching(text) for text in part] for part in texts))
         return merge_leaks(same, near_duplicate_texts(*texts)), "texts", None
+    if isinstance(inputs, TableRows):
+        rows = [_codes(inputs, [indices[i] for i in part.tolist()]) for part in (train, test)]
+        chance = rate_by_chance(rows[0], rows[1], np.random.default_rng(0)) if len(test) else None
+        return near_duplicate_rows(rows[0], rows[1]), "rows", chance
+    if context.subject is not None and context.subject.adapter.audio is not None:
+        leaks, usual = _near_sounds(context.subject, train, test)
+        return leaks, "sounds", usual
     if images is not None:
         sizes = [min(images.decode(indices[i]).shape[:2]) for i in test[:20].tolist()]
         if min(sizes) < MIN_SIDE:
@@ -117,6 +128,39 @@ def _near(context: ThemeContext, train: torch.Tensor, test: torch.Tensor) -> tup
         usual = rate_among_training(prints[0]) if min(sizes) <= SMALL_SIDE else None
         return near_duplicate_images(prints[0], prints[1]), "pictures", usual
     return (), "", None
+
+
+def _codes(inputs: TableRows, rows: list[int]) -> NDArray[np.int64]:
+    """The cells of rows as codes, equal where the cells are, shape (N, D)."""
+    columns = [column.factorize()[0] for column in inputs.columns.values()]
+    return np.stack([codes[rows] for codes in columns], 1).astype(np.int64)
+
+
+def _near_sounds(
+    subject: ModelUnderTest, train: torch.Tensor, test: torch.Tensor
+) -> tuple[tuple[Leak, ...], Rate | None]:
+    """Among those that the model under test has in memory, with indices as in ``train`` and ``test``; and how many
+    training sounds are as like another one."""
+    parts = (subject.train, subject.test)
+    places = [{p: i for i, p in enumerate(whole.tolist())} for whole in (train, test)]
+    known = [
+        [
+            (place[p], waveform_of(wave))
+            for p, wave in zip(part.positions.tolist(), part.prepared, strict=True)
+            if p in place
+        ]
+        for part, place in zip(parts, places, strict=True)
+    ]
+    if not all(known):
+        return (), None
+    (learnt, held), (asked, heard) = ([list(one) for one in zip(*part, strict=True)] for part in known)
+    chosen = np.linspace(0, len(held) - 1, min(CONTROL_SOUNDS, len(held))).round().astype(int).tolist()
+    control = near_duplicate_sounds(held, [held[i] for i in chosen], own=chosen)
+    leaks = tuple(
+        Leak(test=asked[leak.test], train=learnt[leak.train], similarity=leak.similarity, mirrored=False)
+        for leak in near_duplicate_sounds(held, heard)
+    )
+    return leaks, rate(len(control), len(chosen))
 
 
 def rate_among_training(prints: NDArray[np.uint8]) -> Rate:

@@ -1,7 +1,6 @@
 """Theme of out-of-distribution detection: how well synthetic OOD inputs are told from the test examples."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,8 +12,9 @@ from capas.trust.ood.detection_metrics import auroc, detection_rate_at
 from capas.trust.ood.detector import OODDetector, fit_detector, fit_structured_detector
 from capas.trust.ood.gallery import GalleryExamples
 from capas.trust.ood.selective_prediction import SingleOutputOODScorer, StructuredOODScorer
-from capas.trust.ood.threshold import FisherCombination, uninformative_scores
+from capas.trust.ood.threshold import uninformative_scores
 from capas.trust.rendering.blocks import Bar, Bars, Block, CaptionedImage, Grid, ImageGallery, Sentence
+from capas.trust.subjects.single_output import ModelUnderTest, SplitOutputs
 from capas.trust.subjects.structured import OODFeatures, StructuredModelUnderTest
 from capas.trust.theme import Finding, Theme
 from capas.trust.theme_context import ThemeContext, hardly_tested
@@ -36,17 +36,17 @@ def ood_theme(context: ThemeContext) -> Theme:
         return Theme(name="ood", not_computed_because=say("trust.unlike.too_few", n=n, least=MIN_CALIBRATION))
     rng = subject.run_context.rng("unlike")
     detector = fit_detector(subject, rng, with_autoencoder=context.level != "quick")
-    usual = detector.scores(subject.reader, subject.validation.prepared, subject.validation)
+    usual = _scores(subject, detector, subject.validation)
     chosen = torch.randperm(len(subject.test), generator=rng)[:PROBED].tolist()
     probes = subject.adapter.ood_probes([subject.test.prepared[i] for i in chosen], rng)
-    found = {name: detector.scores(subject.reader, inputs) for name, inputs in probes.items()}
+    found = {name: detector.scores(subject.adapter, inputs) for name, inputs in probes.items()}
     off = uninformative_scores(usual, found[next(iter(found))])
     kept = {name: scores for name, scores in usual.items() if name not in off}
     if not kept:
         return Theme(name="ood", facts={"switched_off": list(off)}, findings=[_takes_noise(next(iter(found)))])
-    detector = replace(detector, combination=FisherCombination.fit(kept, target_fpr=detector.target_fpr))
+    detector = detector.fitted(kept)
     detector.save(subject.run_context.run.bundle)
-    tested = detector.scores(subject.reader, subject.test.prepared, subject.test)
+    tested = _scores(subject, detector, subject.test)
     asked = [subject.test.prepared[i] for i in chosen]
     untellable = [name for name, inputs in probes.items() if not subject.adapter.can_be_told(asked, inputs, rng)]
     names = subject.run_context.example_names(subject.test.positions)
@@ -60,6 +60,10 @@ def ood_theme(context: ThemeContext) -> Theme:
         off,
         untellable,
     )
+
+
+def _scores(subject: ModelUnderTest, detector: OODDetector, part: SplitOutputs) -> dict[str, Tensor]:
+    return detector.scores(subject.adapter, part.prepared, part, subject.measured_inputs(part))
 
 
 def _of_many(context: ThemeContext, structured: StructuredModelUnderTest | None) -> Theme:
@@ -105,7 +109,7 @@ def _of_many(context: ThemeContext, structured: StructuredModelUnderTest | None)
     kept = {name: scores for name, scores in usual.items() if name not in off}
     if not kept:
         return Theme(name="ood", facts={"switched_off": list(off)}, findings=[_takes_noise(next(iter(found)))])
-    detector = replace(detector, combination=FisherCombination.fit(kept, target_fpr=detector.target_fpr))
+    detector = detector.fitted(kept)
     detector.save(run_context.run.bundle)
     gallery_examples = GalleryExamples(
         StructuredOODScorer(detector, sense), [run_context.record.names[i] for i in tested], prepared

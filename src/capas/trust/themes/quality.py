@@ -1,10 +1,10 @@
-"""Theme of quality: the test metrics beside baselines, and the worst errors."""
+"""Theme of quality: the test metrics beside baselines, pictures of them, learning curves, and the worst errors."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
-import torch
+from torch import Tensor
 
 from capas.core.i18n import say
 from capas.core.number_format import (
@@ -16,9 +16,12 @@ from capas.core.number_format import (
     metric_name,
     metric_value,
 )
+from capas.engine.events import Event, read_events
 from capas.engine.recipe import LOWER_IS_BETTER_METRICS, TestResult
+from capas.engine.run import Run
 from capas.metrics.rate import rate
-from capas.trust.rendering.blocks import Bars, Block, Grid, ImageGallery, metric_bar
+from capas.trust.performance_plots import class_table, confusion_block, learning_curves, prediction_plots
+from capas.trust.rendering.blocks import Bars, Block, Folded, Grid, ImageGallery, metric_bar
 from capas.trust.rendering.example_gallery import captioned_examples
 from capas.trust.subgroups.example_properties import example_properties
 from capas.trust.subgroups.significance import exact_difference_p
@@ -42,13 +45,22 @@ def quality_theme(context: ThemeContext) -> Theme:
     name = next(iter(metrics))
     findings = [*_too_few(context, metrics[name]), *_often_wrong(context), *_not_better(context), *_constant(context)]
     findings += _unlike_validation(context)
-    blocks: list[Block] = [_beside(name, metrics[name], baseline), _others(metrics, name)]
+    blocks: list[Block] = [_beside(name, metrics[name], baseline), *confusion_block(context.run_context.metrics)]
+    if context.subject is not None:
+        blocks += prediction_plots(context.subject)
+    blocks += learning_curves(_events(context.run_context.run))
     if context.subject is not None:
         blocks += _mistakes(context.subject)
+    blocks += [*class_table(context.run_context.metrics), _others(metrics, name)]
     facts = {"metrics": dict(metrics), "baseline": dict(baseline), "n": test_example_count(context)}
     return Theme(
         name="quality", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.quality.untested")]
     )
+
+
+def _events(run: Run) -> list[Event]:
+    """The events of training; none where the run has no file of them."""
+    return list(read_events(run.events)) if run.events.is_file() else []
 
 
 def _too_few(context: ThemeContext, headline: object) -> list[Finding]:
@@ -134,54 +146,68 @@ def _beside(name: str, figure: object, baseline: Mapping[str, Mapping[str, objec
     return Bars(title=say("trust.quality.beside", figure=metric_name(name)), bars=bars, largest=largest, note=note)
 
 
-def _others(metrics: Mapping[str, object], headline: str) -> Grid:
+def _others(metrics: Mapping[str, object], headline: str) -> Folded:
     heads = [say("trust.figure"), say("trust.value"), "n"]
     rows = [
         [metric_name(name), format_metric(figure), str(figure["n"]) if isinstance(figure, Mapping) else ""]
         for name, figure in metrics.items()
         if name not in OF_ANOTHER_QUESTION
     ]
-    return Grid(title=say("trust.quality.figures"), heads=heads, rows=rows, right=(2,))
+    return Folded(title=say("trust.quality.figures"), blocks=[Grid(title="", heads=heads, rows=rows, right=(2,))])
 
 
 def _mistakes(subject: ModelUnderTest) -> list[Block]:
-    """What it was surest of and wrong about, or furthest off."""
+    """What it was surest of and wrong about, or furthest off: as pictures where they can be seen, else as a table."""
+    if subject.run_context.task == "classify":
+        return _wrong_classes(subject)
+    return _furthest_off(subject) if subject.run_context.task == "regress" else []
+
+
+def _wrong_classes(subject: ModelUnderTest) -> list[Block]:
     case, part = subject.run_context, subject.test
-    if case.task == "classify":
-        called, sure = part.predictions.argmax(1), part.predictions.max(1).values
-        wrong = (called != part.targets).nonzero().flatten()
-        order = wrong[sure[wrong].argsort(descending=True)][:WORST]
-        captions = [
-            say(
-                "trust.quality.mistake",
-                name=case.record.names[int(part.positions[i])],
-                actual=case.classes[int(part.targets[i])],
-                called=case.classes[int(called[i])],
-                probability=format_percent(float(sure[i]), 0),
-            )
-            for i in order.tolist()
+    called, sure = part.predictions.argmax(1), part.predictions.max(1).values
+    wrong = (called != part.targets).nonzero().flatten()
+    order = wrong[sure[wrong].argsort(descending=True)][:WORST]
+    rows = [
+        [
+            case.display_name(int(part.positions[i])),
+            case.classes[int(part.targets[i])],
+            case.classes[int(called[i])],
+            format_percent(float(sure[i]), 0),
         ]
-    elif case.task == "regress":
-        off = (part.predictions - part.targets).abs()
-        order = (off / off.mean(0).clamp(min=1e-12)).mean(1).argsort(descending=True)[:WORST]
-        unit = case.record.spec.targets[0].unit
-        captions = [
-            say(
-                "trust.quality.off",
-                name=case.record.names[int(part.positions[i])],
-                actual=format_quantity(float(part.targets[i, 0]), unit),
-                called=format_quantity(float(part.predictions[i, 0]), unit),
-            )
-            for i in order.tolist()
+        for i in order.tolist()
+    ]
+    captions = [
+        say("trust.quality.mistake", name=name, actual=actual, called=called, probability=probability)
+        for name, actual, called, probability in rows
+    ]
+    heads = [say(f"trust.plots.worst_{head}") for head in ("example", "class", "called", "probability")]
+    return _worst(subject, order, captions, Grid(title=say("trust.plots.surest"), heads=heads, rows=rows, right=(3,)))
+
+
+def _furthest_off(subject: ModelUnderTest) -> list[Block]:
+    case, part = subject.run_context, subject.test
+    off = (part.predictions - part.targets).abs()
+    order = (off / off.mean(0).clamp(min=1e-12)).mean(1).argsort(descending=True)[:WORST]
+    unit = case.record.spec.targets[0].unit
+    rows = [
+        [
+            case.display_name(int(part.positions[i])),
+            format_quantity(float(part.targets[i, 0]), unit),
+            format_quantity(float(part.predictions[i, 0]), unit),
         ]
-    else:
-        return []
+        for i in order.tolist()
+    ]
+    captions = [say("trust.quality.off", name=name, actual=actual, called=called) for name, actual, called in rows]
+    heads = [say(f"trust.plots.worst_{head}") for head in ("example", "value", "estimate")]
+    return _worst(
+        subject, order, captions, Grid(title=say("trust.plots.furthest"), heads=heads, rows=rows, right=(1, 2))
+    )
+
+
+def _worst(subject: ModelUnderTest, order: Tensor, captions: Sequence[str], table: Grid) -> list[Block]:
+    """The examples as a gallery where they can be looked at, else as ``table``; nothing where there are none."""
     if not len(order):
         return []
-    title = say("trust.quality.worst")
-    pictures = captioned_examples(subject, part, torch.as_tensor(order), captions)
-    return (
-        [ImageGallery(title=title, images=pictures)]
-        if pictures
-        else [Grid(title=title, heads=[""], rows=[[caption] for caption in captions])]
-    )
+    pictures = captioned_examples(subject, subject.test, order, captions)
+    return [ImageGallery(title=table.title, images=pictures)] if pictures else [table]

@@ -4,6 +4,7 @@ Black, white and random patches at the same positions are the control.
 """
 
 import io
+from dataclasses import replace
 from typing import Final
 
 import torch
@@ -33,7 +34,8 @@ from capas.trust.rendering.blocks import Block, CaptionedImage, Grid, ImageGalle
 from capas.trust.subjects.image_inputs import UnitRangeImageModel, image_to_array, images_to_unit_range
 from capas.trust.subjects.single_output import ModelUnderTest
 from capas.trust.theme import Finding, Theme
-from capas.trust.theme_context import ThemeContext, hardly_tested
+from capas.trust.theme_context import ThemeContext, ended_early, hardly_tested
+from capas.trust.time_budget import OutOfTime, uninterrupted
 
 SIDE_SHARE: Final = 0.25  # a sixteenth of the picture
 LEARNT_ON, JUDGED_ON, JUDGED_LARGE = 1000, 300, 24
@@ -60,15 +62,31 @@ def stickers_theme(context: ThemeContext) -> Theme:
     learnt = images_to_unit_range(subject.train.prepared[: (100 if large else LEARNT_ON)])
     targets = subject.train.targets[: len(learnt)]
     patches = {}
+    began = context.deadline.clock()
     for number, (name, mask) in enumerate(masks.items()):
-        patches[name] = optimize_patch(forward, learnt, targets, mask, rng, config=config)
+        if not context.deadline.allows_another(number, began):
+            break
+        try:
+            patches[name] = optimize_patch(forward, learnt, targets, mask, rng, config=config)
+        except OutOfTime:
+            if not patches:
+                raise
+            break
         context.progress(number + 1, len(masks) + 1)
+    left_out = [name for name in masks if name not in patches]
+    masks = {name: masks[name] for name in patches}
     chosen = torch.randperm(len(subject.test), generator=rng)[: JUDGED_LARGE if large else JUDGED_ON]
     x, y = images_to_unit_range([subject.test.prepared[i] for i in chosen.tolist()]), subject.test.targets[chosen]
-    rows = patch_accuracy_table(
-        forward, x, y, masks, patches, rng, augmentation=augmentation, batch=16 if large else 256
-    )
-    return _theme(context, subject, x, masks, patches, rows, augmentation)
+    with uninterrupted():
+        rows = patch_accuracy_table(
+            forward, x, y, masks, patches, rng, augmentation=augmentation, batch=16 if large else 256
+        )
+    theme = _theme(context, subject, x, masks, patches, rows, augmentation)
+    if not left_out:
+        return theme
+    places = ", ".join(say(f"trust.stickers.places.{name}") for name in left_out)
+    said = ended_early(context, say("trust.time.stickers", places=places))
+    return replace(theme, partly_tested=[*theme.partly_tested, *said], out_of_time=True)
 
 
 def _masks(height: int, width: int, *, deep: bool) -> dict[str, Tensor]:

@@ -18,7 +18,9 @@ def audio_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
             paths = (line.rstrip("\r\n") for line in lines if line.strip())
             yield from (Item(name=path, content=Path(path)) for path in paths)
         elif is_folder(Path(text)):
-            yield from (Item(name=str(path), content=path) for path in list_folder(Path(text)).audio_files)
+            yield from (
+                Item(name=str(path), content=path) for path in list_folder(Path(text), follow_links=True).audio_files
+            )
         elif is_file(Path(text)):
             yield Item(name=text, content=Path(text))
         else:

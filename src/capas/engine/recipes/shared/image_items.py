@@ -56,7 +56,9 @@ def image_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
                 if part == "test":
                     yield Item(name=f"{text.removeprefix('sample:')}/{i:05d}", content=sample.images.decode(i))
         elif is_folder(Path(text)):
-            yield from (Item(name=str(path), content=path) for path in list_folder(Path(text)).images)
+            yield from (
+                Item(name=str(path), content=path) for path in list_folder(Path(text), follow_links=True).images
+            )
         elif is_file(Path(text)):
             yield Item(name=text, content=Path(text))
         else:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from capas.core.errors import CapasError
-from capas.core.files import is_file, is_folder
+from capas.core.files import is_file, is_folder, read_regular
 from capas.data.sources.folder_listing import list_folder
 from capas.data.tabular.io import decode_text
 from capas.engine.recipe import Item
@@ -20,7 +20,7 @@ def text_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
         elif " " in text.strip() and not is_file(Path(text)):
             yield Item(name=text if len(text) <= 60 else f"{text[:59]}…", content=text)
         elif is_folder(Path(text)):
-            yield from (Item(name=str(path), content=path) for path in list_folder(Path(text)).texts)
+            yield from (Item(name=str(path), content=path) for path in list_folder(Path(text), follow_links=True).texts)
         elif is_file(Path(text)):
             yield Item(name=text, content=Path(text))
         else:
@@ -40,7 +40,7 @@ def read_text_item(item: Item) -> str:
     content = item.content
     if isinstance(content, Path):
         try:
-            content = decode_text(content, content.read_bytes(), legacy=[])
+            content = decode_text(content, read_regular(content), legacy=[])
         except OSError as error:
             raise CapasError("no_such_text", where=item.name) from error
     if not isinstance(content, str):

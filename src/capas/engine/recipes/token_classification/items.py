@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from capas.core.errors import CapasError
-from capas.core.files import is_file, is_folder
+from capas.core.files import is_file, is_folder, read_regular
 from capas.data.sources.folder_listing import list_folder
 from capas.data.tabular.io import decode_text
 from capas.data.text.conll import looks_like_conll, read_conll
@@ -22,7 +22,7 @@ def sentence_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]
     for named in words:
         path = Path(named)
         if " " not in named and is_folder(path):
-            listing = list_folder(path)
+            listing = list_folder(path, follow_links=True)
             columns = [other for other in listing.others if looks_like_conll(other)]
             yield from (item for predicted in (*columns, *listing.texts) for item in _of_file(predicted))
         elif " " not in named and is_file(path):
@@ -87,6 +87,6 @@ def read_sentence_words(item: Item) -> tuple[tuple[str, ...], ...]:
 
 def _decoded(path: Path) -> str:
     try:
-        return decode_text(path, path.read_bytes())
+        return decode_text(path, read_regular(path))
     except OSError as error:
         raise CapasError("no_such_text", where=path) from error

@@ -17,6 +17,7 @@ from torch import Tensor
 from capas.bundle.read import Bundle
 from capas.bundle.write import ANSWERS, NGRAMS
 from capas.core.errors import CapasError
+from capas.core.files import read_regular
 from capas.data.tabular.io import decode_text
 from capas.decoding.alphabet import Alphabet, normalise_nfc
 from capas.decoding.character_ngrams import CharacterNgrams
@@ -77,7 +78,7 @@ def _lines_of(file: str) -> list[str]:
     if not file:
         return []
     try:
-        content = Path(file).read_bytes()
+        content = read_regular(Path(file))
     except OSError as error:
         raise CapasError("unreadable", where=file, received=error.strerror or str(error)) from error
     return [

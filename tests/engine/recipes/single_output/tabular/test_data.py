@@ -13,7 +13,7 @@ from capas.engine.recipes.shared.forward import DataclassInputAdapter
 from capas.engine.recipes.single_output.inputs import BlendedInputs, CrossFittedInputs, PreparedInputs
 from capas.engine.recipes.single_output.linear_baseline import DENSE_BASELINE
 from capas.engine.recipes.single_output.tabular import data as module
-from capas.engine.recipes.single_output.tabular.data import PreparedTabularInputs, folds_of
+from capas.engine.recipes.single_output.tabular.data import MIN_FITTED, PreparedTabularInputs, folds_of
 from capas.engine.recipes.single_output.tabular.network import blend_of, restored_tabular_network
 from tests.engine.recipes.made_work import FLOAT32, rows_of
 
@@ -123,5 +123,21 @@ def test_the_network_alone_where_it_was_asked_for_or_nothing_varies() -> None:
 
 
 def test_equal_rows_share_a_fold() -> None:
-    found = folds_of(["00ab12cd99", "00ab12cd99", "ffffffff00"], 5)
-    assert found[0] == found[1] and found.tolist() == [0x00AB12CD % 5, 0x00AB12CD % 5, 0xFFFFFFFF % 5]
+    hashes = ["00ab12cd99", "00ab12cd99", "ffffffff00"] + [f"{i * 7919:08x}00" for i in range(60)]
+    found = folds_of(hashes, range(63), 5)
+    assert found[0] == found[1] and found.tolist()[:3] == [0x00AB12CD % 5, 0x00AB12CD % 5, 0xFFFFFFFF % 5]
+
+
+def test_few_rows_are_counted_off_to_the_folds() -> None:
+    """Five of the same remainder would all be left out by one member, which would learn from nothing."""
+    hashes = [f"{5 * i:08x}" for i in range(10)] + [f"{0:08x}"]
+    found = folds_of(hashes, range(10), 5)
+    assert sorted(found.tolist()[:10]) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4] and found[0] == found[10]
+
+
+def test_too_few_rows_to_cross_fit_leave_the_network_alone() -> None:
+    held = prepared()
+    network = held.network(1)
+    held.splits = {**held.splits, "train": held.splits["train"][:MIN_FITTED]}
+    held.fit_parts(NUMBERS, FLOAT32)
+    assert blend_of(network).config.parts == ("network",)

@@ -70,7 +70,9 @@ class NumbersHead:
 
     def calibrate(self, predicted: Tensor, targets: Tensor) -> None:
         columns = zip(predicted.T, targets.T, strict=True)
-        self.conformal = tuple(SplitConformal.fit(found, true, level=COVERAGE_LEVEL) for found, true in columns)
+        fitted = tuple(SplitConformal.fit(found, true, level=COVERAGE_LEVEL) for found, true in columns)
+        # Of fewer than nine examples no interval holds nine of ten; none is better than one without end.
+        self.conformal = fitted if all(math.isfinite(one.quantile) for one in fitted) else ()
 
     def evaluate(
         self, predicted: Tensor, targets: Tensor, names: Sequence[str], baseline: BaselineData | None
@@ -134,7 +136,8 @@ class NumbersHead:
             line = [name]
             for k, (value, true) in enumerate(zip(row, target, strict=True)):
                 low, high = self._interval(value, k)
-                line += [f"{true:.6g}", f"{value:.6g}", f"{low:.6g}", f"{high:.6g}"]
+                ends = [f"{end:.6g}" if math.isfinite(end) else "" for end in (low, high)]
+                line += [f"{true:.6g}", f"{value:.6g}", *ends]
             rows.append(line)
         return rows
 
@@ -164,7 +167,7 @@ class NumbersHead:
         return {
             "kind": "numbers",
             "scales": [asdict(scale) for scale in self.scales],
-            "conformal": [asdict(one) for one in self.conformal if math.isfinite(one.quantile)],
+            "conformal": [asdict(one) for one in self.conformal],
         }
 
 

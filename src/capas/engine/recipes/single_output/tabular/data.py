@@ -46,6 +46,8 @@ from capas.objectives.regression import standardise_columns
 MAX_LINEAR_COLUMNS: Final = 1000  # with more, a linear model takes longer than the training
 MAX_TREE_COLUMNS: Final = 500
 MAX_CROSS_FITTED: Final = 20_000  # with more rows, the validation split alone tells the shares well enough
+MIN_DRAWN: Final = 50  # training rows; of fewer, folds are counted off
+MIN_FITTED: Final = 8  # rows; trees and penalties chosen by cross-validation say nothing about fewer
 CHUNK: Final = 2000
 
 
@@ -105,12 +107,19 @@ class PreparedTabularInputs:
         outputs: Tensor = blend_of(self._network).mlp(inputs.numbers, inputs.categories)
         return outputs
 
+    def _can_cross_fit(self, learnt: PartTargets, train: Tensor) -> bool:
+        """Whether, whatever fold is left out, there is something to be told apart by as many rows as a part needs."""
+        if not learnt.take(train).varied:
+            return False
+        rests = [train[self.folds[train] != fold] for fold in range(blend_of(self._network).config.mlp.members)]
+        return all(len(rest) >= MIN_FITTED and learnt.take(rest).varied for rest in rests)
+
     @torch.no_grad()
     def fit_parts(self, targets: Tensor, execution: Execution) -> None:
         """Fit the other parts to the training rows, and the share of each to rows that it has not learnt from."""
         train = self.splits["train"]
         learnt = self._part_targets(targets)
-        if self.config.network.name == NETWORK_ALONE or not learnt.take(train).varied:
+        if self.config.network.name == NETWORK_ALONE or not self._can_cross_fit(learnt, train):
             return
         cross_fitted = len(train) <= MAX_CROSS_FITTED or len(self.splits["validation"]) == 0
         held = train if cross_fitted else self.splits["validation"]
@@ -210,6 +219,14 @@ class PreparedTabularInputs:
         return self.preparation.as_json()
 
 
-def folds_of(hashes: Sequence[str], members: int = MEMBERS) -> Tensor:
-    """Return a fold for each row by its content, so that equal rows share one: int64 (N,)."""
-    return torch.tensor([int(content[:8], 16) % members for content in hashes])
+def folds_of(hashes: Sequence[str], train: Sequence[int], members: int = MEMBERS) -> Tensor:
+    """Return a fold for each row by its content, so that equal rows share one: int64 (N,).
+
+    Where few rows ``train`` they are counted off in the order of their content, and equal ones share a fold as well:
+    by chance all could fall in one, whose member would learn nothing.
+    """
+    found = [int(content[:8], 16) % members for content in hashes]
+    if len(train) < MIN_DRAWN:
+        counted = {content: k % members for k, content in enumerate(sorted({hashes[i] for i in train}))}
+        found = [counted.get(content, fold) for content, fold in zip(hashes, found, strict=True)]
+    return torch.tensor(found)

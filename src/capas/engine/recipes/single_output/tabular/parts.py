@@ -74,7 +74,10 @@ def fit_boosting(features: Float[Tensor, "N F"], targets: PartTargets) -> TreeEn
     x = features.numpy()
     offset = torch.zeros(targets.outputs)
     trees: list[tuple[int, _Nodes]] = []  # (output, nodes)
-    if targets.kind == "class":
+    if targets.kind == "class" and not targets.varied:
+        offset[:] = IMPOSSIBLE
+        offset[targets.values[0]] = 0.0
+    elif targets.kind == "class":
         model = HistGradientBoostingClassifier(random_state=SEED).fit(x, targets.values.numpy())
         known = model.classes_.tolist()
         # Two classes: one sum of trees, the logit of the second.

@@ -43,7 +43,7 @@ class TabularPipeline:
         splits = {split: work.record.positions(split) for split in ("train", "validation")}
         return PreparedTabularInputs(
             work.config, work.spec.task, work.record.names, encoded, preparation, splits=splits,
-            folds=folds_of(work.record.hashes),
+            folds=folds_of(work.record.hashes, splits["train"].tolist()),
         )  # fmt: skip
 
     def trial_inputs(

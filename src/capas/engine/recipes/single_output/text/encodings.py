@@ -7,6 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from capas.bundle.size_bound import uncounted
 from capas.data.text.tfidf import SparseFeatures, TfIdfVectorizer
 from capas.data.text.vocabulary import PAD, UNKNOWN, WordVocabulary
 from capas.data.text.wordpiece import WordPieceTokenizer
@@ -157,7 +158,9 @@ class SentenceEmbeddingEncoding:
     @staticmethod
     def open() -> "SentenceEmbeddingEncoding":
         """Load the installed encoder. Raises CapasError ``minilm_missing`` or ``minilm_changed``."""
-        return SentenceEmbeddingEncoding(sentence_encoder(), WordPieceTokenizer.from_file(minilm_vocabulary_file()))
+        with uncounted():
+            encoder = sentence_encoder()
+        return SentenceEmbeddingEncoding(encoder, WordPieceTokenizer.from_file(minilm_vocabulary_file()))
 
     @staticmethod
     def from_json(tree: Mapping[str, object]) -> "SentenceEmbeddingEncoding":
