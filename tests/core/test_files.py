@@ -7,12 +7,13 @@ import signal
 import stat
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from capas.core.errors import CapasError
-from capas.core.files import content_hash, only_writer, write_atomic, write_json
+from capas.core.files import content_hash, only_writer, open_regular, read_regular, write_atomic, write_json
 
 
 def test_text_bytes_and_new_folders_are_written(tmp_path: Path) -> None:
@@ -83,6 +84,42 @@ def test_names_that_are_no_utf8_survive_json(tmp_path: Path) -> None:
 def test_the_hash_is_blake2b_of_128_bits() -> None:
     assert content_hash(b"") == "cae66941d9efbd404e4d88758ea67670"
     assert content_hash(b"a") != content_hash(b"b") and len(content_hash(memoryview(b"abc"))) == 32
+
+
+def test_reading_reserves_no_more_memory_than_the_file_has(tmp_path: Path) -> None:
+    path = tmp_path / "small"
+    path.write_bytes(b"ten bytes.")
+    tracemalloc.start()
+    try:
+        content = read_regular(path, max_bytes=10**9)
+        reserved = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert content == b"ten bytes." and reserved < 10**6
+
+
+@pytest.mark.parametrize("more", [1, 100_000, 300_000])
+def test_a_file_that_grows_while_it_is_read_is_read_whole_or_refused(
+    more: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "growing"
+    path.write_bytes(b"before")
+    fstat = os.fstat
+
+    def grown(descriptor: int) -> os.stat_result:
+        seen = fstat(descriptor)
+        path.write_bytes(b"before" + b"x" * more)
+        return seen
+
+    with open_regular(path) as stream:
+        monkeypatch.setattr("capas.core.files.open_regular", lambda *_, **__: stream)
+        monkeypatch.setattr(os, "fstat", grown)
+        if more < 200_000:
+            assert read_regular(path, max_bytes=200_000) == b"before" + b"x" * more
+        else:
+            with pytest.raises(OSError, match=str(200_001)) as caught:
+                read_regular(path, max_bytes=200_000)
+            assert caught.value.errno == errno.EFBIG
 
 
 def test_a_folder_has_one_writer_and_a_dead_one_does_not_count(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from capas.bundle.card import Card, read_card
 from capas.bundle.write import ANSWERS, CARD, MODEL, NGRAMS, PREPARATION
 from capas.core.errors import CapasError
-from capas.core.files import content_hash, open_regular, read_regular
+from capas.core.files import content_hash, hash_file, open_regular, read_regular
 
 MAX_WEIGHTS_BYTES: Final = 16_000_000_000
 MAX_FILE_BYTES: Final = 1_000_000_000
@@ -96,16 +96,17 @@ def refuse_pickle(path: Path) -> None:
 
 
 def _listed(folder: Path, name: str, hash: str) -> bytes:
-    """The content of a file that the card names, which is as it was written."""
+    """The content of a JSON file that the card names, b"" of others; each is as it was written."""
     path = folder / name
     if PurePath(name).name != name or name in (".", ".."):
         raise CapasError("bundle_altered", where=folder / CARD, received=name[:80])
     try:
-        content = read_regular(path, max_bytes=MAX_FILE_BYTES)
+        content = read_regular(path, max_bytes=MAX_FILE_BYTES) if path.suffix == ".json" else b""
+        found = content_hash(content) if content else hash_file(path)
     except OSError as error:
         raise CapasError("bundle_incomplete", where=path, received=error.strerror or "") from error
-    if content_hash(content) != hash:
-        raise CapasError("bundle_altered", where=path, received=content_hash(content)[:8])
+    if found != hash:
+        raise CapasError("bundle_altered", where=path, received=found[:8])
     return content
 
 

@@ -19,6 +19,7 @@ from capas.core.i18n import say
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 LOCK = ".lock"
 MAX_READ_BYTES: Final = 2_000_000_000  # of a file that is read whole, where its kind has no lower limit
+BLOCK_BYTES: Final = 65_536
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -119,7 +120,11 @@ def read_regular(path: Path, *, max_bytes: int = MAX_READ_BYTES, follow_links: b
     """
     with open_regular(path, follow_links=follow_links) as stream:
         size = os.fstat(stream.fileno()).st_size
-        content = b"" if size > max_bytes else stream.read(max_bytes + 1)  # it may grow while it is read
+        # ``read`` reserves the memory for all that it is asked for, before it knows how much there is.
+        content = b"" if size > max_bytes else stream.read(size + 1)
+        while size < len(content) <= max_bytes:  # it grew while it was read
+            size = len(content)
+            content += stream.read(min(size + BLOCK_BYTES, max_bytes + 1 - size))
         if max(size, len(content)) > max_bytes:
             raise OSError(errno.EFBIG, say("files.too_large", size=max(size, len(content)), most=max_bytes), str(path))
         return content

@@ -13,7 +13,7 @@ from capas.trust.themes import THEME_FUNCTIONS
 from capas.trust.time_budget import Deadline, OutOfTime, enforced
 
 # Of a quick report they take next to no time, and leave theirs to the others.
-BRIEF_IN_QUICK: Final[frozenset[ThemeName]] = frozenset({"attacks", "stickers", "labels"})
+BRIEF_IN_QUICK: Final[frozenset[ThemeName]] = frozenset({"attacks", "stickers"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

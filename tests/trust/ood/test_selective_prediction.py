@@ -71,7 +71,7 @@ def test_a_detector_of_another_model_or_a_damaged_one_is_an_error(guarded_run: P
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(CapasError) as error:
         capas.load(run)
-    assert error.value.key == "detector_damaged"
+    assert error.value.key == "bundle_altered"
     from capas.bundle.card import read_card
     from capas.trust.ood.detector import load_detector
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from capas.bundle.card import read_card, write_card
 from capas.core.i18n import say
 from capas.trust.ood.detector import DETECTOR_FILE, load_detector
 from capas.trust.rendering.blocks import Grid
@@ -54,6 +55,7 @@ def structured(folder: Path, extractor: Angles | None, *, validation: int = 100)
     (folder / "bundle").mkdir()
     context = made_context(texts_of([str(i) for i in range(n)]), [None] * n, splits, task="label", kind="tokens",  # type: ignore[arg-type]
                            structured=subject, folder=folder)  # fmt: skip
+    write_card(folder / "bundle" / "card.json", context.card)
     return ood_theme(ThemeContext(run_context=context, subject=None, level="standard"))
 
 
@@ -83,7 +85,7 @@ def test_what_lies_elsewhere_is_detected_at_the_wanted_rate_of_alarms(tmp_path: 
 
 def test_the_detector_is_left_in_the_bundle_and_belongs_to_the_model(tmp_path: Path) -> None:
     structured(tmp_path, Angles())
-    card = made_context(texts_of(["a"]), [None], ["test"], task="label", kind="tokens").card
+    card = read_card(tmp_path / "bundle" / "card.json")
     detector = load_detector(tmp_path / "bundle", card)
     assert detector is not None and detector.combination is not None
     usual, strange = (detector.structured_scores([Angles().ood_features(angle)]) for angle in (0.0, 2.0))
@@ -132,6 +134,7 @@ def test_pictures_of_one_answer_have_every_score_but_no_autoencoder_when_quick(t
     (tmp_path / "bundle").mkdir()
     labels = [i % 2 for i in range(260)]
     subject = halves_subject(labels, ["train"] * 100 + ["validation"] * 100 + ["test"] * 60, folder=tmp_path)
+    write_card(tmp_path / "bundle" / "card.json", subject.run_context.card)
     found = ood_theme(asked(subject, "quick"))
     scores = {*cast(Sequence[str], found.facts["scores"]), *cast(Sequence[str], found.facts["switched_off"])}
     assert scores == {"nearest", "energy", "nearest_wide", "ranges"}

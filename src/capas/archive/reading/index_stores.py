@@ -111,7 +111,7 @@ def open_store(
         case "file":
             return SqliteSpots(_file(library, SPOTS, beside), origin)
         case "fonds":
-            if not beside and _aside(library).exists() and not _file(library, SHARDS, False).exists():
+            if not beside and _aside(library).exists():
                 with suppress(OSError):  # who may not write here waits for one who may
                     _finish_replacing(library)
             return ShardedSpots(_file(library, SHARDS, beside), lambda pages: fonds_of(library, pages), origin)
@@ -125,7 +125,7 @@ def remove_store(library: Library, place: IndexLocation, *, beside: bool = False
     match place.kind:
         case "file":
             path = _file(library, SPOTS, beside)
-            for one in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            for one in (path, *_logs(path)):
                 one.unlink(missing_ok=True)
         case "fonds":
             shutil.rmtree(_file(library, SHARDS, beside), ignore_errors=True)
@@ -161,8 +161,8 @@ def replace_store(library: Library, place: IndexLocation) -> None:
     if here.exists():
         empty_log(here)
     try:
-        for log in (f"{here.name}-wal", f"{here.name}-shm"):  # the new file must not be read with the log of the old
-            here.with_name(log).unlink(missing_ok=True)
+        for log in _logs(here):  # the new file must not be read with the log of the old
+            log.unlink(missing_ok=True)
         _file(library, SPOTS, True).replace(here)
         sync_folder(library.folder)
     except OSError as error:
@@ -178,8 +178,15 @@ def _finish_replacing(library: Library) -> None:
     if not here.exists():
         with suppress(FileNotFoundError):  # another was faster
             (new if new.exists() else aside).rename(here)
+    try:
         sync_folder(library.folder)
-    shutil.rmtree(aside, ignore_errors=True)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _logs(path: Path) -> list[Path]:
+    """What SQLite may have laid beside its file."""
+    return [path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm", "journal")]
 
 
 def _aside(library: Library) -> Path:

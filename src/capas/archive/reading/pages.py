@@ -6,7 +6,7 @@ same spots replace the first ones.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
@@ -318,16 +318,21 @@ def reindex(
     pages = [page for page in library.pages() if page.model == origin.model]
     remove_store(library, place, beside=True)
     count = 0
-    with open_store(library, place, origin, beside=True) as store:
-        for done, page in enumerate(pages, 1):
-            contents = [content for _, content in sorted(library.posteriors(page.id).items())]
-            by_line = spots_of_lines(contents, alphabet, page=page.id, least=origin.least)
-            spots = [spot for found in by_line for spot in found]
-            store.add([str(page.id)], spots)
-            count += len(spots)
-            progress(done, len(pages))
-        store.compact()
-    replace_store(library, place)
+    try:
+        with open_store(library, place, origin, beside=True) as store:
+            for done, page in enumerate(pages, 1):
+                contents = [content for _, content in sorted(library.posteriors(page.id).items())]
+                by_line = spots_of_lines(contents, alphabet, page=page.id, least=origin.least)
+                spots = [spot for found in by_line for spot in found]
+                store.add([str(page.id)], spots)
+                count += len(spots)
+                progress(done, len(pages))
+            store.compact()
+        replace_store(library, place)
+    except BaseException:
+        with suppress(CapasError, OSError):  # what is not to be used gives its room back
+            remove_store(library, place, beside=True)
+        raise
     if place != former:
         write_location(library, place)
         if is_known(former):
