@@ -30,8 +30,8 @@ yourself is never changed. A key that does not exist is an error that names the 
 out of range.
 
 Several keys have an option of their own: `--task`, `--target` and `--group` (section `data`), `--network`
-(`network.name`), `--time` (`train.time_s` and `trust.time_s`), `--seed` (`train.seed`), `--report` (`trust.report`), `--method`
-and `--unlabelled` (section `method`).
+(`network.name`), `--time` (`train.time_s` and `trust.time_s`), `--seed` (`train.seed`), `--report` (`trust.report`),
+`--method` and `--unlabelled` (section `method`).
 
 *This page is made from the program's own definitions by `docs/make_configuration.py`; a test compares the two.*
 """

@@ -21,7 +21,7 @@ assert isinstance(GROUP, TyperGroup)
 VERBS = ["look", "plan", "train", "resume", "test", "predict", "export", "trust", "explain", "attack", "networks",
          "samples", "doctor", "score", "archive", "board", "challenge"]  # fmt: skip
 GROUPS = {
-    "archive": ["new", "add", "status", "read", "index", "search", "export", "serve", "review", "learn"],
+    "archive": ["new", "add", "status", "read", "index", "connect", "search", "export", "serve", "review", "learn"],
     "board": ["show", "compare", "add", "export", "import", "remove"],
     "challenge": ["new", "submit", "rank"],
 }

@@ -1,6 +1,5 @@
 """The bundle's README: a Hugging Face model card, in the language of the user who trained the model."""
 
-import html
 import re
 from collections.abc import Mapping, Sequence
 
@@ -152,5 +151,5 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 def _markdown(text: str) -> str:
     """Text of others in one line of Markdown, where neither HTML, links nor the bars of a table are read from it."""
-    plain = html.escape(" ".join(inert(text).split()), quote=False)
+    plain = " ".join(inert(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"[|\[\]]", r"\\\g<0>", plain)

@@ -2,11 +2,12 @@
 
 A network is built from the card's settings before the weights are put into it. A card that says "width 10000" would
 fill the memory, though the file beside it has half a megabyte of weights. While a bundle is opened, what its network
-registers is counted against what the file holds.
+registers is counted against what the file holds, and no single tensor is made that is larger than all of it.
 """
 
+import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch.nn.modules.module import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from capas.core.errors import CapasError
 
@@ -25,6 +27,8 @@ from capas.core.errors import CapasError
 SPARE_ELEMENTS: Final = 4_000_000
 SPARE_MODULES: Final = 2_000
 MODULES_PER_TENSOR: Final = 20
+# How networks and torch say that there is none with such settings, or that memory cannot be had.
+REFUSALS: Final = (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, AssertionError)
 
 
 _UNCOUNTED: ContextVar[bool] = ContextVar("uncounted", default=False)
@@ -44,14 +48,37 @@ class TooLarge(Exception):
     """The network has more than the file holds."""
 
 
+class _LargestTensor(TorchDispatchMode):
+    """Refuses sizes of new tensors before their memory is had: some layers fill their weights before registering them.
+
+    Args:
+        elements: Most elements of one tensor.
+    """
+
+    def __init__(self, elements: int) -> None:
+        super().__init__()
+        self.elements = elements
+
+    def __torch_dispatch__(
+        self, func: Callable[..., object], types: object, args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:  # fmt: skip
+        """Run one operation of torch. Raises TooLarge where it makes, by its first argument, too large a tensor."""
+        size = args[0] if args else None
+        whole = isinstance(size, list | tuple) and all(isinstance(one, int) for one in size)
+        if whole and math.prod(size) > self.elements and not _UNCOUNTED.get():
+            raise TooLarge
+        return func(*args, **(kwargs or {}))
+
+
 @contextmanager
 def bounded_by(tensors: Mapping[str, Tensor], *, where: Path) -> Iterator[None]:
     """Let the networks that this thread builds within the context have no more elements than ``tensors``, but for some.
 
-    Parameters are counted when they are registered: their memory is reserved by then, but nothing is written to it.
+    Parameters are counted when they are registered; that nothing large is filled before, ``_LargestTensor`` sees to.
 
     Raises:
-        CapasError: ``bundle_too_large`` where they have more, ``bundle_incomplete`` where torch refuses a size.
+        CapasError: ``bundle_too_large`` where they have more, ``bundle_incomplete`` where the settings make no network.
     """
     thread = threading.get_ident()
     elements = sum(tensor.numel() for tensor in tensors.values())
@@ -77,9 +104,11 @@ def bounded_by(tensors: Mapping[str, Tensor], *, where: Path) -> Iterator[None]:
         ):
             hooks.callback(handle.remove)
         try:
-            yield
+            with _LargestTensor(left["elements"]):
+                yield
         except (TooLarge, MemoryError, OverflowError) as error:
             received = f"{elements:,}"
             raise CapasError("bundle_too_large", where=where, received=received) from error
-        except RuntimeError as error:  # torch's way to say that memory cannot be had, or a size is none
-            raise CapasError("bundle_incomplete", where=where, received=str(error).splitlines()[0][:200]) from error
+        except REFUSALS as error:
+            received = " ".join((str(error) or type(error).__name__).split())[:200]
+            raise CapasError("bundle_incomplete", where=where, received=received) from error

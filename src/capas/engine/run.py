@@ -148,6 +148,16 @@ def clear_begun(folder: Path) -> None:
         run.teacher.folder.rmdir()
 
 
+def remove_pieces(run: Run) -> None:
+    """Delete what a killed process was writing in the folder of ``run``, which the caller holds. A piece of a model may
+    be as large as the model.
+    """
+    files = (run.config, run.decision, run.data, run.environment, run.predictions, run.metrics, run.unlabelled)
+    pieces = [piece for file in files for piece in run.folder.glob(f".{file.name}.????????")]
+    for piece in (*pieces, *run.bundle.glob(".*.????????")):
+        piece.unlink(missing_ok=True)
+
+
 def refuse_nonempty(folder: Path) -> None:
     """Raise CapasError ``run_exists`` where ``folder`` exists and holds anything but a lock."""
     if folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):

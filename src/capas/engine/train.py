@@ -29,7 +29,7 @@ from capas.engine.predict import load_model
 from capas.engine.recipe import PreparedDataset, ResolvedConfig, TestResult, TrainingJob
 from capas.engine.recipes import recipe_for
 from capas.engine.results import build_card, write_predictions
-from capas.engine.run import Run, find_run, new_run, refuse_nonempty
+from capas.engine.run import Run, find_run, new_run, refuse_nonempty, remove_pieces
 from capas.objectives.base import deployed_networks
 
 EventCallback = Callable[[Event], None]
@@ -149,6 +149,8 @@ def resume(where: str | Path, *, watch: TrainingCallbacks | None = None) -> Trai
         watch = watch if watch and ranks.is_main else TrainingCallbacks()
         if run.finished:
             raise CapasError("run_finished", where=run.folder)
+        if ranks.is_main:
+            remove_pieces(run)
         return _learn(_load_pending_run(run), ranks, watch)
 
 

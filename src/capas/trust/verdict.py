@@ -23,7 +23,7 @@ DATA: Final = "data_"  # how the keys of findings begin that were made before tr
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Box:
+class VerdictBox:
     """A box of the verdict: its heading, its text, and how grave it is."""
 
     heading: str
@@ -43,7 +43,7 @@ class Verdict:
     """
 
     headline: Sentence
-    boxes: Sequence[Box]
+    boxes: Sequence[VerdictBox]
     more: Sequence[Sentence]
     notes: Sequence[str]
 
@@ -66,21 +66,21 @@ def verdict(context: ThemeContext, themes: Sequence[Theme], before: Sequence[Fin
     return Verdict(headline=headline, boxes=boxes, more=more, notes=_notes(context, themes))
 
 
-def _boxes(context: ThemeContext, themes: Sequence[Theme], found: Sequence[Finding]) -> list[Box]:
+def _boxes(context: ThemeContext, themes: Sequence[Theme], found: Sequence[Finding]) -> list[VerdictBox]:
     run = str(context.run_context.run.folder)
     if not found:
         computed = sum(theme.status == "nothing_found" for theme in themes)
         text = say("trust.nothing_found", computed=computed, all=len(themes))
         return [
-            Box(heading=say("trust.box.good"), text=text, tone="good"),
-            Box(heading=say("trust.box.next"), text=say("trust.next.nothing", run=run)),
+            VerdictBox(heading=say("trust.box.good"), text=text, tone="good"),
+            VerdictBox(heading=say("trust.box.next"), text=say("trust.next.nothing", run=run)),
         ]
     cause, *others = found
     boxes = [
-        Box(heading=say("trust.box.cause"), text=cause.text, tone=cause.gravity),
-        Box(heading=say("trust.box.next"), text=next_step(cause, themes)),
+        VerdictBox(heading=say("trust.box.cause"), text=cause.text, tone=cause.gravity),
+        VerdictBox(heading=say("trust.box.next"), text=next_step(cause, themes)),
     ]
-    return boxes + [Box(heading=say("trust.box.also"), text=one.text, tone=one.gravity) for one in others[:1]]
+    return boxes + [VerdictBox(heading=say("trust.box.also"), text=one.text, tone=one.gravity) for one in others[:1]]
 
 
 def next_step(finding: Finding, themes: Sequence[Theme]) -> str:

@@ -24,6 +24,13 @@ def test_a_library_is_made_once_and_opened(tmp_path: Path) -> None:
     assert (exists.value.key, missing.value.key) == ("archive_exists", "no_archive")
 
 
+def test_bytes_that_are_no_text_are_said_and_not_stored(tmp_path: Path) -> None:
+    with pytest.raises(CapasError) as caught:
+        Library.create(tmp_path / "new", "a\udcff")  # as Python reads the byte ff of a command line
+    assert caught.value.key == "text_not_utf8" and caught.value.received == "a\\udcff"
+    assert Library.create(tmp_path / "b\udcff", "").fact("title") == "b\\udcff"
+
+
 def test_a_file_that_is_no_library_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"no database at all" * 100)
     with pytest.raises(CapasError) as caught:

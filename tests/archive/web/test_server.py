@@ -105,6 +105,13 @@ def test_verdicts_and_corrections_are_kept_with_the_name(server: ArchiveServer, 
         ({"page": "1; DROP TABLE"}, 400, "bad_request"),
         ({"page": 99}, 404, "no_such_line"),
         ({"line": "l9"}, 404, "no_such_line"),
+        ({"word": None}, 400, "bad_request"),
+        ({"word": ["sepan"]}, 400, "bad_request"),
+        ({"reviewer": {}}, 400, "bad_request"),
+        ({"page": True}, 400, "bad_request"),
+        ({"word": "\ud800"}, 400, "text_not_utf8"),
+        ({"line": "\ud800"}, 400, "text_not_utf8"),
+        ({"reviewer": "\udfff"}, 400, "text_not_utf8"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(

@@ -4,7 +4,7 @@ from capas.core.i18n import choose_language
 from capas.trust.rendering.blocks import Sentence, Tone
 from capas.trust.rendering.html_page import MARKS, ReportPage, report_page_html
 from capas.trust.theme import Finding, Theme
-from capas.trust.verdict import Box, Verdict
+from capas.trust.verdict import VerdictBox, Verdict
 from tests.html_pages import Parsed, parsed
 
 THEMES = (
@@ -18,7 +18,7 @@ THEMES = (
 def verdict(*boxes: str, more: tuple[str, ...] = (), notes: tuple[str, ...] = (), tone: Tone = "problem") -> Verdict:
     return Verdict(
         headline=Sentence(text="first", tone=tone),
-        boxes=[Box(heading=f"about {text}", text=text, tone="attention") for text in boxes],
+        boxes=[VerdictBox(heading=f"about {text}", text=text, tone="attention") for text in boxes],
         more=[Sentence(text=text) for text in more],
         notes=notes,
     )

@@ -23,7 +23,7 @@ from capas.trust.rendering.blocks import (
 from capas.trust.rendering.cross_attention_page import cross_attention_html
 from capas.trust.rendering.html_page import ReportPage, report_page_html
 from capas.trust.theme import Finding, Theme
-from capas.trust.verdict import Box, Verdict
+from capas.trust.verdict import VerdictBox, Verdict
 from tests.html_pages import HOSTILE, assert_inert, parsed
 
 IMAGE = np.zeros((4, 4), dtype=np.uint8)
@@ -52,7 +52,7 @@ def test_a_report_shows_what_it_is_given() -> None:
     )  # fmt: skip
     verdict = Verdict(
         headline=Sentence(text=HOSTILE),
-        boxes=(Box(heading=HOSTILE, text=HOSTILE),),
+        boxes=(VerdictBox(heading=HOSTILE, text=HOSTILE),),
         more=(Sentence(text=HOSTILE),),
         notes=(HOSTILE,),
     )

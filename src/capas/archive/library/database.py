@@ -22,6 +22,7 @@ from capas.archive.library.line_matching import match_lines, says_the_same
 from capas.core.databases import connect, database_error, enable_wal
 from capas.core.errors import CapasError
 from capas.core.files import write_error
+from capas.core.inert_text import inert
 from capas.page_formats.page import Line, Points
 
 FILE: Final = "archive.sqlite"
@@ -125,7 +126,7 @@ class Library:
             for statement in _SCHEMA.split(";"):  # executescript() would keep each by itself
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {VERSION}")
-            connection.execute("INSERT INTO facts VALUES ('title', ?)", (title or folder.name,))
+            connection.execute("INSERT INTO facts VALUES ('title', ?)", (title or inert(folder.name),))
         return library
 
     @staticmethod
@@ -169,6 +170,8 @@ class Library:
                 yield connection
         except sqlite3.DatabaseError as error:
             raise database_error(self.folder / FILE, error, "archive_unreadable") from error
+        except UnicodeEncodeError as error:  # bytes of a command line, or half a surrogate pair of a request
+            raise CapasError("text_not_utf8", where=self.folder, received=inert(str(error.object))[:80]) from error
 
     # Facts
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from capas.core.errors import CapasError
+from capas.core.inert_text import inert
 
 MAX_CHARACTERS: Final = 500
 
@@ -54,11 +55,18 @@ class RequestParameters:
         return int(self.number(name, default, lowest, highest))
 
     def content(self) -> Mapping[str, str]:
-        """Return the body: a JSON object of texts."""
+        """Return the body: a JSON object of texts and whole numbers, the latter as texts.
+
+        Raises:
+            CapasError: ``bad_request``.
+        """
         try:
             tree = json.loads(self.body)
         except (ValueError, RecursionError) as error:
             raise CapasError("bad_request", received="JSON") from error
         if not isinstance(tree, dict):
             raise CapasError("bad_request", received=type(tree).__name__)
-        return {str(name): str(value) for name, value in tree.items()}
+        for name, value in tree.items():
+            if not isinstance(value, str | int) or isinstance(value, bool):
+                raise CapasError("bad_request", received=f"{inert(name)}: {type(value).__name__}")
+        return {name: str(value) for name, value in tree.items()}

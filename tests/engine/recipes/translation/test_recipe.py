@@ -51,6 +51,20 @@ def test_a_bundle_that_lacks_a_value_is_named(missing: str) -> None:
     assert error.value.key == "bundle_incomplete" and missing in error.value.received
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("beam", 10**9), ("beam", 0), ("beam", "4"), ("longest", 10**6), ("alpha", float("inf")), ("alpha", -1.0)],
+)
+def test_a_search_that_would_not_end_is_refused(name: str, value: object) -> None:
+    held = job()
+    answers = held.bundle_files()["answers.json"]
+    assert isinstance(answers, dict)
+    files = {**held.bundle_files(), "answers.json": {**answers, name: value}}
+    with pytest.raises(CapasError) as error:
+        recipe.reopen(bundle_of(SPEC, held.network_card(), files))
+    assert error.value.key == "bundle_incomplete" and name in error.value.received
+
+
 def test_a_card_without_a_width_is_refused() -> None:
     with pytest.raises(CapasError) as error:
         recipe.reopen(bundle_of(SPEC, network_card("transformer"), job().bundle_files()))

@@ -1,5 +1,9 @@
 """The recipe for translation: a Transformer over subwords that both languages share."""
 
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from capas.bundle.read import Bundle
 from capas.bundle.write import ANSWERS, PREPARATION
 from capas.core.errors import CapasError
@@ -20,6 +24,21 @@ from capas.engine.recipes.translation.learn import TranslationJob
 from capas.engine.recipes.translation.network import build_network, new_transformer
 from capas.engine.recipes.translation.predictor import TranslationPredictor
 from capas.objectives.translation import Translation
+
+
+class _Answers(BaseModel):
+    """A bundle's ``answers.json``, in the ranges that a training can have written.
+
+    Attributes:
+        beam: Beam width.
+        alpha: Exponent of the length penalty.
+        longest: Most tokens of a segment.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+    beam: Annotated[int, Field(ge=1, le=1000)]
+    alpha: Annotated[float, Field(ge=0, le=10)]
+    longest: Annotated[int, Field(ge=1, le=10_000)]
 
 
 class TranslationRecipe:
@@ -45,14 +64,18 @@ class TranslationRecipe:
         return TrialBatch(objective=Translation(build_network(config, code)), batch=batch, examples=size)
 
     def reopen(self, bundle: Bundle) -> TranslationPredictor:
-        answers = bundle.file(ANSWERS)
         try:
+            answers = _Answers.model_validate(bundle.file(ANSWERS))
             vocabulary = SubwordVocabulary.from_json(bundle.file(PREPARATION))
-            longest, beam, alpha = (float(str(answers[name])) for name in ("longest", "beam", "alpha"))
             network = new_transformer(vocabulary, int(str(bundle.card.network.settings.get("width"))))
+        except ValidationError as error:
+            first = error.errors()[0]
+            received = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise CapasError("bundle_incomplete", where=bundle.folder / ANSWERS, received=received) from error
         except (KeyError, ValueError) as error:
-            raise CapasError("bundle_incomplete", where=bundle.folder / ANSWERS, received=str(error)) from error
-        return TranslationPredictor(bundle.fill(network), vocabulary, int(longest), int(beam), alpha)
+            raise CapasError("bundle_incomplete", where=bundle.folder / PREPARATION, received=str(error)) from error
+        network = bundle.fill(network)
+        return TranslationPredictor(network, vocabulary, answers.longest, answers.beam, answers.alpha)
 
 
 recipe = TranslationRecipe()

@@ -11,6 +11,7 @@ from capas.engine.recipes.shared.forward import DataclassInputAdapter
 from capas.engine.recipes.single_output.text.encodings import (
     EmbeddingsWithTermsEncoding,
     TextEncoding,
+    TfidfEncoding,
 )
 from capas.networks.sequence.text_blend import TextBlend, TextBlendConfig
 
@@ -28,6 +29,8 @@ def restored_text_network(card: NetworkCard, encoding: TextEncoding, num_outputs
     if "share.linear" in settings:
         (output,) = (kind for kind in OUTPUT_KINDS.values() if kind == settings["output"])
         own_inputs = isinstance(encoding, EmbeddingsWithTermsEncoding)
+        if not own_inputs and not isinstance(encoding, TfidfEncoding):
+            raise ValueError("terms: none, but the network weighs terms")
         blend = TextBlendConfig(
             terms=int(str(settings["terms"])), outputs=num_outputs, output=output, own_inputs=own_inputs
         )
