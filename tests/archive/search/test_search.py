@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import capas.archive.search.search
 from capas.archive.library.adding import add_pages_from
 from capas.archive.library.database import Library
 from capas.archive.reading.index_provenance import read_index_provenance
@@ -15,6 +16,8 @@ from capas.archive.reading.posteriors import pack_posteriors
 from capas.archive.search.hits_csv import search_hits_csv
 from capas.archive.search.search import ArchiveSearcher, SearchHit, SearchRequest, SearchResults, exact_probability
 from capas.core.errors import CapasError
+from capas.keyword_index.hits import Hits
+from capas.keyword_index.query_limit import QueryLimit, limited
 from capas.page_formats.page import bounding_box
 from tests.archive.conftest import MAKING, draw, posteriors_of
 from tests.archive.reading.test_pages import written
@@ -52,6 +55,21 @@ def test_words_may_have_to_stand_in_one_line_or_on_one_page(library: Library) ->
     assert find(library, SearchRequest(query="sepan seuilla", min_probability=0.2)).count == 0
     on_page = find(library, SearchRequest(query="sepan seuilla", min_probability=0.2, within="page"))
     assert where(on_page) == [(1, None)] and {place.line for place in on_page.hits[0].words} == {0, 2}
+
+
+def test_showing_what_was_found_is_under_the_limit_too(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = QueryLimit(seconds=100)
+    searched = capas.archive.search.search.search_spots
+
+    def searched_too_long(*arguments: object, **options: object) -> Hits:
+        found = searched(*arguments, **options)  # type: ignore[arg-type]
+        limit.cancel()
+        return found
+
+    monkeypatch.setattr("capas.archive.search.search.search_spots", searched_too_long)
+    with limited(limit), pytest.raises(CapasError) as caught:
+        find(library, SearchRequest(query="c*", within="page"))
+    assert caught.value.key == "query_too_slow"
 
 
 def test_expected_ones_are_the_sum_and_the_rest_is_a_page_away(library: Library) -> None:

@@ -1,7 +1,7 @@
 """Archive search: from a query to hits on pages, with the expected number of correct ones."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,9 +19,10 @@ from capas.keyword_index.hits import MAX_SPOTS, CountMethod, Granularity, Hit, s
 from capas.keyword_index.hyphenation import hyphenated_spots
 from capas.keyword_index.keyword_automaton import build_keyword_automaton, keyword_probability
 from capas.keyword_index.query import Query, Term, parse_query
+from capas.keyword_index.query_limit import check_query_limit
 from capas.keyword_index.sharded_store import ShardedSpots
 from capas.keyword_index.spelling_folding import fold_spelling
-from capas.keyword_index.store import SpotStore
+from capas.keyword_index.store import Spot, SpotStore
 from capas.page_formats.layout.line_images import LineExtent, line_extents, line_outline
 from capas.page_formats.page import Line, Points
 
@@ -186,7 +187,7 @@ class ArchiveSearcher:
                 outline=line_outline(lines[spot.line].line, self.making.height, held[spot.line], spot.start * frame,
                               spot.end * frame),
             )
-            for spot in hit.spots
+            for spot in _each_in_time(hit.spots)
         )  # fmt: skip
         line = hit.line if hit.line is not None else hit.spots[0].line
         # One word, perhaps in several spellings or places of a line: each of them has the probability of them all.
@@ -210,6 +211,13 @@ def open_searcher(library: Library) -> Iterator[ArchiveSearcher]:
         yield one
     finally:
         one.store.close()
+
+
+def _each_in_time(spots: Iterable[Spot]) -> Iterator[Spot]:
+    """Yield the spots under the query's limit: a hit that is a page may hold hundreds, each of a millisecond or more."""
+    for spot in spots:
+        check_query_limit()
+        yield spot
 
 
 def line_text(row: LineRow) -> str:
