@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
 from benchmarks.manuscripts import asked, held_out, picture_of, runs_of
@@ -48,7 +49,6 @@ from capas.evaluation.search.average_precision import RankedHits, average_precis
 from capas.keyword_index.characters import is_word_character
 from capas.keyword_index.hits import search_spots
 from capas.keyword_index.query import Term
-from capas.keyword_index.query_expansion import within_edit_distance
 from capas.keyword_index.spelling_folding import fold_spelling
 from capas.keyword_index.sqlite_store import SqliteSpots
 from capas.metrics.calibration import calibration_error
@@ -169,7 +169,8 @@ def by_best(best: Sequence[Mapping[str, float]], queries: Sequence[str], *, fold
         for word, p in words.items():
             form = fold_spelling(word) if folds else word
             for query in queries:
-                away = next((d for d in range(edits + 1) if within_edit_distance(query, form, d)), None)
+                distance = Levenshtein.distance(query, form, score_cutoff=edits)
+                away = distance if distance <= edits else None
                 if away is not None:
                     found[query, number] = max(p - away, found.get((query, number), -99.0))
     return found

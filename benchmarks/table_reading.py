@@ -71,13 +71,13 @@ def write_table(path: Path, rows: int) -> None:
 
 _MISSING = ("", "na", "n/a", "nan", "null", "none")
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_MEASURE = re.compile(r"([€$£]?)\s*([+-]?\d+(?:[.,]\d+)?)\s*([^\W\d_]{1,8}[²³]?|[%‰°€$£]|°[CFK]|[^\W\d_]+/[^\W\d_]+)?")
 _LEADING_ZERO = r"^[+-]?0[0-9]"
 
 
 def before() -> Callable[[Path], object]:
     """The former reader, without its refusals."""
     from capas.data.tabular.io import decode_text, detect_delimiter
-    from capas.data.tabular.units import _MEASURE
 
     number, comma = re.compile(_NUMBER, re.ASCII), re.compile(r"[+-]?\d+(,\d+)?", re.ASCII)
     grouped, code = re.compile(r"[+-]?\d{1,3}(,\d{3})+", re.ASCII), re.compile(r"[+-]?0\d", re.ASCII)
