@@ -121,7 +121,11 @@ def _just_written(path: Path) -> bool:
 _SNAPSHOTS: Final = _Snapshots()
 
 
-def database_error(path: Path, error: sqlite3.Error, damaged: str) -> CapasError:
+# Python decodes the text of SQLite's own error too, and it may hold what a damaged file does.
+DATABASE_ERRORS: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
+
+
+def database_error(path: Path, error: sqlite3.Error | UnicodeDecodeError, damaged: str) -> CapasError:
     """Return the failure as CapasError: ``disk_full``, ``database_busy``, ``database_shut``, or the key ``damaged``."""
     # Errors that Python itself raises carry no code.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY_CODE_MASK

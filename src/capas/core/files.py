@@ -43,7 +43,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     except BaseException as error:  # where memory or patience ends too, no piece is left
         if temporary:
             with suppress(OSError):
-                os.unlink(temporary)
+                Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise write_error(path, error) from error
         raise

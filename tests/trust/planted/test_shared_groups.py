@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from capas.core.spec import Field
+from capas.data.inspect.name_groups import name_parts
 from capas.data.naming import SplitName
 from capas.data.tabular.columns import Cell, column_from_cells
 from capas.data.tabular.preprocess import TabularPreprocessing
 from capas.engine.recipes.single_output.heads.class_head import ClassHead
 from capas.engine.recipes.single_output.heads.numbers_head import NumbersHead
 from capas.trust.leakage.group_findings import group_checks
-from capas.trust.leakage.shared_groups import MIN_GAP, compare_by_group, name_parts, seen_share
+from capas.trust.leakage.shared_groups import MIN_GAP, compare_by_group, seen_share
 from capas.trust.theme import Theme
 from capas.trust.themes.leakage import leakage_theme
 from tests.trust.made_models import asked, made_context, made_subject, rows_reader, table_rows

@@ -33,6 +33,7 @@ from capas.data.inspect.data_checks import (
 from capas.data.inspect.dataset_scan import DatasetScan, DatasetStatistics, Progress, scan_dataset
 from capas.data.inspect.duplicates import splittable_groups
 from capas.data.inspect.label_scheme_checks import label_scheme_problems
+from capas.data.inspect.name_groups import asked_part, groups_in_names, name_parts, part_of_names
 from capas.data.inspect.shortcuts import shortcut_problems, target_leakage_problems
 from capas.data.inspect.target_checks import TargetChecks, check_targets
 from capas.data.inspect.task_detection import TaskDetection, detect_task
@@ -179,7 +180,7 @@ def inspect_dataset(
         labels=read.wanted.renumbered(read.spec.classes),
         split=tuple(sides),
         keys=tuple(keys),
-        problems=tuple(sorted(_merged(_problems(read, splits)), key=lambda p: _GRAVITY.index(p.severity))),
+        problems=tuple(sorted(_merged(_problems(read, splits, group)), key=lambda p: _GRAVITY.index(p.severity))),
         statistics=read.scan.statistics,
     )  # fmt: skip
 
@@ -283,7 +284,7 @@ def _decide_splits(
     compared = None if pages is not None else read.scan.thumbnails
     repeats = find_duplicates(read.keys, None if compared is None else _stacked([compared[i] for i in chosen]), fixed)
     own = read.keys if pages is None else [pages.page_name(i) for i in chosen]
-    groups, torn = _groups(source, group, chosen, own, repeats, read.strata)
+    groups, torn = _groups(read, group, own, repeats)
     if not learning and set(fixed) & {"test", "validation"} and "train" not in fixed:
         sides: tuple[SplitName, ...] = tuple(_TEST for _ in fixed)
     else:
@@ -291,7 +292,7 @@ def _decide_splits(
     return _DecidedSplits(sides=sides, fixed=fixed, in_time=in_time, repeats=repeats, groups=groups, torn=torn)
 
 
-def _problems(read: _ReadDataset, splits: _DecidedSplits) -> tuple[Problem, ...]:
+def _problems(read: _ReadDataset, splits: _DecidedSplits, group: str | None) -> tuple[Problem, ...]:
     source, spec, chosen, beside = read.source, read.spec, read.chosen, read.beside
     names = LazySequence(read.inputs.name, chosen)
     unlabelled = [read.inputs.name(i) for i, there in enumerate(read.wanted.has_target) if not there]
@@ -308,12 +309,29 @@ def _problems(read: _ReadDataset, splits: _DecidedSplits) -> tuple[Problem, ...]
         *problems_from("alike_apart", [names[i] for i in splits.torn] if set(splits.sides) - {"train"} else ()),
         *split_problems(splits.sides, read.strata, read.classes),
         *_time_note(splits.in_time),
+        *(_group_hint(read, splits) if group is None else ()),
         *structured_class_problems(spec, splits.sides, held),
         *class_name_problems(read.counts),
         *(_bias(source, spec, read.scan, chosen, read.words) if read.classes else ()),
         *_identifiers(read.detection),
         *_beside_text(source, read.detection),
     )
+
+
+def _group_hint(read: _ReadDataset, splits: _DecidedSplits) -> tuple[Problem, ...]:
+    """What the names of the files tell of people or things that are in training and test alike."""
+    if read.source.files is None or any(splits.fixed) or read.spec.task not in ("classify", "tag", "regress"):
+        return ()
+    if read.source.layout == "table":  # its columns may name groups, and are asked by the report
+        return ()
+    names = [read.inputs.name(i) for i in read.chosen]
+    found = groups_in_names(names, [read.wanted.labels[i] for i in read.chosen])
+    if found is None:
+        return ()
+    number, values = found
+    counts = Counter(values)
+    values_told: dict[str, Value] = {"number": number, "groups": len(counts)}
+    return problems_from("groups_in_names", [name for name, _ in counts.most_common()], values=values_told)
 
 
 def _time_note(split: TimeSplit | None) -> tuple[Problem, ...]:
@@ -398,27 +416,34 @@ def _refuse_unreadable(source: DataSource, scan: DatasetScan) -> None:
 
 
 def _groups(
-    source: DataSource,
-    group: str | None,
-    chosen: Sequence[int],
-    keys: Sequence[str],
-    repeats: Duplicates,
-    strata: Sequence[str],
+    read: _ReadDataset, group: str | None, keys: Sequence[str], repeats: Duplicates
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """What must stay together: equal cells of the ``group`` column, and duplicates, near or exact; and the examples
-    that are too much alike to stay together."""
+    """What must stay together: equal cells of the ``group`` column or parts of the names, and duplicates, near or
+    exact; and the examples that are too much alike to stay together."""
+    source, chosen, strata = read.source, read.chosen, read.strata
     if group is None:
         return splittable_groups(keys, repeats.near, strata)
+    number = asked_part(group)
+    if group not in source.columns and number is not None and source.files is not None:
+        parts = part_of_names([read.inputs.name(i) for i in chosen], number)
+        if any(parts):
+            return _kept_together([part or key for part, key in zip(parts, keys, strict=True)], read, repeats)
     if group not in source.columns:
         names = [escape_unprintable(name) for name in source.columns]
+        names += [f"name:{number}" for number in name_parts([read.inputs.name(i) for i in chosen]) if source.files]
         closest = difflib.get_close_matches(group, names, n=1, cutoff=0.0)[0]
         raise CapasError(
             "no_such_group", where=source.root, received=group, nearest=closest, available=", ".join(names)
         )
     cells = source.columns[group].take(chosen)
+    return _kept_together([class_label(cell) or key for cell, key in zip(cells, keys, strict=True)], read, repeats)
+
+
+def _kept_together(
+    groups: Sequence[str], read: _ReadDataset, repeats: Duplicates
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
     same = [pair for exact in repeats.exact for pair in pairwise(exact)]
-    named = [class_label(cell) or key for cell, key in zip(cells, keys, strict=True)]
-    return splittable_groups(named, repeats.near, strata, np.array(same, dtype=np.int64).reshape(-1, 2))
+    return splittable_groups(groups, repeats.near, read.strata, np.array(same, dtype=np.int64).reshape(-1, 2))
 
 
 def _merged(problems: Sequence[Problem]) -> list[Problem]:

@@ -9,16 +9,14 @@ from torch import Tensor
 
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal, format_percent
+from capas.data.inspect.name_groups import MIN_EXAMPLES, may_be_groups, name_parts
 from capas.data.tabular.column_types import class_label, describe_column, has_month_first, parse_date
 from capas.trust.leakage.shared_groups import (
-    MIN_EXAMPLES,
     GroupedComparison,
     compare_by_group,
     compare_by_time,
     distinct_groupings,
-    may_be_groups,
     mixed_in_time,
-    name_parts,
     seen_share,
 )
 from capas.trust.rendering.blocks import Grid

@@ -9,11 +9,8 @@ before, beside random parts of the same size.
 Shapes: N examples, D features.
 """
 
-import re
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Final
 
 import torch
@@ -21,7 +18,6 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 PERMUTATIONS: Final = 39
-MIN_EXAMPLES: Final = 40
 MIN_GAP: Final = 0.05  # of the examples; of numbers, three times as much of the error
 _NUMBER_FACTOR: Final = 3
 LATER: Final = 0.3
@@ -43,39 +39,6 @@ class GroupedComparison:
     by_group: float
     n: int
     differs: bool
-
-
-def name_parts(names: Sequence[str]) -> dict[str, list[str]]:
-    """Return the parts of the file names that have a part everywhere: "2" is the second of "0_jackson_12.wav".
-
-    >>> name_parts(["0/0_ann_1.wav", "1/1_bob_2.wav"])["2"]
-    ['ann', 'bob']
-    """
-    parts = [_parts(name) for name in names]
-    if not parts or len({len(one) for one in parts}) != 1:
-        return {}
-    return {str(k + 1): [one[k] for one in parts] for k in range(len(parts[0]))}
-
-
-def _parts(name: str) -> list[str]:
-    """The parts of a file's stem, at punctuation, and between letters and digits: "s12-take3" has s, 12, take, 3."""
-    return re.findall(r"[^\W\d_]+|\d+", PurePosixPath(name).stem)
-
-
-def may_be_groups(values: Sequence[str], targets: Sequence[object]) -> bool:
-    """Return whether ``values`` repeat as groups do, and are not the target under another name."""
-    counts = Counter(values)
-    if (
-        len(values) < MIN_EXAMPLES
-        or not 2 <= len(counts) <= len(values) / 3
-        or max(counts.values()) > 0.8 * len(values)
-    ):
-        return False
-    held = defaultdict(set)
-    for value, target in zip(values, targets, strict=True):
-        held[target].add(value)
-    # A class in one group only cannot be known from another.
-    return all(len(groups) > 1 for groups in held.values()) or len(held) > len(values) / 3
 
 
 def seen_share(train: Sequence[str], test: Sequence[str]) -> float:
