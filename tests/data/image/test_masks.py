@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from capas.core.errors import CapasError
-from capas.data.image.masks import IGNORE_INDEX, MaskFiles, find_class_map, read_class_map
+from capas.data.image.masks import IGNORE_INDEX, MaskFiles, find_class_map, read_class_map, read_mask_values
 from capas.data.sources.source import DataSource, open_source
 from tests.data.drawing import save
 
@@ -133,8 +133,22 @@ def test_a_file_of_names_that_contradicts_itself_is_named(name: str, text: str, 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_formats_that_lose_are_refused(mode: str, tmp_path: Path) -> None:
-    Image.fromarray(VALUES).convert(mode).save(tmp_path / "a.jpg")
-    assert refused([tmp_path / "a.jpg"]).key == "mask_lossy"
+    for values in (VALUES, np.kron(VALUES, np.ones((16, 16), dtype=np.uint8))):
+        Image.fromarray(values).convert(mode).save(tmp_path / "a.jpg")
+        assert refused([tmp_path / "a.jpg"]).key == "mask_lossy"
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("quality", [50, 75, 95])
+def test_black_and_white_masks_that_were_saved_as_jpeg_are_read(mode: str, quality: int, tmp_path: Path) -> None:
+    shape = np.zeros((64, 64), dtype=np.uint8)
+    shape[13:40, 22:51] = 255
+    paths = [tmp_path / f"{k}.jpg" for k in range(2)]
+    for path in paths:
+        Image.fromarray(shape).convert(mode).save(path, quality=quality)
+    found = read_class_map(None, paths)
+    assert found.binary and set(found.smoothed) == set(paths)
+    assert (read_mask_values(paths[0], found) != shape).mean() < 0.01
 
 
 def test_photographs_are_no_masks(tmp_path: Path) -> None:

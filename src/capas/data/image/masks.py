@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from capas.core.errors import CapasError
-from capas.core.files import content_hash, read_regular
+from capas.core.files import content_hash, open_regular, read_regular
 from capas.data.collections import relative_path
 from capas.data.naming import normalise_name
 from capas.data.tabular.column_types import class_label
@@ -32,6 +32,8 @@ _IGNORED_NAMES: Final = frozenset(
     {"void", "ignore", "ignored", "unlabelled", "unlabeled", "ignorar", "sin etiqueta", "vacio"}
 )
 _MAPS: Final = ("classes.txt", "labels.txt", "class_dict.csv", "classes.csv", "clases.txt", "clases.csv")
+_NEAR: Final = 48  # of 255: what JPEG at usual quality adds to black or takes from white
+_MAX_BETWEEN: Final = 0.05  # of the pixels of a mask: its edges
 _LOSSY: Final = frozenset({"JPEG", "MPO", "WEBP"})
 _BLACK: Final = (0, 0, 0)
 _WHITE: Final = (255, 255, 255)
@@ -104,14 +106,16 @@ def read_mask_values(path: Path, class_map: ClassMap) -> NDArray[np.uint8]:
     """
     if not class_map.binary:
         return _read_values(path, class_map.colours)
-    values = _read_values(path, None)
+    values = _read_values(path, None, lossy=True)
     # A mask of the classes' numbers 0 and 1, as Capas writes it, means the same.
     return np.where(values >= (1 if values.max(initial=0) <= 1 else _MIDDLE), 255, 0).astype(np.uint8)
 
 
-def _read_values(path: Path, colours: Mapping[tuple[int, int, int], int] | None) -> NDArray[np.uint8]:
+def _read_values(
+    path: Path, colours: Mapping[tuple[int, int, int], int] | None, *, lossy: bool = False
+) -> NDArray[np.uint8]:
     """The values of a mask; of a colour mask those in ``colours``, or its brightness where that is None."""
-    with _opened(path) as image:
+    with _opened(path, lossy=lossy) as image:
         if image.mode in ("RGB", "RGBA"):
             if colours is None:
                 return np.array(image.convert("RGB").convert("L"), dtype=np.uint8)
@@ -124,11 +128,11 @@ def _read_values(path: Path, colours: Mapping[tuple[int, int, int], int] | None)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image; what fails while it is open is a CapasError."""
+def _opened(path: Path, *, lossy: bool = False) -> Iterator[Image.Image]:
+    """The image; what fails while it is open is a CapasError. ``lossy``: JPEG is no failure."""
     try:
-        with Image.open(path) as image:
-            if image.format in _LOSSY:
+        with open_regular(path) as stream, Image.open(stream) as image:
+            if image.format in _LOSSY and not lossy:
                 raise CapasError("mask_lossy", where=path, received=image.format)
             yield image
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
@@ -189,6 +193,8 @@ def _held_values(paths: Sequence[Path]) -> _HeldValues:
     """
     values, seen, failed = set[int](), set[tuple[int, int, int]](), list[CapasError]()
     sample = paths[:: max(1, len(paths) // 200)]
+    if lossy := _black_and_white_lossy(sample):
+        return _HeldValues(values={0, 255}, colours=set(), smoothed=lossy)
     too_many: Path | None = None
     for path in sample:
         try:
@@ -212,6 +218,34 @@ def _held_values(paths: Sequence[Path]) -> _HeldValues:
     if too_many is not None:
         raise CapasError("mask_many_values", where=too_many, received=f"> {MAX_CLASSES}", most=MAX_CLASSES)
     return _HeldValues(values=values, colours=seen, smoothed=())
+
+
+def _black_and_white_lossy(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The masks that were saved as JPEG, if all of them are black and white but for what its compression adds; () else.
+
+    Of more classes the values between them could be any class; of two each counts as the nearer one.
+    """
+    found, dark, bright = list[Path](), False, False
+    for path in paths:
+        try:
+            with _opened(path, lossy=True) as image:
+                lossy, pixels = image.format in _LOSSY, np.asarray(image.convert("RGB"))
+        except CapasError:
+            continue
+        if not lossy or min(pixels.shape[:2]) < 16:  # smaller ones are all edges
+            return ()
+        grey = pixels.mean(2)
+        low, high = grey < _NEAR, grey > 255 - _NEAR
+        if (np.ptp(pixels, axis=2) > _NEAR).mean() > _MAX_BETWEEN or 1 - (low | high).mean() > _MAX_BETWEEN:
+            return ()
+        # What compression adds is never even; an even area of a grey near black is a class with a low number.
+        windows = np.lib.stride_tricks.sliding_window_view(grey, (3, 3))
+        even = (np.ptp(windows, axis=(2, 3)) <= 1) & (windows[..., 1, 1] > 0.5) & (windows[..., 1, 1] < 254.5)
+        if even.mean() > _MAX_BETWEEN:
+            return ()
+        dark, bright = dark or bool(low.any()), bright or bool(high.any())
+        found.append(path)
+    return tuple(found) if dark and bright else ()
 
 
 def _smoothed(paths: Sequence[Path], values: Collection[int]) -> tuple[Path, ...]:
