@@ -199,13 +199,29 @@ def test_a_pipe_in_a_bundle_is_not_waited_for(bundle: Path) -> None:
         assert refused(bundle).key in ("bundle_incomplete", "not_a_bundle")
 
 
-def test_weights_that_are_no_numbers_are_refused(bundle: Path) -> None:
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_no_numbers_are_refused(value: float, bundle: Path) -> None:
     tensors = load_file(bundle / "model.safetensors")
-    next(one for one in tensors.values() if one.is_floating_point()).view(-1)[0] = float("nan")
+    next(one for one in tensors.values() if one.is_floating_point()).view(-1)[0] = value
     save_file(tensors, bundle / "model.safetensors")
     digest = hash_file(bundle / "model.safetensors")
     edit_card(bundle, lambda tree: tree.update(weights=tree["weights"] | {"hash": digest}))  # type: ignore[operator]
     assert refused(bundle).key == "bundle_not_finite"
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.bool, torch.complex64])
+def test_weights_of_another_kind_are_refused(kind: torch.dtype, bundle: Path) -> None:
+    tensors = load_file(bundle / "model.safetensors")
+    name = next(name for name, one in tensors.items() if one.is_floating_point())
+    save_file({**tensors, name: tensors[name].to(kind)}, bundle / "model.safetensors")
+    digest = hash_file(bundle / "model.safetensors")
+    edit_card(bundle, lambda tree: tree.update(weights=tree["weights"] | {"hash": digest}))  # type: ignore[operator]
+    assert refused(bundle).key == "bundle_incomplete" and str(kind) in refused(bundle).received
+
+
+def test_two_classes_of_one_name_are_refused(bundle: Path) -> None:
+    edit_card(bundle, lambda tree: tree.update(classes=["circle", "circle", "square"]))
+    assert refused(bundle).key == "card_unreadable"
 
 
 @pytest.mark.parametrize("width", [700, 20_000, 10**9])

@@ -73,3 +73,20 @@ def test_what_people_say_is_synced_before_it_is_acknowledged(tmp_path: Path, dur
     with closing(connect(tmp_path / "a.sqlite", 1.0)) as connection:
         enable_wal(connection, tmp_path / "a.sqlite", durable=durable)
         assert connection.execute("PRAGMA synchronous").fetchone()[0] == level
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "CREATE VIEW pages AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i FROM n",
+        "CREATE TRIGGER undo AFTER INSERT ON said BEGIN DELETE FROM said; END",
+    ],
+)
+def test_a_file_that_holds_code_is_refused(tmp_path: Path, code: str) -> None:
+    path = tmp_path / "a.sqlite"
+    owned(path).close()
+    with closing(sqlite3.connect(path)) as stranger:
+        stranger.execute(code)
+        stranger.commit()
+    with pytest.raises(sqlite3.DatabaseError, match="a view or a trigger"):
+        connect(path, 1.0)

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from capas.data.sources.samples import open_sample
 from capas.engine.dataset_record import read_dataset_record
 from capas.engine.evaluate import evaluate_on
 from capas.engine.predict import Model, load_model
-from capas.engine.recipe import Item
+from capas.engine.recipe import Item, Prediction
 from capas.engine.run import find_run
 from tests.data.drawing import class_folders
 
@@ -97,6 +98,21 @@ def test_a_bad_picture_costs_one_refusal(model: Model, tmp_path: Path) -> None:
         assert (answer.prediction, answer.probability, answer.probabilities) == (None, None, {}) and answer.refused
     assert model.predict([tmp_path / "empty.png"])[0].refused == "This file is empty (0 bytes)"
     assert model.predict([]) == []
+
+
+@pytest.mark.parametrize(
+    "overflown", [{"probability": float("nan")}, {"probabilities": {"a": float("nan")}}, {"prediction": float("inf")},
+                  {"facts": {"entities": [{"probability": float("nan")}]}}],
+)  # fmt: skip
+def test_an_answer_that_is_no_number_is_refused(
+    overflown: dict[str, object], model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = replace(Prediction(input="it", prediction="circle", probability=0.9), **overflown)
+    good = Prediction(input="other", prediction="circle", probability=0.9)
+    monkeypatch.setattr(model.predictor, "predict", lambda names, prepared: [bad, good])
+    answers = model.predict(pictures(2))
+    assert answers[0].prediction is None and answers[0].refused and answers[0].input == "it"
+    assert answers[1] == good
 
 
 def test_answers_stream_without_reading_ahead(model: Model) -> None:

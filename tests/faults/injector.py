@@ -181,9 +181,7 @@ def _set_call(vfs: _Vfs, name: bytes, call: ctypes.c_void_p | None) -> None:
     vfs.set_system_call(ctypes.addressof(vfs), name, call)
 
 
-def _pwrite(
-    faults: Faults, real: Callable[..., int], descriptor: int, data: int | None, size: int, offset: int
-) -> int:
+def _pwrite(faults: Faults, real: Callable[..., int], descriptor: int, data: int | None, size: int, offset: int) -> int:
     if faults.effect != "memory" and faults.due("sqlite write"):
         real(descriptor, data, size // 2, offset)
         if faults.effect == "kill":

@@ -62,8 +62,9 @@ def leftovers(folder: Path) -> set[str]:
     """Pieces of files that were being written. An index that was moved aside (``.spots.old``) is none: whoever opens
     the archive next puts it back or takes it away.
     """
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")
-            if path.name.startswith((".", "tmp")) and path.name not in (".lock", ".gitignore", ".spots.old")}  # fmt: skip
+    whole = (".lock", ".gitignore", ".spots.old")
+    pieces = (path for path in folder.rglob("*") if path.name.startswith((".", "tmp")) and path.name not in whole)
+    return {str(path.relative_to(folder)) for path in pieces}
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import soundfile
 import torch
 import xlsxwriter
 from PIL import Image
-from safetensors.torch import save
 from torch import nn
 
 from capas.archive.library.database import FILE, Library
@@ -25,6 +24,7 @@ from capas.bundle.card import Card, read_card, seal_of
 from capas.bundle.read import read_bundle
 from capas.bundle.shipped import SHIPPED_READERS
 from capas.bundle.write import write_bundle
+from capas.core.errors import CapasError
 from capas.core.files import content_hash, read_regular
 from capas.data.audio.io import read_audio, read_audio_info
 from capas.data.image.io import decode_image, read_image_info
@@ -95,7 +95,8 @@ def delimited(sign: str, *, quoted: bool = False, encoding: str = "utf-8") -> by
 
 
 def json_lines() -> bytes:
-    return "\n".join(json.dumps(dict(zip(ROWS[0], [*row[:1], 1.5, *row[2:]], strict=True))) for row in ROWS[1:]).encode()
+    rows = (dict(zip(ROWS[0], [*row[:1], 1.5, *row[2:]], strict=True)) for row in ROWS[1:])
+    return "\n".join(map(json.dumps, rows)).encode()
 
 
 def parquet() -> bytes:
@@ -204,7 +205,7 @@ CONLLU = b"# text = a\n1\tJuan\tJuan\tPROPN\t_\t_\t0\troot\t_\t_\n2\tvive\tvivir
 TEXTGRID = (
     b'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = 2\ntiers? <exists>\nsize = 1\nitem []:\n'
     b'    item [1]:\n        class = "IntervalTier"\n        name = "w"\n        xmin = 0\n        xmax = 2\n'
-    b'        intervals: size = 2\n        intervals [1]:\n            xmin = 0\n            xmax = 1\n'
+    b"        intervals: size = 2\n        intervals [1]:\n            xmin = 0\n            xmax = 1\n"
     b'            text = "perro"\n        intervals [2]:\n            xmin = 1\n            xmax = 2\n'
     b'            text = "gato"\n'
 )
@@ -235,12 +236,20 @@ def read_conll_file(path: Path) -> object:
     return read_conll([path], path.parent)
 
 
+def content(path: Path) -> bytes:
+    """What a parser of bytes is given: who calls it has read the file."""
+    try:
+        return read_regular(path)
+    except OSError as error:
+        raise CapasError("unreadable", where=path, received=str(error)) from error
+
+
 def manifest(path: Path) -> object:
-    return read_manifest(read_regular(path), str(path))
+    return read_manifest(content(path), str(path))
 
 
 def query(path: Path) -> object:
-    return parse_query(read_regular(path).decode("utf-8", "surrogateescape"))
+    return parse_query(content(path).decode("utf-8", "surrogateescape"))
 
 
 # --- bundles, runs ----------------------------------------------------------------------------------------------------
@@ -309,10 +318,6 @@ def in_run(name: str, read: Callable[[Run], object]) -> Format:
     return Format(seed=RUN, read=lambda folder: read(Run(folder=folder)), target=name)
 
 
-def checkpoint_name() -> str:
-    return "checkpoints/step-00000004.safetensors"
-
-
 # --- archives, board, challenges --------------------------------------------------------------------------------------
 
 
@@ -346,8 +351,10 @@ def read_shards(folder: Path) -> None:
         list(store.everything())
 
 
-def board_file(suffix: str) -> Callable[[], Files]:
-    return folder_files(lambda folder: write_entries(folder / f"b{suffix}", [subjects.entry(i) for i in range(3)]))
+def board_file(suffix: str) -> Format:
+    name, entries = f"b{suffix}", [subjects.entry(i) for i in range(3)]
+    seed = folder_files(lambda folder: write_entries(folder / name, entries))
+    return Format(seed=seed, target=name, read=lambda folder: read_entries(folder / name))
 
 
 def board_database(folder: Path) -> None:
@@ -381,8 +388,10 @@ def scored(task: str, name: str, reference: bytes, hypothesis: bytes, *, mutates
 
 def segmentation(target: str) -> Format:
     files = {"reference/a.png": mask(), "reference/classes.txt": b"sky\nsea\nland\n", "hypothesis/a.png": mask((0, 1))}
-    return Format(seed=lambda: files, target=target,
-                  read=lambda folder: evaluate_files("segmentation", folder / "reference", folder / "hypothesis"))  # fmt: skip
+    return Format(
+        seed=lambda: files, target=target,
+        read=lambda folder: evaluate_files("segmentation", folder / "reference", folder / "hypothesis"),
+    )  # fmt: skip
 
 
 LABELS = b"id,label,p(a),p(b)\nx1,a,0.9,0.1\nx2,b,0.2,0.8\nx3,a,0.5,0.5\n"
@@ -400,7 +409,7 @@ def class_folders() -> Files:
 
 
 def folder_format(files: Callable[[], Files], target: str) -> Format:
-    return Format(seed=files, target=target, read=lambda folder: open_source(folder))
+    return Format(seed=files, target=target, read=open_source)
 
 
 def labelled_folder() -> Files:
@@ -473,14 +482,15 @@ FORMATS: Mapping[str, Format] = {
     "iiif 2": one("manifest.json", json.dumps(MANIFEST_2).encode(), manifest),
     "iiif 3": one("manifest.json", json.dumps(MANIFEST_3).encode(), manifest),
     "spelling rules": one("r.toml", RULES, lambda path: load_rules(str(path))),
-    "query": one("q.txt", 'rey OR ("juan de" AND casa~1) ciu*'.encode(), query),
+    "query": one("q.txt", b'rey OR ("juan de" AND casa~1) ciu*', query),
     "plan": Format(seed=RUN, target="config.toml", read=lambda folder: read_config(folder / "config.toml")),
     "card": in_bundle("card.json", SMALL_BUNDLE),
     "weights": in_bundle("model.safetensors", SMALL_BUNDLE),
     "preparation": in_bundle("preparation.json", SMALL_BUNDLE),
     "preparation of a reader": in_bundle("preparation.json", shipped_bundle, load_model, 0.2),
     "alphabet of a reader": in_bundle("answers.json", shipped_bundle, load_model, 0.2),
-    "checkpoint": Format(seed=RUN, target=checkpoint_name(), read=lambda folder: newest_checkpoint(folder / "checkpoints")),
+    "checkpoint": Format(seed=RUN, target="checkpoints/step-00000004.safetensors",
+                         read=lambda folder: newest_checkpoint(folder / "checkpoints")),
     "record of a run": in_run("data.json", read_dataset_record),
     "decision of a run": in_run("decision.json", subjects.load_unchanged_config),
     "events of a run": in_run("events.jsonl", lambda run: list(read_events(run.events))),
@@ -488,8 +498,8 @@ FORMATS: Mapping[str, Format] = {
     "archive": Format(seed=ARCHIVE, target=f"archive/{FILE}", read=read_archive),
     "index": Format(seed=ARCHIVE, target=f"archive/{SPOTS}", read=read_spots),
     "list of shards": Format(seed=FONDS_ARCHIVE, target="archive/spots/shards.json", read=read_shards),
-    "board as csv": Format(seed=board_file(".csv"), target="b.csv", read=lambda folder: read_entries(folder / "b.csv")),
-    "board as json": Format(seed=board_file(".json"), target="b.json", read=lambda folder: read_entries(folder / "b.json")),
+    "board as csv": board_file(".csv"),
+    "board as json": board_file(".json"),
     "board": Format(seed=folder_files(board_database), target="board.sqlite",
                     read=lambda folder: Board(folder / "board.sqlite").entries()),
     "rules of a challenge": Format(seed=CHALLENGE, target="c/private/challenge.json", read=read_challenge),

@@ -1,5 +1,6 @@
 """What is done to a valid file to make a hostile one: by a seeded generator, so that each input can be made again."""
 
+import copy
 import io
 import json
 import random
@@ -11,10 +12,10 @@ from typing import Final
 
 TOKENS: Final = (
     b"9" * 400, b"-1", b"0", b"1e999", b"NaN", b"inf", b"99999999999999999999", b"-0.0", b"1/0", b"0x7fffffff",
-    b"[" * 3000, b"{\"a\":" * 3000, b"<a>" * 3000, b"(" * 3000, b"\"", b"'", b"\0", b"\n" * 50, b"\r", b"\t", b",", b";",
-    b"=1+1", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\\ud800", b"&#0;", b"&lol;", b"\xe2\x80\xae", b"]]>",
-    b"<!DOCTYPE a [<!ENTITY b \"c\">]>", b"\xf0\x9f\x92\xa9", b"../../../../etc/passwd", b"/dev/zero", b"null", b"true",
-    b"a" * 5000, "\N{COMBINING ACUTE ACCENT}".encode() * 300, b"%s%n", b"\xff" * 8,
+    b"[" * 3000, b"{\"a\":" * 3000, b"<a>" * 3000, b"(" * 3000, b"\"", b"'", b"\0", b"\n" * 50, b"\r", b"\t", b",",
+    b";", b"=1+1", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\\ud800", b"&#0;", b"&lol;", b"\xe2\x80\xae",
+    b"]]>", b"<!DOCTYPE a [<!ENTITY b \"c\">]>", b"\xf0\x9f\x92\xa9", b"../../../../etc/passwd", b"/dev/zero", b"null",
+    b"true", b"a" * 5000, "\N{COMBINING ACUTE ACCENT}".encode() * 300, b"%s%n", b"\xff" * 8,
 )  # fmt: skip
 SIZES: Final = (0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, 0, 1, 0xFFFF, 0x10000, 100_000)
 Mutator = Callable[[bytes, random.Random], bytes]
@@ -130,8 +131,8 @@ def _png_mutated(data: bytes, rng: random.Random) -> bytes:
     return found
 
 
-ODD_VALUES: Final = (None, True, -1, 0, 10**30, 1e300, float("nan"), "", "a" * 300, "\ud800", "\0", [], {}, [[]], [None],
-                     {"a": {}}, "../x", -(2**63))  # fmt: skip
+ODD_VALUES: Final = (None, True, -1, 0, 10**30, 1e300, float("nan"), "", "a" * 300, "\ud800", "\0", [], {}, [[]],
+                     [None], {"a": {}}, "../x", -(2**63))  # fmt: skip
 
 
 def _json_mutated(data: bytes, rng: random.Random) -> bytes:
@@ -150,7 +151,7 @@ def _json_mutated(data: bytes, rng: random.Random) -> bytes:
         if rng.random() < 0.2:
             del holder[key]  # type: ignore[attr-defined]
         else:
-            holder[key] = rng.choice(ODD_VALUES)  # type: ignore[index]
+            holder[key] = copy.deepcopy(rng.choice(ODD_VALUES))  # type: ignore[index]
     lines[chosen] = json.dumps(tree).encode()
     return b"\n".join(lines)
 

@@ -3,6 +3,7 @@
 Only CapasError may come out of a reader. A process that hangs or dies costs its input, not the rest.
 """
 
+import faulthandler
 import json
 import os
 import random
@@ -25,7 +26,8 @@ from tests.fuzz.mutators import mutated
 
 MEMORY_BYTES: Final = 1_500_000_000  # beyond what the process has already
 CPU_S: Final = 5.0  # of one input: processor time, so that a busy machine changes nothing
-HANGS_S: Final = 60.0
+WAITS_S: Final = 20.0  # of one input by the clock: for what waits without computing, such as for a pipe
+HANGS_S: Final = 60.0  # without a word of the process
 _MAX_FINDINGS: Final = 3  # of one format and one kind of failure
 
 
@@ -139,9 +141,7 @@ def _forked(cases: Sequence[Case], start: int, folder: Path) -> tuple[int, int]:
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):  # decoders in C complain of the inputs
             os.dup2(nowhere, descriptor)
-        _limit_memory()
-        warnings.simplefilter("ignore")
-        signal.signal(signal.SIGVTALRM, _out_of_time)
+        limit_process()
         for number in range(start, len(cases)):
             _say(writer, case=number)
             failure = failure_of(cases[number][1], folder)
@@ -152,7 +152,12 @@ def _forked(cases: Sequence[Case], start: int, folder: Path) -> tuple[int, int]:
         os._exit(code)
 
 
-def _limit_memory() -> None:
+def limit_process() -> None:
+    """Limit the memory of this process from now on, and make the clocks of ``failure_of`` end what they time."""
+    faulthandler.disable()
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGVTALRM, _out_of_time)
+    signal.signal(signal.SIGALRM, _out_of_time)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + MEMORY_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
@@ -171,17 +176,19 @@ def failure_of(read: Callable[[Path], object], place: Path) -> str:
     """Return what came out of reading a case that should not have, or ""."""
     folder = Path(tempfile.mkdtemp(dir=place))
     signal.setitimer(signal.ITIMER_VIRTUAL, CPU_S)
+    signal.setitimer(signal.ITIMER_REAL, WAITS_S)
     try:
         read(folder)
     except CapasError as error:
         try:
-            _ = str(error).encode("utf-8", "surrogateescape"), json.dumps(error.as_json())
+            _ = str(error), json.dumps(error.as_json())
         except Exception as second:  # the text of an error must be such that it can be shown
             return f"{error.key} cannot be told: {second!r}"
     except (Exception, TookTooLong) as error:
         return _described(error)
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         shutil.rmtree(folder, ignore_errors=True)
     return ""
 
@@ -202,3 +209,27 @@ def fewer(found: Sequence[Finding]) -> list[Finding]:
         if seen[kind] <= _MAX_FINDINGS:
             kept.append(one)
     return kept
+
+
+# What is known to fail, until it is mended: the beginning of the case, and of the failure. A line here is a debt.
+KNOWN: Final[tuple[tuple[str, str], ...]] = (
+    ("masks", "DecompressionBombError in masks.py"),
+    ("pipe for masks", "TookTooLong in masks.py"),
+    ("sparse for webp", "MemoryError in io.py"),
+    ("sparse for weights", "MemoryError in files.py"),  # of a model they may be so many
+    ("sparse for checkpoint", "MemoryError in checkpoint.py"),
+    ("sparse for classes of a score", "OSError in files.py"),
+    ("xlsx with a cell far away", "the process ended with -6"),
+    ("ods with a row repeated", "TookTooLong in spreadsheet.py"),
+    ("csv with a number of 1 MB", "ValueError in number_columns.py"),
+    *((f"{what} for conll", f"{error} in files.py")
+      for what, error in (("sparse", "OSError"), ("pipe", "OSError"), ("folder", "IsADirectoryError"),
+                          ("link_to_itself", "OSError"), ("device", "OSError"), ("gone", "FileNotFoundError"))),
+    ("class folders with a link to itself", "RuntimeError in folder_listing.py"),
+    ("link_to_itself for", "RuntimeError in folder_listing.py"),
+)  # fmt: skip
+
+
+def known_failure(found: Finding) -> bool:
+    """Return whether a finding is one of ``KNOWN``."""
+    return any(found.case.startswith(case) and found.failure.startswith(failure) for case, failure in KNOWN)

@@ -325,7 +325,8 @@ def test_a_file_that_is_something_else_is_told(tmp_path: Path, content: bytes) -
     path.write_bytes(content)
     with pytest.raises(CapasError) as error:
         SqliteSpots(path)
-    assert error.value.key == "spots_unreadable" and path.read_bytes() == content
+    # An empty file is what is left of an index that was only begun.
+    assert error.value.key == ("spots_unreadable" if content else "spots_missing") and path.read_bytes() == content
 
 
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:

@@ -237,6 +237,8 @@ def read_card(path: Path) -> Card:
         raise CapasError("card_unreadable", where=path, received=error.strerror or str(error)) from error
     if card.seal != seal_of(json.loads(content)):
         raise CapasError("bundle_altered", where=path, received=card.seal[:8])
+    if len(set(card.classes)) != len(card.classes):
+        raise CapasError("card_unreadable", where=f"{path}: classes", received="two classes of one name")
     return card
 
 

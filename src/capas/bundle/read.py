@@ -14,6 +14,7 @@ from capas.bundle.card import Card, read_card
 from capas.bundle.write import ANSWERS, CARD, MODEL, NGRAMS, PREPARATION
 from capas.core.errors import CapasError
 from capas.core.files import content_hash, hash_file, open_regular, read_regular
+from capas.core.inert_text import inert
 
 MAX_WEIGHTS_BYTES: Final = 16_000_000_000
 MAX_FILE_BYTES: Final = 1_000_000_000
@@ -48,6 +49,11 @@ class Bundle:
         """Load the weights into ``network`` and return it in evaluation mode. Raises CapasError ``bundle_incomplete``
         where they do not fit.
         """
+        for name, own in network.state_dict().items():  # torch would convert them, and drop an imaginary part
+            given = self.tensors.get(name, own)
+            if given.is_floating_point() != own.is_floating_point() or given.is_complex():
+                received = f"{inert(name)}: {given.dtype}"
+                raise CapasError("bundle_incomplete", where=self.folder / MODEL, received=received)
         try:
             network.load_state_dict(dict(self.tensors))
         except RuntimeError as error:
@@ -79,7 +85,7 @@ def read_bundle(folder: Path) -> Bundle:
         tensors = load(weights)
     except SafetensorError as error:
         raise CapasError("bundle_incomplete", where=folder / MODEL, received=str(error)[:200]) from error
-    if any(tensor.is_floating_point() and bool(tensor.isnan().any()) for tensor in tensors.values()):
+    if not all(_is_finite(tensor) for tensor in tensors.values()):
         raise CapasError("bundle_not_finite", where=folder / MODEL)
     contents = {name: _listed(folder, name, hash) for name, hash in card.files.items()}
     files = {name: _json(folder / name, contents[name]) for name in (PREPARATION, ANSWERS, NGRAMS) if name in contents}
@@ -93,6 +99,13 @@ def refuse_pickle(path: Path) -> None:
     if start.startswith(PICKLE_STARTS) or path.suffix.lower() in PICKLE_SUFFIXES:
         raise CapasError("pickle_refused", where=path, received=path.suffix or "pickle")
     raise CapasError("not_a_bundle", where=path)
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether a tensor holds numbers alone, neither NaN nor infinity; numbers of 8 bits have no test of their own."""
+    if not tensor.is_floating_point():
+        return True
+    return bool((tensor.float() if tensor.element_size() == 1 else tensor).isfinite().all())
 
 
 def _listed(folder: Path, name: str, hash: str) -> bytes:

@@ -56,7 +56,7 @@ class _LargestTensor(TorchDispatchMode):
     """
 
     def __init__(self, elements: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.elements = elements
 
     def __torch_dispatch__(
@@ -64,9 +64,9 @@ class _LargestTensor(TorchDispatchMode):
         kwargs: Mapping[str, object] | None = None,
     ) -> object:  # fmt: skip
         """Run one operation of torch. Raises TooLarge where it makes, by its first argument, too large a tensor."""
-        size = args[0] if args else None
-        whole = isinstance(size, list | tuple) and all(isinstance(one, int) for one in size)
-        if whole and math.prod(size) > self.elements and not _UNCOUNTED.get():
+        size = args[0] if args and isinstance(args[0], list | tuple) else ()
+        lengths = [one for one in size if isinstance(one, int)]
+        if len(lengths) == len(size) and math.prod(lengths) > self.elements and not _UNCOUNTED.get():
             raise TooLarge
         return func(*args, **(kwargs or {}))
 

@@ -1,13 +1,15 @@
 """Candidates of tab completion; quick to load, so torch stays out."""
 
-import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 from capas.bundle.shipped import SHIPPED_READERS
+from capas.core.files import read_regular
+from capas.core.parsing import parse_json
 from capas.networks.catalog import NETWORKS
 
+MAX_CARD_BYTES = 1_000_000
 ARCHIVE_FILE = "archive.sqlite"
 SAMPLES = ("mnist5k", "fashion-mnist", "digits", "shapes", "manuscripts")
 
@@ -63,7 +65,7 @@ def readers(incomplete: str) -> list[str]:
 def _reads_lines(folder: Path) -> bool:
     for card in (folder / "bundle" / "card.json", folder / "card.json"):
         try:
-            tree = json.loads(card.read_text(encoding="utf-8"))
+            tree = parse_json(read_regular(card, max_bytes=MAX_CARD_BYTES))
         except (OSError, ValueError):
             continue
         return isinstance(tree, dict) and (tree.get("task"), tree.get("medium")) == ("transcribe", "image")

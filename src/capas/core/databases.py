@@ -47,8 +47,20 @@ def connect(path: Path, wait_s: float, *, autocommit: bool = False) -> sqlite3.C
 
 
 def _open(name: str, wait_s: float, autocommit: bool) -> sqlite3.Connection:
-    return sqlite3.connect(name, timeout=wait_s, uri=name.startswith("file:"),
-                           isolation_level=None if autocommit else "DEFERRED")  # fmt: skip
+    """Open a connection, and refuse a file that holds code: no table of Capas is a view or has a trigger, and a
+    stranger's could run for ever or undo what is written.
+    """
+    connection = sqlite3.connect(name, timeout=wait_s, uri=name.startswith("file:"),
+                                 isolation_level=None if autocommit else "DEFERRED")  # fmt: skip
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        code = connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('view', 'trigger')").fetchone()
+        if code is not None:
+            raise sqlite3.DatabaseError(f"holds a view or a trigger: {code[0]!s:.80}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def enable_wal(connection: sqlite3.Connection, path: Path, *, durable: bool) -> None:

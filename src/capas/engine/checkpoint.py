@@ -5,16 +5,19 @@ Chance needs no saving: orders, augmentations and dropout are functions of the s
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Final
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from capas.core.errors import CapasError
-from capas.core.files import write_atomic
+from capas.core.files import open_regular, write_atomic
+from capas.core.parsing import parse_json
 
 MAX_KEPT = 2
 
@@ -36,6 +39,9 @@ class TrainingPosition:
     best_step: int = -1
     evaluated_step: int = 0
     since_best: int = 0
+
+
+_POSITION: Final = TypeAdapter(TrainingPosition)
 
 
 def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], position: TrainingPosition) -> Path:
@@ -97,9 +103,13 @@ def newest_checkpoint(folder: Path) -> tuple[dict[str, Tensor], TrainingPosition
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], TrainingPosition]:
     """Tensors and position of one checkpoint file."""
+    open_regular(path).close()  # to open a pipe would wait
     with safe_open(str(path), framework="pt") as stream:
         metadata = stream.metadata() or {}
-        position = TrainingPosition(**json.loads(metadata["position"]))
+        tree = parse_json(metadata["position"])
+        if not isinstance(tree, dict) or not set(tree) <= {field.name for field in fields(TrainingPosition)}:
+            raise ValueError(f"another version's position: {metadata['position'][:80]}")
+        position = _POSITION.validate_python(tree)
         return {name: stream.get_tensor(name) for name in stream.keys()}, position  # noqa: SIM118
 
 

@@ -6,7 +6,6 @@ set is never changed.
 """
 
 import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from capas.core.errors import CapasError
 from capas.core.files import read_regular
+from capas.core.parsing import parse_toml
 
 Auto = Literal["auto"]
 Pixels = Annotated[int, Field(ge=1, le=8192)]
@@ -285,8 +285,8 @@ def parse_settings(settings: Sequence[str]) -> dict[str, object]:
         if not equals:
             raise CapasError("plan_setting", where="--set", received=setting)
         try:
-            parsed[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+            parsed[key.strip()] = parse_toml(f"value = {text}")["value"]
+        except ValueError:
             parsed[key.strip()] = text.strip()
     return parsed
 
@@ -294,8 +294,8 @@ def parse_settings(settings: Sequence[str]) -> dict[str, object]:
 def read_config(path: Path) -> Config:
     """Read a configuration from a TOML file. Raises CapasError that names the line or key."""
     try:
-        tree = tomllib.loads(read_regular(path).decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        tree = parse_toml(read_regular(path).decode("utf-8"))
+    except (OSError, ValueError) as error:
         raise CapasError("plan_unreadable", where=path, received=str(error)) from error
     return validate_config(tree, where=str(path))
 

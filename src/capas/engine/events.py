@@ -10,8 +10,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import TypeAdapter, ValidationError
+
 from capas.core.errors import CapasError
-from capas.core.files import write_error
+from capas.core.files import read_regular, write_error
+from capas.core.parsing import parse_json
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,17 +146,27 @@ def append_event(path: Path, event: Event) -> None:
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """The events of a run without the void ones; a line cut short by a kill is left out."""
+    """The events of a run without the void ones; a line cut short by a kill is left out.
+
+    Raises CapasError ``run_damaged`` or ``events_unknown``.
+    """
+    try:
+        content = read_regular(path).decode("utf-8", "replace")
+    except OSError as error:
+        raise CapasError("run_damaged", where=path, received=error.strerror or str(error)) from error
     events: list[Event] = []
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+    for line in content.split("\n"):
         try:
-            values = json.loads(line)
-        except json.JSONDecodeError:
+            values = parse_json(line)
+        except ValueError:
             continue
         kind = EVENT_KINDS.get(str(values.pop("event", ""))) if isinstance(values, dict) else None
-        if kind is None or set(values) != {f.name for f in fields(kind)}:
+        if kind is None or not isinstance(values, dict) or set(values) != {f.name for f in fields(kind)}:
             raise CapasError("events_unknown", where=path, received=line[:80])
-        event = kind(**values)
+        try:
+            event: Event = TypeAdapter(kind).validate_python(values)
+        except ValidationError as error:
+            raise CapasError("events_unknown", where=path, received=line[:80]) from error
         if isinstance(event, Resumed):
             events = [earlier for earlier in events if earlier.step <= event.step]
         events.append(event)

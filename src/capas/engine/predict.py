@@ -1,6 +1,7 @@
 """Inference with a trained model. An invalid input costs one refusal, not the whole job."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -92,7 +93,11 @@ class Model:
                 yield next(predictions)
 
     def _allowed(self, items: Sequence[Item], prepared: Sequence[object]) -> Sequence[Prediction]:
-        predictions = self.predictor.predict([item.name for item in items], prepared)
+        predictions = [
+            one if _is_finite((one.prediction, one.probability, one.probabilities, one.facts))
+            else Prediction(input=one.input, refused=CapasError("answer_not_finite", where=one.input).part("what"))
+            for one in self.predictor.predict([item.name for item in items], prepared)
+        ]  # fmt: skip
         return predictions if self.gate is None else self.gate(items, prepared, predictions)
 
     def export(self, path: str | Path, inputs: Iterable[object] = ()) -> ExportedModel:
@@ -106,6 +111,15 @@ class Model:
             return export_onnx(self.predictor.exportable(prepared), Path(path))
         finally:
             self.predictor.network.to(self.device)
+
+
+def _is_finite(value: object) -> bool:
+    """Whether no number in a value of JSON is NaN or infinite, as where a network's numbers overflow."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, list | tuple) or all(map(_is_finite, value))
 
 
 def load_model(where: str | Path, *, device: str = "cpu") -> Model:

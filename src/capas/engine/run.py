@@ -1,7 +1,6 @@
 """A run: the folder of one training, and the paths of the files in it."""
 
 import datetime
-import json
 import os
 import platform
 import re
@@ -12,6 +11,7 @@ import torch
 
 from capas.core.errors import CapasError
 from capas.core.files import LOCK, only_writer, read_regular, write_json
+from capas.core.parsing import parse_json
 from capas.version import __version__
 
 
@@ -97,7 +97,7 @@ class Run:
     def read_json(self, path: Path) -> dict[str, object]:
         """Read one of the run's JSON files. Raises CapasError ``run_damaged`` that names the file."""
         try:
-            value = json.loads(read_regular(path))
+            value = parse_json(read_regular(path))
         except (OSError, ValueError) as error:
             raise CapasError("run_damaged", where=path, received=str(error)) from error
         if not isinstance(value, dict):

@@ -6,13 +6,13 @@ demand, and the least recently used ones are closed.
 """
 
 import heapq
-import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeVar
 
@@ -20,11 +20,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from capas.core.errors import CapasError
 from capas.core.files import read_regular, write_json
+from capas.core.parsing import parse_json
 from capas.keyword_index.sqlite_store import SqliteSpots
 from capas.keyword_index.store import IndexOrigin, SearchScope, Spot, check_origin
 
 SHARD_LIST_FILE: Final = "shards.json"
 MAX_OPEN_SHARDS: Final = 64
+_FILE_NAME: Final = re.compile(r"\d{4,9}\.sqlite")
 S = TypeVar("S", bound="ShardedSpots")
 
 
@@ -224,10 +226,10 @@ class ShardedSpots:
 
 def _listed(path: Path) -> tuple[IndexOrigin, dict[str, str]]:
     try:
-        entries = json.loads(read_regular(path).decode("utf-8"))
+        entries = TypeAdapter(dict[str, object]).validate_python(parse_json(read_regular(path)))
         origin = TypeAdapter(IndexOrigin).validate_python(entries["origin"])
         shards = TypeAdapter(dict[str, str]).validate_python(entries["shards"])
-        if outside := [name for name in shards.values() if PurePath(name).name != name]:
+        if outside := [name for name in shards.values() if not _FILE_NAME.fullmatch(name)]:
             raise ValueError(f"a shard outside of the folder: {outside[0][:80]!r}")
         return origin, shards
     except (OSError, KeyError, TypeError, ValueError, ValidationError) as error:

@@ -96,13 +96,16 @@ class SqlStore(ABC):
 
     def __init__(self, requested: IndexOrigin | None, where: str) -> None:
         made = self._facts()
-        if made["version"] not in ("1", VERSION):
-            raise CapasError("spots_unreadable", where=where, received=f"version {made['version']}")
+        if (version := made.get("version", "–")) not in ("1", VERSION):
+            raise CapasError("spots_unreadable", where=where, received=f"version {version}")
         if not _current(made):
             self._renew()
-        self._origin = IndexOrigin(
-            least=float(made["least"]), temperature=float(made["temperature"]), model=str(made["model"])
-        )
+        try:
+            self._origin = IndexOrigin(
+                least=float(made["least"]), temperature=float(made["temperature"]), model=str(made["model"])
+            )
+        except (KeyError, ValueError) as error:
+            raise CapasError("spots_unreadable", where=where, received=str(error)) from error
         self._scope: SearchScope | None = None
         if requested is not None:
             check_origin(self._origin, requested, where=where)

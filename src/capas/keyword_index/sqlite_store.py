@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from capas.core.databases import connect, database_error, enable_wal
+from capas.core.databases import DATABASE_ERRORS, connect, database_error, enable_wal
 from capas.core.errors import CapasError
 from capas.core.files import write_error
 from capas.keyword_index.query_limit import exceeds_query_limit, query_too_slow
@@ -147,7 +147,7 @@ class SqliteSpots(SqlStore):
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 raise query_too_slow() from error
             raise database_error(self.path, error, "spots_unreadable") from error
@@ -166,7 +166,7 @@ def empty_log(path: Path) -> None:
     try:
         with closing(connect(path, WAIT_S, autocommit=True)) as connection:
             busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-    except sqlite3.DatabaseError as error:
+    except DATABASE_ERRORS as error:
         found = database_error(path, error, "spots_unreadable")
         if found.key == "spots_unreadable":
             return

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -15,6 +14,7 @@ from capas.core.html import Markup, render_html
 from capas.core.i18n import say
 from capas.core.inert_text import InertWriter, original_cell
 from capas.core.number_format import format_decimal, format_metric, metric_name
+from capas.core.parsing import parse_json
 from capas.leaderboard.entry import Entry
 from capas.leaderboard.ranking import Contest, group_contests
 from capas.trust.rendering.style import STYLE
@@ -48,10 +48,10 @@ def read_entries(path: Path) -> list[Entry]:
     """Read what ``write_entries`` wrote as CSV or JSON. Raises CapasError with the line that is wrong."""
     try:
         text = read_regular(path).decode("utf-8")
-        rows = json.loads(text) if path.suffix.casefold() == ".json" else _rows_of(text)
+        rows = parse_json(text) if path.suffix.casefold() == ".json" else _rows_of(text)
     except FileNotFoundError as error:
         raise CapasError("no_such_path", where=path) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise CapasError("board_import", where=path, received=str(error)) from error
     if not isinstance(rows, list):
         raise CapasError("board_import", where=path, received=type(rows).__name__)
@@ -115,5 +115,5 @@ def entry_cells(rank: int, entry: Entry, as_good_as_best: bool) -> list[str]:
 
 
 def _rows_of(text: str) -> list[dict[str, str]]:
-    rows = csv.DictReader(io.StringIO(text))
+    rows = csv.DictReader(io.StringIO(text, newline=""))
     return [{name: original_cell(cell) for name, cell in row.items() if isinstance(cell, str)} for row in rows]

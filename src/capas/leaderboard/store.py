@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from capas.core.databases import database_error
+from capas.core.databases import DATABASE_ERRORS, database_error
 from capas.core.errors import CapasError
 from capas.core.files import write_error
 from capas.leaderboard.entry import Entry
@@ -78,7 +78,7 @@ class Board:
                     connection.execute(_TABLE)
                     connection.execute(f"PRAGMA user_version = {VERSION}")
                 yield connection
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             key = "cannot_write" if write and not self.path.is_file() else "board_unreadable"
             raise database_error(self.path, error, key) from error
         except OSError as error:

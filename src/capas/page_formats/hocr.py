@@ -27,13 +27,17 @@ _KINDS: Final = {
 _VOID: Final = frozenset({"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"})
 
 
+MAX_OPEN: Final = 1000  # elements within elements; more than in XML, as HTML need not close all
+
+
 def read_hocr(path: Path) -> ParsedPage:
     """Read the page of an hOCR file in UTF-8.
 
     Raises:
-        CapasError: ``unreadable``, ``xml_too_large``, ``xml_encoding``, ``page_count`` or ``page_size``.
+        CapasError: ``unreadable``, ``xml_too_large``, ``xml_encoding``, ``xml_broken``, ``page_count`` or
+            ``page_size``.
     """
-    reader = _Reader()
+    reader = _Reader(str(path))
     reader.feed(_content(path))
     reader.close()
     if len(reader.pages) != 1:
@@ -104,8 +108,9 @@ class _Element:
 class _Reader(HTMLParser):
     """Collects the elements with hOCR's classes, whatever lies between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, where: str) -> None:
         super().__init__()
+        self.where = where
         self.pages: list[_Element] = []
         self.regions: list[_Element] = []
         self.lines: list[tuple[_Element, _Element | None, list[_Element]]] = []
@@ -127,6 +132,8 @@ class _Reader(HTMLParser):
             self.lines[-1][2].append(found)
         if tag not in _VOID:
             self._open.append((tag, kind, found))
+        if len(self._open) > MAX_OPEN:  # each text looks through them
+            raise CapasError("xml_broken", where=self.where, received=f"depth > {MAX_OPEN}")
 
     def handle_endtag(self, tag: str) -> None:
         """What was left open inside ends with it."""

@@ -16,7 +16,6 @@ what was written and what was made of it can stand beside each other; what no ru
 
 import json
 import re
-import tomllib
 import unicodedata
 from dataclasses import replace
 from importlib.resources import files
@@ -27,6 +26,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash, read_regular
+from capas.core.parsing import parse_toml
 from capas.page_formats.page import Page
 
 KEPT: Final = "kept"
@@ -116,13 +116,13 @@ def load_rules(name: str) -> NormalisationRules:
 
 def _read(content: str, where: str) -> NormalisationRules:
     try:
-        return NormalisationRules.model_validate(tomllib.loads(content))
-    except tomllib.TOMLDecodeError as error:
-        raise CapasError("rules_broken", where=where, received=str(error)) from error
+        return NormalisationRules.model_validate(parse_toml(content))
     except ValidationError as error:
         first = error.errors()[0]
         received = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
         raise CapasError("rules_broken", where=where, received=received) from error
+    except ValueError as error:
+        raise CapasError("rules_broken", where=where, received=str(error)) from error
 
 
 def normalise_page(page: Page, rules: NormalisationRules) -> Page:

@@ -1,9 +1,12 @@
 """Posteriors kept small are still probabilities, near those that were kept."""
 
+import zlib
+
 import numpy as np
 import pytest
 
 from capas.archive.reading.posteriors import LEAST, pack_posteriors, unpack_posteriors
+from capas.core.errors import CapasError
 
 
 def test_kept_ones_come_back_nearly_and_every_frame_sums_to_one() -> None:
@@ -39,5 +42,16 @@ def test_what_is_no_probability_is_refused(wrong: np.ndarray) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\0" * 10 + b"no zlib", pack_posteriors(np.eye(3))[:-3]])
 def test_other_bytes_are_refused(content: bytes) -> None:
-    with pytest.raises(ValueError, match="not a line's posteriors"):
+    with pytest.raises(CapasError) as caught:
         unpack_posteriors(content)
+    assert caught.value.key == "archive_unreadable"
+
+
+@pytest.mark.parametrize(
+    ("frames", "labels", "kept"),
+    [(4_000_000_000, 60_000, 1), (60_000_000, 0, 0), (4, 2, 9), (2, 2, 2)],
+)
+def test_what_claims_to_be_more_than_it_holds_is_refused(frames: int, labels: int, kept: int) -> None:
+    head = np.array((frames, labels, kept), dtype=[("frames", "<u4"), ("labels", "<u2"), ("kept", "<u4")])
+    with pytest.raises(CapasError):
+        unpack_posteriors(head.tobytes() + zlib.compress(bytes(2 * 2 + 4 * 2)))

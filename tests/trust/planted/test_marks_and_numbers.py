@@ -7,6 +7,7 @@ from capas.core.spec import Field
 from capas.data.image.io import ImageArray
 from capas.engine.recipes.single_output.heads.numbers_head import NumbersHead
 from capas.trust.label_quality.number_outliers import find_number_issues
+from capas.trust.leakage import giveaway_findings as giveaways
 from capas.trust.leakage.giveaway_findings import giveaway_findings
 from capas.trust.leakage.image_marks import best_cut_accuracy, telling_marks
 from capas.trust.theme import Theme
@@ -58,6 +59,17 @@ def test_the_finding_names_the_class_and_the_place() -> None:
     context = made_context(ImageArray(arrays.numpy(), "made"), labels.tolist(), ["train"] * 80, classes=("a", "b"))
     (found,) = giveaway_findings(made_subject(context, images_reader()))
     assert found.key == "told_beside_the_content" and "bottom left" in found.text and "“" in found.text
+
+
+def test_examples_that_lie_by_class_are_looked_at_all_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside class "a" alone the corner would tell "b"; it is the same in "c" and "d", which lie behind."""
+    monkeypatch.setattr(giveaways, "LOOKED_AT", 100)
+    arrays = torch.randint(60, 90, (200, 8, 8), generator=rng(), dtype=torch.uint8)
+    labels = torch.arange(200) // 50
+    arrays[labels > 0, -2:, :2] = 250
+    context = made_context(ImageArray(arrays.numpy(), "made"), labels.tolist(), ["train"] * 200, classes=tuple("abcd"))
+    found = giveaway_findings(made_subject(context, images_reader()))
+    assert [one.text for one in found if "“b”" in one.text] == [] and len(found) == 1 and "“a”" in found[0].text
 
 
 def test_the_best_cut_by_hand() -> None:

@@ -4,7 +4,7 @@ from capas.core.i18n import choose_language
 from capas.trust.rendering.blocks import Sentence, Tone
 from capas.trust.rendering.html_page import MARKS, ReportPage, report_page_html
 from capas.trust.theme import Finding, Theme
-from capas.trust.verdict import VerdictBox, Verdict
+from capas.trust.verdict import Verdict, VerdictBox
 from tests.html_pages import Parsed, parsed
 
 THEMES = (

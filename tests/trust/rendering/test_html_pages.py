@@ -23,7 +23,7 @@ from capas.trust.rendering.blocks import (
 from capas.trust.rendering.cross_attention_page import cross_attention_html
 from capas.trust.rendering.html_page import ReportPage, report_page_html
 from capas.trust.theme import Finding, Theme
-from capas.trust.verdict import VerdictBox, Verdict
+from capas.trust.verdict import Verdict, VerdictBox
 from tests.html_pages import HOSTILE, assert_inert, parsed
 
 IMAGE = np.zeros((4, 4), dtype=np.uint8)

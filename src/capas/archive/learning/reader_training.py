@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from capas.archive.learning.corrections import LINES, WrittenCorrections, write_corrections
-from capas.archive.library.database import Library
+from capas.archive.library.database import FILE, Library
 from capas.core.errors import CapasError
+from capas.core.parsing import parse_json
 from capas.engine.predict import load_model
 from capas.engine.recipes.transcription.line_reader import LineReader
 from capas.evaluation.bootstrap import (
@@ -128,7 +130,10 @@ def mark_as_learnt(library: Library, lesson: TrainingLines) -> None:
 
 def _taught(library: Library) -> list[str]:
     held = library.fact(FACT)
-    return [str(one) for one in json.loads(held)] if held else []
+    try:
+        return TypeAdapter(list[str]).validate_python(parse_json(held)) if held else []
+    except ValueError as error:
+        raise CapasError("archive_unreadable", where=library.folder / FILE, received=str(error)) from error
 
 
 def _apart(library: Library, stems: Sequence[str]) -> frozenset[str]:

@@ -16,10 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from capas.archive.library.line_matching import match_lines, says_the_same
-from capas.core.databases import connect, database_error, enable_wal
+from capas.core.databases import DATABASE_ERRORS, connect, database_error, enable_wal
 from capas.core.errors import CapasError
 from capas.core.files import write_error
 from capas.core.inert_text import inert
@@ -168,7 +170,7 @@ class Library:
         try:
             with closing(connect(self.folder / FILE, WAIT_S)) as connection:
                 yield connection
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             raise database_error(self.folder / FILE, error, "archive_unreadable") from error
         except UnicodeEncodeError as error:  # bytes of a command line, or half a surrogate pair of a request
             raise CapasError("text_not_utf8", where=self.folder, received=inert(str(error.object))[:80]) from error
@@ -209,7 +211,7 @@ class Library:
             rows = connection.execute(
                 f"SELECT {_PAGE_COLUMNS} FROM pages {where} ORDER BY unit, position, id", values
             ).fetchall()
-        return [_page_row(row) for row in rows]
+            return [_page_row(row) for row in rows]
 
     def pages_of(self, unit: str) -> frozenset[str]:
         """Return the page identifiers, as an index has them, of a unit and of the units below it."""
@@ -354,7 +356,9 @@ def _lines(connection: sqlite3.Connection, page: int) -> list[LineRow]:
 
 def _posteriors(connection: sqlite3.Connection, page: int) -> dict[int, bytes]:
     rows = connection.execute("SELECT number, content FROM posteriors WHERE page = ?", (page,)).fetchall()
-    return {int(number): bytes(content) for number, content in rows}
+    if strange := [number for number, content in rows if not isinstance(number, int) or not isinstance(content, bytes)]:
+        raise sqlite3.DatabaseError(f"posteriors of line {str(strange[0])[:40]}")
+    return dict(rows)
 
 
 def _forget_lines(connection: sqlite3.Connection, page: int) -> None:
@@ -414,28 +418,37 @@ def _rounded(points: Points) -> list[list[float]]:
 @functools.lru_cache(maxsize=10_000)
 def _placed_line(geometry: str) -> Line:
     """A line of which only the place is known; searches look at the same pages again and again."""
-    held = json.loads(geometry)
-    return Line(
-        id="", baseline=tuple((x, y) for x, y in held["baseline"]), polygon=tuple((x, y) for x, y in held["polygon"])
-    )
+    try:
+        held = _GEOMETRY.validate_json(geometry)
+        return Line(id="", baseline=held["baseline"], polygon=held["polygon"])
+    except (ValidationError, KeyError) as error:
+        raise sqlite3.DatabaseError(f"the place of a line: {geometry[:80]}") from error
 
 
 def _page_row(row: Sequence[object]) -> PageRow:
     names = ("id", "unit", "position", "label", "source", "frame", "hash", "width", "height", "transcript", "problem",
              "lines_from", "model")  # fmt: skip
-    return PageRow(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]
+    try:  # SQLite holds whatever a stranger's program put into a column
+        return _PAGE.validate_python(dict(zip(names, row, strict=True)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise sqlite3.DatabaseError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def _line_row(page: int, row: Sequence[object]) -> LineRow:
     number, name, region, geometry, truth, text, confidence = row
+    if not isinstance(number, int) or not isinstance(confidence, float | int | None):
+        raise sqlite3.DatabaseError(f"a line of page {page}: {str(number)[:40]}, {str(confidence)[:40]}")
     line = replace(
-        _placed_line(str(geometry)), id=str(name), region=str(region), order=int(str(number)),
+        _placed_line(str(geometry)), id=str(name), region=str(region), order=number,
         text=str(text if truth is None else truth),
     )  # fmt: skip
-    return LineRow(page=page, number=int(str(number)), line=line, target=None if truth is None else str(truth),
-                   text=str(text), confidence=None if confidence is None else float(str(confidence)))  # fmt: skip
+    return LineRow(page=page, number=number, line=line, target=None if truth is None else str(truth),
+                   text=str(text), confidence=None if confidence is None else float(confidence))  # fmt: skip
 
 
+_PAGE: Final = TypeAdapter(PageRow)
+_GEOMETRY: Final = TypeAdapter(dict[Literal["baseline", "polygon"], Points])
 _PAGE_COLUMNS = "id, unit, position, label, source, frame, hash, width, height, transcript, problem, lines_from, model"
 _LINE_COLUMNS = "number, id, region, geometry, truth, text, confidence"
 _NEW_LINE = "INSERT INTO lines (page, number, id, region, geometry, truth) VALUES (?, ?, ?, ?, ?, ?)"

@@ -4,6 +4,8 @@ A page is a file and a frame number. Pixels are counted before anything is decod
 photographs, so the limit is higher than that of ``capas.data.image.io``.
 """
 
+import errno
+import os
 import re
 import urllib.error
 import urllib.request
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from capas.core.errors import CapasError
-from capas.core.files import hash_file, open_regular
+from capas.core.files import MAX_READ_BYTES, hash_file, open_regular
 from capas.core.i18n import say
 
 if TYPE_CHECKING:
@@ -166,7 +168,9 @@ def _pdf(path: Path) -> "Iterator[pypdfium2.PdfDocument]":
     except ModuleNotFoundError as error:
         raise CapasError("extra_missing", where=path, received="pypdfium2", extra="archive") from error
     try:
-        open_regular(path).close()
+        with open_regular(path) as stream:
+            if (size := os.fstat(stream.fileno()).st_size) > MAX_READ_BYTES:  # pdfium may read all of it for its list
+                raise OSError(errno.EFBIG, say("files.too_large", size=size, most=MAX_READ_BYTES), str(path))
         document = pypdfium2.PdfDocument(path)
     except (pypdfium2.PdfiumError, OSError) as error:
         raise _unreadable(path, error) from error

@@ -11,7 +11,10 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
+from capas.core.errors import CapasError
+
 LEAST: Final = 1e-4
+MAX_PROBABILITIES: Final = 50_000_000  # of one line
 _STEP: Final = 4096
 _HEAD: Final = np.dtype([("frames", "<u4"), ("labels", "<u2"), ("kept", "<u4")])
 
@@ -31,18 +34,23 @@ def pack_posteriors(posteriors_TK: Float[np.ndarray, "T K"]) -> bytes:
 def unpack_posteriors(content: bytes) -> Float[np.ndarray, "T K"]:
     """Return the posteriors of ``pack_posteriors``, float64, every frame summing to 1.
 
-    Raises ValueError on other bytes.
+    Raises CapasError ``archive_unreadable`` on other bytes: they may be of somebody else's archive.
     """
     try:
         head = np.frombuffer(content[: _HEAD.itemsize], dtype=_HEAD)[0]
-        body = zlib.decompress(content[_HEAD.itemsize :])
+        frames, num_labels, kept = int(head["frames"]), int(head["labels"]), int(head["kept"])
+        size = 2 * frames + 4 * kept
+        if kept > frames * num_labels or frames * (num_labels + 1) > MAX_PROBABILITIES:
+            raise ValueError(f"{frames} × {num_labels}, {kept}")
+        decoder = zlib.decompressobj()
+        body = decoder.decompress(content[_HEAD.itemsize :], size + 1)
+        if len(body) != size or not decoder.eof:  # at its end the check sum was right
+            raise ValueError(f"{len(body)} / {size}")
+        counts, labels, steps = np.split(np.frombuffer(body, dtype="<u2"), [frames, frames + kept])
+        if int(counts.sum()) != kept or (kept and int(labels.max()) >= num_labels):
+            raise ValueError(f"{int(counts.sum())} / {kept}")
     except (ValueError, IndexError, zlib.error) as error:
-        raise ValueError(f"not a line's posteriors: {error}") from error
-    frames, num_labels, kept = int(head["frames"]), int(head["labels"]), int(head["kept"])
-    if len(body) != 2 * frames + 4 * kept:
-        raise ValueError(f"not a line's posteriors: {len(body)} bytes for {kept} numbers")
-    numbers = np.frombuffer(body, dtype="<u2")
-    counts, labels, steps = np.split(numbers, [frames, frames + kept])
+        raise CapasError("archive_unreadable", where="posteriors", received=str(error)) from error
     posteriors_TK = np.zeros((frames, num_labels))
     posteriors_TK[np.repeat(np.arange(frames), counts), labels] = np.exp(steps / -_STEP)  # unsigned: -steps wraps
     rest_T = (1 - posteriors_TK.sum(axis=1)).clip(min=1e-9)

@@ -214,7 +214,7 @@ def open_searcher(library: Library) -> Iterator[ArchiveSearcher]:
 
 
 def _each_in_time(spots: Iterable[Spot]) -> Iterator[Spot]:
-    """Yield the spots under the query's limit: a hit that is a page may hold hundreds, each of a millisecond or more."""
+    """Yield the spots under the query's limit: a hit that is a page may hold hundreds, each of a millisecond."""
     for spot in spots:
         check_query_limit()
         yield spot

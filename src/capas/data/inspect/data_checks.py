@@ -233,6 +233,8 @@ def split_problems(split: Sequence[SplitName], labels: Sequence[str], classes: S
         if not held:
             severity: Severity = "warning" if name == "validation" else "error"
             missing.append(make_problem(f"empty_{name}", (), severity=severity, count=0))
+        elif name == "train" and split.count("train") == 1:
+            missing.append(make_problem("one_example", (), severity="error", count=1))
         elif name != "validation":
             missing.extend(problems_from(f"class_not_in_{name}", [label for label in classes if label not in held]))
             if name == "test" and len(held) == 1 < len(classes):

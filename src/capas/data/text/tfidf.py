@@ -14,7 +14,7 @@ letters or more; all is in lower case. Several kinds of terms weigh alike. What 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 TermKind = Literal["words", "letters"]
+
+
+MAX_IDF: Final = 1e6  # 1 + ln of any number of texts is far below
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +91,8 @@ class TermVectorizer:
     def __post_init__(self) -> None:
         if len(self.terms) != len(self.idf):
             raise ValueError(f"{len(self.terms)} terms, {len(self.idf)} weights; expected one weight per term")
+        if not all(0 < weight < MAX_IDF for weight in self.idf):
+            raise ValueError(f"a weight of a term is not between 0 and {MAX_IDF:g}")
 
     def fitted(self, texts: Sequence[str], *, min_texts: int, max_features: int | None) -> "TermVectorizer":
         """Return the same kind fitted on ``texts``."""

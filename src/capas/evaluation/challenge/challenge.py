@@ -104,7 +104,7 @@ class Challenge:
         self.private = folder / PRIVATE
         path = self.private / RULES
         try:
-            self.rules = ChallengeRules.model_validate_json(path.read_text(encoding="utf-8"))
+            self.rules = ChallengeRules.model_validate_json(read_regular(path))
         except FileNotFoundError as error:
             raise CapasError("challenge_missing", where=folder) from error
         except (OSError, ValidationError, ValueError) as error:

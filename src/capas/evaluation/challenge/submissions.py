@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from capas.core.databases import database_error
+from pydantic import TypeAdapter, ValidationError
+
+from capas.core.databases import DATABASE_ERRORS, database_error
 from capas.core.errors import CapasError
 
 WAIT_S: Final = 30.0
@@ -38,6 +40,9 @@ class Submission:
     received: datetime
     path: str
     value: float
+
+
+_SUBMISSION: Final = TypeAdapter(Submission)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +140,7 @@ class Submissions:
                     connection.rollback()  # not the statement: on a full disk SQLite has done so itself
                     raise
                 connection.execute("COMMIT")
-        except sqlite3.DatabaseError as error:
+        except DATABASE_ERRORS as error:
             raise database_error(self.path, error, "challenge_broken") from error
 
 
@@ -148,8 +153,9 @@ def _counted(connection: sqlite3.Connection, team: str, now: datetime, limit: Li
 def _select(connection: sqlite3.Connection, where: str, values: tuple[str, ...]) -> list[Submission]:
     columns = "number, team, hash, received, path, value"
     rows = connection.execute(f"SELECT {columns} FROM submissions {where} ORDER BY number", values).fetchall()
-    return [
-        Submission(number=number, team=team, hash=digest, received=datetime.fromisoformat(received), path=path,
-                   value=value)
-        for number, team, digest, received, path, value in rows
-    ]  # fmt: skip
+    names = columns.split(", ")
+    try:
+        return [_SUBMISSION.validate_python(dict(zip(names, row, strict=True))) for row in rows]
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise sqlite3.DatabaseError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error

@@ -13,6 +13,7 @@ Words = tuple[str, ...]
 Slot = tuple[Words, ...]
 NOTHING = "@"
 MOST = 1000
+MAX_DEPTH = 50  # of braces within braces
 _TOKEN = re.compile(r"[{}]|(?<!\S)/(?!\S)|[^\s{}]+")
 _OPTIONAL = re.compile(r"\(([^()]*)\)")
 
@@ -36,7 +37,7 @@ def _slots(tokens: Iterator[str], inside: bool, where: str) -> list[Slot]:
     found = list[Slot]()
     for token in tokens:
         if token == "{":
-            found.append(_alternatives(tokens, where))
+            found.append(_alternatives(tokens, where, 1))
         elif token == "}" or (inside and token == "/"):
             raise CapasError("score_braces", where=where, received=token)
         else:
@@ -44,8 +45,10 @@ def _slots(tokens: Iterator[str], inside: bool, where: str) -> list[Slot]:
     return found
 
 
-def _alternatives(tokens: Iterator[str], where: str) -> Slot:
+def _alternatives(tokens: Iterator[str], where: str, depth: int) -> Slot:
     """What stands up to the matching brace, as wordings."""
+    if depth > MAX_DEPTH:
+        raise CapasError("score_braces", where=where, received="{" * 4 + "…")
     done, wordings = list[Words](), [()]  # type: list[Words], list[Words]
     for token in tokens:
         if token in ("/", "}"):
@@ -54,7 +57,7 @@ def _alternatives(tokens: Iterator[str], where: str) -> Slot:
             if token == "}":
                 return tuple(dict.fromkeys(done))
             continue
-        nested = _alternatives(tokens, where) if token == "{" else (() if token == NOTHING else (token,),)
+        nested = _alternatives(tokens, where, depth + 1) if token == "{" else (() if token == NOTHING else (token,),)
         wordings = [before + after for before in wordings for after in nested]
         if len(wordings) > MOST:
             break

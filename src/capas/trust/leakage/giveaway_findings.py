@@ -1,5 +1,6 @@
 """What the leakage theme says of columns, lengths and the like that give the target away."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -30,17 +31,17 @@ def giveaway_findings(subject: ModelUnderTest) -> list[Finding]:
     case, part = subject.run_context, subject.train
     if not len(part):
         return []
-    columns, rows = subject.adapter.columns_of(subject.inputs), part.positions.tolist()[:LOOKED_AT]
-    numbers = {name: values[:LOOKED_AT] for name, values in example_properties(subject, part).items()}
+    columns, rows = subject.adapter.columns_of(subject.inputs), part.positions.tolist()[_spread(subject)]
+    numbers = {name: values[_spread(subject)] for name, values in example_properties(subject, part).items()}
     given = {name: values for name, values in numbers.items() if name in columns}
     if case.task == "regress":
         if subject.adapter.images is not None:
             return _strip(subject)
-        pair = exact_pair(given, part.targets[:LOOKED_AT, 0])
+        pair = exact_pair(given, part.targets[_spread(subject), 0])
         return [] if pair is None else [_pair_finding(*pair)]
     if case.task != "classify":
         return []
-    classes = [case.classes[k] for k in part.targets.tolist()[:LOOKED_AT]]
+    classes = [case.classes[k] for k in part.targets.tolist()[_spread(subject)]]
     findings = _marks(subject) + _marking_words(subject, part.targets.tolist())
     findings += _beside_the_content(subject, {n: v for n, v in numbers.items() if n not in columns}, classes)
     pair = giveaway_pair(given, classes)
@@ -57,6 +58,11 @@ def giveaway_findings(subject: ModelUnderTest) -> list[Finding]:
     return findings
 
 
+def _spread(subject: ModelUnderTest) -> slice:
+    """Up to ``LOOKED_AT`` training examples from all over: they may lie by class, and the first be of a few."""
+    return slice(None, None, max(1, math.ceil(len(subject.train) / LOOKED_AT)))
+
+
 def _beside_the_content(subject: ModelUnderTest, numbers: dict[str, torch.Tensor], classes: list[str]) -> list[Finding]:
     """The length of a sound or text, and what a sound's file says of itself.
 
@@ -67,7 +73,7 @@ def _beside_the_content(subject: ModelUnderTest, numbers: dict[str, torch.Tensor
     case, held = subject.run_context, dict[str, Sequence[str | float | None]]()
     lengths = {say("attributes.seconds"), say("attributes.characters")}
     held |= {name: values.tolist() for name, values in numbers.items() if name in lengths}
-    rows = [case.indices[i] for i in subject.train.positions.tolist()[:LOOKED_AT]]
+    rows = [case.indices[i] for i in subject.train.positions.tolist()[_spread(subject)]]
     facts = subject.adapter.file_facts(subject.inputs, rows)
     held |= {say(f"attributes.{name}"): values for name, values in facts.items()}
     found = find_shortcuts(held, classes)
@@ -85,8 +91,8 @@ def _marks(subject: ModelUnderTest) -> list[Finding]:
     """Colour, grain or a corner that tells the class of pictures: a mark, whether the network uses it or not."""
     if subject.adapter.images is None:
         return []
-    images = images_to_unit_range(subject.train.prepared[:LOOKED_AT])
-    found = telling_marks(images, subject.train.targets[:LOOKED_AT])
+    images = images_to_unit_range(subject.train.prepared[_spread(subject)])
+    found = telling_marks(images, subject.train.targets[_spread(subject)])
     return [
         Finding(
             key="told_beside_the_content",
@@ -108,8 +114,8 @@ def _marking_words(subject: ModelUnderTest, labels: list[int]) -> list[Finding]:
     """
     if subject.run_context.medium != "text":
         return []
-    texts = [" ".join(re.findall(r"\w+", str(text).casefold())) for text in subject.train.prepared[:LOOKED_AT]]
-    found = class_marks(texts, labels[:LOOKED_AT], in_class=NEARLY_ALL)
+    texts = [" ".join(re.findall(r"\w+", str(text).casefold())) for text in subject.train.prepared[_spread(subject)]]
+    found = class_marks(texts, labels[_spread(subject)], in_class=NEARLY_ALL)
     return [
         Finding(
             key="told_beside_the_content",
@@ -126,8 +132,8 @@ def _marking_words(subject: ModelUnderTest, labels: list[int]) -> list[Finding]:
 
 def _strip(subject: ModelUnderTest) -> list[Finding]:
     """A strip along the border of pictures that tells the number."""
-    images = images_to_unit_range(subject.train.prepared[:LOOKED_AT])
-    found = explaining_strip(images, subject.train.targets[:LOOKED_AT, 0])
+    images = images_to_unit_range(subject.train.prepared[_spread(subject)])
+    found = explaining_strip(images, subject.train.targets[_spread(subject), 0])
     if found is None:
         return []
     target = subject.run_context.record.spec.targets[0].name

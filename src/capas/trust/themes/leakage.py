@@ -1,5 +1,6 @@
 """Theme of leakage: test examples that are among the training examples too, exactly or nearly."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,7 +42,11 @@ CONTROLS, CONTROL_SOUNDS = 500, 100
 def leakage_theme(context: ThemeContext) -> Theme:
     """Return the theme of leakage."""
     run_context = context.run_context
-    train, test = run_context.record.positions("train")[:MAX_TRAIN], run_context.record.positions("test")[:MAX_TEST]
+    train, test = run_context.record.positions("train"), run_context.record.positions("test")
+    # From all over: they may lie by class.
+    train, test = (
+        held[:: max(1, math.ceil(len(held) / most))] for held, most in ((train, MAX_TRAIN), (test, MAX_TEST))
+    )
     hashes = run_context.record.hashes
     exact = exact_train_test_duplicates([hashes[i] for i in train.tolist()], [hashes[i] for i in test.tolist()])
     near, compared, usual = _near(context, train, test)

@@ -42,7 +42,8 @@ def test_a_job_s_bundle_answers_as_the_job() -> None:
 @pytest.mark.parametrize(
     ("answers", "settings"),
     [({"labels": [], "max_words": 50}, {"width": 4}), ({"labels": ["a"], "max_words": "many"}, {"width": 4}),
-     ({"labels": ["a"], "max_words": 50}, {})],
+     ({"labels": ["a"], "max_words": 50}, {}), ({"labels": ["a"], "max_words": 0}, {"width": 4}),
+     ({"labels": ["O", ""], "max_words": 50}, {"width": 4})],
 )  # fmt: skip
 def test_a_broken_bundle_is_refused(answers: dict[str, object], settings: dict[str, object]) -> None:
     files = {**job().bundle_files(), "answers.json": answers}

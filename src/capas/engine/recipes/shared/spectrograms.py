@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from capas.data.audio.augment import AudioAugmentation, augment_spectrograms, augment_waveforms
-from capas.data.audio.io import read_audio
+from capas.data.audio.io import MAX_SECONDS, read_audio
 from capas.data.audio.mel import MelConfig, frame_counts, log_mel
 from capas.engine.config import Config
 
@@ -29,11 +31,12 @@ class AudioPreparation:
         std: Their standard deviation.
     """
 
-    rate: int
-    seconds: float
-    num_mels: int
-    mean: float = 0.0
-    std: float = 1.0
+    # The ranges are those that a bundle is held to; a value made here is not checked again.
+    rate: Annotated[int, Field(ge=1000, le=192_000)]
+    seconds: Annotated[float, Field(gt=0, le=MAX_SECONDS)]
+    num_mels: Annotated[int, Field(ge=1, le=256)]
+    mean: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    std: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
 
     @property
     def mel(self) -> MelConfig:

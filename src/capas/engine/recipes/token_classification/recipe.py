@@ -55,6 +55,8 @@ class TokenClassificationRecipe:
             code = WordFeatures.from_json(bundle.file(PREPARATION))
             labels = LabelSet([str(label) for label in cast(list[object], answers_file.get("labels") or [])])
             longest = int(str(answers_file.get("max_words", MAX_WORDS)))
+            if longest < 1 or not all(labels.labels):
+                raise ValueError(f"max_words: {longest}; labels: {labels.labels}"[:200])
             network = labels.network(code, int(str(width)))
         except (ValueError, TypeError) as error:
             raise CapasError("bundle_incomplete", where=bundle.folder / ANSWERS, received=str(error)) from error

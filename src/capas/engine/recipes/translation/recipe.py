@@ -74,8 +74,8 @@ class TranslationRecipe:
             raise CapasError("bundle_incomplete", where=bundle.folder / ANSWERS, received=received) from error
         except (KeyError, ValueError) as error:
             raise CapasError("bundle_incomplete", where=bundle.folder / PREPARATION, received=str(error)) from error
-        network = bundle.fill(network)
-        return TranslationPredictor(network, vocabulary, answers.longest, answers.beam, answers.alpha)
+        filled = bundle.fill(network)
+        return TranslationPredictor(filled, vocabulary, answers.longest, answers.beam, answers.alpha)
 
 
 recipe = TranslationRecipe()

@@ -93,9 +93,13 @@ def test_a_trial_batch_lasts_as_long_as_the_median_sound(
     assert trial.objective.losses(trial.batch, phase, step_context())["loss"].isfinite()
 
 
-def test_a_broken_bundle_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change", [{"rate": "fast"}, {"rate": 1}, {"rate": 10**30}, {"seconds": 1e308}, {"seconds": 0}, {"num_mels": 0},
+               {"std": 0}],
+)  # fmt: skip
+def test_a_broken_bundle_is_refused(change: dict[str, object], tmp_path: Path) -> None:
     job = made(tmp_path)
-    files = {**job.bundle_files(), "preparation.json": {"rate": "fast", "seconds": 1.0, "num_mels": 8}}
+    files = {**job.bundle_files(), "preparation.json": {"rate": 8000, "seconds": 1.0, "num_mels": 8, **change}}
     with pytest.raises(CapasError) as error:
         recipe.reopen(bundle_of(SPEC, job.network_card(), files))
     assert (error.value.key, error.value.where) == ("bundle_incomplete", "bundle/preparation.json")

@@ -1,7 +1,6 @@
 """The input side of trained tabular models."""
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -12,6 +11,7 @@ from torch import nn
 from capas.bundle.export import Exportable, ExportInput
 from capas.core.errors import CapasError
 from capas.core.files import is_file
+from capas.core.parsing import parse_json
 from capas.data.collections import ExampleCollection, TableRows
 from capas.data.tabular.columns import Cell, iterate_rows
 from capas.data.tabular.io import is_table_file, read_table
@@ -96,7 +96,7 @@ class TabularReader:
 
 def _object(line: str, number: int) -> Mapping[str, object]:
     try:
-        tree = json.loads(line)
+        tree = parse_json(line)
     except ValueError as error:
         raise CapasError("not_a_row", where=f"line {number + 1}", received=line.strip()[:80]) from error
     return cast(Mapping[str, object], tree)
