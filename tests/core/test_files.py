@@ -138,3 +138,8 @@ def test_a_folder_has_one_writer_and_a_dead_one_does_not_count(tmp_path: Path) -
         assert (folder / ".lock").read_text() == str(os.getpid())
     with only_writer(folder):  # given back
         pass
+
+
+def test_a_name_with_a_zero_byte_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="null byte"):
+        open_regular(tmp_path / "a\0b")

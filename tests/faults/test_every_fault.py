@@ -18,8 +18,8 @@ from tests.faults.injector import Effect, Faults, in_child, injected, reaches_sq
 from tests.faults.subjects import SUBJECTS, Subject
 
 EVERY = bool(os.environ.get("CAPAS_EVERY_FAULT"))
-MOST_CALLS = 6  # of one act and one effect
-ALLOCATIONS = tuple(int(60 * 1.5**power) for power in range(25)) if EVERY else (100, 1000, 6000)
+MOST_CALLS = 5  # of one act and one effect
+ALLOCATIONS = tuple(int(60 * 1.5**power) for power in range(25)) if EVERY else (300, 5000)
 EFFECTS: tuple[Effect, ...] = ("full", "memory", "kill")
 
 

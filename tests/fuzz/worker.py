@@ -213,20 +213,11 @@ def fewer(found: Sequence[Finding]) -> list[Finding]:
 
 # What is known to fail, until it is mended: the beginning of the case, and of the failure. A line here is a debt.
 KNOWN: Final[tuple[tuple[str, str], ...]] = (
-    ("masks", "DecompressionBombError in masks.py"),
-    ("pipe for masks", "TookTooLong in masks.py"),
     ("sparse for webp", "MemoryError in io.py"),
     ("sparse for weights", "MemoryError in files.py"),  # of a model they may be so many
     ("sparse for checkpoint", "MemoryError in checkpoint.py"),
-    ("sparse for classes of a score", "OSError in files.py"),
     ("xlsx with a cell far away", "the process ended with -6"),
     ("ods with a row repeated", "TookTooLong in spreadsheet.py"),
-    ("csv with a number of 1 MB", "ValueError in number_columns.py"),
-    *((f"{what} for conll", f"{error} in files.py")
-      for what, error in (("sparse", "OSError"), ("pipe", "OSError"), ("folder", "IsADirectoryError"),
-                          ("link_to_itself", "OSError"), ("device", "OSError"), ("gone", "FileNotFoundError"))),
-    ("class folders with a link to itself", "RuntimeError in folder_listing.py"),
-    ("link_to_itself for", "RuntimeError in folder_listing.py"),
 )  # fmt: skip
 
 

@@ -99,7 +99,10 @@ def open_regular(path: Path, *, follow_links: bool = True) -> BufferedReader:
         OSError: It cannot be opened, or is no file (``EINVAL``), or is a link (``ELOOP``).
     """
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)
-    descriptor = os.open(path, flags)
+    try:
+        descriptor = os.open(path, flags)
+    except ValueError as error:  # a zero byte in the name
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):

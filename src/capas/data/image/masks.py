@@ -34,6 +34,7 @@ _IGNORED_NAMES: Final = frozenset(
 _MAPS: Final = ("classes.txt", "labels.txt", "class_dict.csv", "classes.csv", "clases.txt", "clases.csv")
 _NEAR: Final = 48  # of 255: what JPEG at usual quality adds to black or takes from white
 _MAX_BETWEEN: Final = 0.05  # of the pixels of a mask: its edges
+MAX_MAP_BYTES: Final = 1_000_000  # 256 names
 _LOSSY: Final = frozenset({"JPEG", "MPO", "WEBP"})
 _BLACK: Final = (0, 0, 0)
 _WHITE: Final = (255, 255, 255)
@@ -135,7 +136,7 @@ def _opened(path: Path, *, lossy: bool = False) -> Iterator[Image.Image]:
             if image.format in _LOSSY and not lossy:
                 raise CapasError("mask_lossy", where=path, received=image.format)
             yield image
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise CapasError("mask_unreadable", where=path, received=str(error)) from error
 
 
@@ -295,9 +296,13 @@ def _read_map(path: Path) -> ClassMap:
     if path.suffix == ".csv":
         return _table_map(path)
     names: dict[int, str] = {}
-    for number, line in enumerate(filter(None, map(str.strip, decode_text(path, read_regular(path)).splitlines()))):
+    try:
+        text = decode_text(path, read_regular(path, max_bytes=MAX_MAP_BYTES))
+    except OSError as error:
+        raise CapasError("class_map_broken", where=path, received=error.strerror or str(error)) from error
+    for number, line in enumerate(filter(None, map(str.strip, text.splitlines()))):
         numbered = re.fullmatch(r"(\d+)[\s:,;=]+(.+)", line)
-        value, name = (int(numbered[1]), numbered[2].strip()) if numbered else (number, line)
+        value, name = (int(numbered[1][:4]), numbered[2].strip()) if numbered else (number, line)
         if not 0 <= value <= 255 or value in names:
             raise CapasError("class_map_broken", where=path, received=line)
         names[value] = name

@@ -141,6 +141,9 @@ def _sort_in(
             if not stat.S_ISREG(entry.stat().st_mode):
                 listing.skip("not_a_picture", path)  # a pipe or a socket: opening one would wait for ever
                 continue
+        except RuntimeError:  # of pathlib, for a link to itself
+            listing.skip("symlink_loop", path)
+            continue
         except OSError as error:
             listing.skip("symlink_loop" if error.errno == errno.ELOOP else "unreadable", path)
             continue

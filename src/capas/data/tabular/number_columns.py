@@ -135,6 +135,6 @@ def _are_codes(numbers: Sequence[WrittenNumber]) -> bool:
     all have blanks at the same places, as telephone numbers do."""
     bodies = [number.body for number in numbers]
     digits = [body for body in bodies if body.isdecimal()]
-    if any((len(body) > 1 and body[0] == "0") or int(body) >= MAX_WHOLE for body in digits):
+    if any((len(body) > 1 and body[0] == "0") or len(body) > 16 or int(body) >= MAX_WHOLE for body in digits):
         return True
     return bool(bodies) and all(" " in body for body in bodies) and len(set(map(len, bodies))) == 1

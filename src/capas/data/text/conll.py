@@ -142,7 +142,7 @@ def read_conll(
         legacy: Gets the files in Windows-1252; None to refuse them.
 
     Raises:
-        CapasError: ``table_encoding`` or ``column_missing`` with the line.
+        CapasError: ``unreadable``, ``table_encoding``, or ``column_missing`` with the line.
     """
     words: list[list[str]] = []
     labels: list[list[str]] = []
@@ -151,7 +151,11 @@ def read_conll(
     for path in paths:
         before = len(words)
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        lines = decode_text(path, read_regular(path), legacy).split("\n")
+        try:
+            content = read_regular(path)
+        except OSError as error:
+            raise CapasError("unreadable", where=path, received=error.strerror or str(error)) from error
+        lines = decode_text(path, content, legacy).split("\n")
         layout = _layout_of(lines)
         for number, rows in _blocks(path, lines, layout):
             pairs = [pair for row in rows for pair in _word_and_label(row, layout)]
