@@ -85,7 +85,8 @@ def read_bundle(folder: Path) -> Bundle:
         tensors = load(weights)
     except SafetensorError as error:
         raise CapasError("bundle_incomplete", where=folder / MODEL, received=str(error)[:200]) from error
-    if not all(_is_finite(tensor) for tensor in tensors.values()):
+    # A tree may ask whether a value is there at all: x ≤ ∞.
+    if not all(_is_finite(tensor, bounds=name.endswith("threshold")) for name, tensor in tensors.items()):
         raise CapasError("bundle_not_finite", where=folder / MODEL)
     contents = {name: _listed(folder, name, hash) for name, hash in card.files.items()}
     files = {name: _json(folder / name, contents[name]) for name in (PREPARATION, ANSWERS, NGRAMS) if name in contents}
@@ -101,11 +102,12 @@ def refuse_pickle(path: Path) -> None:
     raise CapasError("not_a_bundle", where=path)
 
 
-def _is_finite(tensor: Tensor) -> bool:
-    """Whether a tensor holds numbers alone, neither NaN nor infinity; numbers of 8 bits have no test of their own."""
+def _is_finite(tensor: Tensor, *, bounds: bool) -> bool:
+    """Whether a tensor holds numbers alone, neither NaN nor (but for ``bounds``) infinity."""
     if not tensor.is_floating_point():
         return True
-    return bool((tensor.float() if tensor.element_size() == 1 else tensor).isfinite().all())
+    values = tensor.float() if tensor.element_size() == 1 else tensor  # numbers of 8 bits have no test of their own
+    return not bool((values.isnan() if bounds else ~values.isfinite()).any())
 
 
 def _listed(folder: Path, name: str, hash: str) -> bytes:
