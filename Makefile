@@ -4,12 +4,13 @@ PY := .venv/bin/python
 READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test fuzz lint docs bench clean setup
+.PHONY: demo test test-all fuzz lint docs bench clean setup
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo        train on 5,000 real handwritten digits, test, predict, export (about 6 minutes with set-up)"
-	@echo "make test        every check: style, types, layers, docs, tests"
+	@echo "make test        style, types, layers, docs, and the tests (about 9 minutes on two cores)"
+	@echo "make test-all    the slow tests too: whole runs killed and resumed, two processes, Ray"
 	@echo "make fuzz        hostile files for ten minutes, and every planned fault (SECONDS=60 for another time)"
 	@echo "make lint        style, types and layers only"
 	@echo "make docs        build the documentation into site/"
@@ -43,6 +44,9 @@ docs: $(READY)
 
 # Two processes, each a file at a time: what the tests of a file share is made once.
 test: lint docs
+	@$(PY) -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-all: lint docs
 	@$(PY) -m pytest -n 2 --dist loadfile
 
 # Longer than the tests do: files mutated with other seeds, and a fault at every single call.

@@ -333,6 +333,15 @@ def test_the_second_ctrl_c_ends_at_once_and_handlers_are_given_back() -> None:
     assert signal.getsignal(signal.SIGINT) is former
 
 
+@pytest.fixture
+def in_a_terminal() -> Iterator[None]:
+    """The tests themselves may run under nohup, which ignores SIGHUP."""
+    former = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, former)
+
+
+@pytest.mark.usefixtures("in_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_who_is_asked_to_stop_does_so_once(number: signal.Signals) -> None:
     stop = StopRequest()
@@ -358,6 +367,7 @@ def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
         signal.signal(signal.SIGHUP, former)
 
 
+@pytest.mark.usefixtures("in_a_terminal")
 def test_after_the_terminal_was_closed_nothing_is_written_to_it() -> None:
     keeper, terminal = os.openpty()
     child = os.fork()

@@ -94,7 +94,7 @@ class StopRequest:
     @contextmanager
     def listening(self) -> Iterator["StopRequest"]:
         """Take SIGINT, SIGTERM and SIGHUP for as long as the context lasts (in the main thread; elsewhere nothing
-        happens). What is ignored stays ignored: under ``nohup`` training goes on when the terminal is closed.
+        happens). Under ``nohup``, which ignores SIGHUP, training goes on when the terminal is closed.
         """
         if threading.current_thread() is not threading.main_thread():
             yield self
@@ -102,7 +102,7 @@ class StopRequest:
         former = {
             number: signal.signal(number, self._on_signal)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-            if signal.getsignal(number) != signal.SIG_IGN
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
         }
         try:
             yield self

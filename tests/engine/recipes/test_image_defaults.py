@@ -34,7 +34,7 @@ def test_nothing_is_left_open_but_what_must_be_measured(facts: ImageFacts) -> No
     tree = resolve_defaults(Config(), facts).config.model_dump()
     open_keys = {f"{s}.{k}" for s, values in tree.items() for k, value in values.items() if value == "auto"}
     measured = {"execution.device", "execution.precision", "execution.memory_format", "execution.threads",
-                "network.ngrams"}  # fmt: skip
+                "network.ngrams", "data.validation"}  # fmt: skip
     concerned = ("data.", "network.", "augment.", "objective.", "optim.", "train.", "execution.")
     assert {key for key in open_keys if key.startswith(concerned)} == measured  # others are of other media and tasks
     validate_config(tree, where="settled")
