@@ -16,7 +16,6 @@ ALLOWED: dict[str, str] = {
     "archive/learning/reader_training.py": "transcripts that were written just before",
     "archive/library/scans.py": CHECKED,
     "archive/line_finding/model.py": OURS,
-    "archive/reading/known_servers.py": "the user's own configuration",
     "archive/search/hits_page.py": OURS,
     "archive/web/routes.py": OURS,
     "core/device.py": "files of the kernel",

@@ -77,9 +77,7 @@ def record_correction(
         before, number, place = _said(connection, library, page, line)
         if text_before is not None and text_before != before:
             raise CapasError("line_changed", where=f"{page}/{line}", received=before, text=text)
-        connection.execute(
-            "UPDATE lines SET truth = ?, reviewed = 1 WHERE page = ? AND number = ?", (text, page, number)
-        )
+        connection.execute("UPDATE lines SET truth = ? WHERE page = ? AND number = ?", (text, page, number))
         return _kept(connection, place, Review(page=page, line=line, verdict="corrected", reviewer=reviewer, text=text,
                                         before=before, time=_now()))  # fmt: skip
 

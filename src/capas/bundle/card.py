@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_
 from capas.core.errors import CapasError
 from capas.core.files import content_hash, read_regular, write_json
 from capas.core.i18n import say
+from capas.core.parsing import parse_json
 from capas.core.spec import Spec
 
 FORMAT = "capas-bundle"
@@ -245,8 +246,8 @@ def read_card(path: Path) -> Card:
 def _refuse_other_versions(path: Path, content: bytes) -> None:
     """The version is looked at before anything else: the keys of another one would be called unknown."""
     try:
-        tree = json.loads(content)
-    except (ValueError, RecursionError):
+        tree = parse_json(content)
+    except ValueError:
         return
     kind, version = (tree.get("format"), tree.get("version")) if isinstance(tree, dict) else (None, None)
     if not isinstance(version, int):

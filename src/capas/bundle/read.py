@@ -1,6 +1,5 @@
 """Reading a bundle: nothing in it is executed. A pickle is refused with the reason and the way out."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -15,6 +14,7 @@ from capas.bundle.write import ANSWERS, CARD, MODEL, NGRAMS, PREPARATION
 from capas.core.errors import CapasError
 from capas.core.files import content_hash, hash_file, open_regular, read_regular
 from capas.core.inert_text import inert
+from capas.core.parsing import parse_json
 
 MAX_WEIGHTS_BYTES: Final = 16_000_000_000
 MAX_FILE_BYTES: Final = 1_000_000_000
@@ -127,13 +127,9 @@ def _listed(folder: Path, name: str, hash: str) -> bytes:
 
 def _json(path: Path, content: bytes) -> Mapping[str, object]:
     try:
-        tree = json.loads(content, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        tree = parse_json(content, finite=True)
+    except ValueError as error:
         raise CapasError("bundle_incomplete", where=path, received=str(error)) from error
     if not isinstance(tree, dict):
         raise CapasError("bundle_incomplete", where=path, received=type(tree).__name__)
     return tree
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")

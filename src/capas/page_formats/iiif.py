@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from capas.core.errors import CapasError
+from capas.core.parsing import parse_json
 from capas.page_formats.provenance import Provenance
 from capas.page_formats.unit import ArchivalUnit, Sheet
 
@@ -20,8 +21,8 @@ def read_manifest(content: bytes, where: str) -> ArchivalUnit:
     if len(content) > MAX_BYTES:
         raise CapasError("not_a_manifest", where=where, received=f"{len(content)} bytes")
     try:
-        tree = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        tree = parse_json(content)
+    except ValueError as error:
         raise CapasError("not_a_manifest", where=where, received=str(error)) from error
     root = _tree(tree)
     kind = str(root.get("type") or root.get("@type") or type(tree).__name__)

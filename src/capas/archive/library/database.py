@@ -8,24 +8,23 @@ order of its unit; ``lines``: their geometry and text; ``posteriors``: the compr
 said what about a line or a hit, and where on the page that line lay.
 """
 
-import functools
 import json
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from capas.archive.library.line_matching import match_lines, says_the_same
+from capas.archive.library.line_geometry import line_at, line_geometry
+from capas.archive.library.review_places import place_reviews
 from capas.core.databases import DATABASE_ERRORS, connect, database_error, enable_wal
 from capas.core.errors import CapasError
 from capas.core.files import write_error
 from capas.core.inert_text import inert
-from capas.page_formats.page import Line, Points
+from capas.page_formats.page import Line
 
 FILE: Final = "archive.sqlite"
 VERSION: Final = 3
@@ -283,8 +282,8 @@ class Library:
             _forget_lines(connection, page)
             for number, (name, line) in enumerate(zip(_distinct([line.id for line in lines]), lines, strict=True)):
                 truth = line.text or None if origin == "transcript" else None
-                connection.execute(_NEW_LINE, (page, number, name, line.region, _geometry(line), truth))
-            _place_reviews(connection, page, height)
+                connection.execute(_NEW_LINE, (page, number, name, line.region, line_geometry(line), truth))
+            place_reviews(connection, page, [row.line for row in _lines(connection, page)], height)
             connection.execute("UPDATE pages SET lines_from = ?, model = '', problem = '' WHERE id = ?", (origin, page))
 
     def unplaced_reviews(self) -> int:
@@ -366,29 +365,6 @@ def _forget_lines(connection: sqlite3.Connection, page: int) -> None:
         connection.execute(f"DELETE FROM {table} WHERE page = ?", (page,))
 
 
-def _place_reviews(connection: sqlite3.Connection, page: int, height: int) -> None:
-    """Give each review of a page the id of the line that lies where its line lay, "" where none does or its text is
-    another; and each corrected line its last correction as text.
-    """
-    texts = defaultdict[str, set[str]](set)
-    for place, *said in connection.execute(
-        "SELECT place, before, text FROM reviews WHERE page = ? AND place != '' ORDER BY place", (page,)
-    ):
-        texts[str(place)].update(str(text) for text in said if text)
-    lines = [row.line for row in _lines(connection, page)]
-    followed = match_lines([_placed_line(place) for place in texts], lines, height)
-    for index, (place, said) in enumerate(texts.items()):
-        same = index in followed and says_the_same(lines[followed[index]], said, lines)
-        name = lines[followed[index]].id if same else ""
-        connection.execute("UPDATE reviews SET line = ? WHERE page = ? AND place = ?", (name, page, place))
-    connection.execute(
-        "UPDATE lines SET reviewed = 1, truth = said.text FROM (SELECT line, text, max(id) FROM reviews"
-        " WHERE page = ? AND verdict = 'corrected' AND line != '' GROUP BY line) AS said"
-        " WHERE lines.page = ? AND lines.id = said.line",
-        (page, page),
-    )
-
-
 def _distinct(names: Sequence[str]) -> list[str]:
     """The names, those that were there before or are empty with a number behind."""
     taken, found = set[str](), list[str]()
@@ -407,24 +383,6 @@ def _literal(path: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in path)
 
 
-def _geometry(line: Line) -> str:
-    return json.dumps({"baseline": _rounded(line.baseline), "polygon": _rounded(line.polygon)}, separators=(",", ":"))
-
-
-def _rounded(points: Points) -> list[list[float]]:
-    return [[round(x, 1), round(y, 1)] for x, y in points]
-
-
-@functools.lru_cache(maxsize=10_000)
-def _placed_line(geometry: str) -> Line:
-    """A line of which only the place is known; searches look at the same pages again and again."""
-    try:
-        held = _GEOMETRY.validate_json(geometry)
-        return Line(id="", baseline=held["baseline"], polygon=held["polygon"])
-    except (ValidationError, KeyError) as error:
-        raise sqlite3.DatabaseError(f"the place of a line: {geometry[:80]}") from error
-
-
 def _page_row(row: Sequence[object]) -> PageRow:
     names = ("id", "unit", "position", "label", "source", "frame", "hash", "width", "height", "transcript", "problem",
              "lines_from", "model")  # fmt: skip
@@ -440,7 +398,7 @@ def _line_row(page: int, row: Sequence[object]) -> LineRow:
     if not isinstance(number, int) or not isinstance(confidence, float | int | None):
         raise sqlite3.DatabaseError(f"a line of page {page}: {str(number)[:40]}, {str(confidence)[:40]}")
     line = replace(
-        _placed_line(str(geometry)), id=str(name), region=str(region), order=number,
+        line_at(str(geometry)), id=str(name), region=str(region), order=number,
         text=str(text if truth is None else truth),
     )  # fmt: skip
     return LineRow(page=page, number=number, line=line, target=None if truth is None else str(truth),
@@ -448,7 +406,6 @@ def _line_row(page: int, row: Sequence[object]) -> LineRow:
 
 
 _PAGE: Final = TypeAdapter(PageRow)
-_GEOMETRY: Final = TypeAdapter(dict[Literal["baseline", "polygon"], Points])
 _PAGE_COLUMNS = "id, unit, position, label, source, frame, hash, width, height, transcript, problem, lines_from, model"
 _LINE_COLUMNS = "number, id, region, geometry, truth, text, confidence"
 _NEW_LINE = "INSERT INTO lines (page, number, id, region, geometry, truth) VALUES (?, ?, ?, ?, ?, ?)"
@@ -462,7 +419,7 @@ CREATE TABLE pages (
 CREATE INDEX pages_of_unit ON pages (unit, position);
 CREATE TABLE lines (
     page INTEGER NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL, region TEXT NOT NULL, geometry TEXT NOT NULL,
-    truth TEXT, reviewed INTEGER NOT NULL DEFAULT 0, text TEXT NOT NULL DEFAULT '', confidence REAL,
+    truth TEXT, text TEXT NOT NULL DEFAULT '', confidence REAL,
     PRIMARY KEY (page, number)) WITHOUT ROWID;
 CREATE TABLE posteriors (page INTEGER NOT NULL, number INTEGER NOT NULL, content BLOB NOT NULL,
     PRIMARY KEY (page, number));

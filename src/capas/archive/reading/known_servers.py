@@ -4,13 +4,13 @@ An archive's file says where its index is, and an archive may come from anybody:
 names hands that server the password of ``~/.pgpass`` or ``PGPASSWORD``.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import Final
 
 from capas.core.errors import CapasError
-from capas.core.files import write_json
+from capas.core.files import read_regular, write_json
+from capas.core.parsing import parse_json
 
 # Parts of an address that send a connection elsewhere than the host it shows, or take files of this computer along.
 MISLEADING: Final = (
@@ -29,10 +29,8 @@ def known_servers() -> frozenset[str]:
     """Return the addresses that the user has named; none where there is no such file or it cannot be read."""
     path = known_servers_file()
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return frozenset()
-        held = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        held = parse_json(read_regular(path, max_bytes=MAX_BYTES))
+    except (OSError, ValueError):
         return frozenset()
     return frozenset(one for one in held if isinstance(one, str)) if isinstance(held, list) else frozenset()
 

@@ -1,6 +1,5 @@
 """The checked parameters of a request to the archive."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from typing import Final
 
 from capas.core.errors import CapasError
 from capas.core.inert_text import inert
+from capas.core.parsing import parse_json
 
 MAX_CHARACTERS: Final = 500
 
@@ -61,8 +61,8 @@ class RequestParameters:
             CapasError: ``bad_request``.
         """
         try:
-            tree = json.loads(self.body)
-        except (ValueError, RecursionError) as error:
+            tree = parse_json(self.body)
+        except ValueError as error:
             raise CapasError("bad_request", received="JSON") from error
         if not isinstance(tree, dict):
             raise CapasError("bad_request", received=type(tree).__name__)

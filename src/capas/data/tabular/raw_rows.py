@@ -1,12 +1,12 @@
 """The rows of a table as its file has them, so that they can be written again with further columns beside."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from capas.core.files import read_regular
 from capas.core.i18n import say
+from capas.core.parsing import parse_json
 from capas.data.file_types import SPREADSHEET_SUFFIXES
 from capas.data.tabular.columns import NumberColumn, Table, iterate_rows
 from capas.data.tabular.io import decode_text, read_records, read_table
@@ -82,8 +82,8 @@ def _json_rows(path: Path, unread: dict[int, str]) -> tuple[list[str], list[tupl
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
+            value = parse_json(line)
+        except ValueError:
             value = None
         if not isinstance(value, dict):
             unread[len(objects)] = say("predict.line_unread")

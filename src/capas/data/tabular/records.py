@@ -1,6 +1,5 @@
 """Tables of JSON's and Parquet's values, read block by block: numbers where all values of a column are, else texts."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
+from capas.core.parsing import parse_json
 from capas.data.problems import Problem, problems_from
 from capas.data.tabular.columns import BLOCK_ROWS, MAX_WHOLE, NumberColumn, Table, TableColumn, TextColumnBuilder
 
@@ -23,8 +23,8 @@ def read_jsonl(path: Path, encoding: str) -> Table:
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
+                record = parse_json(line)
+            except ValueError:
                 record = None
             if not isinstance(record, dict):
                 broken.append(f"{path.name}:{number}")
