@@ -68,6 +68,25 @@ def test_a_file_that_changes_while_it_is_copied_is_refused_not_read(
     assert caught.value.key == "database_busy"
 
 
+def test_a_log_that_is_taken_away_in_between_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner closed the file after it was seen and before it was mapped."""
+    monkeypatch.setattr(databases, "CLOCK_STEP_NS", 0)
+    path, real = tmp_path / "a.sqlite", databases._open
+    with closing(owned(path)) as owner:
+        owner.execute("INSERT INTO said VALUES ('one')")
+    log = path.with_name("a.sqlite-wal")
+    log.touch()
+
+    def vanishing(name: str, wait_s: float, autocommit: bool) -> sqlite3.Connection:
+        if name.endswith("?mode=ro"):
+            log.unlink()
+            raise sqlite3.OperationalError("unable to open database file")
+        return real(name, wait_s, autocommit)
+
+    monkeypatch.setattr(databases, "_open", vanishing)
+    assert rows(path) == 1
+
+
 @pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])
 def test_what_people_say_is_synced_before_it_is_acknowledged(tmp_path: Path, durable: bool, level: int) -> None:
     with closing(connect(tmp_path / "a.sqlite", 1.0)) as connection:

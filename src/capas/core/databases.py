@@ -6,6 +6,7 @@ import sqlite3
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -33,12 +34,9 @@ def connect(path: Path, wait_s: float, *, autocommit: bool = False) -> sqlite3.C
     deadline = time.monotonic() + wait_s
     while True:
         if path.with_name(f"{path.name}-wal").exists():
-            connection = _open(f"{path.resolve().as_uri()}?mode=ro", wait_s, autocommit)
-            try:  # the first query maps the log; from then on the owner cannot take it away
-                connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-                return connection
-            except sqlite3.OperationalError:
-                connection.close()  # the owner took it away in between
+            # The first query maps the log; from then on the owner cannot take it away. Before, he may have.
+            with suppress(sqlite3.OperationalError):
+                return _open(f"{path.resolve().as_uri()}?mode=ro", wait_s, autocommit)
         elif (copy := _SNAPSHOTS.copy_of(path)) is not None:
             return _open(f"{copy.as_uri()}?immutable=1", wait_s, autocommit)
         if time.monotonic() > deadline:

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from capas.core.device import physical_cores
 from capas.core.errors import CapasError
-from capas.core.files import content_hash, open_regular, sync_folder, write_error, write_json
+from capas.core.files import content_hash, hash_file, sync_folder, write_error, write_json
 from capas.core.i18n import Value
 from capas.core.memory import available_memory
 from capas.data.cache_folder import cache_home
@@ -305,9 +305,7 @@ def _reusable(path: Path, size: int) -> dict[int, CapasError] | None:
         record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         if path.stat().st_size != size:
             return None
-        with open_regular(path) as stream:
-            digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16))
-        if digest.hexdigest() != record["hash"]:
+        if hash_file(path) != record["hash"]:
             return None
         return {int(position): _error_from_json(error) for position, error in record["failed"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
