@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo "make demo        train on 5,000 real handwritten digits, test, predict, export (about 6 minutes with set-up)"
 	@echo "make test        style, types, layers, docs, and the tests (about 9 minutes on two cores)"
-	@echo "make test-all    the slow tests too: whole runs killed and resumed, two processes, Ray"
+	@echo "make test-all    the slowest tests too: two processes, Ray, further runs killed and resumed"
 	@echo "make fuzz        hostile files for ten minutes, and every planned fault (SECONDS=60 for another time)"
 	@echo "make lint        style, types and layers only"
 	@echo "make docs        build the documentation into site/"

@@ -313,7 +313,6 @@ MAIN_JOB = [
 ]
 
 
-@pytest.mark.slow
 def test_the_main_job_opens_no_socket(tmp_path: Path) -> None:
     """As a process of its own, with an audit hook that ends it at the first use of a socket."""
     (tmp_path / "sitecustomize.py").write_text(

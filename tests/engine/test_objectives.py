@@ -49,7 +49,6 @@ def processes(folder: Path) -> Iterator[Forks]:
         yield started
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", TOYS)
 def test_ten_kills_change_nothing(name: str, folder: Path, processes: Forks) -> None:
     processes.run("whole", name)

@@ -14,7 +14,6 @@ from capas.engine.events import Evaluated, Finished, Resumed, Stopped, read_even
 from tests.engine.forks import Forks, forks, wait_for_step
 from tests.harness import FIXED, as_options, command
 
-pytestmark = pytest.mark.slow
 OFTEN: Mapping[str, object] = {"train.checkpoint_steps": 3}
 # Every kind of chance and of state: mixup, dropout, stochastic depth, both optimisers, averaged weights, clipping.
 RUNS: Mapping[str, tuple[str, Mapping[str, object]]] = {
@@ -98,7 +97,9 @@ def kill_in_training(processes: Forks, run: Path, step: int, *arguments: str | P
     assert b'"finished"' not in events.read_bytes()
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name", ["lenet-5", *(pytest.param(name, marks=pytest.mark.slow) for name in RUNS if name != "lenet-5")]
+)
 def test_killed_runs_end_as_if_they_had_not_been(name: str, workplace: Path, processes: Forks) -> None:
     data, settings = RUNS[name]
     options = as_options({**settings, **OFTEN})
@@ -114,6 +115,7 @@ def test_killed_runs_end_as_if_they_had_not_been(name: str, workplace: Path, pro
     assert not [path for path in killed.rglob(".*") if path.name != ".lock"], "pieces of what was being written"
 
 
+@pytest.mark.slow
 def test_what_was_measured_at_the_start_is_kept_when_resumed(workplace: Path, processes: Forks) -> None:
     data, settings = RUNS["compact"]
     free = {key: value for key, value in settings.items() if not key.startswith("execution.")}
@@ -143,13 +145,14 @@ def started_and_ended(number: signal.Signals, workplace: Path, settings: Mapping
     return run, said
 
 
+@pytest.mark.slow
 def test_a_killed_process_of_its_own_is_resumed(workplace: Path, processes: Forks) -> None:
     run, _ = started_and_ended(signal.SIGKILL, workplace, {**RUNS["compact"][1], **OFTEN})
     processes.run("resume", run.name)
     assert outcome(run) == outcome(whole_run("compact", workplace, processes))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_asked_for_stop_saves_says_how_to_go_on_and_loses_nothing(
     number: signal.Signals, workplace: Path, processes: Forks
 ) -> None:
