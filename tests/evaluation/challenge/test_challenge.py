@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from capas.core.errors import CapasError
+from capas.evaluation.challenge import challenge as challenge_module
 from capas.evaluation.challenge.challenge import Challenge, new_challenge, parse_deadline, parse_limit
 from capas.evaluation.challenge.standing import current_standing, standing_page
 from capas.evaluation.challenge.submissions import Limit
@@ -135,6 +136,22 @@ def test_the_references_cannot_be_handed_in(how: str) -> None:
     with pytest.raises(CapasError) as caught:
         made.submit(linked(made, how), "us", now=NOW)
     assert key_of(caught) == "challenge_link" and not made.submissions.all()
+
+
+def test_answers_that_change_while_they_are_taken_in_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a team could name an answer that counts already, and have others scored without limit."""
+    made, take_in = challenge(), challenge_module._take_in
+    handed_in, better = answers("h.csv", {1, 2}), answers("better.csv", set()).read_bytes()
+    made.submit(handed_in, "us", now=NOW)
+
+    def swapped(source: Path, target: Path) -> None:
+        source.write_bytes(better)
+        take_in(source, target)
+
+    monkeypatch.setattr(challenge_module, "_take_in", swapped)
+    with pytest.raises(CapasError) as caught:
+        made.submit(handed_in, "us", now=NOW)
+    assert key_of(caught) == "challenge_changed" and len(made.submissions.all()) == 1
 
 
 def test_a_pipe_is_not_waited_for() -> None:
