@@ -62,7 +62,8 @@ def verdict(context: ThemeContext, themes: Sequence[Theme], before: Sequence[Fin
     first = first_sentence(context)
     headline = Sentence(text=first[:1].upper() + first[1:], tone="problem" if "problem" in graves else "plain")
     boxes = _boxes(context, themes, found)
-    more = [Sentence(text=finding.text, tone=finding.gravity) for finding in found[2:]]
+    # All boxes but that of the next step hold a finding.
+    more = [Sentence(text=finding.text, tone=finding.gravity) for finding in found[MAX_BOXES - 1 :]]
     return Verdict(headline=headline, boxes=boxes, more=more, notes=_notes(context, themes))
 
 
@@ -80,7 +81,10 @@ def _boxes(context: ThemeContext, themes: Sequence[Theme], found: Sequence[Findi
         VerdictBox(heading=say("trust.box.cause"), text=cause.text, tone=cause.gravity),
         VerdictBox(heading=say("trust.box.next"), text=next_step(cause, themes)),
     ]
-    return boxes + [VerdictBox(heading=say("trust.box.also"), text=one.text, tone=one.gravity) for one in others[:1]]
+    return boxes + [
+        VerdictBox(heading=say("trust.box.also"), text=one.text, tone=one.gravity)
+        for one in others[: MAX_BOXES - len(boxes)]
+    ]
 
 
 def next_step(finding: Finding, themes: Sequence[Theme]) -> str:

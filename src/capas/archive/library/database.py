@@ -19,7 +19,6 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from capas.archive.library.line_geometry import line_at, line_geometry
-from capas.archive.library.review_places import place_reviews
 from capas.core.databases import DATABASE_ERRORS, connect, database_error, enable_wal
 from capas.core.errors import CapasError
 from capas.core.files import write_error
@@ -277,6 +276,8 @@ class Library:
         more, it is kept apart (``unplaced_reviews``) until one does. Of lines that share an id, the later ones get
         another.
         """
+        from capas.archive.library.review_places import place_reviews  # NumPy, which most commands do without
+
         with self.changing() as connection:
             height = self._page(connection, page).height
             _forget_lines(connection, page)
