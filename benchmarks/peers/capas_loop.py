@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.peers.common import task
-from capas.data.inspect.report import input_collection
+from capas.data.inspect.read_dataset import input_collection
 from capas.engine.build import build
 from capas.engine.config import Config
 from capas.engine.dataset_record import DatasetRecord

@@ -16,7 +16,7 @@ from capas.core.files import content_hash
 from capas.core.spec import Spec
 from capas.data.collections import ExampleCollection
 from capas.data.concat import append_unlabelled
-from capas.data.inspect.report import input_collection
+from capas.data.inspect.read_dataset import input_collection
 from capas.data.naming import SplitName
 from capas.data.sources.source import DataSource, open_source
 from capas.data.targets import Label, label_values

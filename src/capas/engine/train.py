@@ -12,7 +12,7 @@ from capas.bundle.write import write_bundle
 from capas.core.errors import CapasError
 from capas.core.files import only_writer, write_json
 from capas.core.spec import Spec
-from capas.data.inspect.report import input_collection
+from capas.data.inspect.read_dataset import input_collection
 from capas.data.sources.source import DataSource
 from capas.engine.build import BuiltRun, build
 from capas.engine.config import Config

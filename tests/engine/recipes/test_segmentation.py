@@ -137,7 +137,7 @@ def test_resumed_batches_are_the_same(data: Path, tmp_path: Path) -> None:
 
 
 def prepared(data: Path, cache: Path, **changes: object) -> SegmentationJob:
-    from capas.data.inspect.report import input_collection
+    from capas.data.inspect.read_dataset import input_collection
     from capas.engine.distributed import Ranks
     from capas.engine.plan import dataset_record_of
     from capas.engine.recipe import PreparedDataset

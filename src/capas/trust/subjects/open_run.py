@@ -1,6 +1,6 @@
 """Opens a finished run for the trust report."""
 
-from capas.data.inspect.report import input_collection
+from capas.data.inspect.read_dataset import input_collection
 from capas.engine.config import read_config
 from capas.engine.dataset_record import find_examples, read_dataset_record
 from capas.engine.predict import Model, load_model
