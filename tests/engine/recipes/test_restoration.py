@@ -12,7 +12,8 @@ from PIL import Image
 from capas.core.errors import CapasError
 from capas.data.image.color import rgb_to_lab
 from capas.data.image.degradations import inpainting_mask, make_degraded_pair, mask_out, to_float_tensor
-from capas.data.inspect.report import input_collection, inspect_dataset
+from capas.data.inspect.read_dataset import input_collection
+from capas.data.inspect.report import inspect_dataset
 from capas.engine.distributed import Ranks
 from capas.engine.evaluate import evaluate_on as retested
 from capas.engine.execution import Execution
