@@ -172,7 +172,7 @@ def test_data_that_is_none_is_refused(verb: str, tmp_path: Path, capsys: Capture
     (tmp_path / "text" / "a.txt").write_text("x")
     (tmp_path / "note.txt").write_text("x")
     for name, word in (("nowhere", "nothing at this path"), ("empty", "empty"), ("text", ""), ("note.txt", ""),
-                       ("sample:shpes", "shapes"), ("hf:mnist", ""), ("", "nothing at this path"),
+                       ("sample:shpes", "shapes"), ("hf:mnist", ""), ("", "empty"),
                        ("nowhere.toml", "nothing at this path")):  # fmt: skip
         refused(capas_here(capsys, verb, name), word)
     assert not Path("runs").exists()

@@ -46,6 +46,7 @@ PLACES = tuple(f"{row}_{side}" for row in ("top", "middle", "bottom") for side i
 
 # Keys that the sources put together: the pattern as it stands there, and what may take the place of {}.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "cli.{}_option": ("help", "install_completion", "show_completion"),
     "archive.columns.{}": ("unit", "pages", "page", "line", "probability", "word", "text"),
     "archive.expected_{}": ("exact", "spots", "best"),
     "archive.learn.{}": ("truth", "before", "after", "better", "worse", "same"),

@@ -52,9 +52,10 @@ def test_composed_and_decomposed_accents_differ() -> None:
 
 
 def test_identical_lines_leave_no_doubt_and_nothing_divides_by_nothing() -> None:
-    assert character_error_rate(["uno", ""], ["uno", ""]).as_json() == {
-        "value": 0.0, "n": 3, "interval": [0.0, 0.0], "lines": 2, "substitutions": 0, "deletions": 0, "insertions": 0,
+    assert character_error_rate(["uno", ""] * 3, ["uno", ""] * 3).as_json() == {
+        "value": 0.0, "n": 9, "interval": [0.0, 0.0], "lines": 6, "substitutions": 0, "deletions": 0, "insertions": 0,
     }  # fmt: skip
+    assert "interval" not in character_error_rate(["uno"], ["una"]).as_json()
     assert word_error_rate([""], ["uno dos"]).value == 2.0
 
 

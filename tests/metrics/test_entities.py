@@ -14,6 +14,7 @@ from capas.decoding.label_schemes import (
     forbidden_transitions,
     labels_to_entities,
 )
+from capas.metrics.bootstrap import MIN_UNITS
 from capas.metrics.entities import bootstrap_f1, label_error_rate, token_label_metrics
 from tests.harness import FIXTURES
 
@@ -78,7 +79,7 @@ def test_entities_that_overlap_cannot_be_written() -> None:
 
 
 def test_nothing_found_and_nothing_to_find_is_no_error() -> None:
-    nothing = token_label_metrics([["O", "O"]], [["O", "O"]])
+    nothing = token_label_metrics([["O", "O"]] * MIN_UNITS, [["O", "O"]] * MIN_UNITS)
     assert (nothing.overall.f1, nothing.f1.interval, nothing.token_accuracy.value) == (0.0, (0.0, 0.0), 1.0)
     wrong_kind = token_label_metrics([["B-A", "I-A"]], [["B-B", "I-B"]])
     assert (wrong_kind.overall.precision.n, wrong_kind.overall.recall.n, wrong_kind.overall.f1) == (1, 1, 0.0)

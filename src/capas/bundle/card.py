@@ -75,7 +75,7 @@ class MetricCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     value: float
     n: int
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None = None
     unit: str = ""
 
 

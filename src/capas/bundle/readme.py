@@ -122,8 +122,8 @@ def _class_rows(per_class: Mapping[str, object]) -> list[tuple[str, ...]]:
     for name, figures in per_class.items():
         assert isinstance(figures, dict)
         recall = figures["recall"]
-        low, high = recall["interval"]
-        text = f"{format_percent(recall['value'])} ({100 * low:.0f}–{100 * high:.0f})"
+        ends = [f"{100 * end:.0f}" for end in recall.get("interval", ())]
+        text = format_percent(recall["value"]) + (f" ({'–'.join(ends)})" if ends else "")
         rows.append((recall["value"], name, text, recall["n"]))
     rows.sort(key=lambda row: row[0])
     shown: list[tuple[str, ...]] = [(name, text, str(n)) for _, name, text, n in rows[:MAX_CLASSES_SHOWN]]

@@ -4,7 +4,6 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from typer import rich_utils
 
 from capas.cli.archive_app import archive
 from capas.cli.board_app import board
@@ -30,14 +29,12 @@ from capas.cli.options import (
     Unlabelled,
 )
 from capas.cli.score_app import challenge, score
+from capas.cli.usage import Verbs
 from capas.core.i18n import LANGUAGES, say
 from capas.version import __version__
 
-rich_utils.ARGUMENTS_PANEL_TITLE = say("cli.arguments")
-rich_utils.OPTIONS_PANEL_TITLE = say("cli.options")
-rich_utils.COMMANDS_PANEL_TITLE = say("cli.commands")
-
 app = typer.Typer(
+    cls=Verbs,
     help=say("cli.help"),
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from capas.cli.options import Json, Out, Settings
+from capas.cli.usage import Verbs
 from capas.core.i18n import say
 
-archive = typer.Typer(help=say("cli.archive"), no_args_is_help=True)
+archive = typer.Typer(cls=Verbs, help=say("cli.archive"), no_args_is_help=True)
 
 
 def complete_archives(incomplete: str) -> list[str]:

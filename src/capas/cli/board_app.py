@@ -5,9 +5,10 @@ from typing import Annotated, no_type_check
 import typer
 
 from capas.cli.options import Json, RunArgument
+from capas.cli.usage import Verbs
 from capas.core.i18n import say
 
-board = typer.Typer(help=say("cli.board"), invoke_without_command=True)
+board = typer.Typer(cls=Verbs, help=say("cli.board"), invoke_without_command=True)
 Ids = Annotated[list[str], typer.Argument(metavar="ID", help=say("cli.board_ids"), show_default=False)]
 
 

@@ -8,15 +8,18 @@ from rich.text import Text
 from capas.cli import show
 from capas.core.errors import CapasError
 from capas.core.i18n import say
-from capas.core.number_format import format_decimal, metric_name
+from capas.core.number_format import metric_name
 from capas.engine.run import find_run
 from capas.leaderboard.entry import Entry
-from capas.leaderboard.exchange import entry_cells, read_entries, write_entries
+from capas.leaderboard.exchange import contest_note, entry_cells, read_entries, write_entries
 from capas.leaderboard.filing import file_run
 from capas.leaderboard.ranking import Contest, group_contests, rank_entries
 from capas.leaderboard.store import Board
 
 COLUMNS = ("rank", "model", "network", "value", "parameters", "extra", "date", "id")
+NARROW = ("rank", "model", "network", "value", "id")
+WIDE = 110  # columns of the terminal, for all of them
+ID_DIGITS = 8
 
 
 def show_board(task: str | None, data: str | None, metric: str | None, every: bool, as_json: bool) -> None:
@@ -58,12 +61,15 @@ def print_contest(contest: Contest) -> None:
     """Print a contest as a table."""
     first, console = contest.first, show.results()
     console.print(Text(f"{first.data} · {first.task} · {metric_name(first.metric)}", "bold"))
-    about = say("board.about", data=first.data, split=first.split, n=format_decimal(first.n, 0),
-                hash=first.data_hash[:8], protocol=first.protocol)  # fmt: skip
-    console.print(Text(about, "dim"))
-    rows = [[*entry_cells(line.rank, line.entry, line.as_good_as_best), line.entry.id] for line in contest.lines]
-    heads = [say(f"board.columns.{name}") for name in COLUMNS]
-    console.print(show.table("", heads, rows, right=(0, 3, 4)))
+    console.print(Text(contest_note(first), "dim"))
+    rows = [dict(zip(COLUMNS, [*entry_cells(line.rank, line.entry, line.as_good_as_best), line.entry.id], strict=True))
+            for line in contest.lines]  # fmt: skip
+    shown = COLUMNS if console.width >= WIDE else NARROW
+    heads = [say(f"board.columns.{name}") for name in shown]
+    right = [i for i, name in enumerate(shown) if name in ("rank", "value", "parameters")]
+    # The first digits of an id name it as well as all of them do.
+    cells = [[row[name][:ID_DIGITS] if name == "id" else row[name] for name in shown] for row in rows]
+    console.print(show.table("", heads, cells, right=right))
     console.print()
 
 

@@ -24,31 +24,33 @@ def _main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # File names may hold bytes that are no UTF-8; JSON writes those with a backslash anyway.
         sys.stdout.reconfigure(errors="backslashreplace")
+    arguments = sys.argv[1:]
     # Help texts are made when the verbs are defined, so the language must be known before that.
-    wanted = _option(sys.argv[1:], "--lang")
-    if wanted in LANGUAGES:
-        choose_language(wanted)
+    for i, argument in enumerate(arguments):
+        wanted = argument.partition("=")[2] if argument.startswith("--lang=") else "".join(arguments[i + 1 : i + 2])
+        if argument.startswith("--lang") and wanted in LANGUAGES:
+            choose_language(wanted)
 
+    from capas.cli import usage
     from capas.cli.app import app
 
     try:
-        app(prog_name="capas")
+        usage.refuse_empty(arguments)
+        sys.exit(usage.translated(app).main(prog_name="capas", standalone_mode=False))
     except CapasError as error:
-        _complain(error, as_json="--json" in sys.argv)
+        _complain(error, as_json="--json" in arguments)
+        sys.exit(2)
+    except usage.UsageError as error:
+        mistake = usage.usage_mistake(error, arguments)
+        if mistake is None:
+            usage.show_help(error)
+        else:
+            _complain(mistake, as_json="--json" in arguments)
         sys.exit(2)
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         sys.stderr.close()
         sys.exit(0)
-
-
-def _option(arguments: list[str], name: str) -> str | None:
-    for i, argument in enumerate(arguments):
-        if argument == name and i + 1 < len(arguments):
-            return arguments[i + 1]
-        if argument.startswith(f"{name}="):
-            return argument.partition("=")[2]
-    return None
 
 
 def _complain(error: Exception, *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from capas.cli.options import Json
+from capas.cli.usage import Verbs
 from capas.core.i18n import say
 
 IgnoreCase = Annotated[bool, typer.Option("--ignore-case", help=say("cli.score_ignore_case"))]
@@ -62,7 +63,7 @@ def score(
     score_verbs.score(task, reference, hypothesis, against, options, seed, as_json)
 
 
-challenge = typer.Typer(help=say("cli.challenge"), no_args_is_help=True)
+challenge = typer.Typer(cls=Verbs, help=say("cli.challenge"), no_args_is_help=True)
 ChallengeFolder = Annotated[str, typer.Argument(metavar="FOLDER", help=say("cli.challenge_folder"), show_default=False)]
 
 

@@ -3,6 +3,7 @@
 The engine knows no medium and no task; ``capas.engine.recipes`` holds one ``Recipe`` for each pair of them.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,7 +97,9 @@ class TestResult:
         name, figure = next(iter(self.metrics.items()))
         lower = name in LOWER_IS_BETTER_METRICS
         value = metric_value(figure)
-        interval = figure.get("interval", (value, value)) if isinstance(figure, Mapping) else (value, value)
+        interval = (value, value)
+        if isinstance(figure, Mapping):
+            interval = figure.get("interval", (-math.inf, math.inf))  # of too few examples nothing is shown
         others = [metric_value(figures[name]) for figures in self.baseline.values() if name in figures]
         return all(interval[1] < other if lower else interval[0] > other for other in others)
 

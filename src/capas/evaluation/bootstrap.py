@@ -7,6 +7,7 @@ metric has its interval in the same way, sums and areas under curves alike. Two 
 ICASSP 2004): of the difference d over the draws, p = 2 · min(share of d ≤ 0, share of d ≥ 0), at most 1.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,6 +16,8 @@ from typing import Final
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from capas.metrics.bootstrap import MIN_UNITS, percentile_interval
 
 DRAWS: Final = 1000
 ALPHA: Final = 0.05
@@ -108,11 +111,11 @@ def metrics_with_intervals(
     kept = _chosen(measured, chosen)
     whole = measured.of(kept[None])[0]
     units = int(kept.sum())
-    drawn = _drawn(measured, kept, seed) if units > 1 else None
+    drawn = _drawn(measured, kept, seed) if units >= MIN_UNITS else None
     n = (kept @ measured.sizes.view(len(kept), -1)).expand(len(measured.names)).tolist()
     return tuple(
         EvaluatedMetric(name=name, value=float(whole[i]), n=n[i], units=units,
-               interval=None if drawn is None else _ends(drawn[:, i]))
+               interval=None if drawn is None else _ends(drawn[:, i], units))
         for i, name in enumerate(measured.names) if not bool(whole[i].isnan())
     )  # fmt: skip
 
@@ -140,7 +143,7 @@ def metric_differences(
     common = [name for name in first.names if name in second.names]
     whole = first.of(kept[None])[0] - _in_order(second.of(kept[None]), second, first)[0]
     units, drawn = int(kept.sum()), None
-    if units > 1:
+    if units >= MIN_UNITS:
         drawn = _drawn(first, kept, seed) - _in_order(_drawn(second, kept, seed), second, first)
     return tuple(
         _difference(name, float(whole[i]), units, None if drawn is None else drawn[:, i])
@@ -161,7 +164,7 @@ def _difference(name: str, value: float, units: int, drawn: Tensor | None) -> Me
     share = min(float((known <= 0).double().mean()), float((known >= 0).double().mean()))
     # One more draw on either side: p is never 0 from a finite number of draws.
     p = min(1.0, 2 * (share * len(known) + 1) / (len(known) + 1))
-    return MetricDifference(name=name, value=value, units=units, interval=_ends(drawn), p=p)
+    return MetricDifference(name=name, value=value, units=units, interval=_ends(drawn, units), p=p)
 
 
 def _chosen(measured: SystemMeasurements, chosen: Tensor | None) -> Tensor:
@@ -184,10 +187,7 @@ def _drawn(measured: SystemMeasurements, kept: Tensor, seed: int) -> Tensor:
     return torch.cat(found)
 
 
-def _ends(drawn: Tensor) -> tuple[float, float] | None:
+def _ends(drawn: Tensor, units: int) -> tuple[float, float] | None:
     # A rare class or term may be absent from a draw: then there is no figure in it.
-    known = drawn[~drawn.isnan()]
-    if not len(known):
-        return None
-    low, high = known.quantile(torch.tensor([0.025, 0.975], dtype=drawn.dtype)).tolist()
-    return low, high
+    ends = percentile_interval(drawn, units)
+    return None if math.isnan(ends[0]) else ends

@@ -70,7 +70,8 @@ def entries_of(card: Card, metrics: Mapping[str, object], *, data: str, data_has
             Entry(
                 task=card.task, medium=card.medium, data=data, data_hash=data_hash, split=split, protocol=protocol,
                 metric=name, value=float(figure["value"]), low=low, high=high, unit=figure.get("unit"),
-                n=int(figure["n"]), model=card.name, network=card.network.name, weights_hash=card.weights.hash,
+                n=int(figure.get("lines", figure["n"])),  # of error rates "n" are characters or words
+                model=card.name, network=card.network.name, weights_hash=card.weights.hash,
                 parameters=card.network.parameters, extra_training_data=card.weights.started_from,
                 seed=card.provenance.seed, seconds=card.provenance.seconds,
                 card=str((where / "card.json").absolute()),

@@ -15,7 +15,7 @@ from capas.core.i18n import say
 from capas.core.inert_text import InertWriter, original_cell
 from capas.core.number_format import format_decimal, format_metric, metric_name
 from capas.core.parsing import parse_json
-from capas.leaderboard.entry import Entry
+from capas.leaderboard.entry import OTHER, UNSEEN, Entry
 from capas.leaderboard.ranking import Contest, group_contests
 from capas.trust.rendering.style import STYLE
 
@@ -92,19 +92,21 @@ def board_page(found: Sequence[Contest]) -> Markup:
 
 def _contest_values(contest: Contest) -> dict[str, object]:
     entry = contest.first
-    about = say(
-        "board.about",
-        data=entry.data,
-        split=entry.split,
-        n=format_decimal(entry.n, 0),
-        hash=entry.data_hash[:8],
-        protocol=entry.protocol,
-    )
     return {
         "title": f"{entry.data} · {entry.task} · {metric_name(entry.metric)}",
-        "about": about,
+        "about": contest_note(entry),
         "rows": [entry_cells(line.rank, line.entry, line.as_good_as_best) for line in contest.lines],
     }
+
+
+def contest_note(entry: Entry) -> str:
+    """Return what the entries of a contest share, in one line."""
+    protocol = {UNSEEN: say("board.protocols.unseen"), OTHER: say("board.protocols.other")}.get(
+        entry.protocol, entry.protocol
+    )
+    return say(
+        "board.about", data=entry.data, n=format_decimal(entry.n, 0), hash=entry.data_hash[:8], protocol=protocol
+    )
 
 
 def entry_cells(rank: int, entry: Entry, as_good_as_best: bool) -> list[str]:

@@ -20,6 +20,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from capas.metrics.bootstrap import percentile_interval
+from capas.metrics.rate import interval_json
+
 BLEU_MAX_ORDER, CHRF_MAX_ORDER, CHRF_BETA = 4, 6, 2.0
 _NAMES = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
 _MARKS = (
@@ -40,8 +43,7 @@ class TranslationScore:
 
     def as_json(self) -> dict[str, object]:
         """Return the fields that every ``--json`` uses for a metric that is no rate."""
-        low, high = self.interval
-        return {"value": round(self.value, 4), "n": self.n, "interval": [round(low, 4), round(high, 4)], "unit": ""}
+        return {"value": round(self.value, 4), "n": self.n, "unit": ""} | interval_json(self.interval, 4)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,8 +143,9 @@ def _score(
     counts: Int[Tensor, "N C"], figure: Callable[[Sequence[int]], float], draws: Int[Tensor, "R N"]
 ) -> TranslationScore:
     values = torch.tensor([figure(counts[draw].sum(0).tolist()) for draw in draws], dtype=torch.float64)
-    low, high = torch.quantile(values, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return TranslationScore(value=figure(counts.sum(0).tolist()), n=len(counts), interval=(low, high))
+    return TranslationScore(
+        value=figure(counts.sum(0).tolist()), n=len(counts), interval=percentile_interval(values, len(counts))
+    )
 
 
 def _ngrams(symbols: Sequence[str], n: int) -> Counter[tuple[str, ...]]:

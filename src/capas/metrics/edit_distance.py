@@ -17,6 +17,9 @@ from dataclasses import dataclass
 import torch
 from rapidfuzz.distance import Levenshtein
 
+from capas.metrics.bootstrap import percentile_interval
+from capas.metrics.rate import interval_json
+
 RESAMPLES = 1000
 
 
@@ -66,19 +69,20 @@ class ErrorRate:
 
     def as_json(self) -> dict[str, object]:
         """Return the fields of a rate with its counts; the sample size is the number of reference items."""
-        low, high = self.interval
         counts = {
             "substitutions": self.edits.substitutions,
             "deletions": self.edits.deletions,
             "insertions": self.edits.insertions,
         }
-        interval = [round(low, 6), round(high, 6)]
-        return {
-            "value": round(self.value, 6),
-            "n": self.edits.length,
-            "interval": interval,
-            "lines": self.lines,
-        } | counts
+        return (
+            {
+                "value": round(self.value, 6),
+                "n": self.edits.length,
+                "lines": self.lines,
+            }
+            | interval_json(self.interval)
+            | counts
+        )
 
 
 def count_edits(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> Edits:
@@ -134,5 +138,4 @@ def _interval(counts: list[tuple[int, int]], seed: int, resamples: int) -> tuple
     rng = torch.Generator().manual_seed(seed)
     drawn = torch.randint(len(lines), (resamples, len(lines)), generator=rng)
     distance, length = torch.stack([lines[rows].sum(0) for rows in drawn]).unbind(1)
-    low, high = (distance / length.clamp(min=1)).quantile(torch.tensor([0.025, 0.975], dtype=torch.double)).tolist()
-    return low, high
+    return percentile_interval(distance / length.clamp(min=1), len(lines))

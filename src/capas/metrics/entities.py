@@ -15,7 +15,8 @@ from torch import Tensor
 from capas.decoding.label_schemes import (
     labels_to_entities,
 )
-from capas.metrics.rate import Rate, rate
+from capas.metrics.bootstrap import percentile_interval
+from capas.metrics.rate import Rate, interval_json, rate
 
 BOOTSTRAP_RESAMPLES = 1000
 
@@ -30,8 +31,7 @@ class F1Estimate:
 
     def as_json(self) -> dict[str, object]:
         """Return the fields that every ``--json`` uses."""
-        low, high = self.interval
-        return {"value": round(self.value, 6), "n": self.n, "interval": [round(low, 6), round(high, 6)]}
+        return {"value": round(self.value, 6), "n": self.n} | interval_json(self.interval)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,9 +102,7 @@ def bootstrap_f1(counts_N3: Tensor, *, seed: int, resamples: int = BOOTSTRAP_RES
     rng = torch.Generator().manual_seed(seed)
     drawn = torch.randint(len(counts_N3), (resamples, len(counts_N3)), generator=rng)
     right, true, called = torch.stack([counts_N3[rows].sum(0) for rows in drawn]).double().unbind(1)
-    f1 = 2 * right / (true + called).clamp(min=1)
-    low, high = f1.quantile(torch.tensor([0.025, 0.975], dtype=torch.double)).tolist()
-    return low, high
+    return percentile_interval(2 * right / (true + called).clamp(min=1), len(counts_N3))
 
 
 def label_error_rate(targets: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Rate:

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from capas.metrics.bootstrap import percentile_interval
 from capas.metrics.events import EventCounts
 from capas.metrics.rate import Rate, rate
 
@@ -120,5 +121,4 @@ def _rate(values: Float[Tensor, " R"], n: int) -> Rate:
     drawn = values[1:][values[1:].isfinite()]
     if not values[0].isfinite() or not len(drawn):
         return Rate(value=0.0, n=n, interval=(0.0, 1.0))
-    ends = drawn.quantile(torch.tensor([0.025, 0.975], dtype=drawn.dtype))
-    return Rate(value=float(values[0]), n=n, interval=(float(ends[0]), float(ends[1])))
+    return Rate(value=float(values[0]), n=n, interval=percentile_interval(drawn, n))

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from capas.metrics.bootstrap import percentile_interval
 from capas.metrics.rate import Rate, rate
 
 
@@ -130,5 +131,4 @@ def _average(values: Float[Tensor, " 3"], draws: Float[Tensor, "R 3"], *, n: int
 
 
 def _rate(value: Tensor, draws: Float[Tensor, " R"], n: int) -> Rate:
-    low, high = torch.quantile(draws, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return Rate(value=float(value), n=n, interval=(low, high))
+    return Rate(value=float(value), n=n, interval=percentile_interval(draws, n))

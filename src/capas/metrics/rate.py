@@ -11,7 +11,7 @@ Z95 = 1.959963984540054
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rate:
-    """A share of ``n`` cases in 0..1 with its 95 % interval."""
+    """A share of ``n`` cases in 0..1 with its 95 % interval; NaN and NaN where it has none."""
 
     value: float
     n: int
@@ -19,8 +19,13 @@ class Rate:
 
     def as_json(self) -> dict[str, object]:
         """Return the fields that every ``--json`` uses for a rate."""
-        low, high = self.interval
-        return {"value": round(self.value, 6), "n": self.n, "interval": [round(low, 6), round(high, 6)]}
+        return {"value": round(self.value, 6), "n": self.n} | interval_json(self.interval)
+
+
+def interval_json(interval: tuple[float, float], digits: int = 6) -> dict[str, object]:
+    """Return the field "interval", or nothing where there is none (NaN)."""
+    low, high = interval
+    return {} if math.isnan(low) or math.isnan(high) else {"interval": [round(low, digits), round(high, digits)]}
 
 
 def rate(successes: int, n: int) -> Rate:

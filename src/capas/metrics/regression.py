@@ -7,6 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from capas.metrics.bootstrap import percentile_interval
+from capas.metrics.rate import interval_json
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricWithInterval:
@@ -18,8 +21,7 @@ class MetricWithInterval:
 
     def as_json(self) -> dict[str, object]:
         """Return the fields that every ``--json`` uses."""
-        low, high = self.interval
-        return {"value": round(self.value, 6), "n": self.n, "interval": [round(low, 6), round(high, 6)]}
+        return {"value": round(self.value, 6), "n": self.n} | interval_json(self.interval)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,8 +68,6 @@ def _errors(errors: Float[Tensor, "R N"], values: Float[Tensor, "R N"]) -> tuple
 
 
 def _figure(value: float, drawn: Tensor, n: int) -> MetricWithInterval:
-    defined = drawn[~drawn.isnan()]
-    if not len(defined) or math.isnan(value):
+    if math.isnan(value):
         return MetricWithInterval(value=math.nan, n=n, interval=(math.nan, math.nan))
-    ends = defined.quantile(torch.tensor([0.025, 0.975], dtype=drawn.dtype))
-    return MetricWithInterval(value=value, n=n, interval=(float(ends[0]), float(ends[1])))
+    return MetricWithInterval(value=value, n=n, interval=percentile_interval(drawn, n))

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
+from capas.metrics.bootstrap import percentile_interval
 from capas.metrics.rate import Rate
 
 IGNORE_INDEX = 255
@@ -123,5 +124,4 @@ def _by_class(values: Float[Tensor, " K"], drawn: Float[Tensor, "R K"], n: int) 
 
 def _with_interval(value: Tensor, drawn: Tensor, n: int) -> Rate:
     # A rare class may be absent from a draw: then there is no figure in it.
-    ends = drawn[~drawn.isnan()].quantile(torch.tensor([0.025, 0.975], dtype=drawn.dtype))
-    return Rate(value=float(value), n=n, interval=(float(ends[0]), float(ends[1])))
+    return Rate(value=float(value), n=n, interval=percentile_interval(drawn, n))

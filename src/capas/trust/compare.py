@@ -1,5 +1,6 @@
 """Comparison of two trust reports; a difference is claimed only where both models were tested on the same examples."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -10,6 +11,7 @@ from capas.core.errors import CapasError
 from capas.core.number_format import metric_value
 from capas.engine.dataset_record import DatasetRecord, read_dataset_record
 from capas.engine.run import Run, find_run, read_metrics
+from capas.metrics.bootstrap import percentile_interval
 from capas.trust.predictions import read_correct
 from capas.trust.report import read_report
 from capas.trust.theme import THEMES
@@ -78,7 +80,9 @@ def _difference(runs: Sequence[Run]) -> Mapping[str, object] | None:
     gains = torch.tensor([held[1][key] - held[0][key] for key in sorted(held[0])], dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randint(0, len(gains), (RESAMPLES, len(gains)), generator=generator)
-    low, high = torch.quantile(gains[drawn].mean(1), torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    low, high = percentile_interval(gains[drawn].mean(1), len(gains))
+    if math.isnan(low):  # too few to tell: anything may be
+        low, high = -1.0, 1.0
     return {"value": round(float(gains.mean()), 6), "n": len(gains), "interval": [round(low, 6), round(high, 6)]}
 
 

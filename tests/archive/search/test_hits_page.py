@@ -66,7 +66,9 @@ def test_nothing_found_is_said(library: Library, tmp_path: Path) -> None:
 def test_whatever_a_query_or_a_line_holds_is_text(library: Library, tmp_path: Path) -> None:
     wanted = SearchRequest(query="sepan", min_probability=0.5)
     findings = find(library, wanted)
-    odd = replace(findings, hits=tuple(replace(hit, text=HOSTILE) for hit in findings.hits))
+    odd = replace(
+        findings, hits=tuple(replace(hit, row=replace(hit.row, text=HOSTILE, target=None)) for hit in findings.hits)
+    )
     write_hits_page(tmp_path / "hits.html", library, replace(wanted, query=HOSTILE, unit=HOSTILE), odd)
     # The query in title and heading, the unit, the reading; which is also what the picture's description says.
     assert_inert((tmp_path / "hits.html").read_text(encoding="utf-8"), texts=4, attributes=1)

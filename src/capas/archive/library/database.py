@@ -12,6 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,7 @@ from capas.page_formats.page import Line
 FILE: Final = "archive.sqlite"
 VERSION: Final = 3
 WAIT_S: Final = 30.0
+_PINNED: Final[ContextVar[tuple[Path, sqlite3.Connection] | None]] = ContextVar("capas_library_snapshot", default=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,9 +161,28 @@ class Library:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Open a connection for reading."""
+        """Open a connection for reading, or go on with that of ``snapshot``."""
+        pinned = _PINNED.get()
+        if pinned is not None and pinned[0] == self.folder:
+            yield pinned[1]
+            return
         with self._connected() as connection:
             yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read within the block from one connection, and one state of the library, whoever writes meanwhile."""
+        with self.reading() as connection:
+            if connection.in_transaction:
+                yield
+                return
+            connection.execute("BEGIN")
+            mark = _PINNED.set((self.folder, connection))
+            try:
+                yield
+            finally:
+                _PINNED.reset(mark)
+                connection.rollback()
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -244,8 +265,7 @@ class Library:
         Raises:
             CapasError: ``no_such_page``.
         """
-        with self.reading() as connection:
-            connection.execute("BEGIN")
+        with self.snapshot(), self.reading() as connection:
             contents = _posteriors(connection, number) if posteriors else {}
             return self._page(connection, number), _lines(connection, number), contents
 

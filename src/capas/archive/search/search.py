@@ -58,14 +58,29 @@ class SearchRequest:
     by_unit: bool = True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class WordMatch:
-    """A word of a hit, with its outline on the page in pixels."""
+    """A word of a hit.
+
+    Attributes:
+        word: The word.
+        probability: Probability that it stands there, 0..1.
+        line: Number of its line on the page.
+        line_image: The line and the height and extent of its image, for ``line_outline``.
+        columns: First and last column of the word in that image.
+    """
 
     word: str
     probability: float
     line: int
-    outline: Points
+    line_image: tuple[Line, int, LineExtent]
+    columns: tuple[float, float]
+
+    @functools.cached_property
+    def outline(self) -> Points:
+        """Outline on the page, in pixels; computed when asked for: a page may hold hundreds of matches of which a few
+        are shown."""
+        return line_outline(*self.line_image, *self.columns)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,14 +92,19 @@ class SearchHit:
         line: Its line number; None where pages are searched.
         probability: Probability that it matches, 0..1.
         words: The matching words.
-        text: Text of the line (of the first word's, where pages are searched).
+        row: The line (the first word's, where pages are searched).
     """
 
     page: PageRow
     line: int | None
     probability: float
     words: tuple[WordMatch, ...]
-    text: str
+    row: LineRow
+
+    @property
+    def text(self) -> str:
+        """Corrected text of the line, else the model's."""
+        return self.row.text if self.row.target is None else self.row.target
 
     def as_json(self) -> dict[str, object]:
         """Return the fields of ``--json``."""
@@ -118,10 +138,14 @@ class SearchResults:
 
     def as_json(self) -> dict[str, object]:
         """Return the fields of ``--json``."""
+        return {**self.counts_json(), "found": [one.as_json() for one in self.hits]}
+
+    def counts_json(self) -> dict[str, object]:
+        """Return the fields of ``--json`` without the hits themselves."""
         return {
             "hits": self.count, "counted": self.counted, "expected_right": self.expected.as_json(),
             "expected_precision": None if self.precision is None else self.precision.as_json(),
-            "units": dict(self.units), "found": [one.as_json() for one in self.hits],
+            "units": dict(self.units),
         }  # fmt: skip
 
 
@@ -156,12 +180,13 @@ class ArchiveSearcher:
                 max_spots=None if request.whole else MAX_SPOTS,
                 by_page=request.by_unit,
             )
-        shown = (self._found(hit, query, exact=request.exact, folds=request.folds) for hit in hits.hits)
-        return SearchResults(
-            hits=tuple(one for one in shown if one is not None),
-            count=hits.count, expected=expected_hits(hits.counts), precision=expected_precision(hits.counts),
-            units=self.library.by_unit(hits.by_page), counted=hits.counted,
-        )  # fmt: skip
+        with self.library.snapshot():
+            shown = (self._found(hit, query, exact=request.exact, folds=request.folds) for hit in hits.hits)
+            return SearchResults(
+                hits=tuple(one for one in shown if one is not None),
+                count=hits.count, expected=expected_hits(hits.counts), precision=expected_precision(hits.counts),
+                units=self.library.by_unit(hits.by_page), counted=hits.counted,
+            )  # fmt: skip
 
     @contextmanager
     def _asked(self, unit: str) -> Iterator[tuple[SpotStore, frozenset[str] | None]]:
@@ -184,8 +209,8 @@ class ArchiveSearcher:
             WordMatch(
                 word=spot.word, line=spot.line,
                 probability=self._exact(contents, spot.line, spot.word, folds) if exact else spot.probability,
-                outline=line_outline(lines[spot.line].line, self.making.height, held[spot.line], spot.start * frame,
-                              spot.end * frame),
+                line_image=(lines[spot.line].line, self.making.height, held[spot.line]),
+                columns=(spot.start * frame, spot.end * frame),
             )
             for spot in _each_in_time(hit.spots)
         )  # fmt: skip
@@ -193,7 +218,7 @@ class ArchiveSearcher:
         # One word, perhaps in several spellings or places of a line: each of them has the probability of them all.
         exactly = {place.probability for place in places} if exact and isinstance(query, Term) else set[float]()
         chance = exactly.pop() if len(exactly) == 1 else hit.probability
-        return SearchHit(page=page, line=hit.line, probability=chance, words=places, text=line_text(lines[line]))
+        return SearchHit(page=page, line=hit.line, probability=chance, words=places, row=lines[line])
 
     def _exact(self, contents: Mapping[int, bytes], line: int, word: str, folds: bool) -> float:
         """The probability that the word stands anywhere in the line, in all its spellings where they are folded."""
@@ -218,11 +243,6 @@ def _each_in_time(spots: Iterable[Spot]) -> Iterator[Spot]:
     for spot in spots:
         check_query_limit()
         yield spot
-
-
-def line_text(row: LineRow) -> str:
-    """Return the corrected text of a line, else the model's."""
-    return row.text if row.target is None else row.target
 
 
 def exact_probability(

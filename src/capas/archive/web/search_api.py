@@ -59,16 +59,16 @@ def search_request(request: RequestParameters) -> SearchRequest:
 def hits_response(library: Library, request: RequestParameters) -> Response:
     """Return the requested hits with all that the page shows of them, in the current language."""
     ask = search_request(request)
-    with open_searcher(library) as find:
+    with library.snapshot(), open_searcher(library) as find:
         findings = find.search(ask)
         # The facets go on showing the other units when one is chosen.
         units = find.search(replace(ask, unit="", offset=0, limit=0)).units if ask.unit else findings.units
-    said = reviews(library)
+        said = reviews(library)
     last = ask.offset + len(findings.hits)
     shown = say("archive.serve.shown", first=format_decimal(ask.offset + 1, 0), last=format_decimal(last, 0),
                 count=format_decimal(findings.count, 0))  # fmt: skip
     return json_response({
-        **findings.as_json(), "found": [_hit(library, one, ask.query, said) for one in findings.hits],
+        **findings.counts_json(), "found": [_hit(one, ask.query, said) for one in findings.hits],
         "figures": [{"value": one.value, "name": one.name, "note": one.note}
                     for one in search_summary(findings, ask.query, said)],
         "shown": shown if findings.hits else "", "units": [[unit, count] for unit, count in units],
@@ -116,9 +116,9 @@ def _said(request: RequestParameters, words: str) -> ReviewInput:
     return ReviewInput(page=int(page), line=content.get("line", ""), reviewer=reviewer, words=content.get(words, ""))
 
 
-def _hit(library: Library, found: SearchHit, query: str, said: Sequence[Review]) -> dict[str, object]:
+def _hit(found: SearchHit, query: str, said: Sequence[Review]) -> dict[str, object]:
     page, crop, places = found.page, snippet_crop(found), highlighted_words(found)
-    row = library.lines(page.id)[found.words[0].line]
+    row = found.row
     width, height = snippet_size(crop)
     words = distinct_words(places)
     judged = [one for one in said if (one.page, one.line, one.word) == (page.id, row.line.id, query)]

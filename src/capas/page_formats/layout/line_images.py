@@ -10,6 +10,7 @@ baselines above and below.
 Legend: H, W the output.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -92,8 +93,7 @@ def line_outline(line: Line, height: int, reach: LineExtent, first: float, last:
 
     Along the upper edge, then back along the lower one.
     """
-    axis = baseline_axis(line.baseline, reach.height)
-    start, width = _extent(axis, axis.locate(line.polygon) if line.polygon else None, reach, height)
+    axis, start, width = _placed(line, height, reach)
     left, right = (min(max(column, 0.0), float(width)) for column in (first, last))
     steps = max(2, round((right - left) / height) + 1)
     points, up = axis.points_at(start + np.linspace(left, right, steps) * reach.height / height)
@@ -103,8 +103,15 @@ def line_outline(line: Line, height: int, reach: LineExtent, first: float, last:
 
 def line_size(line: Line, height: int, reach: LineExtent) -> int:
     """Return the width in pixels of ``crop_line``'s result, without the image."""
+    return _placed(line, height, reach)[2]
+
+
+@functools.lru_cache(maxsize=1024)
+def _placed(line: Line, height: int, reach: LineExtent) -> tuple[BaselineAxis, float, int]:
+    """The axis of a line, and where its image begins and how wide it is; of the lines looked at last, since a search
+    outlines many words of one line."""
     axis = baseline_axis(line.baseline, reach.height)
-    return _extent(axis, axis.locate(line.polygon) if line.polygon else None, reach, height)[1]
+    return axis, *_extent(axis, axis.locate(line.polygon) if line.polygon else None, reach, height)
 
 
 def _extent(axis: BaselineAxis, outline: Floats | None, reach: LineExtent, height: int) -> tuple[float, int]:

@@ -92,8 +92,7 @@ class NumbersHead:
         """Errors of number ``k`` in its unit, and the coverage and width of its interval."""
         if len(targets) < 2:
             error = float((predicted - targets).abs().mean())
-            return {"mae": {"value": round(error, 6), "n": len(targets), "interval": [0.0, error],
-                            "unit": self.fields[k].unit}}  # fmt: skip
+            return {"mae": {"value": round(error, 6), "n": len(targets), "unit": self.fields[k].unit}}
         found = regression_metrics(predicted, targets)
         unit = self.fields[k].unit
         figures: dict[str, object] = {
