@@ -216,8 +216,6 @@ KNOWN: Final[tuple[tuple[str, str], ...]] = (
     ("sparse for webp", "MemoryError in io.py"),
     ("sparse for weights", "MemoryError in files.py"),  # of a model they may be so many
     ("sparse for checkpoint", "MemoryError in checkpoint.py"),
-    ("xlsx with a cell far away", "the process ended with -6"),
-    ("ods with a row repeated", "TookTooLong in spreadsheet.py"),
 )  # fmt: skip
 
 

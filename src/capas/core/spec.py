@@ -68,6 +68,11 @@ class Spec:
         return () if self.target is None else (self.target, *self.further_targets)
 
     @property
+    def columns_beside(self) -> tuple[Field, ...]:
+        """The columns that are learnt from beside files, in the order of the network's inputs; empty for tables."""
+        return () if self.medium == "table" else tuple(field for field in self.inputs if field.kind != self.medium)
+
+    @property
     def medium(self) -> Medium:
         """Medium of the input: a table's row, unless its one input field is something else."""
         for input_field in self.inputs:

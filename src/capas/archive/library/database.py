@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -418,8 +418,9 @@ def _line_row(page: int, row: Sequence[object]) -> LineRow:
     number, name, region, geometry, truth, text, confidence = row
     if not isinstance(number, int) or not isinstance(confidence, float | int | None):
         raise sqlite3.DatabaseError(f"a line of page {page}: {str(number)[:40]}, {str(confidence)[:40]}")
-    line = replace(
-        line_at(str(geometry)), id=str(name), region=str(region), order=number,
+    at = line_at(str(geometry))
+    line = Line(
+        id=str(name), baseline=at.baseline, polygon=at.polygon, region=str(region), order=number,
         text=str(text if truth is None else truth),
     )  # fmt: skip
     return LineRow(page=page, number=number, line=line, target=None if truth is None else str(truth),

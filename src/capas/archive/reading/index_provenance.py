@@ -56,6 +56,9 @@ def provenance_of_reader(reader: LineReader, where: str, least: float) -> IndexP
     )  # fmt: skip
 
 
+_FACTS: Final = TypeAdapter(IndexProvenance)
+
+
 def write_index_provenance(library: Library, provenance: IndexProvenance) -> None:
     """Store it in the library."""
     library.set_fact(FACT, json.dumps(asdict(provenance), ensure_ascii=False))
@@ -68,7 +71,7 @@ def read_index_provenance(library: Library) -> IndexProvenance:
     if not held:
         raise unread_archive_error(library)
     try:
-        return TypeAdapter(IndexProvenance).validate_json(held)
+        return _FACTS.validate_json(held)
     except ValidationError as error:
         received = ".".join(map(str, error.errors()[0]["loc"]))
         raise CapasError("archive_reading_older", where=library.folder / FILE, received=received) from error

@@ -84,6 +84,9 @@ def read_location(library: Library) -> IndexLocation:
     return place
 
 
+_LOCATION: Final = TypeAdapter(IndexLocation)
+
+
 def is_known(place: IndexLocation) -> bool:
     """Return whether the place may be contacted: files of the archive, and servers that the user has named."""
     return place.kind != "server" or place.address in known_servers()
@@ -97,7 +100,7 @@ def stored_location(library: Library) -> IndexLocation:
     if not held:
         return IndexLocation()
     try:
-        return TypeAdapter(IndexLocation).validate_json(held)
+        return _LOCATION.validate_json(held)
     except ValidationError as error:
         received = str(error.errors()[0]["msg"])
         raise CapasError("archive_unreadable", where=library.folder / FILE, received=received) from error

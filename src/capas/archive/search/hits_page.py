@@ -72,7 +72,7 @@ def svg_points(outline: Points) -> str:
 def _hit_values(found: SearchHit, pictures: PageImages) -> dict[str, object]:
     words = distinct_words(highlighted_words(found))
     where = (found.page.unit, found.page.label, say("archive.serve.place", line=found.words[0].line + 1))
-    crop = snippet_crop(found)
+    crop = snippet_crop(found.page, highlighted_words(found))
     return {
         "words": words, "text": found.text, "where": " · ".join(part for part in where if part), "crop": crop,
         "probability": f"{found.probability:.4f}", "percent": format_percent(found.probability, 1),

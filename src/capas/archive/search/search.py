@@ -1,9 +1,10 @@
 """Archive search: from a query to hits on pages, with the expected number of correct ones."""
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from capas.page_formats.layout.line_images import LineExtent, line_extents, line
 from capas.page_formats.page import Line, Points
 
 Floats = NDArray[np.float64]
+WholePage = tuple[PageRow, list[LineRow], dict[int, bytes]]
+PAGES_KEPT: Final = 32  # hits of one search are often on the same pages
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,7 +184,8 @@ class ArchiveSearcher:
                 by_page=request.by_unit,
             )
         with self.library.snapshot():
-            shown = (self._found(hit, query, exact=request.exact, folds=request.folds) for hit in hits.hits)
+            whole = functools.lru_cache(PAGES_KEPT)(functools.partial(self.library.whole, posteriors=request.exact))
+            shown = (self._found(hit, query, whole, exact=request.exact, folds=request.folds) for hit in hits.hits)
             return SearchResults(
                 hits=tuple(one for one in shown if one is not None),
                 count=hits.count, expected=expected_hits(hits.counts), precision=expected_precision(hits.counts),
@@ -198,9 +202,11 @@ class ArchiveSearcher:
             return
         yield self.store, self.library.pages_of(unit) if unit else None
 
-    def _found(self, hit: Hit, query: Query, *, exact: bool, folds: bool) -> SearchHit | None:
+    def _found(
+        self, hit: Hit, query: Query, whole: Callable[[int], WholePage], *, exact: bool, folds: bool
+    ) -> SearchHit | None:
         """The hit on its page; None where the page is no longer, or not yet, what the index knew."""
-        page, lines, contents = self.library.whole(int(hit.page), posteriors=exact)
+        page, lines, contents = whole(int(hit.page))
         if page.model != self.making.model or max(spot.line for spot in hit.spots) >= len(lines):
             return None
         held = _extents(tuple(row.line for row in lines), page.height)

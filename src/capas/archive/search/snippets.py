@@ -113,15 +113,15 @@ class PageImages:
             size -= bytes_
 
 
-def snippet_crop(found: SearchHit) -> Crop:
-    """Return the region to show of a hit: its words in the first one's line, with some context."""
-    boxes = [bounding_box(place.outline) for place in highlighted_words(found)]
+def snippet_crop(page: PageRow, places: Sequence[WordMatch]) -> Crop:
+    """Return the region of the page to show of a hit: its ``highlighted_words``, with some context."""
+    boxes = [bounding_box(place.outline) for place in places]
     height = sorted(box.height for box in boxes)[len(boxes) // 2]
     left, right = min(box.left for box in boxes) - BESIDE * height, max(box.right for box in boxes) + BESIDE * height
     missing = max(0.0, WIDEST_LEAST * height - (right - left)) / 2
-    first, last = _within(left - missing, right + missing, found.page.width)
+    first, last = _within(left - missing, right + missing, page.width)
     top, bottom = (min(box.top for box in boxes) - AROUND * height, max(box.bottom for box in boxes) + AROUND * height)
-    upper, lower = _within(top, bottom, found.page.height)
+    upper, lower = _within(top, bottom, page.height)
     return Crop(left=first, top=upper, width=last - first, height=lower - upper)
 
 

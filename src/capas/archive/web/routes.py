@@ -5,12 +5,14 @@ files of the search page stand in a table.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
@@ -89,13 +91,17 @@ for _name, _regex in PATH_PARTS.items():
 
 def archive_router(site: Site) -> Router:
     """Return the application, to be mounted behind the guard."""
+    # As many searches at a time as there are processors: more of them would only take turns, and all end later. Those
+    # that wait hold no thread, so that pictures and pages go on being served.
+    searches = CapacityLimiter(os.cpu_count() or 1)
     return Router(
-        [Route(path, _endpoint(site, handler), methods=[method]) for method, path, handler in ROUTES],
+        [Route(path, _endpoint(site, handler, searches if path in SEARCHES else None), methods=[method])
+         for method, path, handler in ROUTES],
         redirect_slashes=False,
-    )
+    )  # fmt: skip
 
 
-def _endpoint(site: Site, handler: Handler) -> Callable[[Request], object]:
+def _endpoint(site: Site, handler: Handler, at_once: CapacityLimiter | None) -> Callable[[Request], object]:
     """Run a handler in a thread: searching and cutting pictures take time, and others are answered meanwhile."""
 
     async def endpoint(request: Request) -> Response:
@@ -107,9 +113,9 @@ def _endpoint(site: Site, handler: Handler) -> Callable[[Request], object]:
         watch = asyncio.create_task(_cancel_when_gone(request, limit))
         try:
             with limited(limit):  # the thread inherits the context
-                return await run_in_threadpool(
-                    _response, handler, ArchiveRequest(site=site, parameters=parameters, path=request.path_params)
-                )
+                asked = ArchiveRequest(site=site, parameters=parameters, path=request.path_params)
+                work = partial(_response, handler, asked)
+                return await to_thread.run_sync(work, limiter=at_once)
         finally:
             watch.cancel()
 
@@ -170,6 +176,7 @@ def _search(request: ArchiveRequest) -> Response:
 
 _UNIT: Final = "/iiif/unit/{unit:unit_key}"
 _PAGE: Final = "/iiif/image/{page:page_number}"
+SEARCHES: Final = ("/api/search", "/api/hits.csv", _UNIT + "/search/{version:search_version}")
 ROUTES: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("GET", "/", _start),
     ("GET", "/page.css", _style),

@@ -117,7 +117,8 @@ def _said(request: RequestParameters, words: str) -> ReviewInput:
 
 
 def _hit(found: SearchHit, query: str, said: Sequence[Review]) -> dict[str, object]:
-    page, crop, places = found.page, snippet_crop(found), highlighted_words(found)
+    page, places = found.page, highlighted_words(found)
+    crop = snippet_crop(page, places)
     row = found.row
     width, height = snippet_size(crop)
     words = distinct_words(places)

@@ -66,7 +66,7 @@ def _number_kind(name: str, numbers: NDArray[np.float64], distinct: int) -> Colu
     if not len(numbers):
         return "empty"
     all_different = distinct == len(numbers)
-    if all_different and _is_id_name(name):
+    if all_different and is_id_name(name):
         return "identifier"
     whole = bool((numbers == np.floor(numbers)).all())
     most = 1000 if normalise_name(name) in CLASS_NAMES else MAX_FEW_NUMBERS
@@ -81,7 +81,7 @@ def _text_kind(name: str, column: TextColumn, filled: int) -> ColumnKind:
     if not filled:
         return "empty"
     distinct = len(column.words)
-    if distinct == filled and _is_id_name(name):
+    if distinct == filled and is_id_name(name):
         return "identifier"
     if has_month_first(column) is not None:
         return "date"
@@ -93,7 +93,7 @@ def _text_kind(name: str, column: TextColumn, filled: int) -> ColumnKind:
     return "identifier" if distinct == filled and short else "text"
 
 
-def _is_id_name(name: str) -> bool:
+def is_id_name(name: str) -> bool:
     return normalise_name(name) in _ID_NAMES or normalise_name(name).endswith(("_id", " id"))
 
 

@@ -7,21 +7,25 @@ numbers, dates become ISO dates, and a cell that holds an error (#N/A) is empty.
 
 import datetime
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from xml.etree.ElementTree import ParseError
 
 import numpy as np
 
 from capas.core.errors import CapasError
 from capas.core.files import open_regular
+from capas.core.number_format import format_decimal
 from capas.data.problems import Problem, problems_from
 from capas.data.tabular.columns import MAX_WHOLE, NumberColumn, Table, TableColumn
 from capas.data.tabular.number_columns import MendedColumns, mend_number_columns
 from capas.data.tabular.number_notation import is_missing_sign
 from capas.data.tabular.type_inference import ColumnBuilder
+from capas.data.tabular.workbook_area import largest_area
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
@@ -29,7 +33,10 @@ if TYPE_CHECKING:
 SheetCell = str | int | float | bool | datetime.date | datetime.time | datetime.timedelta
 Range = tuple[tuple[int, int], tuple[int, int]]
 
+# What reading a damaged container raises: of the directory, of packed data, of the XML inside.
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, ParseError)
 _MAX_UNPACKED: Final = 2_000_000_000
+_MAX_CELLS: Final = 50_000_000  # of the rectangle that a sheet spans: a million rows of fifty columns
 _HEADER_SHARE: Final = 0.75  # of the widest row's cells, in the header
 _OLE_MAGIC: Final = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
@@ -86,7 +93,7 @@ def read_sheet(path: Path, sheet: str | None = None) -> SheetRows:
 
     Raises:
         CapasError: ``spreadsheet_password``, ``spreadsheet_broken``, ``no_such_sheet``, ``table_empty``,
-            ``table_header``, ``table_no_header`` or ``table_too_large``.
+            ``table_header``, ``table_no_header``, ``table_too_large`` or ``sheet_too_wide``.
     """
     grids, hidden = _read_grids(path, sheet)
     shown = [grid for grid in grids if grid.name not in hidden] or grids
@@ -134,11 +141,15 @@ def _refuse_encrypted_or_huge(path: Path) -> None:
         try:
             with zipfile.ZipFile(path) as archive:
                 unpacked = sum(entry.file_size for entry in archive.infolist())
-        except (zipfile.BadZipFile, ValueError) as error:
+            if unpacked > _MAX_UNPACKED:
+                limit = f"{_MAX_UNPACKED / 1e9:g}"
+                raise CapasError("table_too_large", where=path, received=f"{unpacked / 1e9:.1f}", limit=limit)
+            area = largest_area(path)
+        except _BROKEN as error:
             raise CapasError("spreadsheet_broken", where=path, received=str(error)) from error
-        if unpacked > _MAX_UNPACKED:
-            limit = f"{_MAX_UNPACKED / 1e9:g}"
-            raise CapasError("table_too_large", where=path, received=f"{unpacked / 1e9:.1f}", limit=limit)
+        if area > _MAX_CELLS:
+            raise CapasError("sheet_too_wide", where=path, received=format_decimal(area, 0),
+                             limit=format_decimal(_MAX_CELLS, 0))  # fmt: skip
 
 
 def _grid(sheet: "CalamineSheet") -> _Grid:
