@@ -1,5 +1,6 @@
 """Indexed collections of inputs or targets other than images: texts, sentences, audio files, table rows."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -194,6 +195,40 @@ class TableRows:
             content_hash(f"[{', '.join(row)}]".encode("utf-8", "backslashreplace"))
             for row in zip(*columns, strict=True)
         ]
+
+
+class FilesWithColumns:
+    """Files of one medium, each with the cells of its row in a table.
+
+    ``content_hash`` is the file's own: a picture is the same picture, whatever stands beside it. A file that several
+    rows name is called by its number too.
+
+    Args:
+        files: The files.
+        rows: As many rows.
+    """
+
+    def __init__(self, files: ExampleCollection, rows: TableRows) -> None:
+        if len(files) != len(rows):
+            raise ValueError(f"{len(files)} files, {len(rows)} rows")
+        self.files = files
+        self.rows = rows
+        counts = Counter(map(files.name, range(len(files))))
+        self._repeated = {name for name, count in counts.items() if count > 1}
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def name(self, index: int) -> str:
+        name = self.files.name(index)
+        return f"{name} {self.rows.name(index)}" if name in self._repeated else name
+
+    def content_hash(self, index: int) -> str:
+        return self.files.content_hash(index)
+
+    def cells_hash(self, indices: Sequence[int]) -> str:
+        """Return one hash of the cells of these rows, in this order."""
+        return content_hash("".join(self.rows.take(indices).content_hashes()).encode())
 
 
 def _row_hash(row: Mapping[str, Cell]) -> str:

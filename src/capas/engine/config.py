@@ -54,6 +54,9 @@ class DataConfig(ConfigSection):
         "kept",
         description="how transcripts are normalised: kept, castellano, medieval-latin, old-french, or a TOML file",
     )
+    columns_beside: bool = Field(
+        True, description="where pictures or sounds stand in a table, learn from its other columns too"
+    )
     memory_mb: int = Field(0, ge=0, description="beyond this the cache lies on disk; 0: 40 % of what is free")
 
 

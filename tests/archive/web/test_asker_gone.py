@@ -37,7 +37,7 @@ def answer(library: Library, *, gone: bool) -> bytes:
         raise AssertionError
 
     async def asked() -> bytes:
-        endpoint = routes._endpoint(Site(library=library, pictures=PageImages(), token="t"), searching)
+        endpoint = routes._endpoint(Site(library=library, pictures=PageImages(), token="t"), searching, None)
         scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [(b"host", b"x")],
                  "path_params": {}}  # fmt: skip
         response = await endpoint(Request(scope, receive))  # type: ignore[misc]

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
 from capas.data.audio.io import AudioInfo, read_audio
-from capas.data.collections import AudioFiles, ExampleCollection, SentenceCollection, TableRows, TextCollection
+from capas.data.collections import (
+    AudioFiles,
+    ExampleCollection,
+    FilesWithColumns,
+    SentenceCollection,
+    TableRows,
+    TextCollection,
+)
 from capas.data.image.io import ImageCollection
 from capas.data.inspect.data_checks import image_problems
 from capas.data.inspect.image_scan import ImageScan, scan_images
@@ -69,6 +76,8 @@ def scan_dataset(
         progress: Called with (done, total).
         columns: What the columns of a table hold, where that is known.
     """
+    if isinstance(inputs, FilesWithColumns):
+        return scan_dataset(inputs.files, progress)
     if isinstance(inputs, ImageCollection):
         return _of_pictures(inputs, progress)
     if isinstance(inputs, TextCollection):

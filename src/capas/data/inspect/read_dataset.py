@@ -9,7 +9,13 @@ import numpy as np
 
 from capas.core.errors import CapasError
 from capas.core.spec import Spec
-from capas.data.collections import ExampleCollection, LazySequence, TableRows, TextCollection
+from capas.data.collections import (
+    ExampleCollection,
+    FilesWithColumns,
+    LazySequence,
+    TableRows,
+    TextCollection,
+)
 from capas.data.inspect.dataset_scan import DatasetScan, Progress, scan_dataset
 from capas.data.inspect.target_checks import TargetChecks, check_targets
 from capas.data.inspect.task_detection import TaskDetection
@@ -19,10 +25,13 @@ from capas.data.targets import Targets, label_values
 
 
 def input_collection(source: DataSource, spec: Spec) -> ExampleCollection:
-    """Return the inputs of ``spec``: the files, a column of texts, or the rows of the input columns."""
-    if source.files is not None:
-        return source.files
+    """Return the inputs of ``spec``: the files, these with the columns beside them, a column of texts, or the rows of
+    the input columns.
+    """
     names = LazySequence(lambda row: f"#{row + 1}", range(len(source)))
+    if source.files is not None:
+        beside = {field.name: source.columns[field.name] for field in spec.columns_beside if field.name in source.columns}
+        return FilesWithColumns(source.files, TableRows(beside, names)) if spec.columns_beside else source.files
     columns = {field.name: source.columns[field.name] for field in spec.inputs if field.name in source.columns}
     if spec.medium == "text":
         cells = next(iter(columns.values()))

@@ -14,6 +14,7 @@ kept from a part of the rows, and what it says about those be used as a predicti
 Legend: B rows, N numbers, G categories, K members, T bins, D inputs, O outputs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,16 +101,32 @@ class TabularMLP(nn.Module):
 
     def encode(self, numbers_BN: Float[Tensor, "B N"], categories_BG: Int[Tensor, "B G"]) -> Float[Tensor, "B D"]:
         """Return numbers, gaps, encoded numbers and one-hot categories."""
-        missing = numbers_BN.isnan()
-        numbers = torch.where(missing, 0, numbers_BN)
-        edges = self.get_buffer("edges")
-        # Where edges coincide, a value that is common, the bin is a step.
-        size = (edges[:, 1:] - edges[:, :-1]).clamp(min=1e-6)
-        bins = ((numbers[:, :, None] - edges[:, :-1]) / size).clamp(0, 1)
-        parts = [numbers, missing.to(numbers.dtype), torch.where(missing[:, :, None], 0, bins).flatten(1)]
-        for column, values in enumerate(self.config.categories):
-            parts.append(F.one_hot(known_category(categories_BG[:, column], values), values).to(numbers.dtype))
-        return torch.cat(parts, dim=1)
+        return encode_columns(numbers_BN, categories_BG, self.get_buffer("edges"), self.config.categories)
+
+
+def encode_columns(
+    numbers_BN: Float[Tensor, "B N"],
+    categories_BG: Int[Tensor, "B G"],
+    edges_NE: Float[Tensor, "N E"],
+    categories: Sequence[int],
+) -> Float[Tensor, "B D"]:
+    """Return numbers (0 where missing), gaps (1 where missing), bins and one-hot categories, (2 + T)·N + Σ values wide.
+
+    Args:
+        numbers_BN: Standardised numbers, NaN where missing.
+        categories_BG: Category ids; one outside the column's range counts as unknown (0).
+        edges_NE: Increasing edges of the bins of each number.
+        categories: Number of values of each categorical column, 0 included.
+    """
+    missing = numbers_BN.isnan()
+    numbers = torch.where(missing, 0, numbers_BN)
+    # Where edges coincide, a value that is common, the bin is a step.
+    size = (edges_NE[:, 1:] - edges_NE[:, :-1]).clamp(min=1e-6)
+    bins = ((numbers[:, :, None] - edges_NE[:, :-1]) / size).clamp(0, 1)
+    parts = [numbers, missing.to(numbers.dtype), torch.where(missing[:, :, None], 0, bins).flatten(1)]
+    for column, values in enumerate(categories):
+        parts.append(F.one_hot(known_category(categories_BG[:, column], values), values).to(numbers.dtype))
+    return torch.cat(parts, dim=1)
 
 
 def known_category(ids_B: Int[Tensor, " B"], values: int) -> Int[Tensor, " B"]:
