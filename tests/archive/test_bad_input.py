@@ -158,6 +158,15 @@ def test_a_failed_database_says_what_is_wrong(
     assert database_error(tmp_path / "x.sqlite", error, "damaged").key == key
 
 
+def test_beyond_a_quota_nothing_is_damaged(tmp_path: Path) -> None:
+    """SQLite says "disk I/O error" there, though the disk has room for others."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+    assert database_error(tmp_path / "x.sqlite", error, "damaged").key == "cannot_write"
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
+    assert database_error(tmp_path / "x.sqlite", error, "damaged").key == "damaged"
+
+
 def test_ctrl_c_while_adding_says_what_is_kept(
     empty: Library, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import torch
 from scipy.sparse import csr_matrix
 from sklearn.svm import LinearSVC
 
+from capas.baselines import sparse_linear
 from capas.baselines.sparse_linear import fit_sparse_linear
 
 RNG = np.random.default_rng(0)
@@ -40,3 +41,11 @@ def test_numbers_are_a_ridge_regression() -> None:
     found = fit_sparse_linear(WORDS, targets, "numbers", 1)
     assert found.penalty == 0.03 and found.kind == "numbers"
     assert float((found.predict(WORDS) - targets).abs().mean()) == pytest.approx(0, abs=0.05)
+
+
+def test_the_strongest_penalty_within_a_standard_error_of_the_best_is_taken() -> None:
+    best = torch.tensor([0.0, 1.0] * 50)  # mean 0.5, standard error 0.05
+    near, far = best + 0.04, best + 0.06
+    assert sparse_linear._strongest_of_the_best([(far, 0.1, 1.0), (near, 1.0, 2.0), (best, 10.0, 3.0)])[1] == 1.0
+    assert sparse_linear._strongest_of_the_best([(far, 0.1, 1.0), (best, 10.0, 3.0)])[1] == 10.0
+    assert sparse_linear._strongest_of_the_best([(best[:1], 0.1, 1.0)])[1] == 0.1

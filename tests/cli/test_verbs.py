@@ -239,7 +239,7 @@ def test_an_unfinished_run_says_how_to_finish_it(finished_run: Path, tmp_path: P
     run = shutil.copytree(finished_run, tmp_path / "run")
     shutil.rmtree(run / "bundle")
     (run / "metrics.json").unlink()
-    for words in (["test", run], ["predict", run, "x.png"], ["export", run]):
+    for words in (["test", run], ["predict", run, "x.png"], ["export", run], ["trust", run]):
         refused(capas_here(capsys, *words), f"capas resume {run}")
     refused(capas_here(capsys, "resume", finished_run), "finished", f"capas test {finished_run}")
 

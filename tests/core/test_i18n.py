@@ -75,6 +75,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "prepare",
         "train",
         "test",
+        "cross_validation",
         "answer",
         "trust",
         "adding_pages",

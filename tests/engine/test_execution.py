@@ -93,7 +93,11 @@ def way(execution: Execution) -> tuple[str, str, int]:
 def test_the_fastest_is_taken_and_the_reason_given(machine: list[Execution]) -> None:
     found = decided({})
     assert way(found) == ("bfloat16", "contiguous", 2) and len(machine) == len(found.measured) == 8
-    assert "fastest of 8" in found.reason and "6.0 times" in found.reason
+    assert "fastest of 8" in found.reason and "more than 3 times" in found.reason
+
+
+def test_a_ratio_is_given_where_both_were_measured_more_than_once(machine: list[Execution]) -> None:
+    assert ", 2.0 times as fast" in decided({"precision": "bfloat16", "memory_format": "contiguous"}).reason
 
 
 @pytest.mark.parametrize(

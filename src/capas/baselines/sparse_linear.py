@@ -1,13 +1,15 @@
 """Linear models of sparse features such as tf-idf: support vector machines for classes and tags, ridge for numbers.
 
 Joachims, "Text Categorization with Support Vector Machines", ECML 1998; fitted by liblinear (Fan, Chang, Hsieh, Wang &
-Lin, JMLR 2008), one class against all others. The penalty is chosen by cross-validation. Margins become logits times
-one factor, the best on the left-out examples (Platt, 1999, with the slope alone).
+Lin, JMLR 2008), one class against all others. The penalty is chosen by cross-validation: the strongest whose loss is
+within a standard error of the least (Breiman, Friedman, Olshen & Stone, "Classification and Regression Trees", 1984,
+3.4.3). Margins become logits times one factor, the best on the left-out examples (Platt, 1999, with the slope alone).
 
 Shapes: N examples, F features, O classes, tags or numbers.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,33 +79,42 @@ def fit_sparse_linear(features: "csr_matrix", targets: Tensor, kind: OutputKind,
         # The commonest tags choose for all: a machine for each of ninety tags, fold and strength takes many minutes.
         commonest = torch.argsort(judged.sum(0), descending=True, stable=True)[:MAX_TAGS_TRIED]
         y_chosen, judged, tried = y_chosen[:, commonest.numpy()], judged[:, commonest], MAX_TAGS_TRIED
-    best: tuple[float, float, float] | None = None  # (loss, penalty, slope)
-    for penalty in RIDGE_PENALTIES if kind == "numbers" else STRENGTHS:
+    choices: list[tuple[Tensor, float, float]] = []  # (losses of the left-out examples, penalty, slope)
+    for penalty in RIDGE_PENALTIES[::-1] if kind == "numbers" else STRENGTHS:  # the strongest first
         left_out = torch.zeros(len(order), tried)
         for one in range(FOLDS):
             weight, bias = fit(x_chosen[fold != one], y_chosen[fold != one], tried, penalty)
             left_out[fold == one] = torch.from_numpy((x_chosen[fold == one] @ weight + bias).astype(np.float32))
-        found = _best_slope(left_out, judged, kind)
-        if best is None or found[0] < best[0]:
-            best = (found[0], penalty, found[1])
-    assert best is not None
-    weight, bias = fit(features, y, num_outputs, best[1])
+        losses, slope = _best_slope(left_out, judged, kind)
+        choices.append((losses, penalty, slope))
+    _, penalty, slope = _strongest_of_the_best(choices)
+    weight, bias = fit(features, y, num_outputs, penalty)
     return SparseLinearModel(
-        kind=kind, weight=torch.from_numpy((weight * best[2]).astype(np.float32)), penalty=best[1],
-        bias=torch.from_numpy((bias * best[2]).astype(np.float32)),
+        kind=kind, weight=torch.from_numpy((weight * slope).astype(np.float32)), penalty=penalty,
+        bias=torch.from_numpy((bias * slope).astype(np.float32)),
     )  # fmt: skip
 
 
-def _best_slope(margins: Tensor, targets: Tensor, kind: OutputKind) -> tuple[float, float]:
-    """Return the least loss of the left-out examples, and the slope that gives it; squared error for numbers."""
+def _strongest_of_the_best(choices: Sequence[tuple[Tensor, float, float]]) -> tuple[Tensor, float, float]:
+    """The first of the choices, the strongest penalty first, whose mean loss is within a standard error of the least:
+    the examples that choose are fewer than those that are learnt from, and want a weaker penalty than these do."""
+    least = min((losses for losses, _, _ in choices), key=lambda losses: float(losses.mean()))
+    bearable = float(least.mean()) + (float(least.std()) / len(least) ** 0.5 if len(least) > 1 else 0.0)
+    return next(choice for choice in choices if float(choice[0].mean()) <= bearable)
+
+
+def _best_slope(margins: Tensor, targets: Tensor, kind: OutputKind) -> tuple[Tensor, float]:
+    """Return the losses (N,) of the left-out examples, and the slope that makes them least; of numbers their squared
+    errors."""
     if kind == "numbers":
-        return float((margins - targets).square().mean()), 1.0
-    if kind == "class":
-        losses = [float(F.cross_entropy(slope * margins, targets)) for slope in _SLOPES]
-    else:
-        losses = [float(F.binary_cross_entropy_with_logits(slope * margins, targets.float())) for slope in _SLOPES]
-    least = int(np.argmin(losses))
-    return losses[least], _SLOPES[least]
+        return (margins - targets).square().mean(1), 1.0
+
+    def losses(slope: float) -> Tensor:
+        if kind == "class":
+            return F.cross_entropy(slope * margins, targets, reduction="none")
+        return F.binary_cross_entropy_with_logits(slope * margins, targets.float(), reduction="none").mean(1)
+
+    return min(((losses(slope), slope) for slope in _SLOPES), key=lambda found: float(found[0].mean()))
 
 
 def _fit_machines(x: Any, y: NDArray[Any], num_outputs: int, strength: float) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash, read_regular, write_json
@@ -24,6 +24,24 @@ class CardSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ColumnCard(CardSection):
+    """A column of a table beside the files, as the training split has it.
+
+    Attributes:
+        name: Its name.
+        kind: How it is encoded.
+        low: Least number or first day (ISO 8601); None where there is none.
+        high: Greatest number or last day.
+        values: Categories, the commonest first.
+    """
+
+    name: str
+    kind: Literal["number", "date", "category"]
+    low: float | str | None = None
+    high: float | str | None = None
+    values: list[str] = Field([], max_length=1000)
+
+
 class NetworkCard(CardSection):
     """The network.
 
@@ -32,12 +50,14 @@ class NetworkCard(CardSection):
         settings: Arguments to build it again.
         parameters: Number of trainable parameters.
         paper: Citation.
+        columns: Columns of a table that it takes beside its files.
     """
 
     name: str
     settings: dict[str, int | float | bool | str | None]
     parameters: int
     paper: str
+    columns: list[ColumnCard] = []
 
 
 class WeightsCard(CardSection):
@@ -208,8 +228,12 @@ class Card(CardSection):
 
 
 def write_card(path: Path, card: Card) -> Card:
-    """Write ``card`` as JSON, sealed, and return it so; the method is left out where it is None."""
+    """Write ``card`` as JSON, sealed, and return it so; the method is left out where it is None, and columns where
+    there are none.
+    """
     tree = json.loads(card.model_dump_json(exclude={"method"} if card.method is None else None))
+    if not card.network.columns:
+        del tree["network"]["columns"]
     tree["seal"] = seal_of(tree)
     write_json(path, tree)
     return card.model_copy(update={"seal": tree["seal"]})
@@ -269,6 +293,8 @@ def limitations(spec: Spec, n_test: int, smallest: tuple[str, int] | None, *, gr
     """
     answers = "class" if spec.task == "classify" else "other"
     sentences = [say(f"card.same_source.{spec.medium}"), say(f"card.always_answers.{answers}")]
+    if spec.columns_beside:
+        sentences.append(say("card.columns_beside", columns=", ".join(field.name for field in spec.columns_beside)))
     if n_test < 200:
         sentences.append(say("card.limit_small_test", n=n_test))
     if smallest is not None and smallest[1] < 50:

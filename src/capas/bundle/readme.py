@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from capas.bundle.card import Card, MethodCard
+from capas.bundle.card import Card, ColumnCard, MethodCard
 from capas.core.i18n import language, say
 from capas.core.inert_text import inert
 from capas.core.number_format import baseline_name, format_metric, format_percent, metric_name
@@ -56,12 +56,36 @@ def model_card(card: Card) -> str:
         f"## {say('card.limits')}",
         "\n".join(f"- {_markdown(sentence)}" for sentence in card.limits),
         f"## {say('card.use')}",
-        '```python\nimport capas\n\nmodel = capas.load(".")\n'
-        f"print(model.predict([{EXAMPLE_INPUTS[card.medium]}]))\n```",
+        f'```python\nimport capas\n\nmodel = capas.load(".")\nprint(model.predict([{_example_input(card)}]))\n```',
+        *_columns_beside(card),
         f"## {say('card.origin')}",
         _table((say("card.what"), say("card.value")), _origin_rows(card)),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _example_input(card: Card) -> str:
+    """An input as Python writes it; with columns beside, a row."""
+    file = EXAMPLE_INPUTS[card.medium]
+    if not card.network.columns:
+        return file
+    cells = [f"{one.name!r}: {(one.values[0] if one.values else one.low)!r}" for one in card.network.columns]
+    return inert("{" + ", ".join([f"{card.inputs[0].name!r}: {file}", *cells]) + "}")
+
+
+def _columns_beside(card: Card) -> list[str]:
+    """The columns that the model takes beside its files, with the values that the training examples have."""
+    if not card.network.columns:
+        return []
+    rows = [(_markdown(column.name), _markdown(_values_of(column))) for column in card.network.columns]
+    return [_table((say("card.column"), say("card.column_values")), rows)]
+
+
+def _values_of(column: ColumnCard) -> str:
+    if column.kind != "category":
+        return "–" if column.low is None else f"{column.low} – {column.high}"
+    shown = ", ".join(column.values[:MAX_CLASSES_SHOWN])
+    return f"{shown}, …" if len(column.values) > MAX_CLASSES_SHOWN else shown or "–"
 
 
 def _head(card: Card) -> str:

@@ -4,17 +4,31 @@ code 2.
 
 import io
 import json
+import os
+import signal
 import sys
+from types import FrameType
 
 STOPPED = 130  # what shells report for Ctrl-C
 
 
 def main() -> None:
     """Run the command line on ``sys.argv``."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         _main()
     except KeyboardInterrupt:  # before a verb listened for it, perhaps while torch was loaded: nothing has begun
         sys.exit(STOPPED)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt; while torch is being loaded, end at once: its C++ code turns an exception of Python into
+    an abort with a core dump, and nothing has begun that would have to be put away.
+    """
+    if getattr(getattr(sys.modules.get("torch"), "__spec__", None), "_initializing", False):
+        os._exit(STOPPED)
+    signal.default_int_handler(number, frame)
 
 
 def _main() -> None:

@@ -120,13 +120,18 @@ def _print_result(result: TrainingResult) -> None:
     console = show.results()
     figures = result.test_result.as_json()
     console.print()
-    console.print(Text(say("train.tested", n=show.whole(result.test_result.n)), "bold"))
+    console.print(Text(tested_text(result.test_result.n), "bold"))
     print_figures(console, figures)
     _print_hardest(console, figures)
     if result.run.teacher.finished:
         _print_teacher(console, result.run)
     if not result.test_result.beats_baselines():
         console.print(Padding(Text(say("train.not_better"), "yellow"), (0, 0, 0, 2)))
+
+
+def tested_text(n: int) -> str:
+    """Return how many examples the one test had."""
+    return say("train.tested_one") if n == 1 else say("train.tested", n=show.whole(n))
 
 
 def _headline(run: Run) -> str:
@@ -170,6 +175,18 @@ def print_figures(console: Console, figures: Mapping[str, object]) -> None:
     if others:
         line = " · ".join(f"{metric_name(name)} {format_metric(metrics[name])}" for name in others)
         console.print(Padding(Text(line, "dim"), (0, 0, 0, 2)))
+    if "cross_validation" in figures:
+        console.print(Padding(Text(_folds_text(cast(dict[str, object], figures["cross_validation"]))), (1, 0, 0, 2)))
+
+
+def _folds_text(held: Mapping[str, object]) -> str:
+    folds, figure = cast(list[float], held["folds"]), cast(dict[str, object], held["figure"])
+    unit = {"unit": figure["unit"]} if "unit" in figure else {}
+    ends = [format_metric({"value": end, **unit}) for end in (min(folds), max(folds))]
+    name = metric_name(str(held["metric"]))
+    n = show.whole(cast(int, held["n"]))
+    return say("train.folds", folds=len(folds), name=name, figure=format_metric(figure), n=n, lowest=ends[0],
+               highest=ends[1])  # fmt: skip
 
 
 def print_classes(console: Console, figures: Mapping[str, object]) -> None:
@@ -273,8 +290,9 @@ class Screen:
         elif isinstance(event, Evaluated):
             self._validation = say("train.validation", value=score_text(event)) + " · "
             if not self._console.is_terminal:
-                self._console.print(say("train.evaluated", step=event.step, value=score_text(event),
-                                        n=event.n, time=show.duration(event.seconds)))  # fmt: skip
+                self._console.print(say("train.evaluated", step=event.step, metric=metric_name(event.metric),
+                                        value=score_text(event), n=event.n,
+                                        time=show.duration(event.seconds)))  # fmt: skip
         elif isinstance(event, Stopped):
             self.stopped = event
 

@@ -11,7 +11,7 @@ from capas.cli import show
 from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal, format_metric, metric_name
-from capas.engine.run import find_run
+from capas.engine.run import find_finished_run
 from capas.trust.compare import ReportComparison, compare
 from capas.trust.rendering.html_page import MARKS
 from capas.trust.report import TrustReport, make_report, report_deadline
@@ -50,7 +50,7 @@ def trust(runs: Sequence[str], level: Level, side_by_side: bool, time_s: float |
 
 def make_with_progress(run: str, level: Level, *, time_s: float | None = None, quiet: bool) -> TrustReport:
     """Make the trust report within ``time_s`` seconds, by default those of ``report_deadline``, with a progress bar."""
-    deadline = report_deadline(find_run(run), time_s)
+    deadline = report_deadline(find_finished_run(run), time_s)
     console = show.console(stderr=True, quiet=quiet)
     shown = Progress(
         SpinnerColumn(style=show.ACCENT),

@@ -87,8 +87,11 @@ def _printed(answers: Iterable[Prediction], top: int) -> Iterable[Prediction]:
         if answer.refused is not None:
             console.print(Text.assemble(name, "  ", (f"✗ {answer.refused}", "yellow")), soft_wrap=True)
         else:
-            mark = f"  ! {say('predict.unlike')}" if answer.facts.get("unlike_training_data") else ""
-            console.print(Text.assemble(name, "  ", *_told(answer, top), (mark, "yellow")), soft_wrap=True)
+            marks = [say("predict.unlike")] if answer.facts.get("unlike_training_data") else []
+            if isinstance(lacking := answer.facts.get("without_columns"), list):
+                marks.append(say("predict.without_columns", columns=", ".join(lacking)))
+            told = "".join(f"  ! {mark}" for mark in marks)
+            console.print(Text.assemble(name, "  ", *_told(answer, top), (told, "yellow")), soft_wrap=True)
         yield answer
 
 

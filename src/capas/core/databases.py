@@ -17,6 +17,9 @@ PRIMARY_CODE_MASK: Final = 0xFF  # of an extended code of SQLite, the part that 
 MIN_FREE_BYTES: Final = 1 << 20  # bytes; with less, SQLite's journal fails with "disk I/O error"
 CLOCK_STEP_NS: Final = 20_000_000  # two changes of a file within it may have one time
 BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+# Beyond a quota, or where the system fails: SQLite tells a full disk alone from other failures to write.
+WRITE_FAILED: Final = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC,
+                       sqlite3.SQLITE_IOERR_TRUNCATE, sqlite3.SQLITE_IOERR_SHMSIZE)  # fmt: skip
 NOT_WRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
 
 
@@ -136,12 +139,17 @@ DATABASE_ERRORS: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 def database_error(path: Path, error: sqlite3.Error | UnicodeDecodeError, damaged: str) -> CapasError:
-    """Return the failure as CapasError: ``disk_full``, ``database_busy``, ``database_shut``, or the key ``damaged``."""
+    """Return the failure as CapasError: ``disk_full``, ``cannot_write``, ``database_busy``, ``database_shut``, or the
+    key ``damaged``.
+    """
     # Errors that Python itself raises carry no code.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & PRIMARY_CODE_MASK
+    extended = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    code = extended & PRIMARY_CODE_MASK
     key = damaged
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free(path) < MIN_FREE_BYTES):
         key = "disk_full"
+    elif extended in WRITE_FAILED:
+        key = "cannot_write"
     elif code in BUSY:
         key = "database_busy"
     elif code in NOT_WRITABLE:

@@ -10,8 +10,12 @@ from capas.core.i18n import has, language, say
 
 
 def format_decimal(value: float, digits: int) -> str:
-    """Return a number with the decimal sign of the language."""
-    text = f"{value:,.{digits}f}"
+    """Return a number with the decimal sign of the language; what rounds to zero has no sign.
+
+    >>> format_decimal(-0.0004, 3)
+    '0.000'
+    """
+    text = f"{value:z,.{digits}f}"
     return text.translate(str.maketrans(",.", ".,")) if language() == "es" else text
 
 

@@ -96,7 +96,7 @@ def build(
     return BuiltRun(job=job, execution=execution, loop=loop)
 
 
-def _optimizers(config: Config, objective: Objective[B], head: str | None) -> dict[str, Optimizer]:
+def _optimizers(config: Config, objective: Objective[B], head: str | tuple[str, ...] | None) -> dict[str, Optimizer]:
     """One for each name that the phases use, over the networks of all phases that use it."""
     specs = objective.optimizers if isinstance(objective, ChoosesOptimizers) else {}
     networks: dict[str, dict[str, nn.Module]] = {}
@@ -108,7 +108,9 @@ def _optimizers(config: Config, objective: Objective[B], head: str | None) -> di
     return {name: _optimizer(config, specs.get(name, OptimizerSpec()), of, head) for name, of in networks.items()}
 
 
-def _optimizer(config: Config, spec: OptimizerSpec, networks: Mapping[str, nn.Module], head: str | None) -> Optimizer:
+def _optimizer(
+    config: Config, spec: OptimizerSpec, networks: Mapping[str, nn.Module], head: str | tuple[str, ...] | None
+) -> Optimizer:
     rate = float(config.optim.learning_rate) if spec.learning_rate is None else spec.learning_rate
     decay = float(config.optim.weight_decay) if spec.weight_decay is None else spec.weight_decay
     groups = [

@@ -187,6 +187,9 @@ class TrainConfig(ConfigSection):
     seed: int = Field(1, ge=0, description="of all chance")
     patience: int = Field(0, ge=0, description="stop after so many evaluations without gain; 0: never")
     evaluations: int = Field(10, ge=1, description="at most so many during training, evenly spread")
+    cross_validate: bool = Field(
+        True, description="where fewer than 20 examples are for the test, test on five other divisions too"
+    )
     checkpoint_s: float = Field(30.0, ge=0, description="seconds between checkpoints")
     checkpoint_steps: int = Field(0, ge=0, description="steps between checkpoints; 0: by time")
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
 from capas.core.spec import Spec
-from capas.data.collections import ExampleCollection
+from capas.data.collections import ExampleCollection, FilesWithColumns
 from capas.data.concat import append_unlabelled
 from capas.data.inspect.read_dataset import input_collection
 from capas.data.naming import SplitName
@@ -53,6 +53,7 @@ class DatasetRecord:
         labels: Label of each example; classes and tags are indices into ``spec.classes``.
         splits: Split of each example.
         taught: The pseudo-labelled examples, if there are any.
+        cells: Hash of the cells of the columns beside files; "" without any.
     """
 
     source: str
@@ -62,6 +63,7 @@ class DatasetRecord:
     labels: tuple[Label, ...]
     splits: tuple[SplitName, ...]
     taught: PseudoLabelledExamples | None = None
+    cells: str = ""
 
     def positions(self, split: SplitName) -> Tensor:
         """Return the indices into ``names`` of the examples of ``split``, int64."""
@@ -95,6 +97,7 @@ class DatasetRecord:
             "spec": asdict(self.spec),
             "splits": {split: {"count": self.splits.count(split), "hash": self.digest(split)} for split in SPLITS},
             **({} if self.taught is None else {"taught": asdict(self.taught)}),
+            **({"cells": self.cells} if self.cells else {}),
             "examples": [list(row) for row in zip(self.names, self.hashes, self.labels, self.splits, strict=True)],
         }
 
@@ -118,7 +121,7 @@ def read_dataset_record(run: Run) -> DatasetRecord:
         names, hashes, labels, splits = zip(*cast(list[list[object]], tree["examples"]), strict=True)
         return _RECORD.validate_python(
             {"source": tree["source"], "spec": tree["spec"], "names": names, "hashes": hashes,
-             "labels": labels, "splits": splits, "taught": tree.get("taught")}
+             "labels": labels, "splits": splits, "taught": tree.get("taught"), "cells": tree.get("cells", "")}
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise CapasError("run_damaged", where=run.data, received=str(error)) from error
@@ -148,6 +151,9 @@ def find_examples(record: DatasetRecord, config: DataConfig) -> tuple[DataSource
     changed = _changed(record, inputs, indices)
     if changed:
         raise CapasError("data_changed", where=record.source, received=len(changed), first=changed[0])
+    if isinstance(inputs, FilesWithColumns) and inputs.cells_hash(indices) != record.cells:
+        columns = ", ".join(field.name for field in record.spec.columns_beside)
+        raise CapasError("data_changed", where=record.source, received=len(indices), first=columns)
     return source, indices
 
 

@@ -28,16 +28,18 @@ def evaluate_on(
             or validated on them, and ``data_hash``, a hash of those that were used.
 
     Raises:
-        CapasError: The dataset is of another task or medium, has a class unknown to the model, or holds only examples
-            that the model was trained on, or of one class (``one_class_tested``).
+        CapasError: The dataset is of another task or medium, has a class unknown to the model or none of the columns
+            that it takes beside files (``no_columns_beside``), or holds only examples that the model was trained on, or
+            of one class (``one_class_tested``).
     """
     model = load_model(run)
     training_hashes = _learnt_from(run)
     card = model.card
     report = inspect_dataset(
         data,
-        target=card.targets[0].name if card.medium == "table" else None,
+        target=card.targets[0].name if card.medium == "table" or card.spec.columns_beside else None,
         task="transform" if card.task == "transform" else None,
+        columns_beside=tuple(field.name for field in card.spec.columns_beside),
         sheet=sheet,
         learning=False,
         progress=None if progress is None else lambda done, total: progress("look", done, total),
@@ -47,6 +49,9 @@ def evaluate_on(
         received, expected = (f"{task} ({medium})" for task, medium in
                               ((spec.task, spec.medium), (card.task, card.medium)))  # fmt: skip
         raise CapasError("other_kind_of_data", where=data, received=received, known=expected)
+    if card.spec.columns_beside and not spec.columns_beside:
+        names = ", ".join(field.name for field in card.spec.columns_beside)
+        raise CapasError("no_columns_beside", where=data, columns=names)
     unknown = [name for name in spec.classes if name not in model.classes]
     if unknown:
         raise CapasError("class_unknown", where=data, received=unknown[0], known=", ".join(model.classes[:20]))

@@ -122,10 +122,11 @@ def choose_execution(requested: ExecutionConfig, trial: TrialBatch[B], *, budget
             candidates = [c for c in candidates if c.precision == "float32"]
     measured = measure_throughput(candidates, trial, budget_s=budget_s)
     best = max(range(len(candidates)), key=lambda i: measured[i].examples_per_s)
-    slowest = min(m.examples_per_s for m in measured)
-    reason = say(
-        "choose.measured", count=len(candidates), ratio=format_decimal(measured[best].examples_per_s / slowest, 1)
-    )
+    ratio = measured[best].examples_per_s / min(m.examples_per_s for m in measured)
+    if ratio <= MAX_SLOWDOWN:
+        reason = say("choose.measured", count=len(candidates), ratio=format_decimal(ratio, 1))
+    else:  # what is so slow had one step, its first: how slow it is in the long run is not known
+        reason = say("choose.measured_far", count=len(candidates), ratio=format_decimal(MAX_SLOWDOWN, 0))
     return _decided(candidates[best], measured, f"{reason} {why_not}".strip())
 
 

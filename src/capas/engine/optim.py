@@ -56,7 +56,7 @@ def parameter_groups(
     *,
     learning_rate: float,
     weight_decay: float,
-    head: str | None = None,
+    head: str | tuple[str, ...] | None = None,
     backbone_rate: float = 1.0,
     rate_factors: Mapping[str, float] | None = None,
     name: str = "",
@@ -67,8 +67,8 @@ def parameter_groups(
         network: Its parameters that require gradients are grouped.
         learning_rate: Peak of the schedule.
         weight_decay: Of the matrices.
-        head: Dotted name of the part that is new in a pretrained network; None for a network from scratch. Outside of
-            it normalisation is frozen in any case: batches of a few images tell worse statistics than ImageNet did.
+        head: Dotted names of the parts that are new in a pretrained network; None for a network from scratch. Outside
+            of them normalisation is frozen in any case: a few images tell worse statistics than ImageNet did.
         backbone_rate: Share of the rate outside of the head, in [0, 1]; 0 freezes it.
         rate_factors: See ``OptimizerSpec``; names there begin with ``name``.
         name: The network's own.
@@ -77,7 +77,7 @@ def parameter_groups(
         freeze_batch_norm(network, head)
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for inner, parameter in network.named_parameters():
-        in_head = head is None or inner.startswith(f"{head}.")
+        in_head = head is None or inner.startswith(_beginnings(head))
         if not in_head and backbone_rate == 0:
             parameter.requires_grad_(False)
         if parameter.requires_grad:
@@ -99,11 +99,15 @@ def _longest_match(factors: Mapping[str, float], name: str) -> float:
     return factors[max(matching, key=len)] if matching else 1.0
 
 
-def freeze_batch_norm(network: nn.Module, head: str) -> None:
+def _beginnings(head: str | tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{name}." for name in ((head,) if isinstance(head, str) else head))
+
+
+def freeze_batch_norm(network: nn.Module, head: str | tuple[str, ...]) -> None:
     """Take every batch normalisation outside ``head`` out of learning; ``step.set_mode`` then leaves its statistics
     alone too."""
     for name, module in network.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not name.startswith(f"{head}."):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not name.startswith(_beginnings(head)):
             module.requires_grad_(False)
 
 

@@ -8,11 +8,12 @@ from typing import Final
 from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal
+from capas.data.collections import FilesWithColumns
 from capas.data.inspect.report import DatasetReport, inspect_dataset, require_learnable
 from capas.engine.config import Config, ExecutionConfig, read_config
 from capas.engine.dataset_record import DatasetRecord
 from capas.engine.execution import choose_execution, measure_throughput, thread_counts
-from capas.engine.methods.noisy_student import check_method, resolve_method_defaults
+from capas.engine.methods.noisy_student import NOISY_STUDENT, check_method, resolve_method_defaults
 from capas.engine.recipe import ResolvedConfig
 from capas.engine.recipes import recipe_for
 from capas.engine.run import absolute_source
@@ -69,6 +70,7 @@ def look_at(config: Config, *, progress: Progress | None = None) -> DatasetRepor
         target=config.data.target,
         task=config.data.task,
         group=config.data.group,
+        columns_beside=config.data.columns_beside and config.method.name != NOISY_STUDENT,  # what it adds has no row
         max_pixels=config.data.max_pixels,
         sheet=config.data.sheet,
         follow_links=config.data.follow_links,
@@ -118,6 +120,7 @@ def dataset_record_of(plan: Plan) -> DatasetRecord:
         hashes=tuple(report.keys[i] for i in used),
         labels=tuple(report.labels[i] for i in used),
         splits=tuple(part for i in used if (part := report.split[i]) is not None),
+        cells=report.inputs.cells_hash(used) if isinstance(report.inputs, FilesWithColumns) else "",
     )
 
 

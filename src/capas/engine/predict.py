@@ -15,7 +15,7 @@ from capas.core.errors import CapasError
 from capas.engine.recipe import Item, Prediction, Predictor
 from capas.engine.recipes import named_recipe
 from capas.engine.recipes.shared.table_items import PredictorInputs
-from capas.engine.run import find_run
+from capas.engine.run import find_finished_run
 
 PredictionGate = Callable[[Sequence[Item], Sequence[object], Sequence[Prediction]], Sequence[Prediction]]
 """From inputs, the same prepared, and their predictions to what may be said of them; ``trust.ood.selective_prediction``
@@ -129,8 +129,5 @@ def load_model(where: str | Path, *, device: str = "cpu") -> Model:
     """
     folder = model_folder(where)
     if str(where) == "latest" or (folder / "config.toml").is_file():
-        run = find_run(where)
-        if not (run.bundle / "card.json").is_file():
-            raise CapasError("run_unfinished", where=run.folder)
-        folder = run.bundle
+        folder = find_finished_run(where).bundle
     return Model(read_bundle(folder), device=device)

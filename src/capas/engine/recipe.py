@@ -127,8 +127,8 @@ class TrainingJob(Protocol[B]):
         """The training batches."""
 
     @property
-    def head(self) -> str | None:
-        """Dotted name of the layer that transfer learning replaced; None without pretrained weights."""
+    def head(self) -> str | tuple[str, ...] | None:
+        """Dotted names of the layers that are new in a pretrained network; None without pretrained weights."""
 
     @property
     def has_validation(self) -> bool:

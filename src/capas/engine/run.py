@@ -180,6 +180,14 @@ def find_run(where: str | Path) -> Run:
     return run
 
 
+def find_finished_run(where: str | Path) -> Run:
+    """Find a run that has its model. Raises CapasError as ``find_run`` does, and ``run_unfinished``."""
+    run = find_run(where)
+    if not (run.bundle / "card.json").is_file():
+        raise CapasError("run_unfinished", where=run.folder)
+    return run
+
+
 def read_metrics(run: Run) -> dict[str, object]:
     """Read the test metrics of ``run``. Raises CapasError ``run_unfinished`` or ``run_damaged``."""
     if not run.metrics.exists():

@@ -16,6 +16,7 @@ from capas.data.inspect.read_dataset import input_collection
 from capas.data.sources.source import DataSource
 from capas.engine.build import BuiltRun, build
 from capas.engine.config import Config
+from capas.engine.cross_validation import cross_validate
 from capas.engine.dataset_record import DatasetRecord, find_examples, read_dataset_record
 from capas.engine.decision import load_unchanged_config, read_execution, save_execution, write_plan
 from capas.engine.distributed import Ranks, join_process_group
@@ -62,6 +63,7 @@ class TrainingResult:
             "network": self.network,
             "metrics": figures["metrics"],
             "baseline": figures["baseline"],
+            **({"cross_validation": folds} if (folds := figures.get("cross_validation")) else {}),
             "seconds": round(self.seconds, 3),
         }
 
@@ -233,18 +235,7 @@ def _pseudo_label(job: PendingRun, watch: TrainingCallbacks) -> None:
 
 
 def _run_training(job: PendingRun, ranks: Ranks, watch: TrainingCallbacks) -> TrainingResult | None:
-    spec = job.record.spec
-    work = PreparedDataset(
-        config=job.resolved.config,
-        spec=spec,
-        record=job.record,
-        inputs=input_collection(job.source, spec),
-        targets=job.source.targets,
-        indices=job.indices,
-        cache=job.run.folder / "cache",
-        progress=lambda done, total: watch.progress("prepare", done, total),
-    )
-    learnable = recipe_for(spec).prepare(work, ranks)
+    learnable = recipe_for(job.record.spec).prepare(_prepared(job, watch), ranks)
     stop = StopRequest()
     with stop.listening():
         built = build(
@@ -263,6 +254,20 @@ def _run_training(job: PendingRun, ranks: Ranks, watch: TrainingCallbacks) -> Tr
     return _test_and_bundle(job, built, last, watch) if isinstance(last, Finished) and ranks.is_main else None
 
 
+def _prepared(job: PendingRun, watch: TrainingCallbacks) -> PreparedDataset:
+    spec = job.record.spec
+    return PreparedDataset(
+        config=job.resolved.config,
+        spec=spec,
+        record=job.record,
+        inputs=input_collection(job.source, spec),
+        targets=job.source.targets,
+        indices=job.indices,
+        cache=job.run.folder / "cache",
+        progress=lambda done, total: watch.progress("prepare", done, total),
+    )
+
+
 def _test_and_bundle(
     job: PendingRun, built: BuiltRun[object], end: Finished, watch: TrainingCallbacks
 ) -> TrainingResult:
@@ -271,6 +276,11 @@ def _test_and_bundle(
     watch.progress("test", 0, 1)
     learnable.calibrate(built.execution)
     tested = learnable.test(built.execution)
+    if folds := cross_validate(
+        _prepared(job, watch), built.execution, seconds=end.seconds,
+        progress=lambda done, total: watch.progress("cross_validation", done, total),
+    ):  # fmt: skip
+        tested = replace(tested, further={**tested.further, "cross_validation": folds.as_json()})
     write_predictions(run, tested)
     write_json(run.metrics, tested.as_json())
     network = learnable.network_card()

@@ -15,7 +15,7 @@ _GRAVITIES: Final = ("problem", "attention")
 CAUSES: Final = (
     "leaked_test", "columns_give_target", "filled_in_later", "told_beside_the_content", "constant_answer",
     "test_unlike_validation", "not_better_than_baseline", "often_wrong", "no_content_needed", "one_place_decides",
-    "one_column_decides", "labels_probably_wrong", "labels_one_sided", "too_few_to_judge", "miscalibrated",
+    "one_column_decides", "columns_decide", "labels_probably_wrong", "labels_one_sided", "too_few_to_judge", "miscalibrated",
     "takes_noise_for_its_own",
 )  # fmt: skip
 MAX_BOXES: Final = 3
@@ -134,6 +134,10 @@ def first_sentence(context: ThemeContext) -> str:
     name, figure = next(iter(metrics.items()))
     n, noun = test_example_count(context), context.example_noun
     if n < MIN_TEST_EXAMPLES:
+        folds = cast(Mapping[str, object] | None, context.run_context.metrics.get("cross_validation"))
+        if folds is not None:
+            return say("trust.first.too_few_folds", n=n, noun=noun, folds=len(cast(list[float], folds["folds"])),
+                       name=metric_name(name), figure=format_metric(folds["figure"]))  # fmt: skip
         return say("trust.first.too_few", n=n, noun=noun, name=metric_name(name), figure=format_metric(figure))
     if name == "accuracy":
         low, high = cast(Sequence[float], figure["interval"])

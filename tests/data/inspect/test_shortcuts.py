@@ -84,9 +84,10 @@ def test_look_warns_of_a_column_that_goes_with_the_class_and_of_one_that_gives_i
             clinic = "north" if (name == "ill") != (i % 10 == 0) else "south"
             lines.append(f"{name}/{i}.png,{clinic},{name}")
     (tmp_path / "data" / "table.csv").write_text("\n".join(lines))
-    seen = capas.look(tmp_path / "data" / "table.csv")
-    (found,) = [p for p in seen.problems if p.kind == "confounded"]
-    assert "clinic" in found.sentence() and "90 %" in found.sentence()
+    for beside, kind in ((True, "column_beside_tells"), (False, "confounded")):
+        seen = capas.look(tmp_path / "data" / "table.csv", settings={"data.columns_beside": beside})
+        (found,) = [p for p in seen.problems if p.kind in ("column_beside_tells", "confounded")]
+        assert found.kind == kind and "clinic" in found.sentence() and "90 %" in found.sentence()
     outcomes = {"yes": "dead", "no": "alive"}
     rows = [f"{20 + i % 50},{treated},{outcomes[treated]}" for i in range(60) for treated in ("no", "yes")[i % 2 :][:1]]
     rows.insert(0, "age,treated,outcome")

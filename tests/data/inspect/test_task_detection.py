@@ -134,12 +134,18 @@ def test_unlabelled_pictures_say_which_layout_is_expected(tmp_path: Path) -> Non
     assert "cats/ dogs/" in str(error) or "gatos/ perros/" in str(error)
 
 
-def test_columns_beside_pictures_are_announced_as_unused(tmp_path: Path) -> None:
+def test_columns_beside_pictures_are_announced_as_used_and_can_be_left_out(tmp_path: Path) -> None:
     for i in range(10):
         save(tmp_path / f"{i}.png", i)
-    detection = found(table(tmp_path, file=[f"{i}.png" for i in range(10)], size=SIZE, grade=GRADE))
-    assert [(field.name, field.kind) for field in detection.spec.inputs] == [("file", "image")]
-    assert "size" in detection.evidence[-1]
+    path = table(tmp_path, file=[f"{i}.png" for i in range(10)], size=SIZE, grade=GRADE)
+    detection = found(path)
+    assert [(field.name, field.kind) for field in detection.spec.inputs] == [("file", "image"), ("size", "number")]
+    assert [field.name for field in detection.spec.columns_beside] == ["size"] and detection.spec.medium == "image"
+    assert "columns beside the files (1): size" in detection.evidence[-1]
+    without = detect_task(open_source(path), columns_beside=False)
+    assert [field.name for field in without.spec.inputs] == ["file"] and "not used: size" in without.evidence[-1]
+    named = detect_task(open_source(path), columns_beside=("size", "gone"))
+    assert [field.name for field in named.spec.inputs] == ["file", "size"]
 
 
 def test_an_identifier_is_known_by_its_name_or_by_counting_the_rows() -> None:

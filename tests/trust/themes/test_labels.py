@@ -68,7 +68,7 @@ def test_a_quick_model_that_is_often_wrong_accuses_no_one() -> None:
 @pytest.mark.parametrize(
     ("n", "task", "reason"),
     [
-        (99, "classify", "there are only 99 training examples"),
+        (99, "classify", "there are too few training examples (n = 99)"),
         (120, "tag", "it is asked of one class per example only"),
     ],
 )

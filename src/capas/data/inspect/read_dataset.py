@@ -30,7 +30,9 @@ def input_collection(source: DataSource, spec: Spec) -> ExampleCollection:
     """
     names = LazySequence(lambda row: f"#{row + 1}", range(len(source)))
     if source.files is not None:
-        beside = {field.name: source.columns[field.name] for field in spec.columns_beside if field.name in source.columns}
+        beside = {
+            field.name: source.columns[field.name] for field in spec.columns_beside if field.name in source.columns
+        }
         return FilesWithColumns(source.files, TableRows(beside, names)) if spec.columns_beside else source.files
     columns = {field.name: source.columns[field.name] for field in spec.inputs if field.name in source.columns}
     if spec.medium == "text":

@@ -48,6 +48,8 @@ class DatasetReport:
             file.
         split: The split; None where not usable.
         keys: Content hashes; "" where not usable.
+        groups: What each must stay together with, "" where not usable; () where the data or their dates lay down the
+            splits.
         problems: Problems, gravest first.
         statistics: Statistics of the inputs.
     """
@@ -61,6 +63,7 @@ class DatasetReport:
     keys: tuple[str, ...]
     problems: tuple[Problem, ...]
     statistics: DatasetStatistics | None
+    groups: tuple[str, ...] = ()
 
     def per_class(self, split_name: SplitName | None = None) -> dict[str, int]:
         """Return the number of usable examples of each class or tag, in one split or in all."""
@@ -111,6 +114,7 @@ def inspect_dataset(
     target: str | None = None,
     task: str | None = None,
     group: str | None = None,
+    columns_beside: bool | Sequence[str] = True,
     max_pixels: int = MAX_PIXELS,
     sheet: str | None = None,
     follow_links: bool = False,
@@ -126,6 +130,7 @@ def inspect_dataset(
         target: Target column; detected if None.
         task: Task; detected if None.
         group: Column whose equal values must not be divided among splits.
+        columns_beside: Whether the columns beside pictures and sounds are learnt from; or which ones.
         max_pixels: Limit of width × height of an image.
         sheet: Sheet of a workbook; chosen if None.
         follow_links: Whether symbolic links that leave a folder are followed.
@@ -139,14 +144,15 @@ def inspect_dataset(
             those of ``open_source`` and ``detect_task``.
     """
     source = open_source(data, target=target, max_pixels=max_pixels, sheet=sheet, follow_links=follow_links)
-    read = read_dataset(source, detect_task(source, target=target, task=task, group=group), progress)
+    detection = detect_task(source, target=target, task=task, group=group, columns_beside=columns_beside)
+    read = read_dataset(source, detection, progress)
     splits = decide_splits(read, group=group, validation=validation, test=test, learning=learning)
     left_out = leaked_examples(splits.repeats.exact, splits.sides)
     sides: list[SplitName | None] = [None] * len(source)
-    keys = [""] * len(source)
+    keys, groups = [""] * len(source), [""] * len(source)
     for n, (i, side, key) in enumerate(zip(read.chosen, splits.sides, read.keys, strict=True)):
         if n not in left_out:
-            sides[i], keys[i] = side, key
+            sides[i], keys[i], groups[i] = side, key, splits.groups[n]
     return DatasetReport(
         source=source, inputs=read.inputs, detection=read.detection,
         usable=tuple([side is not None for side in sides]),
@@ -155,6 +161,7 @@ def inspect_dataset(
         keys=tuple(keys),
         problems=tuple(sorted(_merged(_problems(read, splits, group)), key=lambda p: _GRAVITY.index(p.severity))),
         statistics=read.scan.statistics,
+        groups=() if any(splits.fixed) else tuple(groups),
     )  # fmt: skip
 
 
@@ -198,6 +205,8 @@ def _bias(
     }
     others = {name: column for name, column in columns.items() if name not in used}
     inputs = {name: column for name, column in columns.items() if name in used}
+    if spec.medium != "table":
+        return shortcut_problems(attributes, others, words, beside=inputs)
     return (*shortcut_problems(attributes, others, words), *target_leakage_problems(inputs, words))
 
 

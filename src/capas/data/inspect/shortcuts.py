@@ -125,11 +125,17 @@ def find_shortcuts(attributes: Mapping[str, Sequence[Value]], classes: Sequence[
 
 
 def shortcut_problems(
-    attributes: Mapping[str, Sequence[Value]], columns: Mapping[str, Sequence[Value]], classes: Sequence[str]
+    attributes: Mapping[str, Sequence[Value]],
+    columns: Mapping[str, Sequence[Value]],
+    classes: Sequence[str],
+    *,
+    beside: Mapping[str, Sequence[Value]] | None = None,
 ) -> tuple[Problem, ...]:
-    """Return a warning for ``attributes`` beside the content, and one for the ``columns`` that are no input."""
+    """Return a warning for ``attributes`` beside the content, one for the ``columns`` that are no input, and one for
+    those learnt from ``beside`` the content.
+    """
     problems = []
-    for kind, held in (("shortcut", attributes), ("confounded", columns)):
+    for kind, held in (("shortcut", attributes), ("confounded", columns), ("column_beside_tells", beside or {})):
         found = find_shortcuts(held, classes)
         if found:
             best = found[0]

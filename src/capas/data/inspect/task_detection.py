@@ -17,6 +17,7 @@ from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.core.spec import LEARNABLE, Field, FieldKind, Medium, Spec, TaskName
 from capas.data.audio.segments import SegmentCollection
+from capas.data.inspect.columns_beside import INPUT_KINDS, ColumnsBeside, choose_columns_beside
 from capas.data.naming import normalise_name
 from capas.data.problems import escape_unprintable
 from capas.data.sources.source import CLASS_COLUMN, DataSource, Layout
@@ -48,10 +49,7 @@ _TARGET_ENDINGS: Final = (
 )  # fmt: skip
 _COORDINATES: Final = frozenset({"x", "z", "depth", "lat", "lon"})
 MIN_WORDS_OF_TEXT: Final = 8  # on average; shorter texts beside columns of numbers are names, addresses, remarks
-_KINDS: Final[dict[ColumnKind, FieldKind]] = {
-    "category": "category", "few_numbers": "number", "number": "number", "text": "text",
-    "tags": "category", "date": "date",
-}  # fmt: skip
+_KINDS: Final[Mapping[ColumnKind, FieldKind]] = {**INPUT_KINDS, "text": "text"}
 # A kind of column, and the task that it makes a target of.
 _TASKS: Final[dict[ColumnKind, TaskName]] = {
     "category": "classify", "few_numbers": "classify", "tags": "tag", "number": "regress",
@@ -89,7 +87,12 @@ class TaskDetection:
 
 
 def detect_task(
-    source: DataSource, *, target: str | None = None, task: str | None = None, group: str | None = None
+    source: DataSource,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    group: str | None = None,
+    columns_beside: bool | Sequence[str] = True,
 ) -> TaskDetection:
     """Detect the task of ``source``.
 
@@ -98,6 +101,7 @@ def detect_task(
         target: Overrides the target; several numeric columns are separated by commas.
         task: Overrides the task.
         group: Column that says which examples belong together; never a target.
+        columns_beside: Whether the columns beside pictures and sounds are learnt from; or which ones.
 
     Raises:
         CapasError: ``unknown_task``, ``task_not_available``, ``no_such_target``, ``no_labels``, ``no_target``,
@@ -115,14 +119,45 @@ def detect_task(
     chosen, why = _choose(source, candidates if target is None else columns, target)
     for column in chosen:
         _check_target(source, column, wanted)
-    spec = _spec(source, columns, chosen, wanted)
+    beside = _columns_beside(source, columns, [column.name for column in chosen], group, columns_beside)
+    spec = _spec(source, columns, chosen, wanted, beside.used)
     _check_learnable(spec)
     return TaskDetection(
         spec=spec,
-        evidence=(*source.evidence, *((why,) if why else ()), *_unused_columns(source, columns, spec)),
+        evidence=(
+            *source.evidence,
+            *((why,) if why else ()),
+            *_told_beside(beside),
+            *_unused_columns(source, columns, spec),
+        ),
         alternatives=_alternatives(source, columns, chosen[0].name, spec.task),
         columns=columns,
     )
+
+
+def _columns_beside(
+    source: DataSource,
+    columns: Mapping[str, Column],
+    targets: Sequence[str],
+    group: str | None,
+    requested: bool | Sequence[str],
+) -> ColumnsBeside:
+    """The columns beside the files; where some are asked for by name, those of them that there are."""
+    if requested is False:
+        return ColumnsBeside()
+    if requested is True:
+        return choose_columns_beside(source, columns, targets, group=group)
+    return ColumnsBeside(used=tuple(columns[name] for name in requested if name in columns and name not in targets))
+
+
+def _told_beside(beside: ColumnsBeside) -> tuple[str, ...]:
+    lines = []
+    if beside.used:
+        names = ", ".join(escape_unprintable(column.name) for column in beside.used)
+        lines.append(say("detect.columns_beside", count=len(beside.used), columns=names))
+    if beside.giveaways:
+        lines.append(say("detect.giveaways_beside", columns=", ".join(map(escape_unprintable, beside.giveaways))))
+    return tuple(lines)
 
 
 def _paired(source: DataSource, kind: FieldKind, task: TaskName | None) -> TaskDetection:
@@ -258,7 +293,11 @@ def _check_target(source: DataSource, column: Column, task: TaskName | None) -> 
 
 
 def _spec(
-    source: DataSource, columns: Mapping[str, Column], chosen: Sequence[Column], requested: TaskName | None
+    source: DataSource,
+    columns: Mapping[str, Column],
+    chosen: Sequence[Column],
+    requested: TaskName | None,
+    beside: Sequence[Column],
 ) -> Spec:
     task = requested or ("regress" if len(chosen) > 1 else _TASKS.get(chosen[0].kind, "classify"))
     if len(chosen) > 1 and task != "regress":
@@ -275,7 +314,7 @@ def _spec(
     cells = source.columns[chosen[0].name]
     classes = sorted_class_names(cells) if task == "classify" else sorted_tag_names(cells) if task == "tag" else ()
     return Spec(
-        inputs=_inputs(source, columns, names),
+        inputs=_inputs(source, columns, names, beside),
         target=targets[0],
         further_targets=tuple(targets[1:]),
         task=task,
@@ -283,12 +322,16 @@ def _spec(
     )
 
 
-def _inputs(source: DataSource, columns: Mapping[str, Column], targets: set[str]) -> tuple[Field, ...]:
-    """The files where there are some; else the column of longest texts, unless these are short and there are numbers
-    beside them; else every column that says something."""
+def _inputs(
+    source: DataSource, columns: Mapping[str, Column], targets: set[str], beside: Sequence[Column]
+) -> tuple[Field, ...]:
+    """The files where there are some, with the columns ``beside`` them; else the column of longest texts, unless these
+    are short and there are numbers beside them; else every column that says something.
+    """
     if source.files is not None:
         media: dict[Medium, FieldKind] = {"image": "image", "audio": "audio", "text": "text", "tokens": "tokens"}
-        return (Field(name=source.file_field, kind=media[source.medium]),)
+        files = Field(name=source.file_field, kind=media[source.medium])
+        return (files, *(_column_field(source, column) for column in beside))
     texts = [column for column in columns.values() if column.kind == "text" and column.name not in targets]
     others = [column for column in columns.values() if column.name not in targets and column.kind in _KINDS]
     measured = any(column.kind in ("number", "few_numbers", "date") for column in others)
@@ -297,14 +340,14 @@ def _inputs(source: DataSource, columns: Mapping[str, Column], targets: set[str]
         longest = max(texts, key=lambda c: _mean_length(source.columns[c.name])) if len(texts) > 1 else texts[0]
         if not measured or _mean_words(source.columns[longest.name]) >= MIN_WORDS_OF_TEXT:
             return (Field(name=longest.name, kind="text"),)
-    return tuple(
-        Field(
-            name=column.name,
-            kind=_KINDS[column.kind],
-            unit=source.units.get(column.name) or unit_from_name(column.name),
-        )
-        for column in others
-        if column.kind != "text"
+    return tuple(_column_field(source, column) for column in others if column.kind != "text")
+
+
+def _column_field(source: DataSource, column: Column) -> Field:
+    return Field(
+        name=column.name,
+        kind=_KINDS[column.kind],
+        unit=source.units.get(column.name) or unit_from_name(column.name),
     )
 
 

@@ -94,6 +94,7 @@ def _text_kind(name: str, column: TextColumn, filled: int) -> ColumnKind:
 
 
 def is_id_name(name: str) -> bool:
+    """Return whether a column is called as identifiers are: "id", "código", "patient_id"."""
     return normalise_name(name) in _ID_NAMES or normalise_name(name).endswith(("_id", " id"))
 
 

@@ -110,7 +110,7 @@ class TabularPreprocessing:
                 categories[:, category] = _category_codes(encoding, column)
                 category += 1
             else:
-                scaled = (_raw_numbers(encoding, column) - np.array(encoding.mean)) / np.array(encoding.std)
+                scaled = (raw_numbers(encoding, column) - np.array(encoding.mean)) / np.array(encoding.std)
                 numbers[:, number : number + width] = scaled.clip(-MAX_STANDARDISED, MAX_STANDARDISED)
                 number += width
         return EncodedRows(numbers=torch.from_numpy(numbers), categories=torch.from_numpy(categories))
@@ -166,7 +166,7 @@ def _standardised(name: str, kind: ColumnEncodingKind, rows: NDArray[np.float64]
     return ColumnEncoding(name=name, kind=kind, mean=tuple(values.mean(0).tolist()), std=tuple(std.tolist()))
 
 
-def _raw_numbers(encoding: ColumnEncoding, column: TableColumn) -> NDArray[np.float64]:
+def raw_numbers(encoding: ColumnEncoding, column: TableColumn) -> NDArray[np.float64]:
     """Return the numbers of a column before standardisation, shape (N, width); NaN where missing."""
     if encoding.kind == "date":
         return _read_cells(column, partial(_date_numbers, encoding.month_first), 3)

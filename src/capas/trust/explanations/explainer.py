@@ -135,7 +135,8 @@ class Explainer:
         names, weights = self._weights(item, prepared, output)
         listed = list(zip(names, weights.tolist(), strict=True))
         shown = self.adapter.display_image(prepared)
-        over = None if shown is None else _over_time(weights, shown.shape[:2])
+        in_time = shown is not None and self.adapter.content is None  # beside stretches of time there may be columns
+        over = _over_time(weights, shown.shape[:2]) if shown is not None and in_time else None
         return Explanation(
             prediction=answer, explained_output=name, method=self.method, attributions=listed, image=shown, heatmap=over
         )

@@ -96,7 +96,7 @@ def _groupings(case: RunContext, positions: Tensor, targets: Tensor) -> dict[str
     spec, rows = case.record.spec, [case.indices[i] for i in positions.tolist()]
     left_out = {field.name for field in spec.targets} | ({"class"} if spec.medium != "table" else set())
     if spec.medium != "table":
-        left_out |= {field.name for field in spec.inputs}
+        left_out |= {field.name for field in set(spec.inputs) - set(spec.columns_beside)}
     found: dict[str, Sequence[str]] = {
         name: [class_label(cells[i]) or "–" for i in rows]
         for name, cells in case.source.columns.items()
@@ -105,7 +105,7 @@ def _groupings(case: RunContext, positions: Tensor, targets: Tensor) -> dict[str
     if spec.medium in ("image", "audio", "text") and case.source.layout != "table":
         parts = name_parts([case.record.names[i] for i in positions.tolist()])
         found |= {say("trust.leakage.name_part", number=number): values for number, values in parts.items()}
-    given = {field.name for field in spec.inputs} if spec.medium == "table" else set()
+    given = {field.name for field in (spec.inputs if spec.medium == "table" else spec.columns_beside)}
     usable = {
         name: values
         for name, values in found.items()

@@ -14,6 +14,7 @@ from capas.engine.recipes.audio_frames.predictor import AudioFramesPredictor
 from capas.engine.recipes.restoration.predictor import RestorationPredictor
 from capas.engine.recipes.segmentation.predictor import SegmentationPredictor
 from capas.engine.recipes.single_output.audio.predictor import AudioReader
+from capas.engine.recipes.single_output.columns_beside.predictor import ReaderWithColumns
 from capas.engine.recipes.single_output.image.predictor import ImageReader
 from capas.engine.recipes.single_output.inputs import InputReader
 from capas.engine.recipes.single_output.tabular.predictor import TabularReader
@@ -21,6 +22,7 @@ from capas.engine.recipes.single_output.text.predictor import TextReader
 from capas.engine.recipes.token_classification.predictor import TokenClassificationPredictor
 from capas.engine.recipes.transcription.predictor import TranscriptionPredictor
 from capas.engine.recipes.translation.predictor import TranslationPredictor
+from capas.trust.columns_beside.inputs import ColumnsBesideAdapter
 from capas.trust.subjects.audio_frames import AudioFrameAdapter, AudioFrameFeatureExtractor
 from capas.trust.subjects.audio_inputs import AudioInputAdapter
 from capas.trust.subjects.image_inputs import ImageInputAdapter
@@ -63,6 +65,7 @@ INPUT_ADAPTERS: Final[tuple[Callable[[object], InputAdapter | None], ...]] = (
     row(TextReader, TextInputAdapter),
     row(AudioReader, AudioInputAdapter),
     row(TabularReader, TabularInputAdapter),
+    row(ReaderWithColumns, lambda reader: ColumnsBesideAdapter(reader, input_adapter(reader.content))),
 )
 
 

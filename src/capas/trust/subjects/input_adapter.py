@@ -31,6 +31,7 @@ class InputAdapter(ABC):
         is_expensive: Whether themes must use fewer examples.
         is_large: Whether fewer examples of each split are held in memory.
         attention_methods: Names of what ``attention`` returns.
+        content: The adapter of the pictures or sounds where columns of a table stand beside them; else None.
     """
 
     reader: InputReader[object]
@@ -39,6 +40,7 @@ class InputAdapter(ABC):
     is_expensive: bool = False
     is_large: bool = False
     attention_methods: Sequence[str] = ()
+    content: "InputAdapter | None" = None
 
     @abstractmethod
     def ood_probes(self, prepared: Sequence[object], rng: torch.Generator) -> Mapping[str, Sequence[object]]:

@@ -10,6 +10,7 @@ from capas.trust.attacks.autoattack import autoattack
 from capas.trust.attacks.fgsm_pgd import fgsm, pgd, random_noise
 from capas.trust.attacks.robust_accuracy import AttackFunction, accuracy_under_attack
 from capas.trust.attacks.sanity_checks import AttackSanityCheck, invalidating_failures, run_sanity_checks
+from capas.trust.columns_beside.attacks import held_columns_attacks_theme
 from capas.trust.rendering.blocks import Block, CaptionedImage, ImageGallery
 from capas.trust.subjects.image_inputs import UnitRangeImageModel, image_to_array, images_to_unit_range
 from capas.trust.subjects.model_functions import ForwardFunction
@@ -51,6 +52,8 @@ def attacks_theme(context: ThemeContext) -> Theme:
     if context.level == "quick":
         return Theme(name="attacks", not_computed_because=say("trust.not_in_quick"))
     images = subject.adapter.images
+    if subject.adapter.content is not None:
+        return held_columns_attacks_theme(context, subject)
     if images is None:
         return input_perturbation_attacks_theme(context, subject)
     if subject.run_context.task != "classify":

@@ -170,8 +170,11 @@ def _ranking(subject: ModelUnderTest, found: list[AblatedExample]) -> list[Block
     if subject.run_context.medium == "text":
         return []
     ranking = _by_name(found)[:MAX_BARS]
-    if subject.run_context.medium == "audio":
+    if subject.run_context.medium == "audio" and subject.adapter.content is None:
         return []
     bars = [Bar(label=name, value=value, value_text=format_decimal(value, 3)) for name, value in ranking]
     largest = max(value for _, value in ranking) or 1.0
-    return [Bars(title=say("trust.zones.columns"), bars=bars, largest=largest, note=say("trust.zones.columns_note"))]
+    title, note = say("trust.zones.columns"), say("trust.zones.columns_note")
+    if subject.adapter.content is not None:
+        title, note = say("trust.beside.parts"), say("trust.beside.parts_note")
+    return [Bars(title=title, bars=bars, largest=largest, note=note)]

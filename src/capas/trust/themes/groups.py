@@ -137,7 +137,8 @@ def _meaning(subject: ModelUnderTest) -> str:
 def grouping_columns(run_context: RunContext, positions: Sequence[int]) -> dict[str, list[str]]:
     """Return the columns that are no target and have 2 to 20 values among the examples at ``positions``."""
     spec = run_context.record.spec
-    left_out = {field.name for field in (*spec.targets, *(spec.inputs if spec.medium != "table" else ()))}
+    files = () if spec.medium == "table" else set(spec.inputs) - set(spec.columns_beside)
+    left_out = {field.name for field in (*spec.targets, *files)}
     indices = [run_context.indices[i] for i in positions]
     columns = {}
     for name, cells in run_context.source.columns.items():

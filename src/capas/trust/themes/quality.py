@@ -20,6 +20,7 @@ from capas.engine.events import Event, read_events
 from capas.engine.recipe import LOWER_IS_BETTER_METRICS, TestResult
 from capas.engine.run import Run
 from capas.metrics.rate import rate
+from capas.trust.columns_beside.sides import side_blocks, side_findings, side_metrics
 from capas.trust.performance_plots import class_table, confusion_block, learning_curves, prediction_plots
 from capas.trust.rendering.blocks import Bars, Block, Folded, Grid, ImageGallery, metric_bar
 from capas.trust.rendering.example_gallery import captioned_examples
@@ -45,7 +46,13 @@ def quality_theme(context: ThemeContext) -> Theme:
     name = next(iter(metrics))
     findings = [*_too_few(context, metrics[name]), *_often_wrong(context), *_not_better(context), *_constant(context)]
     findings += _unlike_validation(context)
-    blocks: list[Block] = [_beside(name, metrics[name], baseline), *confusion_block(context.run_context.metrics)]
+    sides = None if context.subject is None else side_metrics(context.subject)
+    findings += side_findings(context, sides)
+    blocks: list[Block] = [
+        _beside(name, metrics[name], baseline),
+        *side_blocks(sides),
+        *confusion_block(context.run_context.metrics),
+    ]
     if context.subject is not None:
         blocks += prediction_plots(context.subject)
     blocks += learning_curves(_events(context.run_context.run))
@@ -53,6 +60,8 @@ def quality_theme(context: ThemeContext) -> Theme:
         blocks += _mistakes(context.subject)
     blocks += [*class_table(context.run_context.metrics), _others(metrics, name)]
     facts = {"metrics": dict(metrics), "baseline": dict(baseline), "n": test_example_count(context)}
+    if sides is not None:
+        facts["sides"] = sides.as_json()
     return Theme(
         name="quality", facts=facts, blocks=blocks, findings=findings, untested=[say("trust.quality.untested")]
     )

@@ -48,6 +48,8 @@ def stickers_theme(context: ThemeContext) -> Theme:
     subject = context.subject
     if context.run_context.medium != "image":
         return Theme(name="stickers", not_computed_because=say("trust.stickers.only_pictures"))
+    if subject is not None and subject.adapter.content is not None:
+        return Theme(name="stickers", not_computed_because=say("trust.beside.no_stickers"))
     images = None if subject is None else subject.adapter.images
     if subject is None or images is None or subject.run_context.task != "classify":
         return Theme(name="stickers", not_computed_because=say("trust.many.no_stickers"))

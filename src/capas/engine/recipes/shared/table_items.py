@@ -67,7 +67,9 @@ def _is_table(word: str, medium: str) -> bool:
 
 
 def table_items(card: Card, table: Table) -> Iterator[Item]:
-    """Yield an item for each row of a table: the row itself, its text, or its file."""
+    """Yield an item for each row of a table: the row itself, its text, its file, or its file with the columns that the
+    model takes beside it.
+    """
     if card.medium == "table":
         for i, row in enumerate(iterate_rows(table.columns, table.rows)):
             yield Item(name=f"{table.path.name}#{i + 1}", content=row)
@@ -78,8 +80,11 @@ def table_items(card: Card, table: Table) -> Iterator[Item]:
         column = find_path_column(table)
         if column is None:
             raise CapasError("no_file_column", where=table.path, received=", ".join(table.columns))
-        for value, file in zip(column.values, column.files, strict=True):
-            yield Item(name=value, content=file or table.path.parent / value)
+        beside = {field.name: table.columns.get(field.name) for field in card.spec.columns_beside}
+        for i, (value, file) in enumerate(zip(column.values, column.files, strict=True)):
+            path = file or table.path.parent / value
+            row = {name: None if cells is None else cells[i] for name, cells in beside.items()}
+            yield Item(name=value, content={card.inputs[0].name: path, **row} if beside else path)
 
 
 def _text_column(card: Card, table: Table) -> TableColumn:

@@ -63,7 +63,7 @@ class PreparedInputs(Protocol[InputT]):
         """Return the description from which ``reopen`` builds the network again."""
 
     @property
-    def head(self) -> str | None:
+    def head(self) -> str | tuple[str, ...] | None:
         """See ``TrainingJob``."""
 
     @property
@@ -81,6 +81,14 @@ class PreparedInputs(Protocol[InputT]):
 
     def as_json(self) -> Mapping[str, object]:
         """Return the content of ``preparation.json``."""
+
+
+@runtime_checkable
+class NotedInputs(Protocol):
+    """A reader whose inputs may lack something that a prediction must say."""
+
+    def notes(self, prepared: Sequence[object]) -> Sequence[Mapping[str, object]]:
+        """Return facts to add to the prediction of each preprocessed input, ready for JSON."""
 
 
 @runtime_checkable

@@ -61,7 +61,7 @@ class SingleOutputJob(Generic[InputT]):
         return self._batches
 
     @property
-    def head(self) -> str | None:
+    def head(self) -> str | tuple[str, ...] | None:
         return self.prepared.head
 
     def _predict_activated(self, positions: Tensor, execution: Execution) -> Tensor:

@@ -25,6 +25,7 @@ from capas.engine.recipes.single_output.heads.numbers_head import NumbersHead
 from capas.engine.recipes.single_output.inputs import (
     InputReader,
     InputT,
+    NotedInputs,
 )
 
 
@@ -50,7 +51,11 @@ class SingleOutputPredictor(Generic[InputT]):
         return self.reader.preprocess(item)
 
     def predict(self, names: Sequence[str], prepared: Sequence[object]) -> list[Prediction]:
-        return self.output_head.predictions(names, self._predict_activated(prepared))
+        predictions = self.output_head.predictions(names, self._predict_activated(prepared))
+        if not isinstance(self.reader, NotedInputs):
+            return predictions
+        notes = self.reader.notes(prepared)
+        return [replace(one, facts={**one.facts, **note}) for one, note in zip(predictions, notes, strict=True)]
 
     @torch.no_grad()
     def _predict_activated(self, prepared: Sequence[object]) -> Tensor:

@@ -9,6 +9,7 @@ from torch import nn
 from capas.data.text.tfidf import TfIdfVectorizer
 from capas.data.text.vocabulary import PAD, SPECIAL_TOKENS, UNKNOWN, WordVocabulary
 from capas.data.text.wordpiece import WordPieceTokenizer
+from capas.engine.recipes.single_output.text import encodings
 from capas.engine.recipes.single_output.text.encodings import (
     MAX_TOKENS,
     EmbeddingsWithTermsEncoding,
@@ -147,3 +148,10 @@ def test_a_bundle_of_other_weights_is_refused() -> None:
 def test_embeddings_have_rows() -> None:
     held = SentenceEmbeddings(embeddings=torch.arange(6.0).view(3, 2))
     assert held.rows(torch.tensor([2, 2, 0])).embeddings.tolist() == [[4, 5], [4, 5], [0, 1]]
+
+
+def test_the_more_outputs_the_fewer_terms(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"word{i} other{i}" for i in range(30)]
+    monkeypatch.setattr(encodings, "MAX_WEIGHTS", 40)
+    assert [len(part.terms) for part in fit_terms(texts, 2).tfidf.parts] == [20, 20]
+    assert [len(part.terms) for part in fit_terms(texts, 8).tfidf.parts] == [5, 5]

@@ -25,6 +25,7 @@ from capas.engine.recipes.single_output.audio.data import PreparedAudioInputs, r
 from capas.engine.recipes.single_output.audio.defaults import resolve_defaults
 from capas.engine.recipes.single_output.audio.network import build_network, new_spectrogram_cnn
 from capas.engine.recipes.single_output.audio.predictor import AudioReader
+from capas.engine.recipes.single_output.columns_beside.recipe import ColumnsBesidePipeline
 from capas.engine.recipes.single_output.heads.base import OutputHead
 from capas.engine.recipes.single_output.recipe import SingleOutputRecipe
 
@@ -73,4 +74,4 @@ class AudioPipeline:
         return AudioReader(bundle.fill(network), preparation)
 
 
-recipe = SingleOutputRecipe(AudioPipeline())
+recipe = SingleOutputRecipe(ColumnsBesidePipeline(AudioPipeline()))

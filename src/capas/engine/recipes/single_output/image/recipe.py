@@ -15,6 +15,7 @@ from capas.engine.config import Config
 from capas.engine.recipe import PreparedDataset, ResolvedConfig
 from capas.engine.recipes.shared.image_facts import image_facts
 from capas.engine.recipes.shared.image_store import prepare_image_store
+from capas.engine.recipes.single_output.columns_beside.recipe import ColumnsBesidePipeline
 from capas.engine.recipes.single_output.heads.base import OutputHead
 from capas.engine.recipes.single_output.image.data import PreparedImageInputs
 from capas.engine.recipes.single_output.image.defaults import resolve_defaults
@@ -70,4 +71,4 @@ def _whole(bundle: Bundle, key: str) -> int:
     return value
 
 
-recipe = SingleOutputRecipe(ImagePipeline())
+recipe = SingleOutputRecipe(ColumnsBesidePipeline(ImagePipeline()))

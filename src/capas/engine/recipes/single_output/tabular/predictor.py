@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from capas.bundle.export import Exportable, ExportInput
+from capas.bundle.export import Exportable
 from capas.core.errors import CapasError
 from capas.core.files import is_file
 from capas.core.parsing import parse_json
@@ -18,6 +18,7 @@ from capas.data.tabular.io import is_table_file, read_table
 from capas.data.tabular.preprocess import EncodedRows, TabularPreprocessing
 from capas.engine.recipe import Item
 from capas.engine.recipes.shared.forward import DataclassInputAdapter
+from capas.engine.recipes.single_output.tabular.export import random_rows, row_inputs
 
 
 class TabularReader:
@@ -69,29 +70,12 @@ class TabularReader:
 
     def exportable(self, prepared: Sequence[object]) -> Exportable:
         assert isinstance(self.network, DataclassInputAdapter)
-        rows = self.collate(prepared) if prepared else self._made_up()
-        numbers, categories = self._made_up().numbers, self._made_up().categories
-        inputs = [
-            ExportInput(name="numbers", axes=("batch", numbers.shape[1]), example=numbers,
-                  values="(x - mean) / std of each number of each column that is no category, bounded to -6..6; NaN "
-                  "where it is missing; a date gives days since 1970, day of the year, day of the week (Monday is 0)"),
-            ExportInput(name="categories", axes=("batch", categories.shape[1]), example=categories,
-                  values="for each column that is a category the place of the value in its list, 1 for the first; 0 "
-                  "where it is missing or not in the list"),
-        ]  # fmt: skip
+        rows = self.collate(prepared) if prepared else random_rows(self.preparation)
         return Exportable(
-            network=self.network.network, inputs=inputs, output="outputs", axes=("batch",), count=len(rows.numbers),
-            compared=[(rows.numbers, rows.categories)], facts={"preparation": self.preparation.as_json()},
+            network=self.network.network, inputs=row_inputs(self.preparation), output="outputs", axes=("batch",),
+            count=len(rows.numbers), compared=[(rows.numbers, rows.categories)],
+            facts={"preparation": self.preparation.as_json()},
         )  # fmt: skip
-
-    def _made_up(self) -> EncodedRows:
-        """Random rows, one number in ten missing."""
-        rng = torch.Generator().manual_seed(0)
-        numbers = torch.randn(16, self.preparation.numbers, generator=rng)
-        numbers[torch.rand(numbers.shape, generator=rng) < 0.1] = torch.nan
-        columns = [torch.randint(size, (16,), generator=rng) for size in self.preparation.categories]
-        categories = torch.stack(columns, 1) if columns else torch.zeros(16, 0, dtype=torch.int64)
-        return EncodedRows(numbers=numbers, categories=categories)
 
 
 def _object(line: str, number: int) -> Mapping[str, object]:

@@ -27,7 +27,8 @@ from capas.networks.sequence.text_transformer import TextTransformer, TextTransf
 
 MAX_TOKENS: Final = 400
 ENCODING_BATCH: Final = 32
-MAX_TERMS: Final = 50_000  # of words, and of letters
+MAX_TERMS: Final = 200_000  # of words, and of letters
+MAX_WEIGHTS: Final = 3_000_000  # of the terms of one kind for all outputs: 12 MB
 MAX_OUTPUTS_OF_LETTERS: Final = 20
 
 
@@ -222,11 +223,12 @@ def fit_terms(texts: Sequence[str], num_outputs: int = 2) -> TfidfEncoding:
     """Return tf-idf of words, pairs of words and groups of 2 to 5 letters, fitted to the training texts; with more than
     20 outputs of words alone, since a linear model of letters would take minutes and many megabytes.
     """
+    most = min(MAX_TERMS, MAX_WEIGHTS // num_outputs)
     letters = (2, 5) if num_outputs <= MAX_OUTPUTS_OF_LETTERS else None
     longest, min_texts = (2, 1) if letters else (1, 2 if len(texts) > 200 else 1)
     # Terms of one text are kept where there are letters: other texts share those.
     return TfidfEncoding(
-        TfIdfVectorizer.fit(texts, longest=longest, letters=letters, min_texts=min_texts, max_features=MAX_TERMS)
+        TfIdfVectorizer.fit(texts, longest=longest, letters=letters, min_texts=min_texts, max_features=most)
     )
 
 
