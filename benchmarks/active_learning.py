@@ -125,7 +125,15 @@ def main(started: Path | None = None) -> None:
         folder, rng = Path(place), random.Random(0)
         if started is None:
             started = folder / "before"
-            train(lay_out(OTHER, folder / OTHER), started, (), "--time", BEFORE, "--report", "none")
+            train(
+                lay_out(OTHER, folder / OTHER),
+                started,
+                ("data.follow_links=true",),
+                "--time",
+                BEFORE,
+                "--report",
+                "none",
+            )
         first = rng.sample(pool, EACH)
         run = learn("first, random", first, started, folder)
         last = dict.fromkeys(("doubtful", "random"), run)

@@ -37,7 +37,7 @@ def lay_out(folder: Path) -> Path:
 def train(data: Path, settings: list[str], out: Path) -> dict[str, object]:
     """One run of the command line."""
     command = [sys.executable, "-m", "capas.cli.main", "train", str(data), "--json", "--out", str(out)]
-    for setting in ("execution.threads=1", *settings):
+    for setting in ("execution.threads=1", "data.follow_links=true", *settings):
         command += ["--set", setting]
     started = time.process_time()
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout

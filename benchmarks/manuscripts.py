@@ -94,7 +94,9 @@ def runs_of(given_runs: Sequence[Path], folder: Path) -> Iterator[tuple[str, Pat
         yield manuscript_of(run), run, json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     for name in () if given_runs else NAMES:
         run = folder / f"{name}-run"
-        figures = train(lay_out(name, folder / name), run, (), "--time", TIME, "--report", "none")
+        figures = train(
+            lay_out(name, folder / name), run, ("data.follow_links=true",), "--time", TIME, "--report", "none"
+        )
         yield name, run, figures
 
 

@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         folder = pages(Path(beside) / "cremma-medieval-and-drawn-pages")
         run = Path(arguments[1]) if arguments[:1] == ["--run"] else Path(beside) / "reader"
         if not run.is_dir():
-            train(folder, run, (), "--time", TIME, "--report", "none")
+            train(folder, run, ("data.follow_links=true",), "--time", TIME, "--report", "none")
         sets = dict(tests(folder))
         readers = [("reader:medieval", run, list(sets))]
         for other in map(Path, others):

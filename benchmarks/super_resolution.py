@@ -35,7 +35,16 @@ def measure(name: str, kind: str, title: str, text: str, names: tuple[str, ...])
     with tempfile.TemporaryDirectory() as temporary:
         data, out = lay_out(Path(temporary) / "photographs"), Path(temporary) / "run"
         command = [sys.executable, "-m", "capas.cli.main", "train", str(data), "--json", "--task", "transform"]
-        command += ["--out", str(out), "--set", f"transform.kind={kind}", "--set", "execution.threads=1"]
+        command += [
+            "--out",
+            str(out),
+            "--set",
+            f"transform.kind={kind}",
+            "--set",
+            "execution.threads=1",
+            "--set",
+            "data.follow_links=true",
+        ]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         seconds = json.loads(printed)["seconds"]
         figures = json.loads((out / "metrics.json").read_text())

@@ -23,7 +23,7 @@ def train(data: Path | str, out: Path, settings: Sequence[str] = (), *options: s
         command += ["--set", setting]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(done.stderr)
+        sys.exit(done.stderr + done.stdout)
     metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     return {**json.loads(done.stdout), "per_class": metrics["per_class"], "baseline": metrics["baseline"]}
 

@@ -56,7 +56,7 @@ def lay_out(by_category: dict[str, list[Path]], folder: Path, seed: int) -> None
 def train(data: Path, settings: list[str], seed: int, out: Path) -> dict[str, object]:
     """One run of the command line."""
     command = [sys.executable, "-m", "capas.cli.main", "train", str(data), "--json", "--seed", str(seed)]
-    command += ["--out", str(out), "--set", "data.validation=0"]
+    command += ["--out", str(out), "--set", "data.validation=0", "--set", "data.follow_links=true"]
     for setting in settings:
         command += ["--set", setting]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -25,7 +25,7 @@ from capas.data.text.vocabulary import SubwordVocabulary, WordVocabulary
 from capas.data.text.word_features import WordFeatures
 from capas.decoding.alphabet import Alphabet
 from capas.decoding.transcripts import CTCDecoder
-from capas.engine.recipe import Predictor
+from capas.engine.recipe import Item, Predictor
 from capas.engine.recipes.audio_frames.network import new_frame_network as frame_network
 from capas.engine.recipes.audio_frames.predictor import AudioFramesPredictor
 from capas.engine.recipes.restoration.predictor import RestorationPredictor, RestorerCard
@@ -34,6 +34,7 @@ from capas.engine.recipes.shared.forward import DataclassInputAdapter
 from capas.engine.recipes.shared.spectrograms import AudioPreparation
 from capas.engine.recipes.single_output.audio.network import new_spectrogram_cnn as sound_network
 from capas.engine.recipes.single_output.audio.predictor import AudioReader
+from capas.engine.recipes.single_output.columns_beside.predictor import ReaderWithColumns
 from capas.engine.recipes.single_output.heads.class_head import ClassHead
 from capas.engine.recipes.single_output.heads.numbers_head import NumbersHead
 from capas.engine.recipes.single_output.image.predictor import ImageReader
@@ -57,6 +58,7 @@ from capas.engine.recipes.transcription.predictor import TranscriptionPredictor
 from capas.engine.recipes.transcription.speech import SpeechInputs as SpeechSide
 from capas.engine.recipes.translation.predictor import TranslationPredictor
 from capas.networks.catalog import create_network
+from capas.networks.tabular.joint_fusion import JointFusion, JointFusionConfig
 from capas.networks.tabular.tabular_blend import TabularBlend, TabularBlendConfig, tree_features
 from capas.networks.tabular.tabular_mlp import TabularMLPConfig
 from capas.networks.vision.unet import unet
@@ -117,6 +119,28 @@ def prepared(answering: Predictor, contents: Sequence[object]) -> list[object]:
 
 def shown(count: int, *size: int, channels: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, *size, channels), dtype=np.uint8)
+
+
+def test_a_picture_is_given_with_the_numbers_and_categories_of_its_row(tmp_path: Path) -> None:
+    preparation = ImagePreprocessing(height=16, width=16, channels=1, mean=(0.4,), std=(0.2,))
+    columns = {"age": column_from_cells([20.0, 60.0, None, 40.0]), "sex": column_from_cells(["f", "m", "f", None])}
+    rows = TabularPreprocessing.fit(columns)
+    fusion = JointFusionConfig(numbers=1, categories=rows.categories, outputs=2, embedding=3, bins=2, mirrored=True)
+    content = unlike_new(create_network("two-conv", in_channels=1, num_classes=3, image_size=16))
+    network = DataclassInputAdapter(JointFusion(fusion, content, torch.tensor([[-1.0, 0, 1]]))).eval()
+    reader = ReaderWithColumns(network, ImageReader(content, preparation), rows, "file")
+    model = SingleOutputPredictor(reader, ClassHead(("a", "b")), spec("classify", "image", classes=("a", "b")))
+    pictures = shown(3, 16, 16, channels=1)
+    cells: list[dict[str, object]] = [{"age": 30.0, "sex": "m"}, {"age": 70.0}, {"sex": "f"}]
+    given = [
+        reader.preprocess(Item(name="", content={"file": one, **row})) for one, row in zip(pictures, cells, strict=True)
+    ]
+    facts, call = session_of(model, given, tmp_path / "m.onnx")
+    assert [one["name"] for one in facts["inputs"]] == ["pictures", "numbers", "categories"]  # type: ignore[attr-defined]
+    batch = reader.collate(given[:2])
+    probabilities = call(torch.from_numpy(pictures[:2]).permute(0, 3, 1, 2), batch.numbers, batch.categories)
+    expected = [one.probabilities["b"] for one in model.predict(["", ""], given[:2])]
+    assert probabilities[:, 1] == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_number_of_a_picture_comes_in_its_unit(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xlsxwriter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -218,3 +219,15 @@ def _first_row(table: Path) -> str:
     """The first row as ``predict`` and its like take it."""
     head, first, *_ = table.read_text(encoding="utf-8").splitlines()
     return ",".join(f"{name}={value}" for name, value in zip(head.split(","), first.split(","), strict=True))
+
+
+@pytest.mark.parametrize("verb", ["explain", "attack"])
+def test_the_sheet_of_a_workbook_is_chosen(verb: str, finished_run: Path, capsys: Capture) -> None:
+    with xlsxwriter.Workbook("list.xlsx") as book:
+        for name, rows in (("first", ["gone.png"] * 3), ("mine", [str(a_picture())])):
+            sheet = book.add_worksheet(name)
+            sheet.write_column(0, 0, ["file", *rows])
+    said = capas_here(capsys, verb, finished_run, "list.xlsx", "--sheet", "mine", "--json")
+    assert said.code == 0 and len(said.json) == 1  # type: ignore[arg-type]
+    unknown = capas_here(capsys, verb, finished_run, "list.xlsx", "--sheet", "other", "--json")
+    assert error_of(unknown)["error"] == "no_such_sheet"

@@ -235,11 +235,12 @@ def explain(
     method: Annotated[str | None, typer.Option("--method", metavar="METHOD", help=say("cli.explain_by"))] = None,
     limit: Annotated[int | None, typer.Option(min=1, help=say("cli.limit"))] = None,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FOLDER", help=say("cli.explain_out"))] = None,
+    sheet: Sheet = None,
     as_json: Json = False,
 ) -> None:
     from capas.cli import why_verbs
 
-    why_verbs.explain(run, inputs, of=of, by=method, limit=limit, out=out, as_json=as_json)
+    why_verbs.explain(run, inputs, of=of, by=method, limit=limit, out=out, sheet=sheet, as_json=as_json)
 
 
 @app.command(help=say("cli.attack"))
@@ -250,11 +251,12 @@ def attack(
     target: Annotated[str | None, typer.Option(metavar="CLASS", help=say("cli.attack_target"))] = None,
     limit: Annotated[int | None, typer.Option(min=1, help=say("cli.limit"))] = None,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FOLDER", help=say("cli.explain_out"))] = None,
+    sheet: Sheet = None,
     as_json: Json = False,
 ) -> None:
     from capas.cli import why_verbs
 
-    why_verbs.attack(run, inputs, size=size, target=target, limit=limit, out=out, as_json=as_json)
+    why_verbs.attack(run, inputs, size=size, target=target, limit=limit, out=out, sheet=sheet, as_json=as_json)
 
 
 @app.command(help=say("cli.networks"))

@@ -33,7 +33,7 @@ MOST_SHOWN, MOST_LOOKED_AT = 8, 3
 
 def explain(
     run: str, inputs: Sequence[str], *, of: str | None, by: str | None, limit: int | None, out: str | None,
-    as_json: bool,
+    sheet: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Explain the prediction for each input and print the attributions.
 
@@ -45,13 +45,14 @@ def explain(
             telling, and without such a one the usual one of the medium.
         limit: Most inputs.
         out: Folder for heatmaps and pages, by default the current one.
+        sheet: Sheet of workbooks among the inputs; chosen if None.
         as_json: Print JSON.
     """
     model = load_model(run)
     explained_by = make_explainer(model, by or reliable_method(run))
     folder = Path(out or ".")
     found, methods = [], set[str]()
-    for item, number in _items(model, inputs, limit):
+    for item, number in _items(model, inputs, limit, sheet):
         explained = explained_by(item, of)
         if isinstance(explained, TranslationExplanation):
             path: Path | None = folder / f"{_stem(item.name, number)}.explained.html"
@@ -73,7 +74,7 @@ def explain(
 
 def attack(
     run: str, inputs: Sequence[str], *, size: float, target: str | None, limit: int | None, out: str | None,
-    as_json: bool,
+    sheet: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Search an adversarial change of each input and print what it does; with ``out`` the changed inputs are written
     there.
@@ -81,7 +82,7 @@ def attack(
     model = load_model(run)
     attack_one = make_attacker(model, eps=size, target=target)
     found = []
-    for item, number in _items(model, inputs, limit):
+    for item, number in _items(model, inputs, limit, sheet):
         attacked = attack_one(item)
         found.append(attacked.as_json())
         if out is not None:
@@ -94,9 +95,9 @@ def attack(
         show.notes().print(Text(say("trust.why.for_own"), "dim"))
 
 
-def _items(model: Model, inputs: Sequence[str], limit: int | None) -> Iterator[tuple[Item, int]]:
+def _items(model: Model, inputs: Sequence[str], limit: int | None, sheet: str | None) -> Iterator[tuple[Item, int]]:
     count = 0
-    for count, item in enumerate(islice(model.items(inputs, sys.stdin), limit), 1):
+    for count, item in enumerate(islice(model.items(inputs, sys.stdin, sheet=sheet), limit), 1):
         yield item, count
     if not count:
         raise CapasError("nothing_to_predict", where=" ".join(inputs))

@@ -134,7 +134,7 @@ def find_examples(record: DatasetRecord, config: DataConfig) -> tuple[DataSource
     """Open the record's source and return it with the index of each example of the record in it.
 
     Raises CapasError ``data_missing`` where an example is gone, ``data_changed`` where its content is no longer the
-    same.
+    same, ``columns_changed`` where cells beside files are not.
     """
     source = open_source(
         record.source, target=config.target, max_pixels=config.max_pixels, sheet=config.sheet,
@@ -153,7 +153,7 @@ def find_examples(record: DatasetRecord, config: DataConfig) -> tuple[DataSource
         raise CapasError("data_changed", where=record.source, received=len(changed), first=changed[0])
     if isinstance(inputs, FilesWithColumns) and inputs.cells_hash(indices) != record.cells:
         columns = ", ".join(field.name for field in record.spec.columns_beside)
-        raise CapasError("data_changed", where=record.source, received=len(indices), first=columns)
+        raise CapasError("columns_changed", where=record.source, columns=columns)
     return source, indices
 
 

@@ -61,15 +61,16 @@ class Model:
         items = (self.predictor.item(content, number) for number, content in enumerate(inputs))
         return list(self.stream(items, batch_size=batch_size))
 
-    def items(self, words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
+    def items(self, words: Sequence[str], lines: Iterable[str], *, sheet: str | None = None) -> Iterator[Item]:
         """Return the inputs that ``words`` name, as on the command line; "-" stands for ``lines``.
 
-        A table gives an input a row: the row, its text, or the file that it names.
+        A table gives an input a row: the row, its text, or the file that it names; of a workbook its ``sheet``, chosen
+        if None.
 
         Raises:
             CapasError: Those of ``PredictorInputs.items``.
         """
-        return PredictorInputs(card=self.card, read_items=self.predictor.items).items(words, lines)
+        return PredictorInputs(card=self.card, read_items=self.predictor.items, sheet=sheet).items(words, lines)
 
     def stream(self, items: Iterable[Item], *, batch_size: int = 64) -> Iterator[Prediction]:
         """Yield the predictions of ``items`` in order, holding no more than a batch in memory."""

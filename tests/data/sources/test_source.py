@@ -159,6 +159,15 @@ def test_links_out_of_the_folder_are_named_and_followed_only_when_asked(tmp_path
     assert len(open_source(tmp_path / "data", follow_links=True).files or ()) == 5
 
 
+def test_a_folder_of_nothing_but_links_out_of_it_says_how_to_allow_them(tmp_path: Path) -> None:
+    save(tmp_path / "private" / "a.png", 7)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.png").symlink_to(tmp_path / "private" / "a.png")
+    with pytest.raises(CapasError, match=r"data\.follow_links=true") as refused:
+        open_source(tmp_path / "data")
+    assert refused.value.key == "only_links_outside" and refused.value.received == "a.png"
+
+
 def test_pipes_under_any_name_are_left_out_and_never_opened(tmp_path: Path) -> None:
     class_folders(tmp_path, cats=2, dogs=2)
     for name in ("cats/p.png", "dogs/q.wav", "r.csv", "cats/s", "dogs/t.txt", "u.xlsx", "v.jsonl"):

@@ -288,7 +288,9 @@ def _nothing_inside(root: Path, listing: FolderListing) -> CapasError:
         return CapasError("unreadable", where=root, received=listing.skipped["unreadable"][0])
     if not skipped:
         return CapasError("empty_folder", where=root)
-    for kind, error in (("foreign_sound", "only_foreign_sounds"), ("foreign_picture", "only_foreign_pictures")):
+    reasons = {"foreign_sound": "only_foreign_sounds", "foreign_picture": "only_foreign_pictures",
+               "link_outside": "only_links_outside"}  # fmt: skip
+    for kind, error in reasons.items():
         names = listing.skipped.get(kind, [])
         if 2 * len(names) > len(skipped):
             return CapasError(error, where=root, received=", ".join(sorted(names)[:3]), count=len(names))

@@ -73,9 +73,10 @@ class ReaderWithColumns:
         if not isinstance(item.content, Mapping):
             return self._prepared(self.content.preprocess(item), {})
         row = cast(Mapping[str, object], item.content)
-        if row.get(self.file_field) in (None, ""):
+        content = row.get(self.file_field)
+        if content is None or (isinstance(content, str) and not content):
             raise CapasError("row_without_file", where=item.name, received=", ".join(row), column=self.file_field)
-        file = Item(name=item.name, content=row[self.file_field])
+        file = Item(name=item.name, content=content)
         cells = {name: cast(Cell, row[name]) for name in self.columns if name in row}
         return self._prepared(self.content.preprocess(file), cells)
 
