@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from torch import Tensor
@@ -95,7 +96,8 @@ def _not_better(context: ThemeContext) -> list[Finding]:
     """A problem where even the weakest rival is not shown to be worse."""
     figures = context.run_context.metrics
     metrics, baseline = (cast(Mapping[str, Mapping[str, object]], figures[key]) for key in ("metrics", "baseline"))
-    tested = TestResult(n=test_example_count(context), metrics=metrics, baseline=baseline, rows=())
+    gains = cast(Mapping[str, Mapping[str, object]], figures.get("gains", {}))
+    tested = TestResult(n=test_example_count(context), metrics=metrics, baseline=baseline, rows=(), gains=gains)
     if not baseline or tested.n < MIN_TEST_EXAMPLES or tested.beats_baselines():
         return []
     name = next(iter(metrics))
@@ -103,7 +105,7 @@ def _not_better(context: ThemeContext) -> list[Finding]:
     best = (min if name in LOWER_IS_BETTER_METRICS else max)(held, key=lambda key: held[key])
     text = say("trust.quality.not_better", baseline=baseline_name(best), figure=format_metric(baseline[best][name]))
     worst = (max if name in LOWER_IS_BETTER_METRICS else min)(held, key=lambda key: held[key])
-    beaten = TestResult(n=tested.n, metrics=metrics, baseline={worst: baseline[worst]}, rows=()).beats_baselines()
+    beaten = replace(tested, baseline={worst: baseline[worst]}).beats_baselines()
     return [Finding(key="not_better_than_baseline", gravity="attention" if beaten else "problem", text=text)]
 
 

@@ -103,3 +103,7 @@ def test_baselines_are_the_majority_and_a_linear_model(tabular: bool) -> None:
     assert set(found.baseline) == {"majority", "logistic_regression"} | ({"gradient_boosting"} if tabular else set())
     assert value(found.baseline["majority"]["accuracy"]) == pytest.approx(2 / 3, abs=1e-6)
     assert all(value(figures["accuracy"]) == 1.0 for name, figures in found.baseline.items() if name != "majority")
+    # It always answers "low", of a third: the paired difference to each baseline, example by example.
+    assert value(found.gains["majority"]) == pytest.approx(1 / 3 - 2 / 3, abs=1e-6)
+    assert value(found.gains["logistic_regression"]) == pytest.approx(1 / 3 - 1, abs=1e-6)
+    assert not found.beats_baselines() and found.as_json()["gains"] == found.gains

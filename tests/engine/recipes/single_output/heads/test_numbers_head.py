@@ -119,6 +119,10 @@ def test_baselines_are_the_median_a_line_and_boosted_trees() -> None:
     expected = np.abs(targets[test, 0].numpy() - np.median(median)).mean()
     assert value(found.baseline["median"]["mae"]) == pytest.approx(expected, abs=1e-6)
     assert value(found.baseline["ridge"]["mae"]) < 0.2 * expected
+    # Without any error of its own it gains all of theirs.
+    for name in found.baseline:
+        assert value(found.gains[name]) == pytest.approx(value(found.baseline[name]["mae"]), abs=1e-6)
+        assert found.gains[name]["unit"] == found.baseline[name]["mae"]["unit"]
 
 
 def test_the_loss_of_the_means_is_that_of_standardised_targets() -> None:

@@ -13,9 +13,9 @@ from capas.engine.config import Config
 from capas.engine.loop import ValidationScore
 from capas.engine.recipe import Prediction, TestResult
 from capas.engine.recipes.single_output.heads.base import MAX_BOOSTED_COLUMNS, BaselineData
+from capas.metrics.bootstrap import mean_with_interval
 from capas.metrics.calibration import MIN_PROBABILITY, temperature_if_better
 from capas.metrics.classification import classification_metrics
-from capas.metrics.rate import Rate
 from capas.objectives.base import Objective
 from capas.objectives.classification import Classification, balanced_class_weights
 
@@ -65,16 +65,26 @@ class ClassHead:
         self, predicted: Tensor, targets: Tensor, names: Sequence[str], baseline: BaselineData | None
     ) -> TestResult:
         figures = classification_metrics(predicted, targets, self.classes)
+        rivals = {} if baseline is None else self._baselines(baseline)
+        right = (predicted.argmax(1) == targets).double()
         return TestResult(
             n=len(targets),
             metrics=figures.metrics_json(),
-            baseline={} if baseline is None else self._baseline(baseline),
+            baseline={
+                name: {"accuracy": classification_metrics(answers, targets, self.classes).accuracy.as_json()}
+                for name, answers in rivals.items()
+            },
+            gains={
+                name: mean_with_interval(right - (answers.argmax(1) == targets).double()).as_json()
+                for name, answers in rivals.items()
+            },
             per_class=figures.per_class_json(),
             further={"confusion": [list(row) for row in figures.confusion]},
             rows=self._rows(predicted, targets, names),
         )
 
-    def _baseline(self, baselines: BaselineData) -> dict[str, dict[str, object]]:
+    def _baselines(self, baselines: BaselineData) -> dict[str, Tensor]:
+        """Probabilities of the test examples by the name of the baseline."""
         k = len(self.classes)
         majority = MajorityClass.fit(baselines.all_train_targets, k).predict(len(baselines.test))
         name, linear = baselines.linear_predictions("class", k)
@@ -82,11 +92,7 @@ class ClassHead:
         x, y = baselines.train_features(), baselines.train_targets
         if baselines.tabular and x.shape[1] <= MAX_BOOSTED_COLUMNS and len(torch.unique(y)) > 1:
             found["gradient_boosting"] = baselines.test_predictions(fit_boosted_classes(x, y, k))
-
-        def accuracy(probabilities: Tensor) -> Rate:
-            return classification_metrics(probabilities, baselines.test_targets, self.classes).accuracy
-
-        return {name: {"accuracy": accuracy(probabilities).as_json()} for name, probabilities in found.items()}
+        return found
 
     def _rows(self, predicted: Tensor, targets: Tensor, names: Sequence[str]) -> list[list[str]]:
         rows = [["example", "class", "prediction", "probability", *(f"p({c})" for c in self.classes)]]

@@ -17,6 +17,7 @@ from capas.engine.config import Config
 from capas.engine.loop import ValidationScore
 from capas.engine.recipe import Prediction, TestResult
 from capas.engine.recipes.single_output.heads.base import MAX_BOOSTED_COLUMNS, BaselineData
+from capas.metrics.bootstrap import mean_with_interval
 from capas.metrics.conformal_regression import SplitConformal, interval_coverage
 from capas.metrics.regression import regression_metrics
 from capas.objectives.base import Objective
@@ -80,13 +81,20 @@ class NumbersHead:
         metrics: dict[str, object] = {}
         beside = [{} for _ in self.fields] if baseline is None else self._baselines(baseline)
         held: dict[str, dict[str, object]] = {}
+        gains: dict[str, dict[str, object]] = {}
         for k, field in enumerate(self.fields):
             suffix = f"_{field.name}" if len(self.fields) > 1 else ""
             figures = self._figures(predicted[:, k], targets[:, k], k)
             metrics |= {f"{name}{suffix}": figure for name, figure in figures.items()}
-            for name, figure in beside[k].items():
+            error = (predicted[:, k] - targets[:, k]).abs().double()
+            for name, answers in beside[k].items():
+                figure = {**regression_metrics(answers, targets[:, k]).mae.as_json(), "unit": field.unit}
                 held.setdefault(name, {})[f"mae{suffix}"] = figure
-        return TestResult(n=len(targets), metrics=metrics, baseline=held, rows=self._rows(predicted, targets, names))
+                if k == 0:  # the first number's is the headline
+                    gain = mean_with_interval((answers - targets[:, k]).abs().double() - error)
+                    gains[name] = {**gain.as_json(), "unit": field.unit}
+        rows = self._rows(predicted, targets, names)
+        return TestResult(n=len(targets), metrics=metrics, baseline=held, rows=rows, gains=gains)
 
     def _figures(self, predicted: Tensor, targets: Tensor, k: int) -> dict[str, object]:
         """Errors of number ``k`` in its unit, and the coverage and width of its interval."""
@@ -107,11 +115,12 @@ class NumbersHead:
                                          "unit": unit}  # fmt: skip
         return figures
 
-    def _baselines(self, baselines: BaselineData) -> list[dict[str, object]]:
+    def _baselines(self, baselines: BaselineData) -> list[dict[str, Tensor]]:
+        """Of each number what the baselines answer to the test examples, by name."""
         _, linear = baselines.linear_predictions("numbers", len(self.fields))
         return [self._baseline(baselines, linear[:, k], k) for k in range(len(self.fields))]
 
-    def _baseline(self, baselines: BaselineData, linear: Tensor, k: int) -> dict[str, object]:
+    def _baseline(self, baselines: BaselineData, linear: Tensor, k: int) -> dict[str, Tensor]:
         train, test = baselines.train_targets[:, k], baselines.test_targets[:, k]
         constant = MeanMedianBaseline.fit(baselines.all_train_targets[:, k])
         x = baselines.train_features()
@@ -121,10 +130,7 @@ class NumbersHead:
         }
         if x.shape[1] <= MAX_BOOSTED_COLUMNS:
             found["gradient_boosting"] = baselines.test_predictions(fit_boosted_regression(x, train))
-        unit = self.fields[k].unit
-        if len(test) < 2:
-            return {}
-        return {n: {**regression_metrics(a, test).mae.as_json(), "unit": unit} for n, a in found.items()}
+        return found if len(test) >= 2 else {}
 
     def _rows(self, predicted: Tensor, targets: Tensor, names: Sequence[str]) -> list[list[str]]:
         heads = ["example"]
