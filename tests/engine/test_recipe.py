@@ -1,12 +1,12 @@
 """Better than the baselines: by paired differences where they are known."""
 
-from capas.engine.recipe import TestResult as Tested  # pytest would take the name for a class of tests
+from capas.engine import recipe
 
 
-def tested(gains: dict[str, dict[str, object]]) -> Tested:
+def tested(gains: dict[str, dict[str, object]]) -> recipe.TestResult:
     accuracy = {"value": 0.80, "n": 100, "interval": [0.71, 0.87]}
     baseline = {"linear": {"accuracy": {"value": 0.75, "n": 100, "interval": [0.66, 0.82]}}}
-    return Tested(n=100, metrics={"accuracy": accuracy}, baseline=baseline, rows=(), gains=gains)
+    return recipe.TestResult(n=100, metrics={"accuracy": accuracy}, baseline=baseline, rows=(), gains=gains)
 
 
 def test_a_small_gain_on_the_same_examples_is_shown_though_the_intervals_overlap() -> None:
@@ -17,5 +17,7 @@ def test_a_small_gain_on_the_same_examples_is_shown_though_the_intervals_overlap
 
 
 def test_without_an_interval_nothing_is_shown() -> None:
-    alone = Tested(n=3, metrics={"mae": {"value": 1.0, "n": 3}}, baseline={"median": {"mae": {"value": 2.0}}}, rows=())
+    alone = recipe.TestResult(
+        n=3, metrics={"mae": {"value": 1.0, "n": 3}}, baseline={"median": {"mae": {"value": 2.0}}}, rows=()
+    )
     assert not alone.beats_baselines()
