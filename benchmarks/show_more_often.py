@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks.record import conditions, keep, table
 from benchmarks.trained import train
-from capas.data.sources.samples import open_sample
+from capas.data.sources.samples import Sample, open_sample
 
 SEEDS = (1,)
 FEW, MANY = 20, 200
@@ -37,10 +37,10 @@ def lay_out(folder: Path, seed: int, *, lopsided: bool) -> Path:
     return folder
 
 
-def _write(folder: Path, indices: list[int], sample: object) -> None:
+def _write(folder: Path, indices: list[int], sample: Sample) -> None:
     folder.mkdir(parents=True)
     for i in indices:
-        Image.fromarray(sample.pictures.decode(i)[..., 0]).save(folder / f"{i:05d}.png")  # type: ignore[attr-defined]
+        Image.fromarray(sample.images.decode(i)[..., 0]).save(folder / f"{i:05d}.png")
 
 
 def main() -> None:
