@@ -30,7 +30,7 @@ install_import_hook("capas", "beartype.beartype(conf=beartype.BeartypeConf(is_pe
 import torch  # noqa: E402
 
 from capas.core.i18n import choose_language  # noqa: E402
-from capas.engine import cross_validation  # noqa: E402
+from capas.engine.methods import cross_validation  # noqa: E402
 from tests.harness import FIXED, train_here  # noqa: E402
 
 # The tiny data of the tests would be trained on six times; tests of this set it back.

@@ -175,7 +175,7 @@ def test_ctrl_c_while_adding_says_what_is_kept(
     def interrupted(*_: object, **__: object) -> Iterator[object]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("capas.cli.archive_verbs.add_pages_from", interrupted)
+    monkeypatch.setattr("capas.cli.archive.verbs.add_pages_from", interrupted)
     got = capas_here(capsys, "archive", "add", empty.folder, empty.folder.parent / "in")
     assert got.code == 130 and "Stopped." in got.err
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from capas.cli import show
-from capas.cli.train_verbs import Screen, losses_text, tested_text
+from capas.cli.train_verbs import Screen, examples_tested, losses_text
 from capas.core.i18n import choose_language
 from capas.engine.events import Evaluated, Stepped
 
@@ -51,6 +51,6 @@ def test_a_line_about_the_validation_split_names_its_metric(metric: str, value: 
 
 
 def test_one_example_is_said_in_the_singular() -> None:
-    assert [tested_text(n) for n in (1, 1200)] == [
+    assert [examples_tested(n) for n in (1, 1200)] == [
         "Tested once, on one example that it had never seen", "Tested once, on 1,200 examples that it had never seen"
     ]  # fmt: skip

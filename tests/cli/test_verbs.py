@@ -37,7 +37,7 @@ def test_look_shows_classes_task_and_problems(tmp_path: Path, capsys: Capture) -
     assert "trust report" not in said.out, "none is wanted"
     clean = capas_here(capsys, "look", class_folders(tmp_path / "clean", cats=12, dogs=12), *TINY,
                        "--set", "trust.report=quick", "--set", "trust.time_s=60")  # fmt: skip
-    assert "The trust report after it takes 1 min 00 s at most: together about 1 min" in clean.out
+    assert "The trust report after it takes at most 1 min 00 s: about 1 min" in clean.out
     assert "✓ Nothing found that would harm training" in clean.out
 
 
@@ -162,7 +162,7 @@ def test_when_every_picture_is_refused_it_is_exit_code_2(finished_run: Path, tmp
         assert said.code == 2 and "1 of 1 could not be answered" in said.err and "Traceback" not in said.err
     refused(capas_here(capsys, "predict", finished_run, tmp_path / "none.png"), "no such picture")
     (tmp_path / "empty").mkdir()
-    refused(capas_here(capsys, "predict", finished_run, tmp_path / "empty"), "nothing to answer for")
+    refused(capas_here(capsys, "predict", finished_run, tmp_path / "empty"), "nothing to predict on")
 
 
 @pytest.mark.parametrize("verb", ["look", "plan", "train"])

@@ -10,7 +10,14 @@ from torch import Tensor, nn
 from capas.data.batch import Batch
 from capas.engine import execution
 from capas.engine.config import ExecutionConfig
-from capas.engine.execution import Execution, ThroughputMeasurement, TrialBatch, choose_execution, gradient_cosine
+from capas.engine.execution import (
+    Execution,
+    ThroughputMeasurement,
+    TrialBatch,
+    choose_execution,
+    gradient_cosine,
+    trial_budget_s,
+)
 from capas.objectives.base import Phase, StepContext
 
 SPEED: dict[tuple[str, str], float] = {
@@ -195,3 +202,8 @@ def test_every_tensor_of_a_batch_is_placed_and_only_pictures_change_their_order(
     for one in (first, rest["more"]):
         assert one.is_contiguous(memory_format=torch.channels_last) and torch.equal(one, pictures)
     assert torch.equal(placed.targets, labels) and placed.mix is None
+
+
+@pytest.mark.parametrize(("time_s", "budget_s"), [(0.0, 6.0), (5.0, 0.5), (600.0, 6.0)])
+def test_measuring_takes_little_of_a_short_time(time_s: float, budget_s: float) -> None:
+    assert trial_budget_s(time_s) == budget_s

@@ -277,7 +277,7 @@ def test_learning_that_breaks_down_names_step_and_examples(
     settings = {**TINY, "network.name": "two-conv", "network.width": 0, "optim.optimizer": "sgd",
                 "optim.learning_rate": 1e20, "optim.warmup": 0.0}  # fmt: skip
     said = capas_here(capsys, "train", data, "--out", run, *as_options(settings))
-    assert said.code == 2 and "Learning broke down" in said.err and "Traceback" not in said.err
+    assert said.code == 2 and "Training diverged" in said.err and "Traceback" not in said.err
     failed = [event for event in read_events(run / "events.jsonl") if isinstance(event, Failed)]
     assert [event.key for event in failed] == ["loss_not_finite"]
     assert "where: step " in failed[0].message and "cats/" in failed[0].message + said.err

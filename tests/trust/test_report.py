@@ -223,7 +223,8 @@ def test_other_media_get_the_themes_that_mean_something_there(
             {"data.target": "about", "train.epochs": 10, "network.pretrained": False},
         )
     elif kind == "numbers":
-        data, settings = brightness_table(tmp_path / "p", 120), {"train.epochs": 4, "network.name": "compact"}
+        data = brightness_table(tmp_path / "p", 120)
+        settings = {"train.epochs": 4, "network.name": "compact", "data.columns_beside": False}
     else:
         data, settings = sound_folders(tmp_path / "s", 60), {"train.epochs": 3}
     result = capas.train(data, out=tmp_path / "run", settings={**settings, "execution.threads": 1}, report="standard")

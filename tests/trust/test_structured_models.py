@@ -270,7 +270,8 @@ def test_frames_are_questioned_by_recording(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("target", "task"), [("brightness", "regress"), ("seen", "tag")])
 def test_numbers_and_tags_of_pictures_have_maps_and_attacks(tmp_path: Path, target: str, task: str) -> None:
     data = brightness_table(tmp_path / "p", 160)
-    settings = {**FIXED, "data.target": target, "train.epochs": 12, "network.name": "compact", "data.task": task}
+    settings = {**FIXED, "data.target": target, "train.epochs": 12, "network.name": "compact", "data.task": task,
+                "data.columns_beside": False}  # fmt: skip
     report = make_report(str(train_here(data, tmp_path / "run", settings)), "standard")
     zones, attacks = facts(report, "explanations"), facts(report, "attacks")
     methods = zones["methods"]

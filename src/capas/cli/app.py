@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from capas.cli.archive_app import archive
+from capas.cli.archive.app import archive
 from capas.cli.board_app import board
 from capas.cli.options import (
     CsvForm,

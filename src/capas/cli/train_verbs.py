@@ -120,7 +120,7 @@ def _print_result(result: TrainingResult) -> None:
     console = show.results()
     figures = result.test_result.as_json()
     console.print()
-    console.print(Text(tested_text(result.test_result.n), "bold"))
+    console.print(Text(examples_tested(result.test_result.n), "bold"))
     print_figures(console, figures)
     _print_hardest(console, figures)
     if result.run.teacher.finished:
@@ -129,7 +129,7 @@ def _print_result(result: TrainingResult) -> None:
         console.print(Padding(Text(say("train.not_better"), "yellow"), (0, 0, 0, 2)))
 
 
-def tested_text(n: int) -> str:
+def examples_tested(n: int) -> str:
     """Return how many examples the one test had."""
     return say("train.tested_one") if n == 1 else say("train.tested", n=show.whole(n))
 

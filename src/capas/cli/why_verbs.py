@@ -162,7 +162,7 @@ def _print_parts(explanation: Explanation) -> None:
     """Print a text with its words coloured by attribution; anything else as bars, the largest first."""
     console = show.results()
     largest = max((abs(weight) for _, weight in explanation.attributions), default=0.0) or 1.0
-    if len(explanation.attributions) > MOST_SHOWN and all(" s" not in name for name, _ in explanation.attributions):
+    if len(explanation.attributions) > MOST_SHOWN and all(" " not in name for name, _ in explanation.attributions):
         words = Text("  ")
         for name, weight in explanation.attributions:
             words.append(name, _colour(weight / largest))

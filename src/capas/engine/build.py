@@ -12,7 +12,7 @@ from torch import nn
 
 from capas.engine.config import Config
 from capas.engine.distributed import Ranks
-from capas.engine.execution import B, Execution, TrialBatch, choose_execution
+from capas.engine.execution import B, Execution, TrialBatch, choose_execution, trial_budget_s
 from capas.engine.loop import Loop, StopRequest, float_or_default
 from capas.engine.optim import Optimizer, make_optimizer, parameter_groups
 from capas.engine.recipe import TrainingBatches, TrainingJob
@@ -64,7 +64,9 @@ def build(
         trial = TrialBatch(
             objective=objective, batch=training.batch(0), examples=training.batch_size // ranks.world_size
         )
-        measured = json.dumps(choose_execution(config.execution, trial).as_json()) if ranks.is_main else ""
+        budget_s = trial_budget_s(config.train.time_s)
+        chosen = choose_execution(config.execution, trial, budget_s=budget_s) if ranks.is_main else None
+        measured = "" if chosen is None else json.dumps(chosen.as_json())
         execution = Execution.from_json(json.loads(ranks.broadcast_text(measured)))
     torch.set_num_threads(execution.threads)
     for network in objective.networks.values():

@@ -28,6 +28,7 @@ Precision = Literal["float32", "bfloat16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
 MIN_COSINE = 0.97
 MAX_SLOWDOWN = 3.0
+TRIAL_S = 6.0  # seconds
 B = TypeVar("B")
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
@@ -98,7 +99,7 @@ class TrialBatch(Generic[B]):
     examples: int
 
 
-def choose_execution(requested: ExecutionConfig, trial: TrialBatch[B], *, budget_s: float = 6.0) -> Execution:
+def choose_execution(requested: ExecutionConfig, trial: TrialBatch[B], *, budget_s: float = TRIAL_S) -> Execution:
     """The fastest way to train what is in ``trial`` among those that ``wanted`` leaves open.
 
     Every candidate takes one step to warm up and then at least two, ``budget_s`` seconds in all at about.
@@ -128,6 +129,13 @@ def choose_execution(requested: ExecutionConfig, trial: TrialBatch[B], *, budget
     else:  # what is so slow had one step, its first: how slow it is in the long run is not known
         reason = say("choose.measured_far", count=len(candidates), ratio=format_decimal(MAX_SLOWDOWN, 0))
     return _decided(candidates[best], measured, f"{reason} {why_not}".strip())
+
+
+def trial_budget_s(time_s: float) -> float:
+    """Return how many seconds the ways to compute are measured: a tenth of a training of ``time_s`` seconds (0: no
+    limit), and no more than of a long one.
+    """
+    return min(TRIAL_S, time_s / 10) if time_s else TRIAL_S
 
 
 def thread_counts() -> list[int]:

@@ -16,13 +16,13 @@ from capas.data.inspect.read_dataset import input_collection
 from capas.data.sources.source import DataSource
 from capas.engine.build import BuiltRun, build
 from capas.engine.config import Config
-from capas.engine.cross_validation import cross_validate
 from capas.engine.dataset_record import DatasetRecord, find_examples, read_dataset_record
 from capas.engine.decision import load_unchanged_config, read_execution, save_execution, write_plan
 from capas.engine.distributed import Ranks, join_process_group
 from capas.engine.events import Event, Finished, append_event
 from capas.engine.execution import Execution
 from capas.engine.loop import StopRequest
+from capas.engine.methods.cross_validation import cross_validated_test
 from capas.engine.methods.noisy_student import NOISY_STUDENT, open_unlabelled, student_config
 from capas.engine.methods.pseudo_labels import add_pseudo_labels, filter_unlabelled, predict_pseudo_labels
 from capas.engine.plan import Plan, Progress, dataset_record_of, make_plan
@@ -276,7 +276,7 @@ def _test_and_bundle(
     watch.progress("test", 0, 1)
     learnable.calibrate(built.execution)
     tested = learnable.test(built.execution)
-    if folds := cross_validate(
+    if folds := cross_validated_test(
         _prepared(job, watch), built.execution, seconds=end.seconds,
         progress=lambda done, total: watch.progress("cross_validation", done, total),
     ):  # fmt: skip

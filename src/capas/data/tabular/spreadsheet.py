@@ -141,10 +141,10 @@ def _refuse_encrypted_or_huge(path: Path) -> None:
         try:
             with zipfile.ZipFile(path) as archive:
                 unpacked = sum(entry.file_size for entry in archive.infolist())
-            if unpacked > _MAX_UNPACKED:
-                limit = f"{_MAX_UNPACKED / 1e9:g}"
-                raise CapasError("table_too_large", where=path, received=f"{unpacked / 1e9:.1f}", limit=limit)
-            area = largest_area(path)
+                if unpacked > _MAX_UNPACKED:
+                    limit = f"{_MAX_UNPACKED / 1e9:g}"
+                    raise CapasError("table_too_large", where=path, received=f"{unpacked / 1e9:.1f}", limit=limit)
+                area = largest_area(archive)
         except _BROKEN as error:
             raise CapasError("spreadsheet_broken", where=path, received=str(error)) from error
         if area > _MAX_CELLS:

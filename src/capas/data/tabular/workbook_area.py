@@ -12,7 +12,6 @@ import re
 import zipfile
 from collections.abc import Iterator
 from io import BufferedIOBase
-from pathlib import Path
 from typing import Final, cast
 from xml.etree import ElementTree
 
@@ -24,23 +23,22 @@ _OFFICE: Final = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _ROW_HEADER, _LAST_CELL_RECORD = 0, 11  # [MS-XLSB] 2.3: BrtRowHdr; BrtCellBlank is 1, BrtFmlaError 11
 
 
-def largest_area(path: Path) -> int:
+def largest_area(archive: zipfile.ZipFile) -> int:
     """Return the cells of the widest-spanning sheet of a packed workbook (.xlsx, .xlsb, .ods); 0 of one without sheets.
 
     Raises:
         zipfile.BadZipFile, ValueError, ElementTree.ParseError: The workbook is broken.
     """
     areas = [0]
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            name = entry.filename.lower().lstrip("/")
-            with cast(BufferedIOBase, archive.open(entry)) as stream:  # typed as typing.IO, which it is not
-                if name == "content.xml":
-                    areas += _opendocument_areas(stream)
-                elif name.startswith("xl/worksheets/") and name.endswith(".xml"):
-                    areas.append(_xml_area(stream))
-                elif name.startswith("xl/worksheets/") and name.endswith(".bin"):
-                    areas.append(_binary_area(stream))
+    for entry in archive.infolist():
+        name = entry.filename.lower().lstrip("/")
+        with cast(BufferedIOBase, archive.open(entry)) as stream:  # typed as typing.IO, which it is not
+            if name == "content.xml":
+                areas += _opendocument_areas(stream)
+            elif name.startswith("xl/worksheets/") and name.endswith(".xml"):
+                areas.append(_xml_area(stream))
+            elif name.startswith("xl/worksheets/") and name.endswith(".bin"):
+                areas.append(_binary_area(stream))
     return max(areas)
 
 

@@ -134,9 +134,9 @@ class Explainer:
             )
         names, weights = self._weights(item, prepared, output)
         listed = list(zip(names, weights.tolist(), strict=True))
-        shown = self.adapter.display_image(prepared)
-        in_time = shown is not None and self.adapter.content is None  # beside stretches of time there may be columns
-        over = _over_time(weights, shown.shape[:2]) if shown is not None and in_time else None
+        # Parts and columns together are no stretches of time: they are told in numbers.
+        shown = self.adapter.display_image(prepared) if self.adapter.content is None else None
+        over = None if shown is None else _over_time(weights, shown.shape[:2])
         return Explanation(
             prediction=answer, explained_output=name, method=self.method, attributions=listed, image=shown, heatmap=over
         )

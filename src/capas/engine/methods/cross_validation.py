@@ -64,7 +64,7 @@ class CrossValidation:
         return {"metric": self.metric, "n": self.n, "folds": folds, "figure": dict(self.figure)}
 
 
-def cross_validate(
+def cross_validated_test(
     prepared: PreparedDataset,
     execution: Execution,
     *,

@@ -64,7 +64,7 @@ def archive_new(
     store: Annotated[str, typer.Option(metavar="STORE", help=say("cli.archive_store"))] = "file",
     as_json: Json = False,
 ) -> None:
-    from capas.cli import archive_verbs
+    from capas.cli.archive import verbs as archive_verbs
 
     archive_verbs.new(folder, title, store, as_json)
 
@@ -77,14 +77,14 @@ def archive_add(
     fetch: Annotated[bool, typer.Option("--fetch", help=say("cli.archive_fetch"))] = False,
     as_json: Json = False,
 ) -> None:
-    from capas.cli import archive_verbs
+    from capas.cli.archive import verbs as archive_verbs
 
     archive_verbs.add(folder, paths, unit, fetch, as_json)
 
 
 @archive.command("status", help=say("cli.archive_status"))
 def archive_status(folder: Folder, as_json: Json = False) -> None:
-    from capas.cli import archive_verbs
+    from capas.cli.archive import verbs as archive_verbs
 
     archive_verbs.status(folder, as_json)
 
@@ -102,7 +102,7 @@ def archive_read(
     workers: Annotated[int, typer.Option(min=0, help=say("cli.archive_workers"))] = 0,
     as_json: Json = False,
 ) -> None:
-    from capas.cli import archive_verbs
+    from capas.cli.archive import verbs as archive_verbs
 
     archive_verbs.read(folder, model, unit, min_probability, force, backend == Backend.RAY, workers, as_json)
 
@@ -114,7 +114,7 @@ def archive_index(
     store: Annotated[str, typer.Option(metavar="STORE", help=say("cli.archive_index_store"))] = "",
     as_json: Json = False,
 ) -> None:
-    from capas.cli import archive_verbs
+    from capas.cli.archive import verbs as archive_verbs
 
     archive_verbs.index(folder, min_probability, store, as_json)
 
@@ -125,7 +125,7 @@ def archive_connect(
     yes: Annotated[bool, typer.Option("--yes", help=say("cli.archive_connect_yes"))] = False,
     as_json: Json = False,
 ) -> None:
-    from capas.cli import archive_verbs
+    from capas.cli.archive import verbs as archive_verbs
 
     archive_verbs.connect(folder, yes, as_json)
 
@@ -147,7 +147,7 @@ def archive_search(
     as_json: Json = False,
 ) -> None:
     from capas.archive.search.search import SearchRequest
-    from capas.cli import archive_verbs
+    from capas.cli.archive import verbs as archive_verbs
 
     wanted = SearchRequest(query=query, min_probability=min_probability, within=within.value, folds=not exactly,
                            unit=unit, offset=offset, limit=limit, exact=exact, whole=whole)  # fmt: skip
@@ -177,7 +177,7 @@ def archive_export(
     normalise: Annotated[str, typer.Option(metavar="RULES", help=say("cli.archive_normalise"))] = "kept",
     as_json: Json = False,
 ) -> None:
-    from capas.cli import archive_review_verbs
+    from capas.cli.archive import review_verbs as archive_review_verbs
 
     archive_review_verbs.export(folder, form.value, out, unit, normalise, as_json)
 
@@ -192,7 +192,7 @@ def archive_serve(
     viewer: Annotated[str, typer.Option(metavar="ORIGIN", help=say("cli.archive_viewer"))] = "",
 ) -> None:
     from capas.archive.web.server import ServerConfig
-    from capas.cli import archive_review_verbs
+    from capas.cli.archive import review_verbs as archive_review_verbs
 
     serving = ServerConfig(host=host, port=port, read_only=read_only, viewer=viewer.rstrip("/"))
     archive_review_verbs.serve(folder, serving, open_page)
@@ -215,7 +215,7 @@ def archive_review(
     reviewer: Annotated[str, typer.Option(metavar="NAME", help=say("cli.archive_reviewer"))] = "",
     as_json: Json = False,
 ) -> None:
-    from capas.cli import archive_review_verbs as verbs
+    from capas.cli.archive import review_verbs as verbs
 
     if judge is not None:
         verbs.judge_word(folder, judge, reviewer, as_json)
@@ -237,6 +237,6 @@ def archive_learn(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    from capas.cli import archive_learn_verb
+    from capas.cli.archive import learn_verb as archive_learn_verb
 
     archive_learn_verb.learn(folder, time, settings, out, as_json)

@@ -19,7 +19,7 @@ from capas.archive.review import UncertainLine, record_correction, record_verdic
 from capas.archive.web.server import ServerConfig
 from capas.archive.web.server import serve_archive as serve_archive
 from capas.cli import show
-from capas.cli.archive_verbs import STOPPED, check_unit, list_bad, next_step, progress_of
+from capas.cli.archive.verbs import STOPPED, check_unit, list_bad, next_step, progress_of
 from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.page_formats.layout.line_images import crop_line, line_extents

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import capas
-from capas.engine import cross_validation
-from capas.engine.cross_validation import fold_numbers
+from capas.engine.methods import cross_validation
+from capas.engine.methods.cross_validation import fold_numbers
 from capas.engine.run import find_run
 from tests.harness import FIXED
 

@@ -16,7 +16,7 @@ from capas.archive.learning.reader_training import (
 from capas.archive.library.database import Library
 from capas.archive.reading.index_provenance import read_index_provenance
 from capas.cli import show
-from capas.cli.archive_verbs import list_bad, next_step, progress_of
+from capas.cli.archive.verbs import list_bad, next_step, progress_of
 from capas.cli.data_verbs import changes
 from capas.cli.train_verbs import STOPPED, watching
 from capas.core.files import only_writer, write_atomic
@@ -37,7 +37,7 @@ def learn(folder: Path, time: str, settings: list[str] | None, out: str | None, 
     library = Library.open(folder)
     before = read_index_provenance(library).reader
     LineReader.open(before)  # before anything is written
-    with only_writer(folder), progress_of("exporting_pages", as_json) as progress:
+    with only_writer(folder), progress_of("gathering_lines", as_json) as progress:
         lesson = write_training_lines(library, progress)
         mark_as_learnt(library, lesson)
     if not as_json:
@@ -70,7 +70,9 @@ def _trained(
     with watching(quiet=as_json) as screen:
         result = train_run(config, out=out, watch=screen.watch)
     if result is None:
-        if screen.run is not None:
+        if screen.run is not None and screen.stopped is not None:
+            stopped = screen.stopped
+            show.notes().print(say("train.stopped", step=stopped.step, total=stopped.total_steps))
             show.notes().print(Text(show.command("resume", str(screen.run.folder)), show.ACCENT), soft_wrap=True)
         sys.exit(STOPPED)
     return result
