@@ -38,7 +38,7 @@ def test_numbers_follow_the_language() -> None:
 
 @pytest.mark.parametrize(
     ("metric", "value", "text"),
-    [("r2", 0.897, "variation explained 89.7 %"), ("character_accuracy", 0.5, "characters right 50.0 %"),
+    [("r2", 0.897, "variance explained (R²) 89.7 %"), ("character_accuracy", 0.5, "accuracy per character 50.0 %"),
      ("psnr", 31.256, "PSNR 31.26 dB")],
 )  # fmt: skip
 def test_a_line_about_the_validation_split_names_its_metric(metric: str, value: float, text: str) -> None:

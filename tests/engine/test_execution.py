@@ -16,6 +16,7 @@ from capas.engine.execution import (
     TrialBatch,
     choose_execution,
     gradient_cosine,
+    measure_throughput,
     trial_budget_s,
 )
 from capas.objectives.base import Phase, StepContext
@@ -34,7 +35,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> list[Execution]:
     asked: list[Execution] = []
 
     def measure(
-        candidates: Sequence[Execution], trial: TrialBatch[Tensor], *, budget_s: float
+        candidates: Sequence[Execution], trial: TrialBatch[Tensor], *, budget_s: float, stopped: Callable[[], bool]
     ) -> list[ThroughputMeasurement]:
         asked.extend(candidates)
         return [
@@ -207,3 +208,18 @@ def test_every_tensor_of_a_batch_is_placed_and_only_pictures_change_their_order(
 @pytest.mark.parametrize(("time_s", "budget_s"), [(0.0, 6.0), (5.0, 0.5), (600.0, 6.0)])
 def test_measuring_takes_little_of_a_short_time(time_s: float, budget_s: float) -> None:
     assert trial_budget_s(time_s) == budget_s
+
+
+def test_a_stop_ends_the_measuring_after_the_step_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[Execution] = []
+
+    def timed(candidate: Execution, placed: TrialBatch[Tensor]) -> float:
+        steps.append(candidate)
+        return 0.01
+
+    monkeypatch.setattr(execution, "_step_seconds", timed)
+    monkeypatch.setattr(execution, "_placed", lambda one, candidate: one)
+    ways = [Execution(device="cpu", precision="float32", memory_format="contiguous", threads=n, reason="")
+            for n in (1, 2, 3)]  # fmt: skip
+    found = measure_throughput(ways, trial(nn.Flatten()), budget_s=60, stopped=lambda: len(steps) >= 2)
+    assert len(steps) == 2 and [one.threads for one in found] == [1, 2]

@@ -126,7 +126,9 @@ def _print_result(result: TrainingResult) -> None:
     if result.run.teacher.finished:
         _print_teacher(console, result.run)
     if not result.test_result.beats_baselines():
-        console.print(Padding(Text(say("train.not_better"), "yellow"), (0, 0, 0, 2)))
+        headline = next(iter(cast(dict[str, object], figures["metrics"]).values()))
+        perfect = is_rate(headline) and metric_value(headline) == 1
+        console.print(Padding(Text(say("train.as_good" if perfect else "train.not_better"), "yellow"), (0, 0, 0, 2)))
 
 
 def examples_tested(n: int) -> str:

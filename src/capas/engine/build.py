@@ -65,7 +65,11 @@ def build(
             objective=objective, batch=training.batch(0), examples=training.batch_size // ranks.world_size
         )
         budget_s = trial_budget_s(config.train.time_s)
-        chosen = choose_execution(config.execution, trial, budget_s=budget_s) if ranks.is_main else None
+        chosen = (
+            choose_execution(config.execution, trial, budget_s=budget_s, stopped=lambda: stop.requested)
+            if ranks.is_main
+            else None
+        )
         measured = "" if chosen is None else json.dumps(chosen.as_json())
         execution = Execution.from_json(json.loads(ranks.broadcast_text(measured)))
     torch.set_num_threads(execution.threads)

@@ -7,7 +7,7 @@ batch points the same way as float32's (cosine ≥ 0.97, measured here) and the 
 import copy
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -99,10 +99,17 @@ class TrialBatch(Generic[B]):
     examples: int
 
 
-def choose_execution(requested: ExecutionConfig, trial: TrialBatch[B], *, budget_s: float = TRIAL_S) -> Execution:
+def choose_execution(
+    requested: ExecutionConfig,
+    trial: TrialBatch[B],
+    *,
+    budget_s: float = TRIAL_S,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Execution:
     """The fastest way to train what is in ``trial`` among those that ``wanted`` leaves open.
 
-    Every candidate takes one step to warm up and then at least two, ``budget_s`` seconds in all at about.
+    Every candidate takes one step to warm up and then at least two, ``budget_s`` seconds in all at about. Where the
+    user has ``stopped`` it, what was measured until then decides.
     """
     device = choose_device(requested.device)
     threads = thread_counts() if requested.threads == "auto" else [int(requested.threads)]
@@ -121,8 +128,8 @@ def choose_execution(requested: ExecutionConfig, trial: TrialBatch[B], *, budget
         if cosine < MIN_COSINE:
             why_not = say("choose.bfloat16_inexact", cosine=f"{cosine:.3f}")
             candidates = [c for c in candidates if c.precision == "float32"]
-    measured = measure_throughput(candidates, trial, budget_s=budget_s)
-    best = max(range(len(candidates)), key=lambda i: measured[i].examples_per_s)
+    measured = measure_throughput(candidates, trial, budget_s=budget_s, stopped=stopped)
+    best = max(range(len(measured)), key=lambda i: measured[i].examples_per_s)
     ratio = measured[best].examples_per_s / min(m.examples_per_s for m in measured)
     if ratio <= MAX_SLOWDOWN:
         reason = say("choose.measured", count=len(candidates), ratio=format_decimal(ratio, 1))
@@ -176,20 +183,27 @@ def _formats(objective: Objective[B]) -> list[MemoryFormat]:
 
 
 def measure_throughput(
-    candidates: Sequence[Execution], trial: TrialBatch[B], *, budget_s: float
+    candidates: Sequence[Execution],
+    trial: TrialBatch[B],
+    *,
+    budget_s: float,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> list[ThroughputMeasurement]:
     """Training speed of each candidate, in rounds A B C … A B C …, so that a passing disturbance hits all alike; the
-    best round of each counts. What takes three times as long as the fastest to warm up is not asked again.
+    best round of each counts. What takes three times as long as the fastest to warm up is not asked again; once
+    ``stopped`` nothing is, and candidates that had no turn are missing.
     """
-    timed = []
+    timed: list[tuple[Execution, TrialBatch[B], list[float]]] = []
     for candidate in candidates:
+        if timed and stopped():
+            break
         placed = _placed(trial, candidate)
         timed.append((candidate, placed, [_step_seconds(candidate, placed)]))
     fastest = min(seconds[0] for _, _, seconds in timed)
     hopeful = [one for one in timed if one[2][0] <= MAX_SLOWDOWN * fastest]
     started = time.perf_counter()
     rounds = 0
-    while rounds < 1 or (rounds < 8 and time.perf_counter() - started < budget_s):
+    while not stopped() and (rounds < 1 or (rounds < 8 and time.perf_counter() - started < budget_s)):
         for candidate, placed, seconds in hopeful:
             taken = _step_seconds(candidate, placed)
             seconds[:] = [taken] if rounds == 0 else [*seconds, taken]

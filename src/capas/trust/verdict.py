@@ -15,8 +15,8 @@ _GRAVITIES: Final = ("problem", "attention")
 CAUSES: Final = (
     "leaked_test", "columns_give_target", "filled_in_later", "told_beside_the_content", "constant_answer",
     "test_unlike_validation", "not_better_than_baseline", "often_wrong", "no_content_needed", "one_place_decides",
-    "one_column_decides", "columns_decide", "labels_probably_wrong", "labels_one_sided", "too_few_to_judge", "miscalibrated",
-    "takes_noise_for_its_own",
+    "one_column_decides", "columns_decide", "labels_probably_wrong", "labels_one_sided", "too_few_to_judge",
+    "miscalibrated", "takes_noise_for_its_own",
 )  # fmt: skip
 MAX_BOXES: Final = 3
 DATA: Final = "data_"  # how the keys of findings begin that were made before training

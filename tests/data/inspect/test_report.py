@@ -348,3 +348,12 @@ def test_a_table_whose_texts_are_packed_is_the_same_table(tmp_path: Path, monkey
     packed = inspect_dataset(table)
     assert isinstance(packed.source.columns["note"].words, PackedTexts)  # type: ignore[union-attr]
     assert packed.as_json() == plain.as_json() and packed.keys == plain.keys and packed.split == plain.split
+
+
+@pytest.mark.parametrize("target", ["kind", "weight"])
+def test_rows_that_differ_in_the_target_alone_are_nobody_s_mistake(target: str, tmp_path: Path) -> None:
+    told = {"kind": lambda i: "ab"[i % 7 > 3], "weight": lambda i: f"{50 + 0.7 * i:.1f}"}[target]
+    rows = [f"{20 + i % 5},{i % 3},{told(i)}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join([f"age,rooms,{target}", *rows]))
+    kinds = {problem.kind: problem.severity for problem in inspect_dataset(tmp_path / "t.csv", target=target).problems}
+    assert kinds["same_inputs"] == "note" and "contradictory_labels" not in kinds

@@ -397,3 +397,14 @@ def test_names_that_are_not_utf_8_are_read_as_windows_names(tmp_path: Path) -> N
     assert "círculo/café0.png" in names(source)
     assert source.images is not None and all(source.images.decode(i).shape == (32, 32, 3) for i in range(4))
     json.dumps([names(source), cells(source)], ensure_ascii=False).encode()
+
+
+def test_a_file_of_words_in_columns_is_a_data_set_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "ner.conll").write_text("Ana B-PER\nvive O\nen O\nLugo B-LOC\n\n" * 3)
+    (tmp_path / "other.conll").write_text("no O\n\n")
+    source = open_source(tmp_path / "ner.conll")
+    assert len(source) == 3 and source.target_kind == "tokens" and set(source.classes) == {"B-PER", "B-LOC", "O"}
+    (tmp_path / "bad.conll").write_text("a text and nothing else")
+    with pytest.raises(CapasError) as refused:
+        open_source(tmp_path / "bad.conll")
+    assert refused.value.key == "not_data"

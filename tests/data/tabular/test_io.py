@@ -83,7 +83,7 @@ def test_ragged_rows_are_counted_with_their_line(tmp_path: Path) -> None:
         ("a.png,cat\nb.png,dog\n", "table_no_header"),
         ("a,a\n1,2\n", "table_header"),
         ("a,\n1,2\n", "table_header"),
-        ("a,b\n1\n2\n3,4\n", "table_broken"),
+        ("a,b\n1\n2\n3,4\n", "table_ragged"),
         ("a,b\n1,\0\n", "table_broken"),
     ],
 )

@@ -78,7 +78,7 @@ def test_files_are_read_as_the_csv_module_reads_them(tmp_path: Path, monkeypatch
         if not whole or len(ragged) > len(whole):
             with pytest.raises(CapasError) as caught:
                 read_table(path)
-            assert caught.value.key == ("table_broken" if ragged else "table_empty")
+            assert caught.value.key == ("table_ragged" if ragged else "table_empty")
             continue
         table = read_table(path)
         read += 1

@@ -1,6 +1,7 @@
 """Tables that are written: two forms of CSV, and workbooks."""
 
 import datetime
+import errno
 import math
 from pathlib import Path
 from typing import Literal
@@ -83,3 +84,13 @@ def test_the_form_follows_the_language() -> None:
         assert default_csv_format() == "standard"
     finally:
         choose_language(None)
+
+
+def test_no_room_for_the_rows_that_are_written_out_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **named: object) -> object:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("xlsxwriter.worksheet.tempfile.mkstemp", full)
+    with pytest.raises(CapasError) as refused:
+        write_table(tmp_path / "a.xlsx", [OutputColumn(name="a", cells=["x"])])
+    assert refused.value.key == "disk_full" and not list(tmp_path.iterdir())

@@ -64,3 +64,10 @@ def test_letters_are_weighed_as_much_as_words() -> None:
     assert float(dense[0, :3].square().sum()) == pytest.approx(0.5) and float(dense[0].norm()) == pytest.approx(1)
     # A word never seen is known by its letters.
     assert dense[1, :3].tolist() == [0, 0, 0] and float(dense[1].norm()) == pytest.approx(0.5**0.5)
+
+
+@pytest.mark.parametrize(("shortest", "longest"), [(-1_000_000_000, 2), (0, 2), (3, 2), (1, 1_000_000_000)])
+def test_a_stranger_s_lengths_are_refused_before_they_are_tried(shortest: int, longest: int) -> None:
+    part = {"terms": "words", "shortest": shortest, "longest": longest, "list": ["sea"], "idf": [1.0]}
+    with pytest.raises(ValueError, match=r"expected 1 to 20"):
+        TfIdfVectorizer.from_json({"kind": "tf-idf", "parts": [part]})

@@ -119,6 +119,10 @@ def test_the_saved_model_answers_what_was_written_when_it_was_tested(
 
 
 def inputs_of(problem: Problem, example: str, made: Path) -> object:
+    if problem.data == "bright":  # a picture with the columns beside it
+        with (made / problem.data / "table.csv").open(encoding="utf-8", newline="") as stream:
+            (beside,) = (row for row in csv.DictReader(stream) if row["file"] == example)
+        return {**beside, "file": made / problem.data / example}
     if not problem.data.endswith(".csv"):
         return made / problem.data / example
     with (made / problem.data).open(encoding="utf-8", newline="") as stream:

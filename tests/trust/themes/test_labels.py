@@ -69,7 +69,7 @@ def test_a_quick_model_that_is_often_wrong_accuses_no_one() -> None:
     ("n", "task", "reason"),
     [
         (99, "classify", "there are too few training examples (n = 99)"),
-        (120, "tag", "it is asked of one class per example only"),
+        (120, "tag", "it is asked only where there is one class per example"),
     ],
 )
 def test_few_examples_and_other_answers_are_not_asked(n: int, task: TaskName, reason: str) -> None:

@@ -95,7 +95,7 @@ def test_the_detector_is_left_in_the_bundle_and_belongs_to_the_model(tmp_path: P
 
 def test_strange_inputs_that_are_not_noticed_are_told(tmp_path: Path) -> None:
     found = structured(tmp_path, Angles(other=0.0))
-    assert keys(found) == ["misses_strange_inputs"] and "letters mixed" in found.findings[0].text
+    assert keys(found) == ["misses_strange_inputs"] and "scrambled letters" in found.findings[0].text
 
 
 def test_a_score_that_takes_noise_for_its_own_is_switched_off(tmp_path: Path) -> None:

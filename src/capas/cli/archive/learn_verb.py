@@ -24,7 +24,9 @@ from capas.core.i18n import say
 from capas.engine.plan import config_for_data
 from capas.engine.predict import load_model
 from capas.engine.recipes.transcription.line_reader import LineReader
+from capas.engine.run import Run
 from capas.engine.train import TrainingResult
+from capas.engine.train import resume as resume_run
 from capas.engine.train import train as train_run
 from capas.evaluation.bootstrap import EvaluatedMetric
 from capas.page_formats.normalise import KEPT
@@ -68,7 +70,9 @@ def _trained(
         like["data.transcripts"] = str(lesson.folder / RULES)
     config = config_for_data(str(lesson.folder), {**like, **changes(time=time, report="none", settings=settings)})
     with watching(quiet=as_json) as screen:
-        result = train_run(config, out=out, watch=screen.watch)
+        # Stopped before and asked for again: it goes on, with the lines that it began with.
+        begun = out is not None and Run(folder=Path(out)).config.is_file() and not Run(folder=Path(out)).finished
+        result = resume_run(str(out), watch=screen.watch) if begun else train_run(config, out=out, watch=screen.watch)
     if result is None:
         if screen.run is not None and screen.stopped is not None:
             stopped = screen.stopped

@@ -125,8 +125,12 @@ def duplicate_problems(
     fixed: Sequence[SplitName | None],
     names: Sequence[str],
     groups: Sequence[str],
+    *,
+    rows: bool = False,
 ) -> tuple[Problem, ...]:
     """Return duplicates, near duplicates, leaks between the user's own splits, and contradictory labels.
+
+    ``rows`` of a table may well be equal in all inputs and not in the target, which is then no mistake of anybody's.
 
     All sequences run over the usable examples; near duplicates of different ``groups`` are not told of here. ``count``
     is that of superfluous images, not of pairs.
@@ -146,7 +150,12 @@ def duplicate_problems(
     return (
         *problems_from("leak", _leaks(duplicates.exact, fixed, names)),
         *problems_from("near_leak", _leaks(pairs, fixed, names)),
-        *problems_from("contradictory_labels", contradictions, count=sum(map(len, torn))),
+        *problems_from(
+            "same_inputs" if rows else "contradictory_labels",
+            contradictions,
+            count=sum(map(len, torn)),
+            severity="note" if rows else "warning",
+        ),
         *problems_from("duplicates", copies),
         *problems_from("near_duplicates", alike, severity="note"),
         *skipped,

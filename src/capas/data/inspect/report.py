@@ -178,7 +178,9 @@ def _problems(read: ReadDataset, splits: DecidedSplits, group: str | None) -> tu
         *beside.problems,
         *target_problems(spec, read.counts, [read.wanted.labels[i] for i in chosen]),
         *label_scheme_problems(source.targets),
-        *duplicate_problems(splits.repeats, read.words, splits.fixed, names, splits.groups),
+        *duplicate_problems(
+            splits.repeats, read.words, splits.fixed, names, splits.groups, rows=spec.medium == "table"
+        ),
         *problems_from("alike_apart", [names[i] for i in splits.torn] if set(splits.sides) - {"train"} else ()),
         *split_problems(splits.sides, read.strata, read.classes),
         *time_note(splits.in_time),

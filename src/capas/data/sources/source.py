@@ -37,6 +37,7 @@ from capas.data.sources.split_tables import SplitTables, join_split_tables
 from capas.data.tabular.column_types import class_label
 from capas.data.tabular.columns import Cell, Table, TableColumn, column_from_cells, map_cells
 from capas.data.tabular.io import is_table_file, read_table
+from capas.data.text.conll import SUFFIXES as COLUMN_SUFFIXES
 
 Layout = Literal["class_folders", "split_folders", "table", "flat_folder", "sample", "pairs"]
 
@@ -153,6 +154,10 @@ def _open(data: str | Path, target: str | None, max_pixels: int, sheet: str | No
             sides = marked.split_names or (None,) * len(marked.audio_files)
             return _from_pairs(text, None, segments_as_pairs(marked, path.parent, sides))
         return _from_table(text, table, "table", ())
+    if path.suffix.casefold() in COLUMN_SUFFIXES:  # words in columns: what lies beside this file is not asked for
+        listing = FolderListing(root=path.parent, others=[path])
+        if (paired := find_paired_examples(listing, max_pixels)) is not None:
+            return _from_pairs(text, None, paired)
     raise _not_data(path)
 
 

@@ -193,7 +193,8 @@ def _read_delimited(path: Path, encoding: str) -> Table:
         raise CapasError("table_empty", where=path)
     names = _checked_header(path, read.header)
     if len(read.ragged) > read.count:
-        raise CapasError("table_broken", where=path, received=f"{len(read.ragged)} / {len(read.ragged) + read.count}")
+        raise CapasError("table_ragged", where=f"{path}:{read.ragged[0]}", received=len(read.ragged),
+                         rows=len(read.ragged) + read.count, names=len(read.header))  # fmt: skip
     decimal, points_group = _notation(read.builders, delimiter)
     # A builder is freed before the next one's turn.
     columns = {name: read.builders.pop(0).column(points_group=points_group) for name in names}

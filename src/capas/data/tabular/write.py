@@ -9,13 +9,15 @@ import datetime
 import io
 import json
 import math
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from capas.core.errors import CapasError
-from capas.core.files import write_atomic
+from capas.core.files import write_atomic, write_error
 from capas.core.i18n import language
 from capas.core.inert_text import InertWriter
 from capas.data.file_types import TABLE_SUFFIXES
@@ -101,6 +103,21 @@ def _plain_text(cell: object) -> str:
     return str(cell)
 
 
+@contextmanager
+def _scratch_folder(path: Path) -> Iterator[str]:
+    """A folder for the rows that are written out, gone afterwards. Raises CapasError where there is no room in it."""
+    from xlsxwriter.exceptions import FileCreateError
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="capas-") as name:
+            yield name
+    except FileCreateError as error:
+        cause = error.args[0] if error.args else error
+        raise write_error(path, cause if isinstance(cause, OSError) else OSError(str(cause))) from error
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
 def _as_workbook(path: Path, columns: Sequence[OutputColumn]) -> tuple[bytes, int]:
     import xlsxwriter
 
@@ -109,7 +126,10 @@ def _as_workbook(path: Path, columns: Sequence[OutputColumn]) -> tuple[bytes, in
         raise CapasError("table_too_long", where=path, received=f"{rows + 1} × {len(columns)}")
     content, cut = io.BytesIO(), 0
     # Row by row, each written out before the next: what is held is one row.
-    with xlsxwriter.Workbook(content, {"constant_memory": True, "strings_to_urls": False}) as book:
+    with (
+        _scratch_folder(path) as scratch,
+        xlsxwriter.Workbook(content, {"constant_memory": True, "strings_to_urls": False, "tmpdir": scratch}) as book,
+    ):
         sheet, bold = book.add_worksheet(), book.add_format({"bold": True})
         day = book.add_format({"num_format": "yyyy-mm-dd"})
         moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TermKind = Literal["words", "letters"]
 
 
+MAX_LENGTH: Final = 20  # words or letters of a term
 MAX_IDF: Final = 1e6  # 1 + ln of any number of texts is far below
 
 
@@ -93,6 +94,8 @@ class TermVectorizer:
             raise ValueError(f"{len(self.terms)} terms, {len(self.idf)} weights; expected one weight per term")
         if not all(0 < weight < MAX_IDF for weight in self.idf):
             raise ValueError(f"a weight of a term is not between 0 and {MAX_IDF:g}")
+        if not 1 <= self.shortest <= self.longest <= MAX_LENGTH:  # a stranger's billion would be tried one by one
+            raise ValueError(f"terms of {self.shortest} to {self.longest}; expected 1 to {MAX_LENGTH}")
 
     def fitted(self, texts: Sequence[str], *, min_texts: int, max_features: int | None) -> "TermVectorizer":
         """Return the same kind fitted on ``texts``."""
