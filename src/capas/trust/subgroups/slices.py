@@ -15,7 +15,7 @@ from torch import Tensor
 
 from capas.core.number_format import format_quantity
 from capas.metrics.rate import Rate, rate
-from capas.trust.subgroups.significance import SIGNIFICANT, binomial_tail, holm
+from capas.trust.subgroups.significance import SIGNIFICANT, exact_difference_p, holm
 from capas.trust.subgroups.subgroup_accuracy import SubgroupAccuracy, subgroup_accuracies
 
 CLUSTERS: Final = 6
@@ -80,14 +80,18 @@ class UncoveredSlice:
 def uncovered_slices(
     inside: Bool[Tensor, " N"], slices: Mapping[str, Sequence[str]], level: float, *, min_gap: float
 ) -> list[UncoveredSlice]:
-    """Return the slices whose coverage lies below ``level`` by more than ``min_gap`` and chance, the worst first."""
-    held = []
+    """Return the slices whose coverage lies below ``level`` by more than ``min_gap``, and below that of all other
+    examples by more than chance (Fisher's exact test, Holm's correction), the worst first.
+    """
+    held, p_values = list[UncoveredSlice](), list[float]()
     for name, values in slices.items():
         for group in dict.fromkeys(values):
-            own = inside[torch.tensor([value == group for value in values])]
-            held.append(UncoveredSlice(property=name, name=group, covered=rate(int(own.sum()), len(own))))
-    p_values = holm([binomial_tail(round(s.covered.value * s.covered.n), s.covered.n, level) for s in held])
-    found = [s for s, p in zip(held, p_values, strict=True) if p < SIGNIFICANT and s.covered.value < level - min_gap]
+            chosen = torch.tensor([value == group for value in values])
+            own, rest = (rate(int(inside[part].sum()), int(part.sum())) for part in (chosen, ~chosen))
+            held.append(UncoveredSlice(property=name, name=group, covered=own))
+            p_values.append(exact_difference_p(own, rest) if own.n and rest.n and own.value < rest.value else 1.0)
+    adjusted = holm(p_values)
+    found = [s for s, p in zip(held, adjusted, strict=True) if p < SIGNIFICANT and s.covered.value < level - min_gap]
     return sorted(found, key=lambda one: one.covered.value)
 
 
