@@ -44,14 +44,14 @@ def photographs(folder: Path, language: str) -> None:
     """Three classes of 64 photographs."""
     from skimage import data  # type: ignore[import-not-found]
 
-    for name, words in CLASSES.items():
+    for first, (name, words) in zip((1000, 1100, 1200), CLASSES.items(), strict=True):
         whole = Image.fromarray(getattr(data, name)())
         place = folder / words[language == "es"]
         place.mkdir(parents=True)
         for number in range((512 // SIDE) ** 2):
             row, column = divmod(number, 512 // SIDE)
             piece = whole.crop((SIDE * column, SIDE * row, SIDE * (column + 1), SIDE * (row + 1)))
-            piece.save(place / f"IMG_{1000 + number}.jpg", quality=92)
+            piece.save(place / f"IMG_{first + number}.jpg", quality=92)
 
 
 def spoil(folder: Path) -> list[Path]:
@@ -111,8 +111,8 @@ def main() -> None:
             print(draw("look", f"capas look {data}", folder, language))
             for path in added:
                 path.unlink()
-            print(draw("train", f"capas train {data} --time 2m --out run", folder, language))
-            print(photograph(folder / "run" / "report" / "index.html", "trust-report", language))
+            print(draw("train", f"capas train {data} --time 5m --out run", folder, language))
+            print(photograph(folder / "run" / "report" / "report.html", "trust-report", language))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_each_bad_picture_is_listed_with_its_reason(empty: Library, tmp_path: Pa
     reasons = {Path(file).name: what for file, what in result.bad}
     assert result.new == 1 and reasons.keys() == {"huge.png", "empty.jpg", "text.tif"}
     assert "2500000000 pixels" in reasons["huge.png"] and "is empty" in reasons["empty.jpg"]
-    assert "no picture or PDF" in reasons["text.tif"]
+    assert "not a picture or PDF" in reasons["text.tif"]
 
 
 def test_a_picture_as_large_as_allowed_is_not_refused_by_pillow() -> None:
@@ -95,7 +95,7 @@ def test_a_picture_that_was_replaced_is_not_shown_as_the_former(library: Library
 def test_nothing_usable_ends_with_a_mistake(empty: Library, capsys: pytest.CaptureFixture[str]) -> None:
     (empty.folder.parent / "notes.txt").write_text("no picture")
     got = capas_here(capsys, "archive", "add", empty.folder, empty.folder.parent / "notes.txt")
-    assert got.code == 2 and "no picture or PDF" in got.err
+    assert got.code == 2 and "not a picture or PDF" in got.err
 
 
 @pytest.mark.parametrize("verb", ["search", "export", "review"])

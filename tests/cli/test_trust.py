@@ -93,7 +93,7 @@ def test_two_reports_side_by_side(reported: Path, tmp_path: Path, capsys: Captur
     assert_snapshot("json-trust-compare", shape_of(found))
     _made_wrong(other / "predictions.csv")
     worse = capas_here(capsys, "trust", "--compare", reported, other)
-    assert "test examples the second is -" in worse.out and "differs by" in worse.out
+    assert "test examples the second differs from the first by -" in worse.out and "points (95 % interval" in worse.out
 
 
 def test_what_cannot_be_asked_is_refused(reported: Path, finished_run: Path, tmp_path: Path, capsys: Capture) -> None:

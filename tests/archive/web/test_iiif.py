@@ -64,19 +64,19 @@ def test_sizes(size: str, pixels: tuple[int, int]) -> None:
     "size", ["", ",", "801,", "0,10", "-1,", "^max", "pct:101", "pct:0", "!10,", "1e3,", "9" * 9 + ","]
 )
 def test_what_would_enlarge_or_is_no_size_is_refused(size: str) -> None:
-    with pytest.raises(CapasError, match="cannot be asked"):
+    with pytest.raises(CapasError, match="cannot be requested"):
         requested_size(size, 800, 400)
 
 
 @pytest.mark.parametrize("region", ["", "900,0,1,1", "0,0,0,5", "1,2,3", "-1,0,5,5", "pct:100,0,1,1", "1.5,0,5,5"])
 def test_what_is_off_the_page_is_refused(region: str) -> None:
-    with pytest.raises(CapasError, match="cannot be asked"):
+    with pytest.raises(CapasError, match="cannot be requested"):
         requested_region(region, 900, 420)
 
 
 def test_no_page_is_sent_larger_than_the_cap() -> None:
     assert requested_size("max", 10_000, 5_000) == (4096, 2048)
-    with pytest.raises(CapasError, match="cannot be asked"):
+    with pytest.raises(CapasError, match="cannot be requested"):
         requested_size("5000,", 10_000, 5_000)
 
 
@@ -119,7 +119,7 @@ def test_a_manifest_is_read_back_and_names_its_searches(library: Library) -> Non
     assert isinstance(services, list)
     assert [one.get("type") or one["@type"] for one in services] == ["SearchService2", "SearchService1"]
     assert unit_by_key(library, unit_key(UNIT)) == UNIT
-    with pytest.raises(CapasError, match="cannot be asked"):
+    with pytest.raises(CapasError, match="cannot be requested"):
         unit_by_key(library, "0" * 16)
 
 
@@ -158,7 +158,7 @@ def test_hits_go_on_at_the_next_address(library: Library, monkeypatch: pytest.Mo
 
 def test_parameters_are_checked() -> None:
     assert search_request(RequestParameters(path="/", params={"q": " casa "})).query == "casa"
-    with pytest.raises(CapasError, match="cannot be asked"):
+    with pytest.raises(CapasError, match="cannot be requested"):
         search_request(RequestParameters(path="/", params={"least": "inf"}))
 
 

@@ -289,7 +289,7 @@ def test_a_trial_batch_has_columns_and_mixup_is_refused() -> None:
     assert trial.objective.losses(trial.batch, phase, step_context())["loss"].isfinite()
     seen = replace(report, statistics=image_statistics_of(8, 8, ("L",)))
     reasons = recipe.resolve_defaults(Config(), seen).reasons
-    assert "columns beside as well (2): age, sex" in reasons[-1]
+    assert "columns beside the files as well (2): age, sex" in reasons[-1]
     with pytest.raises(CapasError) as error:
         recipe.resolve_defaults(Config().merged({"augment.mixup": 0.2}), seen)
     assert error.value.key == "mixup_with_columns"

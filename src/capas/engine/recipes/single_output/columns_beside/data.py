@@ -23,7 +23,7 @@ from capas.engine.recipes.single_output.columns_beside.network import (
     NEW_LAYERS,
     bins_of,
     build_network,
-    card_settings,
+    fusion_settings,
     embedding_width,
     fusion_of,
 )
@@ -71,7 +71,7 @@ class PreparedContentWithColumns(Generic[InputT]):
         card = self.content.network_card(fusion.content, fusion.config.embedding)
         return card.model_copy(
             update={
-                "settings": {**card.settings, **card_settings(fusion.config)},
+                "settings": {**card.settings, **fusion_settings(fusion.config)},
                 "parameters": sum(p.numel() for p in network.parameters()),
                 "columns": self.columns,
             }

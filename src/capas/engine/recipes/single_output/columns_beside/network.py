@@ -54,7 +54,7 @@ def fusion_of(network: object) -> JointFusion:
     return network.network
 
 
-def card_settings(config: JointFusionConfig) -> dict[str, int | float | bool | str | None]:
+def fusion_settings(config: JointFusionConfig) -> dict[str, int | float | bool | str | None]:
     """Return what ``restored_fusion`` needs."""
     return {
         "num_classes": config.outputs, "embedding": config.embedding, "columns.width": config.width,
