@@ -17,6 +17,15 @@ def test_in_use_the_answer_is_the_mean_of_both_probabilities() -> None:
     torch.testing.assert_close(FlipTTA(network).eval()(images).softmax(1), expected)
 
 
+def test_tags_and_numbers_have_means_of_their_own() -> None:
+    network, images = _network().eval(), torch.rand(5, 1, 16, 16)
+    both = network(images), network(images.flip(3))
+    tags = FlipTTA(network, "tags").eval()(images).sigmoid()
+    torch.testing.assert_close(tags, (both[0].sigmoid() + both[1].sigmoid()) / 2)
+    assert float(tags.detach().max()) > 0.5
+    torch.testing.assert_close(FlipTTA(network, "numbers").eval()(images), (both[0] + both[1]) / 2)
+
+
 def test_a_picture_and_its_mirror_image_get_the_same_answer() -> None:
     network, images = FlipTTA(_network()).eval(), torch.rand(5, 1, 16, 16)
     torch.testing.assert_close(network(images), network(images.flip(3)))

@@ -5,27 +5,34 @@ Averaging over transformations that do not change the class is as old as AlexNet
 there half of the images are mirrored anyway.
 """
 
-import torch
 from torch import Tensor, nn
+
+from capas.core.spec import OutputKind
+from capas.decoding.output_activation import activate_outputs, outputs_of_activated
 
 
 class FlipTTA(nn.Module):
-    """``network`` (B×C×H×W → B×K logits), in evaluation mode averaged over the image and its mirror image.
+    """``network`` (B×C×H×W → B×K outputs), in evaluation mode averaged over the image and its mirror image.
 
-    The mean is one of probabilities, so the output is their logarithm (B×K, ≤ 0): its softmax is the mean itself.
+    The mean is one of probabilities (each tag's by itself) or numbers; what is returned are the outputs that make it.
+
+    Args:
+        network: The network.
+        kind: What its outputs are; log-probabilities of classes as logits of tags would never exceed one half.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, kind: OutputKind = "class") -> None:
         super().__init__()
         self.network = network
+        self.kind: OutputKind = kind
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """Return logits while training (a tuple where the network returns one), log-probabilities in evaluation
+        """Return the network's outputs while training (a tuple where it returns one), those of the mean in evaluation
         mode.
         """
-        logits: Tensor = self.network(x_BCHW)
+        outputs: Tensor = self.network(x_BCHW)
         if self.training:
-            return logits
+            return outputs
         mirrored: Tensor = self.network(x_BCHW.flip(3))
-        both = torch.stack([logits.float().log_softmax(1), mirrored.float().log_softmax(1)])
-        return both.logsumexp(0) - torch.log(torch.tensor(2.0, device=both.device))
+        mean = (activate_outputs(outputs.float(), self.kind) + activate_outputs(mirrored.float(), self.kind)) / 2
+        return outputs_of_activated(mean, self.kind)

@@ -192,10 +192,12 @@ def test_a_bundle_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     tensors = job._network.state_dict()
     preparation = files["preparation.json"]
     assert isinstance(preparation, dict)
-    fewer = {"columns": preparation["columns"]["columns"][:1]}
+    age, sex = preparation["columns"]["columns"]
+    fewer, renamed = {"columns": [age]}, {"columns": [{**age, "name": "weight"}, sex]}
     for changed in (
         {"content": preparation["content"]},
         {**preparation, "columns": fewer},
+        {**preparation, "columns": renamed},
         {**preparation, "columns": {}},
     ):
         with pytest.raises(CapasError) as error:

@@ -16,7 +16,7 @@ SETTINGS = {"network.name": "compact", "network.width": 4, "network.pretrained":
 
 def built(fresh: bool = True, **changes: object) -> nn.Module:
     settings = {**SETTINGS, **{key.replace("__", "."): value for key, value in changes.items()}}
-    return build_network(Config().merged(settings), num_classes=3, fresh=fresh)
+    return build_network(Config().merged(settings), num_classes=3, kind="class", fresh=fresh)
 
 
 def test_a_network_has_an_output_per_class() -> None:

@@ -81,7 +81,7 @@ def test_the_head_of_a_pretrained_network_is_named_within_its_wrapper(flip: bool
     inputs = made(tmp_path, network__flip_tta=flip).prepared
     assert inputs.head is None and isinstance(inputs, PreparedImageInputs)
     settings = {**SETTINGS, "network.name": "efficientnet-lite0", "network.pretrained": True, "network.flip_tta": flip}
-    named = PreparedImageInputs(Config().merged(settings), [], inputs.store, inputs.preparation).head
+    named = PreparedImageInputs(Config().merged(settings), [], inputs.store, inputs.preparation, "class").head
     assert named is not None and named.startswith(head) and named.startswith("network.") == flip
 
 

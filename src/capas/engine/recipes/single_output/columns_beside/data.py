@@ -23,9 +23,9 @@ from capas.engine.recipes.single_output.columns_beside.network import (
     NEW_LAYERS,
     bins_of,
     build_network,
-    fusion_settings,
     embedding_width,
     fusion_of,
+    fusion_settings,
 )
 from capas.engine.recipes.single_output.inputs import InputT, PreparedInputs
 from capas.networks.tabular.tabular_mlp import quantile_edges

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from capas.baselines.logistic_regression import downscaled_pixels
 from capas.bundle.card import NetworkCard
+from capas.core.spec import OutputKind
 from capas.data.batch import Batch
 from capas.data.image.augment import ImageAugmentation
 from capas.data.image.preprocess import ImagePreprocessing
@@ -55,15 +56,21 @@ class PreparedImageInputs:
     baseline = DENSE_BASELINE
 
     def __init__(
-        self, config: Config, names: Sequence[str], store: ImageStore, preparation: ImagePreprocessing
+        self,
+        config: Config,
+        names: Sequence[str],
+        store: ImageStore,
+        preparation: ImagePreprocessing,
+        kind: OutputKind,
     ) -> None:
         self.config = config
+        self.kind: OutputKind = kind
         self.store = store
         self.preparation = preparation
         self._names = names
 
     def network(self, num_outputs: int) -> nn.Module:
-        return build_network(self.config, num_classes=num_outputs)
+        return build_network(self.config, num_classes=num_outputs, kind=self.kind)
 
     def network_card(self, network: nn.Module, num_outputs: int) -> NetworkCard:
         row = find_entry(self.config.network.name)

@@ -5,6 +5,7 @@ from torch import nn
 
 from capas.core.errors import CapasError
 from capas.core.rng import derive_seed
+from capas.core.spec import OutputKind
 from capas.engine.config import Config
 from capas.networks.catalog import create_network as build_from_catalog
 from capas.networks.catalog import find_entry
@@ -12,7 +13,7 @@ from capas.networks.vision.efficientnet_weights import pretrained_lite0
 from capas.networks.vision.flip_tta import FlipTTA
 
 
-def build_network(config: Config, *, num_classes: int, fresh: bool = True) -> nn.Module:
+def build_network(config: Config, *, num_classes: int, kind: OutputKind, fresh: bool = True) -> nn.Module:
     """Build the configured network in training mode, with weights drawn from the run's seed.
 
     With ``fresh`` False pretrained weights are left out, because others will be loaded over them. Raises CapasError
@@ -20,7 +21,7 @@ def build_network(config: Config, *, num_classes: int, fresh: bool = True) -> nn
     """
     torch.manual_seed(derive_seed(config.train.seed, "weights"))
     network = _single_network(config, num_classes=num_classes, fresh=fresh)
-    return (FlipTTA(network) if config.network.flip_tta is True else network).train()
+    return (FlipTTA(network, kind) if config.network.flip_tta is True else network).train()
 
 
 def _single_network(config: Config, *, num_classes: int, fresh: bool) -> nn.Module:

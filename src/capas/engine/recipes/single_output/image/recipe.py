@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from capas.bundle.read import Bundle
 from capas.bundle.write import PREPARATION
 from capas.core.errors import CapasError
-from capas.core.spec import Medium
+from capas.core.spec import OUTPUT_KINDS, Medium
 from capas.data.image.preprocess import ImagePreprocessing
 from capas.data.inspect.report import DatasetReport
 from capas.engine.config import Config
@@ -36,14 +36,16 @@ class ImagePipeline:
 
     def prepare(self, work: PreparedDataset, answers: OutputHead) -> PreparedImageInputs:
         store, preparation = prepare_image_store(work)
-        return PreparedImageInputs(work.config, work.record.names, store, preparation)
+        kind = OUTPUT_KINDS[work.spec.task]
+        return PreparedImageInputs(work.config, work.record.names, store, preparation, kind)
 
     def trial_inputs(
         self, config: Config, report: DatasetReport, num_outputs: int, indices: Sequence[int]
     ) -> tuple[nn.Module, Tensor]:
         size, channels = int(config.data.image_size), int(config.data.channels)
         noise = torch.rand(len(indices), channels, size, size, generator=torch.Generator().manual_seed(0))
-        return build_network(config, num_classes=num_outputs, fresh=False), noise
+        kind = OUTPUT_KINDS[report.detection.spec.task]
+        return build_network(config, num_classes=num_outputs, kind=kind, fresh=False), noise
 
     def reopen(self, bundle: Bundle, num_outputs: int) -> ImageReader:
         settings = bundle.card.network.settings
@@ -61,7 +63,8 @@ class ImagePipeline:
             width=None if width is None else int(width),
         )
         bundle.fill(network)
-        return ImageReader((FlipTTA(network) if settings.get("flip_tta") else network).eval(), preparation)
+        kind = OUTPUT_KINDS[bundle.card.spec.task]
+        return ImageReader((FlipTTA(network, kind) if settings.get("flip_tta") else network).eval(), preparation)
 
 
 def _whole(bundle: Bundle, key: str) -> int:
