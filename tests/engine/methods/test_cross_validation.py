@@ -103,3 +103,23 @@ def test_no_folds_where_the_test_is_large_the_user_declines_or_the_data_lay_down
     capas.train(data, out=tmp_path / "enough", settings=settings())
     for run in ("declined", "laid", "enough"):
         assert "cross_validation" not in metrics(tmp_path / run), run
+
+
+def test_a_fold_that_cannot_be_trained_loses_no_run(
+    tmp_path: Path, tiny_counts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*arguments: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(cross_validation, "_trained_and_tested", failing)
+    result = capas.train(pictures(tmp_path / "data"), out=tmp_path / "run", settings=settings())
+    assert result is not None and find_run(tmp_path / "run").finished
+    assert "cross_validation" not in metrics(tmp_path / "run")
+
+
+def test_data_that_all_belong_together_have_no_folds(
+    tmp_path: Path, tiny_counts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cross_validation, "fold_numbers", lambda labels, groups, task: np.zeros(len(labels), int))
+    capas.train(pictures(tmp_path / "data"), out=tmp_path / "run", settings=settings())
+    assert "cross_validation" not in metrics(tmp_path / "run")

@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from capas.core.errors import CapasError
 from capas.core.number_format import metric_value
 from capas.data.naming import SplitName
 from capas.data.splits import assign_splits
@@ -71,7 +72,8 @@ def cross_validated_test(
     seconds: float,
     progress: Callable[[int, int], None],
 ) -> CrossValidation | None:
-    """Train and test on each fold; None where no folds are wanted, or the user stopped them.
+    """Train and test on each fold; None where no folds are wanted, the user stopped them, or one cannot be trained: the
+    run itself is complete, and is not lost over what stands beside its figures.
 
     Args:
         prepared: The run's examples.
@@ -87,6 +89,16 @@ def cross_validated_test(
     limit = _seconds_for_a_fold(config, seconds)
     if limit is None:
         return None
+    try:
+        return _on_all_folds(prepared, execution, limit, progress)
+    except (CapasError, OSError, RuntimeError, ValueError):
+        return None
+
+
+def _on_all_folds(
+    prepared: PreparedDataset, execution: Execution, limit: float, progress: Callable[[int, int], None]
+) -> CrossValidation | None:
+    config, record = prepared.config, prepared.record
     report = look_at(config)
     used = [i for i, usable in enumerate(report.usable) if usable]
     if not report.groups or tuple(report.keys[i] for i in used) != record.hashes:
@@ -96,6 +108,8 @@ def cross_validated_test(
     config = config.merged({"train.time_s": limit} if config.train.time_s else {})
     tested: list[TestResult] = []
     stop, count = StopRequest(), len(set(folds.tolist()))
+    if count < 2:
+        return None
     with stop.listening(), tempfile.TemporaryDirectory() as name:
         for fold in range(count):
             progress(fold, count)
