@@ -115,12 +115,13 @@ def test_a_beep_at_the_start_is_told_and_what_only_the_whole_sound_says_is_not(b
     assert not beep or "the 1. of eight" in findings[0].text
 
 
-def test_a_tone_that_sounds_throughout_is_no_mark_though_any_stretch_decides(tmp_path: Path) -> None:
+def test_a_tone_that_sounds_throughout_is_no_mark(tmp_path: Path) -> None:
+    """One of its stretches says nothing where the other seven are of another sound."""
     waves = [tone((300, 3000)[i % 2], 0.4, loudness=0.3) for i in range(60)]
     context = made_context(write_sounds(tmp_path, waves), [i % 2 for i in range(60)], halves(60, 20), kind="audio",
                            classes=CLASSES)  # fmt: skip
     facts, findings = content_probe_facts(made_subject(context, sounds_reader()))
-    assert all(one["value"] == 1 for one in facts.values()) and findings == []  # type: ignore[index]
+    assert all(one["value"] < 0.9 for one in facts.values()) and findings == []  # type: ignore[index]
 
 
 @pytest.mark.parametrize("place", [(0, 0), (12, 12)])

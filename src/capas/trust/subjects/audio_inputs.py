@@ -40,9 +40,15 @@ class AudioInputAdapter(InputAdapter):
     def content_probes(
         self, prepared: Sequence[object], train: Sequence[object], labels: Sequence[int]
     ) -> Mapping[str, Sequence[object]]:
-        """Return of each sound one of its eight stretches, in silence."""
+        """Return each sound with all but one of its eight stretches taken from a training sound, whatever that is
+        (from silence without ``train``).
+
+        In silence a stretch is a sound that the model never heard, and it may answer anything.
+        """
+        waves, rng = list(map(waveform_of, prepared)), np.random.default_rng(0)
+        others = [waveform_of(train[int(rng.integers(len(train)))]) if train else np.zeros_like(w) for w in waves]
         return {
-            f"stretch_of_{number + 1}": [_stretch(waveform_of(one), number) for one in prepared]
+            f"stretch_of_{number + 1}": [_stretch(own, other, number) for own, other in zip(waves, others, strict=True)]
             for number in range(TIME_SEGMENTS)
         }
 
@@ -66,10 +72,10 @@ class AudioInputAdapter(InputAdapter):
         return time_segment_features(waveform_of(prepared), self.preparation.rate)
 
 
-def _stretch(wave: NDArray[np.float32], number: int) -> NDArray[np.float32]:
-    """One of eight stretches of a waveform, the rest of which is silence."""
+def _stretch(wave: NDArray[np.float32], other: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+    """``other``, as long as ``wave``, with one of eight stretches of ``wave``."""
     start, end = (len(wave) * k // TIME_SEGMENTS for k in (number, number + 1))
-    kept = np.zeros_like(wave)
+    kept = np.resize(other, len(wave)).astype(np.float32) if len(other) else np.zeros_like(wave)
     kept[start:end] = wave[start:end]
     return kept
 
