@@ -10,8 +10,9 @@ import pytest
 from capas.cli import main
 
 LOADING = """
-import sys
+import signal, sys
 from capas.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # off for what is started in the background
 sys.path.insert(0, sys.argv[1])
 def load():
     try:

@@ -92,5 +92,5 @@ def test_no_room_for_the_rows_that_are_written_out_is_told(tmp_path: Path, monke
 
     monkeypatch.setattr("xlsxwriter.worksheet.tempfile.mkstemp", full)
     with pytest.raises(CapasError) as refused:
-        write_table(tmp_path / "a.xlsx", [OutputColumn(name="a", cells=["x"])])
+        write_table(tmp_path / "a.xlsx", [OutputColumn(name="a", cells=["x"])], "standard")
     assert refused.value.key == "disk_full" and not list(tmp_path.iterdir())

@@ -432,6 +432,6 @@ def test_the_command_line_tells_the_stages_and_the_teachers_figure(
     assert (
         told.index("Training 1 of 2: the teacher") < told.index("The teacher answers") < told.index("Training 2 of 2")
     )
-    assert "On the same test its teacher has: right" in " ".join(said.out.split())
+    assert "On the same test its teacher has: accuracy" in " ".join(said.out.split())
     plan = capas_here(capsys, "plan", data / "labelled", "--method", "noisy-student", "--unlabelled", data / "more")
     assert plan.code == 0 and 'name = "noisy-student"' in plan.out

@@ -98,7 +98,7 @@ def test_a_slice_that_may_be_short_by_chance_is_not_uncovered(n: int, told: bool
 
 
 @pytest.mark.parametrize(
-    ("flaw", "told"), [("", ""), ("shift", "other differs most"), ("labels", "labels of the test")]
+    ("flaw", "told"), [("", ""), ("shift", "differs most in other"), ("labels", "labels of the test")]
 )
 def test_a_test_unlike_the_validation_says_whether_inputs_or_labels(flaw: str, told: str) -> None:
     x, other = torch.randn(400, generator=rng()), torch.randn(400, generator=rng(1))

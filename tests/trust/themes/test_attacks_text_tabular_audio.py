@@ -84,7 +84,7 @@ def test_rows_without_numbers_and_other_answers_are_not_attacked() -> None:
     empty = ask(rows({"a": [None] * N}))
     assert empty.status == "not_computed" and "no numbers" in str(empty.not_computed_because)
     tagged = ask(rows({"a": [1.0] * N}, "tag"))
-    assert tagged.status == "not_computed" and "one class only" in str(tagged.not_computed_because)
+    assert tagged.status == "not_computed" and "only answers that are one class" in str(tagged.not_computed_because)
 
 
 def test_a_sound_that_lies_near_the_border_is_turned_and_a_clear_one_is_not(tmp_path: Path) -> None:

@@ -126,10 +126,9 @@ def _as_workbook(path: Path, columns: Sequence[OutputColumn]) -> tuple[bytes, in
         raise CapasError("table_too_long", where=path, received=f"{rows + 1} × {len(columns)}")
     content, cut = io.BytesIO(), 0
     # Row by row, each written out before the next: what is held is one row.
-    with (
-        _scratch_folder(path) as scratch,
-        xlsxwriter.Workbook(content, {"constant_memory": True, "strings_to_urls": False, "tmpdir": scratch}) as book,
-    ):
+    with _scratch_folder(path) as scratch:
+        # No context manager: after an error it would write what there is, and fail again.
+        book = xlsxwriter.Workbook(content, {"constant_memory": True, "strings_to_urls": False, "tmpdir": scratch})
         sheet, bold = book.add_worksheet(), book.add_format({"bold": True})
         day = book.add_format({"num_format": "yyyy-mm-dd"})
         moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
@@ -149,4 +148,5 @@ def _as_workbook(path: Path, columns: Sequence[OutputColumn]) -> tuple[bytes, in
                     text = _plain_text(cell).encode("utf-8", "backslashreplace").decode()
                     cut += len(text) > _MAX_CHARACTERS
                     sheet.write_string(i, j, text[:_MAX_CHARACTERS])
+        book.close()
     return content.getvalue(), cut

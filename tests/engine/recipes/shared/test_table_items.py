@@ -18,7 +18,9 @@ def words_as_items(words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]
 
 
 def inputs(medium: str, sheet: str | None = None) -> PredictorInputs:
-    card = Card.model_construct(medium=medium, inputs=[FieldCard.model_construct(name="Text")])
+    learnt = FieldCard.model_construct(name="Text", kind="image" if medium == "image" else "text", unit="")
+    wanted = FieldCard.model_construct(name="who", kind="category", unit="")
+    card = Card.model_construct(medium=medium, inputs=[learnt], targets=[wanted], task="classify", classes=("a", "b"))
     return PredictorInputs(card=card, read_items=words_as_items, sheet=sheet)
 
 

@@ -28,7 +28,7 @@ def test_errors_are_of_all_lines_together() -> None:
 
 
 def test_the_baseline_reads_nothing() -> None:
-    found = evaluate_transcripts(["x"], ["ab"], [Transcript(text="ab", probabilities=(1.0, 1.0))])
+    found = evaluate_transcripts(["x"] * 6, ["ab"] * 6, [Transcript(text="ab", probabilities=(1.0, 1.0))] * 6)
     nothing = found.baseline["nothing"]
     assert [value(nothing[name]) for name in ("cer", "wer", "exact")] == [1.0, 1.0, 0.0]
     assert found.beats_baselines()
