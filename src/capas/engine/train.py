@@ -1,6 +1,6 @@
 """``capas train`` and ``capas resume``: from a dataset to a run with a tested model and its card."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from capas.engine.distributed import Ranks, join_process_group
 from capas.engine.events import Event, Finished, append_event
 from capas.engine.execution import Execution
 from capas.engine.loop import StopRequest
-from capas.engine.methods.cross_validation import cross_validated_test
+from capas.engine.methods.cross_validation import FoldsFailedError, cross_validated_test
 from capas.engine.methods.noisy_student import NOISY_STUDENT, open_unlabelled, student_config
 from capas.engine.methods.pseudo_labels import add_pseudo_labels, filter_unlabelled, predict_pseudo_labels
 from capas.engine.plan import Plan, Progress, dataset_record_of, make_plan
@@ -276,11 +276,7 @@ def _test_and_bundle(
     watch.progress("test", 0, 1)
     learnable.calibrate(built.execution)
     tested = learnable.test(built.execution)
-    if folds := cross_validated_test(
-        _prepared(job, watch), built.execution, seconds=end.seconds,
-        progress=lambda done, total: watch.progress("cross_validation", done, total),
-    ):  # fmt: skip
-        tested = replace(tested, further={**tested.further, "cross_validation": folds.as_json()})
+    tested = replace(tested, further={**tested.further, **_on_folds(job, built.execution, end.seconds, watch)})
     write_predictions(run, tested)
     write_json(run.metrics, tested.as_json())
     network = learnable.network_card()
@@ -288,6 +284,18 @@ def _test_and_bundle(
     write_bundle(run.bundle, bundle_network(learnable), learnable.bundle_files(), card)
     watch.progress("test", 1, 1)
     return TrainingResult(run=run, spec=job.record.spec, network=network.name, test_result=tested, seconds=end.seconds)
+
+
+def _on_folds(job: PendingRun, execution: Execution, seconds: float, watch: TrainingCallbacks) -> Mapping[str, object]:
+    """What cross-validation adds to ``metrics.json``: nothing where there is none, why where it failed."""
+    try:
+        folds = cross_validated_test(
+            _prepared(job, watch), execution, seconds=seconds,
+            progress=lambda done, total: watch.progress("cross_validation", done, total),
+        )  # fmt: skip
+    except FoldsFailedError as error:
+        return {"cross_validation_failed": str(error)}
+    return {} if folds is None else {"cross_validation": folds.as_json()}
 
 
 def bundle_network(job: TrainingJob[object]) -> nn.Module:

@@ -114,7 +114,8 @@ def test_a_fold_that_cannot_be_trained_loses_no_run(
     monkeypatch.setattr(cross_validation, "_trained_and_tested", failing)
     result = capas.train(pictures(tmp_path / "data"), out=tmp_path / "run", settings=settings())
     assert result is not None and find_run(tmp_path / "run").finished
-    assert "cross_validation" not in metrics(tmp_path / "run")
+    found = metrics(tmp_path / "run")
+    assert "cross_validation" not in found and found["cross_validation_failed"] == "out of memory"
 
 
 def test_data_that_all_belong_together_have_no_folds(

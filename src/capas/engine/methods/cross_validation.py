@@ -42,6 +42,10 @@ TASKS: Final = ("classify", "tag", "regress")
 MIN_SHARE_OF_TIME: Final = 0.5  # of the training's own seconds, that each fold must be given to be like it
 
 
+class FoldsFailedError(Exception):
+    """A fold could not be trained or tested; the message says why."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CrossValidation:
     """The headline metric of the folds.
@@ -72,14 +76,17 @@ def cross_validated_test(
     seconds: float,
     progress: Callable[[int, int], None],
 ) -> CrossValidation | None:
-    """Train and test on each fold; None where no folds are wanted, the user stopped them, or one cannot be trained: the
-    run itself is complete, and is not lost over what stands beside its figures.
+    """Train and test on each fold; None where no folds are wanted, or the user stopped them.
 
     Args:
         prepared: The run's examples.
         execution: How the run was computed.
         seconds: How long its training took; no fold takes longer.
         progress: Called with (folds done, folds).
+
+    Raises:
+        FoldsFailedError: One cannot be trained. The run itself is complete, and is not to be lost over what stands
+            beside its figures.
     """
     config, record = prepared.config, prepared.record
     if record.spec.task not in TASKS or record.taught is not None or len(record.names) < MIN_EXAMPLES:
@@ -91,8 +98,8 @@ def cross_validated_test(
         return None
     try:
         return _on_all_folds(prepared, execution, limit, progress)
-    except (CapasError, OSError, RuntimeError, ValueError):
-        return None
+    except (CapasError, OSError, RuntimeError, ValueError) as error:
+        raise FoldsFailedError(str(error)) from error
 
 
 def _on_all_folds(

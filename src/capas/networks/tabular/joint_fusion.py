@@ -24,7 +24,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from capas.networks.checks import check_at_least_one
-from capas.networks.tabular.tabular_mlp import encode_columns
+from capas.networks.tabular.tabular_mlp import check_columns, encode_columns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,10 +54,7 @@ class JointFusionConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.numbers < 0 or self.bins < 0 or self.numbers + len(self.categories) == 0:
-            raise ValueError(f"{self}; expected at least one column and bins ≥ 0")
-        if any(size < 1 for size in self.categories):
-            raise ValueError(f"categories are {self.categories}; expected 1 or more values each")
+        check_columns(self.numbers, self.bins, self.categories)
         check_at_least_one(outputs=self.outputs, embedding=self.embedding, width=self.width)
         if not 0 <= self.hidden_share < 1 or not 0 <= self.dropout < 1:
             raise ValueError(f"{self}; expected hidden_share in [0, 1) and dropout in [0, 1)")

@@ -54,10 +54,7 @@ class TabularMLPConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.numbers < 0 or self.bins < 0 or self.numbers + len(self.categories) == 0:
-            raise ValueError(f"{self}; expected at least one column and bins ≥ 0")
-        if any(size < 1 for size in self.categories):
-            raise ValueError(f"categories are {self.categories}; expected 1 or more values each")
+        check_columns(self.numbers, self.bins, self.categories)
         check_at_least_one(outputs=self.outputs, members=self.members, width=self.width, depth=self.depth)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; expected a share in [0, 1)")
@@ -66,6 +63,16 @@ class TabularMLPConfig:
     def inputs(self) -> int:
         """Number of inputs of the first layer."""
         return (2 + self.bins) * self.numbers + sum(self.categories)
+
+
+def check_columns(numbers: int, bins: int, categories: Sequence[int]) -> None:
+    """Raise ValueError unless these are columns that ``encode_columns`` takes, one at least."""
+    if numbers < 0 or bins < 0 or numbers + len(categories) == 0:
+        raise ValueError(
+            f"{numbers} numbers, {bins} bins, {len(categories)} categories; expected a column, and none < 0"
+        )
+    if any(size < 1 for size in categories):
+        raise ValueError(f"categories are {categories}; expected 1 or more values each")
 
 
 class TabularMLP(nn.Module):
