@@ -38,14 +38,14 @@ def _main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # File names may hold bytes that are no UTF-8; JSON writes those with a backslash anyway.
         sys.stdout.reconfigure(errors="backslashreplace")
+    from capas.cli import usage
+
     arguments = sys.argv[1:]
     # Help texts are made when the verbs are defined, so the language must be known before that.
-    for i, argument in enumerate(arguments):
-        wanted = argument.partition("=")[2] if argument.startswith("--lang=") else "".join(arguments[i + 1 : i + 2])
-        if argument.startswith("--lang") and wanted in LANGUAGES:
-            choose_language(wanted)
+    wanted = usage.option_value(arguments, "--lang")
+    if wanted in LANGUAGES:
+        choose_language(wanted)
 
-    from capas.cli import usage
     from capas.cli.app import app
 
     try:
