@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import load, save
 from sklearn.covariance import ledoit_wolf
 
+from capas.engine.recipes.single_output.feature_hooks import concat_layer_features
 from capas.trust.ood.scores import (
     KNNScore,
     Mahalanobis,
@@ -12,7 +13,6 @@ from capas.trust.ood.scores import (
     confidence,
     energy,
 )
-from capas.trust.subjects.feature_hooks import concat_layer_features
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -351,6 +351,15 @@ def _column_field(source: DataSource, column: Column) -> Field:
     )
 
 
+def longest_text_column(source: DataSource) -> str | None:
+    """Return the column of a table with the longest texts on average; None where no column holds texts."""
+    texts = [
+        name for name, cells in source.columns.items()
+        if describe_column(name, cells).kind == "text" and isinstance(cells, TextColumn)
+    ]  # fmt: skip
+    return max(texts, key=lambda name: _mean_length(source.columns[name])) if texts else None
+
+
 def _mean_length(column: TableColumn) -> float:
     return _mean_of_words(column, lambda words: map(len, words))
 

@@ -20,9 +20,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from capas.engine.recipes.single_output.feature_hooks import layers_of
 from capas.engine.recipes.single_output.text.predictor import TextReader
 from capas.networks.sequence.attention import MultiHeadAttention, capture_attention
-from capas.trust.subjects.feature_hooks import layers_of
 
 
 def rollout(layers: Sequence[Float[Tensor, "_ T T"]]) -> Float[Tensor, "T T"]:

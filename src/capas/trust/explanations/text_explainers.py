@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from capas.engine.recipes.single_output.feature_hooks import forward_with_features
 from capas.trust.explanations.feature_ablation import (
     AblationFeatures,
     FeatureAttributions,
     leave_one_out_attributions,
 )
 from capas.trust.explanations.parameter_randomization import spearman
-from capas.trust.subjects.feature_hooks import forward_with_features
 from capas.trust.subjects.input_adapter import InputAdapter
 from capas.trust.subjects.single_output import ModelUnderTest
 

@@ -23,11 +23,11 @@ from capas.bundle.card import Card
 from capas.bundle.write import add_file
 from capas.core.errors import CapasError
 from capas.core.files import hash_file
+from capas.engine.recipes.single_output.feature_hooks import BATCH, ModelOutputs, forward_with_features
 from capas.trust.ood.autoencoder import ReconstructionScore
 from capas.trust.ood.input_ranges import InputRanges, RangeViolation
 from capas.trust.ood.scores import KNNScore, energy
 from capas.trust.ood.threshold import FisherCombination
-from capas.trust.subjects.feature_hooks import BATCH, ModelOutputs, forward_with_features
 from capas.trust.subjects.image_inputs import images_to_unit_range
 from capas.trust.subjects.input_adapter import InputAdapter
 from capas.trust.subjects.run_context import RunContext

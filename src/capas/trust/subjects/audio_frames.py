@@ -17,9 +17,9 @@ from capas.engine.recipes.audio_frames.data import frame_targets
 from capas.engine.recipes.audio_frames.predictor import AudioFramesPredictor
 from capas.engine.recipes.audio_frames.windows import frame_probabilities, hop_seconds
 from capas.engine.recipes.shared.spectrograms import spectrograms_of
+from capas.engine.recipes.single_output.feature_hooks import LastLinearHook
 from capas.trust.ood.waveform_probes import waveform_probes
 from capas.trust.subjects.audio_inputs import spectrogram_image, waveform_of
-from capas.trust.subjects.feature_hooks import LastLinearHook
 from capas.trust.subjects.structured import (
     CalibrationSamples,
     ExampleEvaluation,

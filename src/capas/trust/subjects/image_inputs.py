@@ -10,13 +10,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from capas.data.collections import ExampleCollection
+from capas.engine.recipes.single_output.feature_hooks import (
+    MIN_MAP_SIDE,
+    convolution_outputs,
+    forward_with_features,
+    layers_of,
+)
 from capas.engine.recipes.single_output.image.predictor import ImageReader
 from capas.networks.vision.efficientnet_weights import pretrained_lite0
 from capas.networks.vision.flip_tta import FlipTTA
 from capas.trust.explanations.parameter_randomization import with_randomized_parameters
 from capas.trust.ood.image_probes import IMAGE_PROBES, fine_grain, flat_colour
 from capas.trust.ood.input_measures import image_measures
-from capas.trust.subjects.feature_hooks import MIN_MAP_SIDE, convolution_outputs, forward_with_features, layers_of
 from capas.trust.subjects.input_adapter import InputAdapter
 
 COSTLY_SIDE, COSTLY_DEPTH = 96, 30

@@ -15,8 +15,8 @@ from capas.data.image.masks import IGNORE_INDEX, MaskFiles
 from capas.data.image.segmentation_transforms import resize_mask
 from capas.engine.recipe import Item
 from capas.engine.recipes.segmentation.predictor import SegmentationInput, SegmentationPredictor
+from capas.engine.recipes.single_output.feature_hooks import convolution_outputs
 from capas.trust.ood.image_probes import IMAGE_PROBES
-from capas.trust.subjects.feature_hooks import convolution_outputs
 from capas.trust.subjects.image_inputs import image_to_array, images_to_uint8, images_to_unit_range
 from capas.trust.subjects.structured import (
     CalibrationSamples,

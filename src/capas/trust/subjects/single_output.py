@@ -13,10 +13,10 @@ from torch import Tensor
 
 from capas.data.naming import SplitName
 from capas.engine.predict import Model
+from capas.engine.recipes.single_output.feature_hooks import ModelOutputs, forward_with_features
 from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
 from capas.trust.explanations.feature_ablation import ScoreFunction
 from capas.trust.subjects.factory import input_adapter
-from capas.trust.subjects.feature_hooks import ModelOutputs, forward_with_features
 from capas.trust.subjects.run_context import RunContext
 from capas.trust.time_budget import uninterrupted
 

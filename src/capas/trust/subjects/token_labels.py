@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from capas.data.collections import ExampleCollection
+from capas.engine.recipes.single_output.feature_hooks import LastLinearHook
 from capas.engine.recipes.token_classification.data import sentences_of
 from capas.engine.recipes.token_classification.predictor import TokenClassificationPredictor
 from capas.networks.sequence.bilstm_crf import SequenceLabeller, step_mask
-from capas.trust.subjects.feature_hooks import LastLinearHook
 from capas.trust.subjects.structured import (
     CalibrationSamples,
     ExampleEvaluation,

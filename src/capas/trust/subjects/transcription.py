@@ -18,6 +18,7 @@ from torch.nn import functional
 from capas.data.collections import ExampleCollection
 from capas.decoding.ctc import min_ctc_frames
 from capas.engine.recipes.shared.spectrograms import spectrograms_of
+from capas.engine.recipes.single_output.feature_hooks import LastLinearHook
 from capas.engine.recipes.transcription.data import normalised_transcripts
 from capas.engine.recipes.transcription.network import forward_sequences
 from capas.engine.recipes.transcription.predictor import PreparedSequence, TranscriptionPredictor
@@ -25,7 +26,6 @@ from capas.trust.ood.image_probes import IMAGE_PROBES, TILES
 from capas.trust.ood.waveform_probes import waveform_probes
 from capas.trust.subjects.audio_frames import CPU_FLOAT32
 from capas.trust.subjects.audio_inputs import spectrogram_image
-from capas.trust.subjects.feature_hooks import LastLinearHook
 from capas.trust.subjects.image_inputs import images_to_uint8
 from capas.trust.subjects.structured import (
     CalibrationSamples,

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from capas.engine.recipes.single_output.feature_hooks import FeatureHooks, last_linear
 from capas.networks.layers import PackedLinear
-from capas.trust.subjects.feature_hooks import FeatureHooks, last_linear
 
 
 class Packed(nn.Module):

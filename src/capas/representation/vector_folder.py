@@ -1,0 +1,219 @@
+"""Vectors as a folder: memory-mapped, and written so that a kill costs one batch at most.
+
+    VECTORS/
+      vectors.safetensors   tensor "vectors", float32 or float16, shape (N, D)
+      items.jsonl           a line each: its name, its place in the data, content hash, and columns
+      vectors.json          what made them, of which data, and what was left out
+
+While it is written the folder holds ``rows.part`` and ``items.part`` instead; ``VectorWriter`` goes on behind the last
+row that both have.
+
+Shapes: N items, D dimensions.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+
+from capas.core.errors import CapasError
+from capas.core.files import content_hash, open_regular, read_regular, sync_folder, write_error, write_json
+from capas.core.parsing import parse_json
+from capas.representation.vectors import FORMAT, VectorItem, Vectors, VectorsManifest
+
+VECTORS, ITEMS, MANIFEST = "vectors.safetensors", "items.jsonl", "vectors.json"
+_ROWS_PART, _ITEMS_PART, _MANIFEST_PART = "rows.part", "items.part", "vectors.part.json"
+_HEADER_BYTES: Final = 256
+MAX_MANIFEST_BYTES: Final = 64_000_000
+
+
+class VectorWriter:
+    """Writes vectors batch by batch into a folder, and goes on where an earlier, equal attempt stopped.
+
+    Use as a context manager; what was written stays for the next attempt unless ``finish`` was called.
+
+    Args:
+        folder: The folder.
+        manifest: What is being written; an attempt with another encoder, data source or precision starts afresh.
+        names_hash: Hash of the names of all examples in order: the place of an example means nothing in other data.
+
+    Raises:
+        CapasError: ``vectors_exist`` where the folder holds something else, ``disk_full`` or ``cannot_write``.
+    """
+
+    def __init__(self, folder: Path, manifest: VectorsManifest, names_hash: str) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._identity = {"manifest": manifest.model_dump(), "names": names_hash}
+        self.done = 0  # examples, those that failed included
+        self.written = 0  # rows
+        self.failed: dict[str, str] = {}
+        self._hash_of: list[str] = []
+        self._open = ExitStack()
+
+    def __enter__(self) -> "VectorWriter":
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self._resumable():
+                self._start()
+            self._rows = self._open.enter_context(open(self.folder / _ROWS_PART, "r+b"))
+            self._items = self._open.enter_context(open(self.folder / _ITEMS_PART, "r+b"))
+            self._take_up()
+        except OSError as error:
+            raise write_error(self.folder, error) from error
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._open.close()
+
+    @property
+    def _row_bytes(self) -> int:
+        return self.manifest.dimensions * np.dtype(self.manifest.precision).itemsize
+
+    def _resumable(self) -> bool:
+        part = self.folder / _MANIFEST_PART
+        if not part.is_file() or not (self.folder / _ROWS_PART).is_file() or not (self.folder / _ITEMS_PART).is_file():
+            return False
+        try:
+            return bool(parse_json(read_regular(part, max_bytes=MAX_MANIFEST_BYTES)) == self._identity)
+        except (OSError, ValueError):
+            return False
+
+    def _start(self) -> None:
+        held = {path.name for path in self.folder.iterdir()}
+        if held - {VECTORS, ITEMS, MANIFEST, _ROWS_PART, _ITEMS_PART, _MANIFEST_PART, ".lock"}:
+            raise CapasError("vectors_exist", where=self.folder, received=sorted(held)[0])
+        (self.folder / _ROWS_PART).write_bytes(bytes(_HEADER_BYTES))
+        (self.folder / _ITEMS_PART).write_bytes(b"")
+        write_json(self.folder / _MANIFEST_PART, self._identity)
+
+    def _take_up(self) -> None:
+        """Read the lines up to the last that is whole and has its row; cut both files there."""
+        rows = max(0, (os.fstat(self._rows.fileno()).st_size - _HEADER_BYTES) // self._row_bytes)
+        end = 0
+        for line in self._items:
+            try:
+                entry = json.loads(line)
+                failed = entry.get("failed")
+                if not line.endswith(b"\n") or entry["index"] != self.done or (failed is None and self.written == rows):
+                    break
+            except (ValueError, AttributeError, KeyError):
+                break
+            if failed is None:
+                self.written += 1
+                self._hash_of.append(entry["hash"])
+            else:
+                self.failed[entry["name"]] = failed
+            self.done += 1
+            end += len(line)
+        self._items.seek(end)
+        self._items.truncate()
+        self._rows.seek(_HEADER_BYTES + self.written * self._row_bytes)
+        self._rows.truncate()
+
+    def append(self, batch: Sequence[VectorItem | tuple[int, str, str]], rows: NDArray[np.floating]) -> None:
+        """Write examples in the order of the data: an item with its row, or (index, name, reason) of one that failed.
+
+        Raises CapasError ``disk_full`` or ``cannot_write``.
+        """
+        lines = []
+        for one in batch:
+            if isinstance(one, VectorItem):
+                entry = {"name": one.name, "index": one.index, "hash": one.hash, "columns": dict(one.columns)}
+                self._hash_of.append(one.hash)
+            else:
+                index, name, reason = one
+                entry = {"name": name, "index": index, "failed": reason}
+                self.failed[name] = reason
+            lines.append(json.dumps(entry, ensure_ascii=True))
+        try:
+            self._rows.write(np.ascontiguousarray(rows, dtype=self.manifest.precision).tobytes())
+            self._rows.flush()
+            self._items.write("".join(f"{line}\n" for line in lines).encode())
+            self._items.flush()
+        except OSError as error:
+            raise write_error(self.folder, error) from error
+        self.done += len(batch)
+        self.written += len(rows)
+
+    def finish(self) -> None:
+        """Make the folder whole. Raises CapasError ``nothing_embedded``, ``disk_full`` or ``cannot_write``."""
+        if self.written == 0:
+            name, reason = next(iter(self.failed.items()), ("", "–"))
+            raise CapasError("nothing_embedded", where=name or self.manifest.data, received=reason)
+        manifest = self.manifest.model_copy(
+            update={
+                "examples": self.done, "failed": dict(self.failed),
+                "data_hash": content_hash("\n".join(self._hash_of).encode()),
+            }
+        )  # fmt: skip
+        shape = [self.written, self.manifest.dimensions]
+        tensor = {"dtype": {"float32": "F32", "float16": "F16"}[self.manifest.precision], "shape": shape,
+                  "data_offsets": [0, self.written * self._row_bytes]}  # fmt: skip
+        header = json.dumps({"__metadata__": {"format": FORMAT}, "vectors": tensor}).encode()
+        room = _HEADER_BYTES - 8
+        try:
+            self._rows.seek(0)
+            self._rows.write(room.to_bytes(8, "little") + header.ljust(room))
+            for stream in (self._rows, self._items):
+                stream.flush()
+                os.fsync(stream.fileno())
+            self._open.close()
+            items = self._without_failed()
+            # Last of all the manifest: without it the folder holds no vectors.
+            (self.folder / MANIFEST).unlink(missing_ok=True)
+            os.replace(self.folder / _ROWS_PART, self.folder / VECTORS)
+            os.replace(items, self.folder / ITEMS)
+            write_json(self.folder / MANIFEST, manifest.model_dump())
+            for part in (_ITEMS_PART, _MANIFEST_PART):
+                (self.folder / part).unlink(missing_ok=True)
+            sync_folder(self.folder)
+        except OSError as error:
+            raise write_error(self.folder, error) from error
+
+    def _without_failed(self) -> Path:
+        if not self.failed:
+            return self.folder / _ITEMS_PART
+        kept = self.folder / f"{_ITEMS_PART}.kept"
+        with open(self.folder / _ITEMS_PART, encoding="utf-8") as lines, open(kept, "w", encoding="utf-8") as out:
+            out.writelines(line for line in lines if "failed" not in json.loads(line))
+        return kept
+
+
+def read_vector_folder(folder: Path) -> Vectors:
+    """Open a folder of vectors, memory-mapped.
+
+    Raises:
+        CapasError: ``no_such_vectors``, ``vectors_unfinished`` or ``vectors_unreadable``.
+    """
+    if not (folder / MANIFEST).is_file():
+        key = "vectors_unfinished" if (folder / _MANIFEST_PART).is_file() else "no_such_vectors"
+        raise CapasError(key, where=folder)
+    try:
+        tree = parse_json(read_regular(folder / MANIFEST, max_bytes=MAX_MANIFEST_BYTES))
+        manifest = VectorsManifest.model_validate(tree)
+        with safe_open(folder / VECTORS, framework="pt") as file:
+            matrix: NDArray[np.floating] = file.get_tensor("vectors").numpy()
+        items = list(_read_items(folder / ITEMS))
+    except (OSError, ValueError, ValidationError, SafetensorError, KeyError, TypeError, AttributeError) as error:
+        raise CapasError("vectors_unreadable", where=folder, received=str(error).splitlines()[0][:200]) from error
+    if matrix.shape != (len(items), manifest.dimensions) or matrix.dtype != manifest.precision:
+        received = f"{'×'.join(map(str, matrix.shape))} {matrix.dtype}, {len(items)}"
+        raise CapasError("vectors_unreadable", where=folder, received=received)
+    return Vectors(matrix=matrix, items=items, manifest=manifest, where=str(folder))
+
+
+def _read_items(path: Path) -> Iterator[VectorItem]:
+    with open_regular(path) as stream:
+        for line in stream:
+            entry = json.loads(line)
+            columns = {str(name): str(value) for name, value in entry.get("columns", {}).items()}
+            yield VectorItem(name=str(entry["name"]), index=int(entry["index"]), hash=str(entry["hash"]),
+                             columns=columns)  # fmt: skip

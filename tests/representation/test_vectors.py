@@ -1,0 +1,165 @@
+"""Vectors on disk: written, killed and gone on with, read, damaged."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from capas.core.errors import CapasError
+from capas.representation.vector_files import holds_vectors, open_vectors, write_vectors
+from capas.representation.vector_folder import ITEMS, MANIFEST, VECTORS, VectorWriter
+from capas.representation.vectors import Precision, VectorItem, Vectors, VectorsManifest, unit_length
+
+
+def manifest(dimensions: int = 3, precision: Precision = "float32", encoder: str = "net") -> VectorsManifest:
+    return VectorsManifest(
+        encoder=encoder, fingerprint="f" * 32, data="/data", data_hash="", medium="image", dimensions=dimensions,
+        precision=precision, examples=0,
+    )  # fmt: skip
+
+
+def item(i: int) -> VectorItem:
+    return VectorItem(name=f"a/{i}.png", index=i, hash=f"{i:032x}", columns={"class": "ab"[i % 2]})
+
+
+def rows(start: int, end: int) -> np.ndarray:
+    return np.arange(3 * start, 3 * end, dtype=np.float32).reshape(-1, 3)
+
+
+def made(count: int = 5, precision: Precision = "float32") -> Vectors:
+    matrix = rows(0, count).astype(precision)
+    return Vectors(matrix=matrix, items=[item(i) for i in range(count)], manifest=manifest(precision=precision))
+
+
+@pytest.mark.parametrize("name", ["v", "v.parquet"])
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_what_is_written_is_read_again(tmp_path: Path, name: str, precision: Precision) -> None:
+    vectors = made(5, precision)
+    write_vectors(tmp_path / name, vectors)
+    found = open_vectors(tmp_path / name)
+    assert found.matrix.dtype == precision
+    np.testing.assert_array_equal(found.matrix, vectors.matrix)
+    assert list(found.items) == list(vectors.items)
+    assert found.manifest.encoder == "net" and found.manifest.fingerprint == "f" * 32
+    assert found.label_column == "class" and found.column("class") == ["a", "b", "a", "b", "a"]
+    assert holds_vectors(tmp_path / name)
+
+
+def test_a_folder_is_mapped_not_read(tmp_path: Path) -> None:
+    write_vectors(tmp_path / "v", made())
+    found = open_vectors(tmp_path / "v").matrix
+    with open(tmp_path / "v" / VECTORS, "r+b") as file:  # the map sees what is written later: nothing was copied
+        file.seek(-4, os.SEEK_END)
+        file.write(np.float32(99).tobytes())
+    assert found[-1, -1] == 99
+
+
+def test_an_interrupted_attempt_goes_on_behind_its_last_whole_row(tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    with VectorWriter(folder, manifest(), "names") as writer:
+        writer.append([item(0), (1, "a/1.png", "broken"), item(2)], rows(0, 2))
+        writer.append([item(3)], rows(2, 3))
+    with open(folder / "rows.part", "ab") as file:
+        file.write(b"half")  # killed in the middle of a row
+    with open(folder / "items.part", "a") as file:
+        file.write('{"name": "a/4.p')
+    assert not holds_vectors(folder)
+    with pytest.raises(CapasError) as stopped:
+        open_vectors(folder)
+    assert stopped.value.key == "vectors_unfinished"
+    with VectorWriter(folder, manifest(), "names") as writer:
+        assert (writer.done, writer.written, writer.failed) == (4, 3, {"a/1.png": "broken"})
+        writer.append([item(4)], rows(3, 4))
+        writer.finish()
+    found = open_vectors(folder)
+    np.testing.assert_array_equal(found.matrix, rows(0, 4))
+    assert [one.index for one in found.items] == [0, 2, 3, 4]
+    assert found.manifest.examples == 5 and found.manifest.failed == {"a/1.png": "broken"}
+    assert sorted(path.name for path in folder.iterdir()) == [ITEMS, MANIFEST, VECTORS]
+
+
+def test_rows_without_lines_and_lines_without_rows_are_cut(tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    with VectorWriter(folder, manifest(), "names") as writer:
+        writer.append([item(0), item(1)], rows(0, 2))
+    os.truncate(folder / "rows.part", 256 + 12)
+    with VectorWriter(folder, manifest(), "names") as writer:
+        assert (writer.done, writer.written) == (1, 1)
+
+
+@pytest.mark.parametrize("other", [(manifest(encoder="other"), "names"), (manifest(), "other names")])
+def test_another_attempt_starts_afresh(tmp_path: Path, other: tuple[VectorsManifest, str]) -> None:
+    with VectorWriter(tmp_path / "v", manifest(), "names") as writer:
+        writer.append([item(0)], rows(0, 1))
+    with VectorWriter(tmp_path / "v", *other) as writer:
+        assert writer.done == 0
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"mine")
+    with pytest.raises(CapasError) as refused, VectorWriter(tmp_path, manifest(), "names"):
+        pass
+    assert refused.value.key == "vectors_exist"
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+def test_nothing_embedded_is_an_error_that_names_the_first_reason(tmp_path: Path) -> None:
+    with VectorWriter(tmp_path / "v", manifest(), "names") as writer:
+        writer.append([(0, "a/0.png", "broken")], rows(0, 0))
+        with pytest.raises(CapasError) as refused:
+            writer.finish()
+    assert (refused.value.key, refused.value.where, refused.value.received) == ("nothing_embedded", "a/0.png", "broken")
+
+
+@pytest.mark.parametrize("name", ["v", "v.parquet"])
+def test_values_that_are_no_numbers_are_refused_with_their_row(tmp_path: Path, name: str) -> None:
+    vectors = made()
+    vectors.matrix[3, 1] = np.nan
+    write_vectors(tmp_path / name, vectors)
+    with pytest.raises(CapasError) as refused:
+        open_vectors(tmp_path / name)
+    assert refused.value.key == "vectors_not_finite" and refused.value.received == "a/3.png"
+    assert refused.value.values["row"] == 4
+
+
+@pytest.mark.parametrize("damage", ["cut", "header", "items", "manifest"])
+def test_damage_is_named(tmp_path: Path, damage: str) -> None:
+    write_vectors(tmp_path / "v", made())
+    if damage == "cut":
+        os.truncate(tmp_path / "v" / VECTORS, 270)
+    elif damage == "header":
+        with open(tmp_path / "v" / VECTORS, "r+b") as file:
+            file.write(b"\xff" * 8)
+    elif damage == "items":
+        lines = (tmp_path / "v" / ITEMS).read_text().splitlines(keepends=True)
+        (tmp_path / "v" / ITEMS).write_text("".join(lines[:-1]))
+    else:
+        tree = json.loads((tmp_path / "v" / MANIFEST).read_text()) | {"surprise": 1}
+        (tmp_path / "v" / MANIFEST).write_text(json.dumps(tree))
+    with pytest.raises(CapasError) as refused:
+        open_vectors(tmp_path / "v")
+    assert refused.value.key == "vectors_unreadable"
+
+
+def test_a_parquet_file_of_others_is_read(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pyarrow.table({"id": ["x", "y"], "topic": ["p", None], "embedding": [[1.0, 2.0], [3.0, 4.0]]})
+    parquet.write_table(table, tmp_path / "foreign.parquet")
+    found = open_vectors(tmp_path / "foreign.parquet")
+    np.testing.assert_array_equal(found.matrix, [[1, 2], [3, 4]])
+    assert [(one.name, one.columns) for one in found.items] == [
+        ("x", {"id": "x", "topic": "p"}), ("y", {"id": "y", "topic": ""}),
+    ]  # fmt: skip
+    assert found.manifest.fingerprint == ""
+    parquet.write_table(pyarrow.table({"embedding": [[1.0, 2.0], [3.0]]}), tmp_path / "ragged.parquet")
+    with pytest.raises(CapasError) as refused:
+        open_vectors(tmp_path / "ragged.parquet")
+    assert refused.value.key == "vectors_unreadable"
+
+
+def test_unit_length_leaves_zeros() -> None:
+    np.testing.assert_allclose(unit_length(np.array([[3.0, 4.0], [0.0, 0.0]])), [[0.6, 0.8], [0.0, 0.0]])
