@@ -71,6 +71,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "method.stage_{}": ("teacher", "answers", "student"),
     "pages.{}": get_args(BaselineFault),
     "progress.{}": (
+        "embed",
         "look",
         "prepare",
         "train",

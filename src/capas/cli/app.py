@@ -27,6 +27,7 @@ from capas.cli.options import (
     Task,
     Time,
     Unlabelled,
+    complete_data,
 )
 from capas.cli.score_app import challenge, score
 from capas.cli.usage import Verbs
@@ -257,6 +258,35 @@ def attack(
     from capas.cli import why_verbs
 
     why_verbs.attack(run, inputs, size=size, target=target, limit=limit, out=out, sheet=sheet, as_json=as_json)
+
+
+class PrecisionOption(StrEnum):
+    """Type of the numbers of vectors."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+
+
+@app.command(help=say("embed.verb"))
+def embed(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NETWORK] DATA", help=say("embed.data"), autocompletion=complete_data, show_default=False
+        ),
+    ],
+    out: Annotated[str, typer.Option("--out", "-o", metavar="VECTORS", help=say("embed.out"), show_default=False)],
+    network: Annotated[str | None, typer.Option(metavar="NAME", help=say("embed.encoder"))] = None,
+    precision: Annotated[PrecisionOption, typer.Option(help=say("embed.precision"))] = PrecisionOption.FLOAT32,
+    column: Annotated[str | None, typer.Option(metavar="COLUMN", help=say("embed.column"))] = None,
+    sheet: Sheet = None,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import embed_verbs
+
+    embed_verbs.embed(
+        words, out, encoder=network, precision=precision.value, column=column, sheet=sheet, as_json=as_json
+    )
 
 
 @app.command(help=say("cli.networks"))

@@ -1,6 +1,6 @@
 """The examples of a data source as things to embed: names, contents, and the columns that stand beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from capas.data.image.io import ImageCollection, ImageFiles
 from capas.data.inspect.task_detection import longest_text_column
 from capas.data.sources.source import DataSource, open_source
 from capas.data.tabular.column_types import class_label
-from capas.data.tabular.columns import TableColumn
+from capas.data.tabular.columns import Cell, TableColumn
 
 TEXT_SHOWN: Final = 400  # characters of a text that are kept beside its vector
 CELL_SHOWN: Final = 200
@@ -73,6 +73,10 @@ class DataItems:
             row[TEXT_COLUMN] = " ".join(self.inputs.text(index)[: 2 * TEXT_SHOWN].split())[:TEXT_SHOWN]
         return row
 
+    def row(self, index: int, names: Sequence[str]) -> dict[str, Cell]:
+        """Return the cells of the columns ``names`` beside an example; None where there is no such column."""
+        return {name: self.columns[name][index] if name in self.columns else None for name in names}
+
     @property
     def names_hash(self) -> str:
         """Hash of all names in order."""
@@ -105,7 +109,7 @@ def open_data_items(
     if medium == "table":
         return DataItems(where=where, medium="table", inputs=TableRows(source.columns, names), columns=source.columns)
     chosen = _text_column(source, column, data)
-    texts = TextCollection(["" if cell is None else str(cell) for cell in source.columns[chosen]], names)
+    texts = TextCollection([class_label(cell) or "" for cell in source.columns[chosen]], names)
     beside = {name: cells for name, cells in source.columns.items() if name != chosen}
     return DataItems(where=where, medium="text", inputs=texts, columns=beside)
 

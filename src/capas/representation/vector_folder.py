@@ -14,7 +14,7 @@ Shapes: N items, D dimensions.
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from capas.core.errors import CapasError
-from capas.core.files import content_hash, open_regular, read_regular, sync_folder, write_error, write_json
+from capas.core.files import LOCK, content_hash, open_regular, read_regular, sync_folder, write_error, write_json
 from capas.core.parsing import parse_json
 from capas.representation.vectors import FORMAT, VectorItem, Vectors, VectorsManifest
 
@@ -88,7 +88,7 @@ class VectorWriter:
 
     def _start(self) -> None:
         held = {path.name for path in self.folder.iterdir()}
-        if held - {VECTORS, ITEMS, MANIFEST, _ROWS_PART, _ITEMS_PART, _MANIFEST_PART, ".lock"}:
+        if held - {VECTORS, ITEMS, MANIFEST, _ROWS_PART, _ITEMS_PART, _MANIFEST_PART, LOCK}:
             raise CapasError("vectors_exist", where=self.folder, received=sorted(held)[0])
         (self.folder / _ROWS_PART).write_bytes(bytes(_HEADER_BYTES))
         (self.folder / _ITEMS_PART).write_bytes(b"")
@@ -217,3 +217,11 @@ def _read_items(path: Path) -> Iterator[VectorItem]:
             columns = {str(name): str(value) for name, value in entry.get("columns", {}).items()}
             yield VectorItem(name=str(entry["name"]), index=int(entry["index"]), hash=str(entry["hash"]),
                              columns=columns)  # fmt: skip
+
+
+def remove_vectors(folder: Path) -> None:
+    """Remove a folder of vectors, finished or not; what else lies in it stays."""
+    for name in (VECTORS, ITEMS, MANIFEST, _ROWS_PART, _ITEMS_PART, _MANIFEST_PART, LOCK):
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
