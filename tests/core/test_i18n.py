@@ -21,6 +21,9 @@ from capas.data.tabular.column_types import ColumnKind
 from capas.engine.recipes.single_output.tabular import defaults as tabular_defaults
 from capas.engine.recipes.single_output.text import defaults as text_defaults
 from capas.page_formats.page import BaselineFault
+from capas.representation.index.closeness import Closeness
+from capas.representation.map.methods import METHODS
+from capas.representation.map.page import PAGE_WORDS
 from capas.trust.attacks.sanity_checks import SanityCheckFailure
 from capas.trust.explanations.attention_maps import ATTENTION_METHODS
 from capas.trust.theme import THEMES, Status
@@ -58,7 +61,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "board.columns.{}": COLUMNS,
     "card.always_answers.{}": ("class", "other"),
     "card.same_source.{}": get_args(Medium),
-    "card.summary_{}": ("classify", "tag", "label", "regress", "transform", "transcribe", "translate"),
+    "card.summary_{}": ("classify", "tag", "label", "regress", "transform", "transcribe", "translate", "embed"),
     "check.{}": ("versions", "processor", "devices", "bfloat16", "writable", "free"),
     "columns.{}": get_args(ColumnKind),
     "detect.{}": ("target_last", "target_tags", "target_few"),
@@ -66,12 +69,22 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "errors.{}_line": ("where", "expected", "next"),
     "figures.{}": names_in("figures"),
     "look.column_{}": ("class", "examples", "train", "validation", "test"),
+    "map.methods.{}": METHODS,
+    "map.words.{}": PAGE_WORDS,
     "media.{}": get_args(Medium),
     "networks.{}": ("name", "parameters", "pixels", "year", "what"),
     "method.stage_{}": ("teacher", "answers", "student"),
     "pages.{}": get_args(BaselineFault),
     "progress.{}": (
+        "index",
+        "cells",
+        "rebuild",
+        "neighbours",
+        "groups",
         "embed",
+        "map",
+        "map_quality",
+        "map_thumbnails",
         "look",
         "prepare",
         "train",
@@ -85,10 +98,13 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "gathering_lines",
         "indexing_pages",
     ),
+    "similar.columns.{}": ("rank", "group", "similarity", "name", "path", "missing"),
+    "similar.words.{}": get_args(Closeness),
+    "index.{}": ("added", "replaced", "unchanged"),
     "samples.{}": ("name", "count", "classes", "licence", "what"),
     "settle.{}": (*text_defaults.NAMES, *tabular_defaults.NAMES),
     "splits.{}": ("train", "validation", "test"),
-    "tasks.{}": ("classify", "tag", "label", "regress", "transform", "transcribe", "translate"),
+    "tasks.{}": ("classify", "tag", "label", "regress", "transform", "transcribe", "translate", "embed"),
     "test.{}": ("class", "recall", "precision", "n"),
     "train.next_{}": ("predict", "test", "export"),
     "train.place_{}": ("model", "predictions", "everything"),

@@ -9,9 +9,11 @@ from capas.data.sources.samples import SAMPLES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}
-VERBS = ("look", "plan", "train", "resume", "test", "predict", "trust", "explain", "attack", "board", "score",
+VERBS = ("look", "plan", "train", "resume", "test", "predict", "trust", "explain", "attack", "embed", "index",
+         "similar", "map", "board", "score",
          "challenge", "archive", "export", "samples", "networks", "doctor")  # fmt: skip
 
+PAGE_OF = {"index": "similar"}  # verbs that stand on the page of another
 SHARED = ("train.md", "score.md")  # where options stand that several verbs have
 
 
@@ -33,7 +35,7 @@ def test_every_problem_is_explained() -> None:
 
 def test_no_page_speaks_of_an_error_that_does_not_exist() -> None:
     for verb in VERBS:
-        refusals = PAGES[f"{verb}.md"].partition("## When it refuses")[2]
+        refusals = PAGES[f"{PAGE_OF.get(verb, verb)}.md"].partition("## When it refuses")[2]
         first = [line.split(" | ")[0] for line in refusals.splitlines() if line.startswith("| `")]
         spoken = {name for cell in first for name in re.findall(r"`([a-z_]+)`", cell)} - {"error"}
         assert spoken <= kinds("errors"), verb
@@ -45,12 +47,12 @@ def test_every_verb_has_a_page_that_names_its_options() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]
     assert set(commands) == set(VERBS)
     for verb, command in commands.items():
-        inner = getattr(command, "commands", {})
+        inner, own = getattr(command, "commands", {}), f"{PAGE_OF.get(verb, verb)}.md"
         for parameter in [parameter for each in (command, *inner.values()) for parameter in each.params]:
             longest = max(parameter.opts, key=len)
             if longest.startswith("--") and longest != "--help":
-                assert any(longest in PAGES[page] for page in (f"{verb}.md", *SHARED)), f"{verb} {longest}"
-        spoken = PAGES[f"{verb}.md"]
+                assert any(longest in PAGES[page] for page in (own, *SHARED)), f"{verb} {longest}"
+        spoken = PAGES[own]
         assert all(f"capas {verb} {name}" in spoken or f"capas {verb} [{name}]" in spoken for name in inner), verb
 
 

@@ -46,8 +46,13 @@ RUNS: Mapping[str, tuple[str, Mapping[str, object]]] = {
             "trust.report": "none",
         },
     ),
+    # Two views of each example, and a second network that follows the first.
+    "byol": (
+        "sample:shapes",
+        {**FIXED, "data.task": "embed", "method.name": "byol", "train.epochs": 3, "train.batch_size": 32},
+    ),
 }
-KILLS = {"compact": 8, "lenet-5": 8, "efficientnet-lite0": 2}
+KILLS = {"compact": 8, "lenet-5": 8, "efficientnet-lite0": 2, "byol": 3}
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from capas.cli.options import (
     CsvForm,
     Data,
     Group,
+    InitFrom,
     Inputs,
     Json,
     Level,
@@ -28,6 +29,7 @@ from capas.cli.options import (
     Time,
     Unlabelled,
     complete_data,
+    complete_indexes,
 )
 from capas.cli.score_app import challenge, score
 from capas.cli.usage import Verbs
@@ -100,6 +102,7 @@ def plan(
     seed: Seed = None,
     method: Method = None,
     unlabelled: Unlabelled = None,
+    init_from: InitFrom = None,
     settings: Settings = None,
 ) -> None:
     from capas.cli import data_verbs
@@ -114,6 +117,7 @@ def plan(
         seed=seed,
         method=method,
         unlabelled=unlabelled,
+        init_from=init_from,
         settings=settings,
     )
     data_verbs.plan(data, wanted, out)
@@ -132,6 +136,7 @@ def train(
     report: Annotated[ReportOption | None, typer.Option(help=say("cli.report"))] = None,
     method: Method = None,
     unlabelled: Unlabelled = None,
+    init_from: InitFrom = None,
     settings: Settings = None,
     out: Out = None,
     as_json: Json = False,
@@ -150,6 +155,7 @@ def train(
         report=level,
         method=method,
         unlabelled=unlabelled,
+        init_from=init_from,
         settings=settings,
     )
     train_verbs.train(data, wanted, out, as_json)
@@ -287,6 +293,88 @@ def embed(
     embed_verbs.embed(
         words, out, encoder=network, precision=precision.value, column=column, sheet=sheet, as_json=as_json
     )
+
+
+@app.command(help=say("index.help"))
+def index(
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", "-o", metavar="INDEX", help=say("index.out"), autocompletion=complete_indexes, show_default=False
+        ),
+    ],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NETWORK] DATA|VECTORS", help=say("index.words"), autocompletion=complete_data, show_default=False
+        ),
+    ] = None,
+    network: Annotated[str | None, typer.Option(metavar="NAME", help=say("index.network"))] = None,
+    column: Annotated[str | None, typer.Option(metavar="COLUMN", help=say("index.column"))] = None,
+    sheet: Sheet = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="NAME|PATTERN", help=say("index.remove"))] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help=say("index.rebuild"))] = False,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import similar_verbs
+
+    similar_verbs.index(
+        words or [], out, network=network, column=column, sheet=sheet, remove=remove or [], rebuild=rebuild,
+        as_json=as_json,
+    )  # fmt: skip
+
+
+@app.command(help=say("similar.help"))
+def similar(
+    index: Annotated[
+        str,
+        typer.Argument(metavar="INDEX", help=say("similar.index"), autocompletion=complete_indexes, show_default=False),
+    ],
+    given: Annotated[str | None, typer.Argument(metavar="INPUT", help=say("similar.input"), show_default=False)] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help=say("similar.k"))] = 10,
+    where: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help=say("similar.where"))] = None,
+    text: Annotated[str | None, typer.Option(metavar="WORDS", help=say("similar.text"))] = None,
+    html: Annotated[str | None, typer.Option(metavar="PAGE", help=say("similar.html"))] = None,
+    open_page: Annotated[bool, typer.Option("--open", help=say("similar.open"))] = False,
+    duplicates: Annotated[bool, typer.Option("--duplicates", help=say("similar.duplicates"))] = False,
+    min_similarity: Annotated[float, typer.Option(min=0.0, max=1.0, help=say("similar.min_similarity"))] = 0.97,
+    csv: Annotated[str | None, typer.Option(metavar="FILE", help=say("similar.csv"))] = None,
+    network: Annotated[str | None, typer.Option(metavar="NAME", help=say("similar.network"))] = None,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import similar_verbs
+
+    similar_verbs.similar(
+        index, given, k=k, where=where or [], text=text, html=html, open_page=open_page, duplicates=duplicates,
+        min_similarity=min_similarity, csv=csv, network=network, as_json=as_json,
+    )  # fmt: skip
+
+
+@app.command("map", help=say("map.help"))
+def draw_map(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NETWORK] DATA|VECTORS", help=say("map.data"), autocompletion=complete_data, show_default=False
+        ),
+    ],
+    network: Annotated[str | None, typer.Option(metavar="NAME", help=say("map.network"))] = None,
+    method: Annotated[str | None, typer.Option(metavar="METHOD", help=say("map.method"))] = None,
+    colour: Annotated[str | None, typer.Option(metavar="COLUMN", help=say("map.colour"))] = None,
+    out: Annotated[str, typer.Option("--out", "-o", metavar="PAGE", help=say("map.out"))] = "map.html",
+    open_page: Annotated[bool, typer.Option("--open", help=say("map.open"))] = False,
+    csv: Annotated[str | None, typer.Option(metavar="FILE", help=say("map.csv"))] = None,
+    column: Annotated[str | None, typer.Option(metavar="COLUMN", help=say("map.column"))] = None,
+    sheet: Sheet = None,
+    seed: Annotated[int, typer.Option(min=0, help=say("map.seed"))] = 0,
+    as_json: Json = False,
+) -> None:
+    from capas.cli import map_verbs
+
+    map_verbs.draw_map(
+        words, network=network, method=method, colour=colour, out=out, open_page=open_page, csv=csv, column=column,
+        sheet=sheet, seed=seed, as_json=as_json,
+    )  # fmt: skip
 
 
 @app.command(help=say("cli.networks"))

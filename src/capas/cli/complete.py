@@ -11,6 +11,7 @@ from capas.networks.catalog import NETWORKS
 
 MAX_CARD_BYTES = 1_000_000
 ARCHIVE_FILE = "archive.sqlite"
+INDEX_FILE = "index.json"
 SAMPLES = ("mnist5k", "fashion-mnist", "digits", "shapes", "manuscripts")
 
 
@@ -30,6 +31,14 @@ def runs(incomplete: str) -> list[str]:
     folders = sorted(Path("runs").glob("*/config.toml"), key=lambda path: -path.stat().st_mtime)
     names = ["latest", *(str(path.parent) for path in folders)]
     return [name for name in names if name.startswith(incomplete)] + _paths(incomplete)
+
+
+def indexes(incomplete: str) -> list[str]:
+    """Return folders that are similarity indexes, else folders in which there may be some."""
+    folders = [text for text in _paths(incomplete) if text.endswith("/")]
+    here = [text.rstrip("/") for text in folders if (Path(text) / INDEX_FILE).is_file()]
+    below = [str(file.parent) for text in folders for file in sorted(Path(text).glob(f"*/{INDEX_FILE}"))]
+    return here + below or folders
 
 
 def archives(incomplete: str) -> list[str]:

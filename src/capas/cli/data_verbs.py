@@ -38,6 +38,7 @@ def changes(
     report: str | None = None,
     method: str | None = None,
     unlabelled: str | None = None,
+    init_from: str | None = None,
     settings: Sequence[str] | None = None,
 ) -> dict[str, object]:
     """Return the options of the command line as configuration values by key."""
@@ -52,6 +53,7 @@ def changes(
         "trust.report": report,
         "method.name": method,
         "method.unlabelled": unlabelled,
+        "network.init_from": init_from,
     }
     return {key: value for key, value in named.items() if value is not None} | parse_settings(settings or [])
 

@@ -29,6 +29,13 @@ def complete_runs(incomplete: str) -> list[str]:
     return runs(incomplete)
 
 
+def complete_indexes(incomplete: str) -> list[str]:
+    """Return similarity indexes, for tab completion."""
+    from capas.cli.complete import indexes
+
+    return indexes(incomplete)
+
+
 class Level(StrEnum):
     """Depth of a trust report."""
 
@@ -75,5 +82,8 @@ Time = Annotated[str | None, typer.Option(metavar="10m", help=say("cli.time"))]
 Seed = Annotated[int | None, typer.Option(min=0, help=say("cli.seed"))]
 Method = Annotated[str | None, typer.Option(metavar="NAME", help=say("method.option"))]
 Unlabelled = Annotated[str | None, typer.Option(metavar="FOLDER", help=say("method.option_unlabelled"))]
+InitFrom = Annotated[
+    str | None, typer.Option("--init-from", metavar="RUN", help=say("cli.init_from"), autocompletion=complete_runs)
+]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help=say("cli.set"))]
 Out = Annotated[str | None, typer.Option("--out", "-o", metavar="PATH", help=say("cli.out"))]

@@ -22,6 +22,7 @@ LEARNABLE: frozenset[tuple[TaskName, Medium]] = frozenset({
     ("classify", "table"), ("tag", "table"), ("regress", "table"),
     ("label", "image"), ("transform", "image"), ("transcribe", "image"), ("transcribe", "audio"),
     ("label", "tokens"), ("label", "audio"), ("translate", "text"),
+    ("embed", "image"), ("embed", "audio"),
 })  # fmt: skip
 
 

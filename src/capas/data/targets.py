@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from capas.core.spec import Spec
+from capas.core.spec import UNLABELLED_TASKS, Spec
 from capas.data.collections import LazySequence
 from capas.data.sources.source import DataSource
 from capas.data.tabular.column_types import class_label, detect_tag_separator, split_tags
@@ -37,7 +37,7 @@ class Targets:
     @staticmethod
     def read(source: DataSource, spec: Spec) -> "Targets":
         """Read the targets that ``spec`` names."""
-        if source.targets is not None or spec.task == "transform":
+        if source.targets is not None or spec.task in UNLABELLED_TASKS:
             count = len(source)
             return Targets(
                 has_target=(True,) * count, labels=(None,) * count, names=("",) * count, classes=spec.classes

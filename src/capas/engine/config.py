@@ -74,7 +74,7 @@ class NetworkConfig(ConfigSection):
         description="longest n-grams of characters that help to read lines of writing; 0: none; auto: if they do",
     )
     ngram_text: str = Field("", description="a text file of the same hand or time, for more n-grams")
-    init_from: str = Field("", description="a run, or reader:medieval, whose weights a reader starts from")
+    init_from: str = Field("", description="a run, or reader:medieval, whose weights training starts from")
 
 
 class AugmentConfig(ConfigSection):
@@ -139,8 +139,12 @@ class TextConfig(ConfigSection):
 class MethodConfig(ConfigSection):
     """Semi-supervised training with pseudo-labels: the method, and what the student does otherwise than its teacher."""
 
-    name: Literal["supervised", "noisy-student"] = Field(
-        "supervised", description="noisy-student: learn from unlabelled pictures too, as a teacher answers for them"
+    name: Literal["supervised", "noisy-student", "simclr", "byol", "context", "jigsaw", "cpc", "inpaint", "mae"] = (
+        Field(
+            "supervised",
+            description="noisy-student: learn from unlabelled pictures too, as a teacher answers for them; "
+            "the others learn to embed without labels",
+        )
     )
     unlabelled: str = Field("", description="a folder of pictures without labels, or sample:NAME")
     iterations: int = Field(2, ge=1, le=10, description="students, each the teacher of the next")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from capas.core.errors import CapasError
+from capas.core.spec import UNLABELLED_TASKS
 from capas.data.inspect.report import DatasetReport, inspect_dataset
 from capas.engine.dataset_record import examples_digest, label_text, read_dataset_record
 from capas.engine.predict import load_model
@@ -38,7 +39,7 @@ def evaluate_on(
     report = inspect_dataset(
         data,
         target=card.targets[0].name if card.medium == "table" or card.spec.columns_beside else None,
-        task="transform" if card.task == "transform" else None,
+        task=card.task if card.task in UNLABELLED_TASKS else None,
         columns_beside=tuple(field.name for field in card.spec.columns_beside),
         sheet=sheet,
         learning=False,

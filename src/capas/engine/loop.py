@@ -69,6 +69,7 @@ class ValidationScore:
         n: Number of examples.
         by_loss: Whether the loss chooses the weights that are kept. It should where the metric counts whole examples:
             of few, many weights get equally many right, and the last of them are the most overconfident.
+        keep_latest: Whether the latest weights are kept, whatever their score.
     """
 
     metric: str
@@ -76,11 +77,12 @@ class ValidationScore:
     loss: float
     n: int
     by_loss: bool = False
+    keep_latest: bool = False
 
     @property
     def selection(self) -> float:
-        """What the weights are chosen by, better when higher."""
-        return -self.loss if self.by_loss else self.value
+        """What the weights are chosen by, better when higher; of equals the latest are kept."""
+        return 0.0 if self.keep_latest else -self.loss if self.by_loss else self.value
 
 
 class StopRequest:

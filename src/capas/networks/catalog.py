@@ -59,6 +59,7 @@ _GOOGLENET = "Szegedy et al., Going Deeper with Convolutions, CVPR 2015, arXiv:1
 _RESNET = "He, Zhang, Ren & Sun, Deep Residual Learning for Image Recognition, CVPR 2016, arXiv:1512.03385"
 _EFFICIENTNET = "Tan & Le, EfficientNet: Rethinking Model Scaling for CNNs, ICML 2019, arXiv:1905.11946"
 _LITE = "Google, EfficientNet-Lite, 2020, github.com/tensorflow/tpu, after arXiv:1905.11946"
+_VIT = "Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021, arXiv:2010.11929"
 _COMPACT = "after Page, How to Train Your ResNet, Myrtle.ai 2018"
 
 
@@ -144,6 +145,11 @@ NETWORKS: tuple[NetworkEntry, ...] = (
         paper=_LITE, year=2020, parameters=4_652_008, channels=3, classes=1000, image_size=224,
         minimum_size=32, head="classifier.1",
         note="for photographs; ImageNet weights in a pip package (extra: samples)",
+    ),
+    NetworkEntry(
+        name="vit", module="capas.networks.vision.vit", factory="vit_small_images", paper=_VIT, year=2021,
+        parameters=2_681_098, channels=3, classes=10, image_size=32, minimum_size=16, head="head", width=192,
+        note="patches attend to each other; for small pictures, best pretrained",
     ),
 )  # fmt: skip
 

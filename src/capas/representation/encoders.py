@@ -9,7 +9,7 @@ from capas.core.errors import CapasError
 from capas.core.files import is_file, is_folder
 from capas.representation.encoder import Encoder
 from capas.representation.pretrained import PRETRAINED
-from capas.representation.run_encoder import open_run
+from capas.representation.run_encoder import open_run_encoder
 
 HUB: Final = "hf:"
 
@@ -34,7 +34,7 @@ def open_encoder(name: str) -> Encoder:
     if maker is not None:
         return maker(name)
     if name == "latest" or name in SHIPPED_READERS or is_folder(Path(name)) or is_file(Path(name)):
-        return open_run(name)
+        return open_run_encoder(name)
     known = list(PRETRAINED)
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
     raise CapasError("encoder_unknown", where="--network", received=name, known=", ".join(known), nearest=nearest)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from capas.core.files import content_hash
 from capas.core.spec import Medium
 from capas.engine.predict import load_model
 from capas.engine.recipe import Item
+from capas.engine.recipes.embedding.predictor import EmbeddingPredictor
 from capas.engine.recipes.single_output.feature_hooks import FeatureHooks
 from capas.engine.recipes.single_output.inputs import InputReader
 from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
@@ -55,12 +57,12 @@ class RunEncoder:
         return rows
 
 
-def open_run(where: str | Path) -> RunEncoder:
+def open_run_encoder(where: str | Path) -> RunEncoder:
     """Open the model of a run or bundle as an encoder. Raises CapasError ``encoder_no_vectors`` and those of
     ``load_model``.
     """
     model = load_model(where)
     predictor = model.predictor
-    if not isinstance(predictor, SingleOutputPredictor):
+    if not isinstance(predictor, SingleOutputPredictor | EmbeddingPredictor):
         raise CapasError("encoder_no_vectors", where=str(where), received=f"{model.card.task} ({model.card.medium})")
-    return RunEncoder(str(where), model.card, predictor.reader)
+    return RunEncoder(str(where), model.card, cast(InputReader[object], predictor.reader))

@@ -50,6 +50,9 @@ _TARGET_ENDINGS: Final = (
 _COORDINATES: Final = frozenset({"x", "z", "depth", "lat", "lon"})
 MIN_WORDS_OF_TEXT: Final = 8  # on average; shorter texts beside columns of numbers are names, addresses, remarks
 _KINDS: Final[Mapping[ColumnKind, FieldKind]] = {**INPUT_KINDS, "text": "text"}
+_FILE_KINDS: Final[Mapping[Medium, FieldKind]] = {
+    "image": "image", "audio": "audio", "text": "text", "tokens": "tokens",
+}  # fmt: skip
 # A kind of column, and the task that it makes a target of.
 _TASKS: Final[dict[ColumnKind, TaskName]] = {
     "category": "classify", "few_numbers": "classify", "tags": "tag", "number": "regress",
@@ -112,6 +115,8 @@ def detect_task(
         return _paired(source, source.target_kind, wanted)
     if wanted == "transform" and source.images is not None:
         return _self_supervised_pairs(source)
+    if wanted == "embed":
+        return _without_target(source)
     if not source.columns:
         raise CapasError("no_labels", where=source.root, received=len(source))
     columns = {name: describe_column(name, cells) for name, cells in source.columns.items()}
@@ -189,6 +194,16 @@ def _self_supervised_pairs(source: DataSource) -> TaskDetection:
         task="transform",
     )  # fmt: skip
     evidence = say("detect.pictures_themselves", count=len(source))
+    return TaskDetection(spec=spec, evidence=(evidence,), alternatives=())
+
+
+def _without_target(source: DataSource) -> TaskDetection:
+    """Files that are learnt from as they are; their classes and columns, if any, are left aside."""
+    if source.files is None:
+        raise CapasError("embed_wants_files", where=source.root, received=source.medium)
+    spec = Spec(inputs=(Field(name=source.file_field, kind=_FILE_KINDS[source.medium]),), target=None, task="embed")
+    _check_learnable(spec)
+    evidence = say("detect.without_target", count=len(source))
     return TaskDetection(spec=spec, evidence=(evidence,), alternatives=())
 
 
@@ -329,8 +344,7 @@ def _inputs(
     are short and there are numbers beside them; else every column that says something.
     """
     if source.files is not None:
-        media: dict[Medium, FieldKind] = {"image": "image", "audio": "audio", "text": "text", "tokens": "tokens"}
-        files = Field(name=source.file_field, kind=media[source.medium])
+        files = Field(name=source.file_field, kind=_FILE_KINDS[source.medium])
         return (files, *(_column_field(source, column) for column in beside))
     texts = [column for column in columns.values() if column.kind == "text" and column.name not in targets]
     others = [column for column in columns.values() if column.name not in targets and column.kind in _KINDS]

@@ -41,6 +41,8 @@ def check_method(config: Config) -> None:
     ``unlabelled_same`` or ``path_not_utf8``.
     """
     unlabelled = config.method.unlabelled
+    if config.method.name not in ("supervised", NOISY_STUDENT) and config.data.task != "embed":
+        raise CapasError("method_needs_embed", where="method.name", received=config.method.name)
     if config.method.name != NOISY_STUDENT:
         if unlabelled:
             raise CapasError("unlabelled_unused", where="method.unlabelled", received=unlabelled)

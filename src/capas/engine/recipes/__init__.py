@@ -26,6 +26,8 @@ RECIPES: dict[tuple[TaskName, Medium], str] = {
     ("label", "audio"): "capas.engine.recipes.audio_frames.recipe",
     ("label", "image"): "capas.engine.recipes.segmentation.recipe",
     ("transform", "image"): "capas.engine.recipes.restoration.recipe",
+    ("embed", "image"): "capas.engine.recipes.embedding.recipe",
+    ("embed", "audio"): "capas.engine.recipes.embedding.recipe",
     ("transcribe", "image"): "capas.engine.recipes.transcription.recipe",
     ("transcribe", "audio"): "capas.engine.recipes.transcription.recipe",
 }

@@ -11,6 +11,7 @@ from capas.engine.dataset_record import DatasetRecord
 from capas.engine.predict import Model
 from capas.engine.recipe import Predictor
 from capas.engine.recipes.audio_frames.predictor import AudioFramesPredictor
+from capas.engine.recipes.embedding.predictor import EmbeddingPredictor
 from capas.engine.recipes.restoration.predictor import RestorationPredictor
 from capas.engine.recipes.segmentation.predictor import SegmentationPredictor
 from capas.engine.recipes.single_output.audio.predictor import AudioReader
@@ -25,6 +26,7 @@ from capas.engine.recipes.translation.predictor import TranslationPredictor
 from capas.trust.columns_beside.inputs import ColumnsBesideAdapter
 from capas.trust.subjects.audio_frames import AudioFrameAdapter, AudioFrameFeatureExtractor
 from capas.trust.subjects.audio_inputs import AudioInputAdapter
+from capas.trust.subjects.embedding import EmbeddingAdapter, EmbeddingFeatureExtractor
 from capas.trust.subjects.image_inputs import ImageInputAdapter
 from capas.trust.subjects.input_adapter import InputAdapter
 from capas.trust.subjects.restoration import RestorationAdapter, RestorationFeatureExtractor
@@ -57,6 +59,7 @@ STRUCTURED_KINDS: Final[tuple[tuple[FeaturesOf, AdapterOf], ...]] = (
     _kind(AudioFramesPredictor, AudioFrameFeatureExtractor, AudioFrameAdapter),
     _kind(TranscriptionPredictor, TranscriptionFeatureExtractor, TranscriptionAdapter),
     _kind(RestorationPredictor, RestorationFeatureExtractor, RestorationAdapter),
+    _kind(EmbeddingPredictor, EmbeddingFeatureExtractor, EmbeddingAdapter),
     _kind(TranslationPredictor, lambda model: None, lambda model, inputs, targets: TranslationAdapter()),
 )
 # Models with one output per example: what each medium contributes.

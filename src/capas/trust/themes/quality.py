@@ -10,6 +10,7 @@ from torch import Tensor
 from capas.core.i18n import say
 from capas.core.number_format import (
     baseline_name,
+    format_decimal,
     format_metric,
     format_percent,
     format_quantity,
@@ -47,6 +48,7 @@ def quality_theme(context: ThemeContext) -> Theme:
     name = next(iter(metrics))
     findings = [*_too_few(context, metrics[name]), *_often_wrong(context), *_not_better(context), *_constant(context)]
     findings += _unlike_validation(context)
+    findings += _collapsed(context)
     sides = None if context.subject is None else side_metrics(context.subject)
     findings += side_findings(context, sides)
     blocks: list[Block] = [
@@ -123,6 +125,16 @@ def _unlike_validation(context: ThemeContext) -> list[Finding]:
     figures = {"validation": format_metric(before.as_json()), "test": format_metric(after.as_json())}
     text = say("trust.quality.unlike_validation", **figures) + " " + why
     return [Finding(key="test_unlike_validation", gravity="attention", text=text)]
+
+
+def _collapsed(context: ThemeContext) -> list[Finding]:
+    """An encoder whose vectors hardly differ: nothing can be found or told apart by them."""
+    collapse = context.run_context.metrics.get("collapse")
+    if not isinstance(collapse, Mapping) or not collapse["collapsed"]:
+        return []
+    rank = format_decimal(float(collapse["effective_rank"]), 1)
+    text = say("trust.quality.collapsed", rank=rank, dimensions=collapse["dimensions"])
+    return [Finding(key="collapsed", gravity="problem", text=text)]
 
 
 def _constant(context: ThemeContext) -> list[Finding]:

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor
 
+from capas.bundle.read import Bundle
+from capas.bundle.write import PREPARATION
+from capas.core.errors import CapasError
 from capas.data.audio.augment import AudioAugmentation, augment_spectrograms, augment_waveforms
 from capas.data.audio.io import MAX_SECONDS, read_audio
 from capas.data.audio.mel import MelConfig, frame_counts, log_mel
@@ -50,6 +53,18 @@ class AudioPreparation:
         most = round(self.seconds * self.rate)
         start = max(0, (len(samples) - most) // 2)
         return samples[start : start + most]
+
+
+_PREPARATION: Final[TypeAdapter[AudioPreparation]] = TypeAdapter(AudioPreparation)
+
+
+def bundled_audio_preparation(bundle: Bundle) -> AudioPreparation:
+    """Return how a bundle prepares its sounds. Raises CapasError ``bundle_incomplete``."""
+    try:
+        return _PREPARATION.validate_python(bundle.file(PREPARATION))
+    except ValidationError as error:
+        received = str(error.errors()[0]["msg"])
+        raise CapasError("bundle_incomplete", where=bundle.folder / PREPARATION, received=received) from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,8 @@ from capas.decoding.alphabet import Alphabet, normalise_nfc
 from capas.decoding.character_ngrams import CharacterNgrams
 from capas.decoding.transcripts import CTCDecoder
 from capas.engine.config import Config
-from capas.engine.recipes.transcription.warm_start import bundle_alphabet, find_bundle
+from capas.engine.recipes.shared.initial_weights import find_bundle
+from capas.engine.recipes.transcription.warm_start import bundle_alphabet
 from capas.metrics.edit_distance import count_edits
 from capas.page_formats.normalise import NormalisationRules
 

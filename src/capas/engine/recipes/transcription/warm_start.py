@@ -7,12 +7,11 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from capas.bundle.read import Bundle, read_bundle
-from capas.bundle.shipped import model_folder
+from capas.bundle.read import Bundle
 from capas.bundle.write import ANSWERS
 from capas.core.errors import CapasError
 from capas.decoding.alphabet import Alphabet
-from capas.engine.run import find_run
+from capas.engine.recipes.shared.initial_weights import find_bundle
 
 OUTPUT_LAYER: Final = "classifier"  # the layer whose rows are labels
 
@@ -50,16 +49,6 @@ def extended_alphabet(where: str, texts: Iterable[str]) -> Alphabet:
 def bundle_alphabet(bundle: Bundle) -> Alphabet:
     """Return the alphabet of a reader."""
     return Alphabet(characters=str(bundle.file(ANSWERS).get("alphabet", "")))
-
-
-def find_bundle(where: str) -> Bundle:
-    """Read the bundle of a run, a bundle folder or a shipped model. Raises those of ``find_run`` and
-    ``read_bundle``.
-    """
-    folder = model_folder(where)
-    if where == "latest" or (folder / "config.toml").is_file():
-        folder = find_run(where).bundle
-    return read_bundle(folder)
 
 
 def _rows(own: Tensor, other: Tensor, alphabet: Alphabet, known: Alphabet) -> Tensor | None:

@@ -25,7 +25,7 @@ from capas.engine.recipes.shared.spectrograms import (
     spectrograms_of,
 )
 from capas.engine.recipes.single_output.audio.defaults import NAME
-from capas.engine.recipes.single_output.audio.network import build_network
+from capas.engine.recipes.single_output.audio.network import HEAD, build_network
 from capas.engine.recipes.single_output.linear_baseline import DENSE_BASELINE
 from capas.networks.catalog import find_other_entry
 
@@ -34,7 +34,6 @@ class PreparedAudioInputs:
     """The waveforms of a run, decoded once and held in memory (``PreparedInputs``)."""
 
     baseline = DENSE_BASELINE
-    head: str | None = None
 
     def __init__(
         self, config: Config, names: Sequence[str], waves: list[NDArray[np.float32]], preparation: AudioPreparation
@@ -43,6 +42,10 @@ class PreparedAudioInputs:
         self.waves = waves
         self.preparation = preparation
         self._names = names
+
+    @property
+    def head(self) -> str | None:
+        return HEAD if self.config.network.init_from else None
 
     def network(self, num_outputs: int) -> nn.Module:
         return build_network(self.config, num_outputs)

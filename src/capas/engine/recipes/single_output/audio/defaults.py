@@ -9,10 +9,26 @@ from capas.data.inspect.report import DatasetReport
 from capas.engine.config import Config
 from capas.engine.defaults import fill_defaults, resolve_auto
 from capas.engine.recipe import ResolvedConfig
+from capas.engine.recipes.shared.initial_weights import initial_bundle
+from capas.engine.recipes.shared.spectrograms import bundled_audio_preparation
 
 NAME: Final = "spectrogram-cnn"
 WIDTH: Final = 64
 MAX_DEFAULT_SECONDS: Final = 10.0
+
+
+def _as_before(config: Config) -> Config:
+    """The configuration with the width and the preprocessing of the run that it starts from."""
+    bundle = initial_bundle(config.network.init_from, "audio")
+    before = bundled_audio_preparation(bundle)
+    sound = {"sample_rate": before.rate, "seconds": before.seconds, "n_mels": before.num_mels}
+    width = int(bundle.card.network.settings.get("width") or WIDTH)
+    return config.model_copy(
+        update={
+            "audio": config.audio.model_copy(update=sound),
+            "network": config.network.model_copy(update={"width": width}),
+        }
+    )
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
@@ -22,6 +38,8 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
         raise CapasError("no_sounds_to_learn", where=report.source.root)
     if config.network.name not in ("auto", NAME):
         raise CapasError("network_not_for", where="network.name", received=config.network.name, names=NAME)
+    if config.network.init_from:
+        config = _as_before(config)
     rate = resolve_auto(config.audio.sample_rate, min(16_000, sounds.most_common_sample_rate))
     seconds = resolve_auto(config.audio.seconds, min(MAX_DEFAULT_SECONDS, max(0.2, sounds.longest_s)))
     batch = max(8, min(64, 1 << max(0, (n // 30).bit_length() - 1)))

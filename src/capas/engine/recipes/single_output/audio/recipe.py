@@ -3,21 +3,20 @@
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from capas.bundle.read import Bundle
-from capas.bundle.write import PREPARATION
-from capas.core.errors import CapasError
 from capas.core.spec import Medium
 from capas.data.collections import AudioFiles
 from capas.data.inspect.dataset_scan import AudioStatistics
 from capas.data.inspect.report import DatasetReport
 from capas.engine.config import Config
 from capas.engine.recipe import PreparedDataset, ResolvedConfig
+from capas.engine.recipes.shared.initial_weights import initial_bundle
 from capas.engine.recipes.shared.spectrograms import (
     AudioPreparation,
     Spectrograms,
+    bundled_audio_preparation,
     fit_spectrogram_statistics,
     spectrograms_of,
 )
@@ -28,8 +27,6 @@ from capas.engine.recipes.single_output.audio.predictor import AudioReader
 from capas.engine.recipes.single_output.columns_beside.recipe import ColumnsBesidePipeline
 from capas.engine.recipes.single_output.heads.base import OutputHead
 from capas.engine.recipes.single_output.recipe import SingleOutputRecipe
-
-_ADAPTER: TypeAdapter[AudioPreparation] = TypeAdapter(AudioPreparation)
 
 
 class AudioPipeline:
@@ -46,10 +43,11 @@ class AudioPipeline:
         assert sound.sample_rate != "auto" and sound.seconds != "auto"
         blank = AudioPreparation(rate=sound.sample_rate, seconds=sound.seconds, num_mels=sound.n_mels)
         waves = read_waveforms(work.inputs, work.indices, blank, work.progress)
-        train = work.record.positions("train").tolist()
-        return PreparedAudioInputs(
-            work.config, work.record.names, waves, fit_spectrogram_statistics([waves[i] for i in train], blank)
-        )
+        if work.config.network.init_from:
+            fitted = bundled_audio_preparation(initial_bundle(work.config.network.init_from, "audio"))
+        else:
+            fitted = fit_spectrogram_statistics([waves[i] for i in work.record.positions("train").tolist()], blank)
+        return PreparedAudioInputs(work.config, work.record.names, waves, fitted)
 
     def trial_inputs(
         self, config: Config, report: DatasetReport, num_outputs: int, indices: Sequence[int]
@@ -64,11 +62,7 @@ class AudioPipeline:
         return build_network(config, num_outputs), spectrograms_of(waves, preparation)
 
     def reopen(self, bundle: Bundle, num_outputs: int) -> AudioReader:
-        try:
-            preparation = _ADAPTER.validate_python(bundle.file(PREPARATION))
-        except ValidationError as error:
-            received = str(error.errors()[0]["msg"])
-            raise CapasError("bundle_incomplete", where=bundle.folder / PREPARATION, received=received) from error
+        preparation = bundled_audio_preparation(bundle)
         width = bundle.card.network.settings.get("width")
         network = new_spectrogram_cnn(preparation.num_mels, num_outputs, int(width or 0))
         return AudioReader(bundle.fill(network), preparation)

@@ -89,7 +89,7 @@ class PreparedImageInputs:
 
     @property
     def head(self) -> str | None:
-        if not self.config.network.pretrained:
+        if not self.config.network.pretrained and not self.config.network.init_from:
             return None
         head = find_entry(self.config.network.name).head
         return f"network.{head}" if self.config.network.flip_tta is True else head

@@ -16,6 +16,8 @@ from capas.engine.config import (
 from capas.engine.defaults import EMA, WARMUP, resolve_auto, resolve_class_weights
 from capas.engine.recipe import ResolvedConfig
 from capas.engine.recipes.shared.image_facts import ImageFacts
+from capas.engine.recipes.shared.image_store import initial_preparation
+from capas.engine.recipes.shared.initial_weights import initial_bundle
 from capas.networks.catalog import NetworkEntry, find_entry
 from capas.networks.vision.efficientnet_weights import lite0_weights_installed
 
@@ -28,6 +30,8 @@ MAX_DEFAULT_SIDE = 64
 def resolve_defaults(config: Config, facts: ImageFacts) -> ResolvedConfig:
     """Resolve every "auto" for images. Raises CapasError on an unknown network or images too small for it."""
     reasons: list[str] = []
+    if config.network.init_from:
+        config = _as_before(config, reasons)
     network = _network(config.network, facts, reasons)
     data = _data(config.data, network, facts, reasons)
     _refuse_too_small(network.name, int(data.image_size))
@@ -47,6 +51,29 @@ def resolve_defaults(config: Config, facts: ImageFacts) -> ResolvedConfig:
         ),
         reasons=tuple(reasons),
     )
+
+
+def _as_before(config: Config, reasons: list[str]) -> Config:
+    """The configuration with the network and the image size of the run that it starts from.
+
+    Raises CapasError ``init_from_fixed`` where something else was asked for.
+    """
+    where = config.network.init_from
+    bundle, prepared = initial_bundle(where, "image"), initial_preparation(where)
+    width = bundle.card.network.settings.get("width")
+    fixed: dict[str, dict[str, object]] = {
+        "network": {"name": bundle.card.network.name, "width": int(width or 0), "pretrained": False},
+        "data": {"image_size": prepared.width, "channels": prepared.channels, "fit": prepared.fit},
+    }
+    for section, values in fixed.items():
+        asked = getattr(config, section)
+        for key, value in values.items():
+            own = getattr(asked, key)
+            if own not in ("auto", value):
+                raise CapasError("init_from_fixed", where=f"{section}.{key}", received=own, fixed=str(value), run=where)
+    reasons.append(say("settle.init_from", run=where, network=bundle.card.network.name))
+    updated = {section: getattr(config, section).model_copy(update=values) for section, values in fixed.items()}
+    return config.model_copy(update=updated)
 
 
 def _network(requested: NetworkConfig, facts: ImageFacts, reasons: list[str]) -> NetworkConfig:
@@ -155,7 +182,7 @@ def _optim(requested: OptimConfig, network: NetworkConfig, batch_size: int) -> O
     # Residual networks from scratch learn best by SGD with a rate in proportion to the batch (Goyal et al. 2017);
     # pretrained ones and those without normalisation are safer with AdamW.
     normalised: Sequence[str] = ("compact", "resnet", "plain", "googlenet", "efficientnet")
-    sgd = network.name.startswith(tuple(normalised)) and not network.pretrained
+    sgd = network.name.startswith(tuple(normalised)) and not network.pretrained and not network.init_from
     optimizer = resolve_auto(requested.optimizer, "sgd" if sgd else "adamw")
     rate = 0.3 * batch_size / 256 if optimizer == "sgd" else 2e-3
     return requested.model_copy(

@@ -7,6 +7,7 @@ from capas.core.errors import CapasError
 from capas.core.rng import derive_seed
 from capas.core.spec import OutputKind
 from capas.engine.config import Config
+from capas.engine.recipes.shared.initial_weights import initial_bundle, load_initial_weights
 from capas.networks.catalog import create_network as build_from_catalog
 from capas.networks.catalog import find_entry
 from capas.networks.vision.efficientnet_weights import pretrained_lite0
@@ -31,7 +32,11 @@ def _single_network(config: Config, *, num_classes: int, fresh: bool) -> nn.Modu
             raise CapasError("no_pretrained", where="network.pretrained", received=name, known="efficientnet-lite0")
         return _pretrained(num_classes)
     width = int(config.network.width) or None
-    return build_from_catalog(name, in_channels=channels, num_classes=num_classes, image_size=size, width=width)
+    network = build_from_catalog(name, in_channels=channels, num_classes=num_classes, image_size=size, width=width)
+    if config.network.init_from and fresh:
+        bundle = initial_bundle(config.network.init_from, "image")
+        load_initial_weights(network, bundle.tensors, head=find_entry(name).head, where=config.network.init_from)
+    return network
 
 
 def _pretrained(num_classes: int) -> nn.Module:

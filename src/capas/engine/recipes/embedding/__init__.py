@@ -1,0 +1,1 @@
+"""Learning to embed without labels: images, and sounds as spectrograms."""

@@ -1,0 +1,109 @@
+"""Default values for learning without labels."""
+
+from typing import Final
+
+from capas.core.errors import CapasError
+from capas.core.i18n import say
+from capas.data.inspect.dataset_scan import AudioStatistics
+from capas.data.inspect.report import DatasetReport
+from capas.engine.config import Config
+from capas.engine.defaults import resolve_auto, update_sections
+from capas.engine.methods.noisy_student import NOISY_STUDENT
+from capas.engine.recipe import ResolvedConfig
+from capas.engine.recipes.embedding.objectives import METHODS, EmbeddingMethod
+from capas.engine.recipes.shared.image_facts import image_facts
+from capas.engine.recipes.single_output.audio.defaults import MAX_DEFAULT_SECONDS, NAME, WIDTH
+from capas.engine.recipes.single_output.image.defaults import WIDE_NETWORK_EXAMPLES
+from capas.networks.catalog import find_entry
+
+MAX_SIDE: Final = 64
+VIT: Final = "vit"
+VIEWS: Final = 150_000  # examples that are looked at in all, each in two views
+
+
+def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
+    """Resolve every "auto" for learning without labels.
+
+    Raises CapasError ``method_not_for_medium``, ``method_needs_labels`` or ``network_not_for``.
+    """
+    medium = report.detection.spec.medium
+    if config.method.name == NOISY_STUDENT:
+        raise CapasError("method_not_for", where="method.name", received=f"embed ({medium})")
+    name = "simclr" if config.method.name == "supervised" else config.method.name
+    method = METHODS[name]
+    if medium not in method.media:
+        known = ", ".join(other for other, row in METHODS.items() if medium in row.media)
+        raise CapasError("method_not_for_medium", where="method.name", received=f"{name} ({medium})", known=known)
+    n = max(1, report.split.count("train"))
+    batch = int(resolve_auto(config.train.batch_size, max(16, min(256, 1 << max(0, (n // 8).bit_length() - 1)))))
+    epochs = float(resolve_auto(config.train.epochs, float(max(10, min(200, round(VIEWS / n))))))
+    made = _image(config, report, method) if medium == "image" else _audio(config, report)
+    common: dict[str, dict[str, object]] = {
+        "train": {"batch_size": batch, "epochs": epochs},
+        "optim": {
+            "optimizer": resolve_auto(config.optim.optimizer, "adamw"),
+            "learning_rate": resolve_auto(config.optim.learning_rate, 1e-3),
+            "weight_decay": resolve_auto(config.optim.weight_decay, 1e-2 if name == "mae" else 1e-4),
+            "warmup": resolve_auto(config.optim.warmup, 0.1), "ema": resolve_auto(config.optim.ema, 0.0),
+        },
+    }  # fmt: skip
+    resolved = update_sections(config, {**made, **common})
+    resolved = resolved.model_copy(
+        update={
+            "method": config.method.model_copy(update={"name": name}),
+        }
+    )
+    reasons = (
+        say("embedding.method", method=name, network=resolved.network.name),
+        say("settle.epochs", epochs=int(epochs), n=n),
+    )
+    return ResolvedConfig(config=resolved, reasons=reasons)
+
+
+def _image(config: Config, report: DatasetReport, method: EmbeddingMethod) -> dict[str, dict[str, object]]:
+    facts = image_facts(report)
+    row = find_entry(method.network if config.network.name == "auto" else config.network.name)
+    if (method.network == VIT) != (row.name == VIT):
+        names = VIT if method.network == VIT else "compact, resnet-cifar-20, …"
+        raise CapasError("network_not_for", where="network.name", received=row.name, names=names)
+    width = 0 if row.width is None else row.width
+    if row.name == "compact" and facts.examples < WIDE_NETWORK_EXAMPLES:
+        width //= 2
+    least = max(row.minimum_size, method.minimum_size)
+    side = int(resolve_auto(config.data.image_size, max(least, min(MAX_SIDE, facts.side))))
+    if side < least:
+        raise CapasError("pictures_too_small", where="data.image_size", received=side, network=row.name, least=least)
+    augment = config.augment
+    return {
+        "data": {
+            "image_size": side, "channels": resolve_auto(config.data.channels, 1 if facts.grey else 3),
+            "fit": resolve_auto(config.data.fit, "crop"),
+        },
+        "network": {
+            "name": row.name, "width": resolve_auto(config.network.width, width), "pretrained": False,
+            "flip_tta": False,
+        },
+        "augment": {
+            # 1 − the least area that a crop keeps; mirror images only of photographs: digits and letters mean others.
+            "crop": resolve_auto(augment.crop, 0.7), "flip": resolve_auto(augment.flip, not facts.grey),
+            "colour": resolve_auto(augment.colour, 0.4), "cutout": resolve_auto(augment.cutout, 0.0),
+        },
+    }  # fmt: skip
+
+
+def _audio(config: Config, report: DatasetReport) -> dict[str, dict[str, object]]:
+    sounds = report.statistics
+    if not isinstance(sounds, AudioStatistics):
+        raise CapasError("no_sounds_to_learn", where=report.source.root)
+    if config.network.name not in ("auto", NAME):
+        raise CapasError("network_not_for", where="network.name", received=config.network.name, names=NAME)
+    seconds = min(MAX_DEFAULT_SECONDS, max(0.2, sounds.median_s))
+    return {
+        "network": {
+            "name": NAME, "width": resolve_auto(config.network.width, WIDTH), "pretrained": False, "flip_tta": False,
+        },
+        "audio": {
+            "sample_rate": resolve_auto(config.audio.sample_rate, min(16_000, sounds.most_common_sample_rate)),
+            "seconds": resolve_auto(config.audio.seconds, seconds),
+        },
+    }  # fmt: skip

@@ -1,0 +1,143 @@
+"""Training of encoders without labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from capas.bundle.card import NetworkCard
+from capas.bundle.write import ANSWERS, PREPARATION
+from capas.core.rng import seeded_generator
+from capas.data.batch import SampledBatches, two_view_batches
+from capas.engine.distributed import Ranks
+from capas.engine.execution import Execution
+from capas.engine.loop import ValidationScore
+from capas.engine.recipe import PreparedDataset, TestResult, TrainingBatches
+from capas.engine.recipes.embedding.encoders import embedding_size
+from capas.engine.recipes.embedding.evaluate import MAX_EXAMPLES, evaluate_embeddings, search_views
+from capas.engine.recipes.embedding.inputs import EmbeddingInputs
+from capas.engine.recipes.embedding.objectives import METHODS, Pretext, embedding_objective
+from capas.engine.recipes.shared.batches import training_sampler
+from capas.engine.recipes.shared.forward import forward_batch
+from capas.metrics.representation import collapse
+from capas.objectives.base import Objective
+
+CHUNK: Final = 250
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlainBatch:
+    """Examples as they are.
+
+    Attributes:
+        inputs: Images (B, C, H, W).
+        positions: Their positions, int64 (B,).
+    """
+
+    inputs: Tensor
+    positions: Tensor
+
+
+class EmbeddingJob:
+    """Examples, encoder and objective of a run (``TrainingJob``)."""
+
+    head: str | tuple[str, ...] | None = None
+
+    def __init__(self, work: PreparedDataset, inputs: EmbeddingInputs, ranks: Ranks) -> None:
+        self.record = work.record
+        self.inputs = inputs
+        self.seed = work.config.train.seed
+        self._encoder = inputs.encoder()
+        self._method = METHODS[work.config.method.name]
+        pretext = Pretext(
+            encoder=self._encoder, feature_dim=embedding_size(self._encoder, inputs.shape), shape=inputs.shape,
+            medium="audio" if work.spec.medium == "audio" else "image",
+        )  # fmt: skip
+        self._objective = embedding_objective(work.config.method.name, pretext, self.seed)
+        sampler = training_sampler(work.config, work.record.positions("train"), ranks)
+        self._batches: TrainingBatches[object]
+        if self._method.two_views:
+            self._batches = two_view_batches(sampler, work.record.names, inputs.view)
+        else:
+            self._batches = SampledBatches(sampler, work.record.names, self._plain)
+
+    def _plain(self, positions: Tensor, rng: torch.Generator) -> PlainBatch:
+        return PlainBatch(inputs=self.inputs.take(positions), positions=positions)
+
+    @property
+    def objective(self) -> Objective[object]:
+        return self._objective
+
+    @property
+    def batches(self) -> TrainingBatches[object]:
+        return self._batches
+
+    @property
+    def has_validation(self) -> bool:
+        return self.record.splits.count("validation") > 1
+
+    def validate(self, execution: Execution) -> ValidationScore:
+        """Return how many validation examples are known again; a collapse shows as the loss: 1 − spread of the vectors.
+
+        The latest weights are kept, as is usual without labels: being known again is easy early on, and says little of
+        what an embedding is good for.
+        """
+        positions = self._some("validation")
+        originals, views = self._vectors(self._encoder, execution, positions)
+        spread = min(1.0, collapse(originals).spread)
+        found = search_views(originals, views).found
+        return ValidationScore(
+            metric="view_recall", value=found / len(positions), loss=1 - spread, n=len(positions), keep_latest=True
+        )
+
+    def calibrate(self, execution: Execution) -> None:
+        """Nothing is fitted to the validation split."""
+
+    def test(self, execution: Execution) -> TestResult:
+        positions = self._some("test")
+        untrained = execution.place(self.inputs.encoder())
+        names = [self.record.names[i] for i in positions.tolist()]
+        return evaluate_embeddings(
+            names,
+            lambda: self._vectors(self._encoder, execution, positions),
+            {
+                "pixels": lambda: self._pixels(positions),
+                "untrained": lambda: self._vectors(untrained, execution, positions),
+            },
+        )
+
+    def bundle_files(self) -> Mapping[str, object]:
+        return {PREPARATION: self.inputs.as_json(), ANSWERS: self.inputs.views_as_json()}
+
+    def network_card(self) -> NetworkCard:
+        return self.inputs.network_card(self._encoder)
+
+    def _some(self, split: str) -> Tensor:
+        """The positions of a split, evenly thinned out where there are very many."""
+        assert split in ("validation", "test")
+        positions = self.record.positions("validation" if split == "validation" else "test")
+        return positions[:: -(-len(positions) // MAX_EXAMPLES)]
+
+    def _vectors(self, encoder: nn.Module, execution: Execution, positions: Tensor) -> tuple[Tensor, Tensor]:
+        rng = seeded_generator(self.seed, "evaluation views")
+        plain, views = [], []
+        for part in torch.split(positions, CHUNK):
+            plain.append(forward_batch(encoder, self.inputs.take(part), execution))
+            views.append(forward_batch(encoder, self.inputs.view(part, rng), execution))
+        return torch.cat(plain), torch.cat(views)
+
+    def _pixels(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """What the encoder sees, made small: of the examples, and of the same views of them."""
+        rng = seeded_generator(self.seed, "evaluation views")
+        plain, views = [], []
+        for part in torch.split(positions, CHUNK):
+            plain.append(_small(self.inputs.take(part)))
+            views.append(_small(self.inputs.view(part, rng)))
+        return torch.cat(plain), torch.cat(views)
+
+
+def _small(images: Tensor) -> Tensor:
+    """Images averaged to 16 × 16, flat."""
+    return nn.functional.adaptive_avg_pool2d(images, 16).flatten(1)

@@ -1,0 +1,1 @@
+"""Networks that serve learning representations without labels."""

@@ -1,0 +1,1 @@
+"""Learning representations without labels: each method's pretext task and its loss."""

@@ -1,0 +1,89 @@
+"""What a search begins with: a file, an item of the index, or words."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capas.core.errors import CapasError
+from capas.core.files import is_file
+from capas.representation.encoder import Encoder, encode_contents
+from capas.representation.encoders import open_encoder
+from capas.representation.index.item_names import rows_named
+from capas.representation.index.search import SimilarityIndex
+from capas.representation.index.snapshot import IndexedItem
+
+_FILES: Final = ("image", "audio", "text")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SimilarityQuery:
+    """What is searched for.
+
+    Attributes:
+        name: As the user gave it.
+        vector: Shape (D,).
+        path: The file, where it is one.
+        text: The words, where it is words.
+        found: The item of the index, where it is one; it is not among what is found.
+    """
+
+    name: str
+    vector: NDArray[np.float32]
+    path: Path | None = None
+    text: str | None = None
+    found: IndexedItem | None = None
+
+
+def open_query(
+    index: SimilarityIndex, given: str | None, *, text: str | None = None, encoder: Encoder | None = None
+) -> SimilarityQuery:
+    """Return what to search for.
+
+    Args:
+        index: The index.
+        given: A file; else the name of an item of the index; else, in an index of texts, a text.
+        text: Words instead, for an encoder that reads texts.
+        encoder: The one that made the index; opened by its name if None, where it is needed.
+
+    Raises:
+        CapasError: ``query_missing``, ``no_such_item``, ``index_without_encoder``, ``encoder_of_other_medium``,
+            ``vectors_of_other_encoder`` where the encoder has changed since, and those of ``open_encoder`` and of
+            reading the file.
+    """
+    snapshot = index.snapshot
+    if text is not None:
+        if not text.strip():
+            raise CapasError("query_missing", where="--text")
+        return _encoded(index, text, text, "text", encoder)
+    if given is None or not given.strip():
+        raise CapasError("query_missing", where=snapshot.folder)
+    path = Path(given).expanduser()
+    if is_file(path) and snapshot.manifest.medium in _FILES:
+        return _encoded(index, given, path, snapshot.manifest.medium, encoder)
+    rows = rows_named(snapshot, given)
+    if len(rows):
+        found = snapshot.items(rows[:1])[0]
+        return SimilarityQuery(name=given, vector=snapshot.vectors(rows[:1])[0], found=found)
+    if snapshot.manifest.medium == "text":
+        return _encoded(index, given, given, "text", encoder)
+    raise CapasError("no_such_item", where=snapshot.folder, received=given)
+
+
+def _encoded(
+    index: SimilarityIndex, name: str, content: str | Path, medium: str, encoder: Encoder | None
+) -> SimilarityQuery:
+    manifest = index.snapshot.manifest
+    if not manifest.fingerprint:
+        raise CapasError("index_without_encoder", where=index.snapshot.folder, received=name)
+    chosen = encoder if encoder is not None else open_encoder(manifest.encoder)
+    if chosen.fingerprint != manifest.fingerprint:
+        raise CapasError("index_encoder_changed", where=index.snapshot.folder, received=chosen.name)
+    if medium not in chosen.media:
+        raise CapasError("encoder_of_other_medium", where=chosen.name, received=medium,
+                         expected_medium=", ".join(chosen.media))  # fmt: skip
+    vector = encode_contents(chosen, [content])[0]
+    path = content if isinstance(content, Path) else None
+    return SimilarityQuery(name=name, vector=vector, path=path, text=content if isinstance(content, str) else None)

@@ -1,0 +1,156 @@
+"""Learning without labels, from a folder to vectors, and from what was learnt to a classifier."""
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from PIL import Image
+
+import capas
+from capas.bundle.read import read_bundle
+from capas.core.errors import CapasError
+from capas.engine.config import MethodConfig
+from capas.engine.events import Evaluated, read_events
+from capas.engine.recipes.embedding.evaluate import search_views
+from capas.engine.recipes.embedding.objectives import METHODS
+from capas.representation.encoder import encode_contents
+from capas.representation.encoders import open_encoder
+
+SMALL = {"train.epochs": 1, "network.width": 8, "train.batch_size": 16, "execution.threads": 1,
+         "execution.precision": "float32", "execution.memory_format": "contiguous"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty pictures without labels: stripes of any direction and colour."""
+    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    rows, columns = np.mgrid[:24, :24]
+    for i in range(60):
+        angle, colour = rng.uniform(0, np.pi), rng.uniform(80, 255, 3)
+        wave = np.sin((rows * np.cos(angle) + columns * np.sin(angle)) * rng.uniform(0.4, 1.2)) > 0
+        Image.fromarray((wave[..., None] * colour).astype(np.uint8)).save(folder / f"{i:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "simclr"
+    capas.train(pictures, out=folder, settings={**SMALL, "data.task": "embed", "train.epochs": 4})
+    return folder
+
+
+def test_every_method_of_the_configuration_has_its_row() -> None:
+    named = get_args(MethodConfig.model_fields["name"].annotation)
+    assert set(named) - {"supervised", "noisy-student"} == set(METHODS)
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_a_folder_without_labels_becomes_an_encoder(method: str, pictures: Path, tmp_path: Path) -> None:
+    if "image" not in METHODS[method].media:
+        pytest.skip("not for pictures")
+    settings = {**SMALL, "data.task": "embed", "method.name": method}
+    if METHODS[method].network == "vit":
+        settings["network.width"] = 16
+    result = capas.train(pictures, out=tmp_path / "run", settings=settings)
+    assert result is not None
+    figures = result.test_result.as_json()
+    assert list(figures["metrics"]) == ["view_recall"]  # type: ignore[call-overload]
+    assert set(figures["baseline"]) == {"pixels", "untrained"}  # type: ignore[call-overload]
+    assert figures["collapse"]["effective_rank"] >= 1  # type: ignore[index]
+    encoder = open_encoder(str(tmp_path / "run"))
+    first, again = encode_contents(encoder, [pictures / "00.png", pictures / "00.png"])
+    np.testing.assert_allclose(first, again, atol=1e-6)
+    assert len(first) == read_bundle(tmp_path / "run" / "bundle").card.network.settings["embedding_dim"]
+
+
+def test_the_weights_are_the_latest_and_the_collapse_is_watched(run: Path) -> None:
+    scores = [event for event in read_events(run / "events.jsonl") if isinstance(event, Evaluated)]
+    assert len(scores) > 1 and all(score.best for score in scores)
+    assert all(score.metric == "view_recall" and 0 <= score.loss < 1 for score in scores)
+
+
+def test_predict_test_and_export(run: Path, pictures: Path, tmp_path: Path) -> None:
+    model = capas.load(run)
+    (answer,) = model.predict([pictures / "00.png"])
+    assert isinstance(answer.prediction, list) and answer.refused is None
+    np.testing.assert_allclose(answer.prediction, encode_contents(open_encoder(str(run)), [pictures / "00.png"])[0],
+                               atol=1e-5)  # fmt: skip
+    figures = capas.test(run, data="sample:shapes")
+    assert figures["metrics"]["view_recall"]["n"] == 120  # type: ignore[index]
+    onnx = pytest.importorskip("onnxruntime")
+    assert onnx
+    exported = model.export(tmp_path / "encoder.onnx", [pictures / "00.png"])
+    assert exported.difference < 1e-4
+
+
+def test_a_classifier_starts_from_what_was_learnt(run: Path, tmp_path: Path) -> None:
+    before = read_bundle(run / "bundle")
+    settings = {"train.epochs": 0.01, "optim.learning_rate": 1e-12, "optim.ema": 0.0, "network.flip_tta": False,
+                "execution.threads": 1}  # fmt: skip
+    started = capas.train("sample:shapes", out=tmp_path / "few", report="none",
+                          settings={**settings, "network.init_from": str(run)})  # fmt: skip
+    assert started is not None
+    after = read_bundle(tmp_path / "few" / "bundle")
+    assert after.card.weights.started_from == "simclr" and after.card.network.settings["width"] == 8
+    assert after.file("preparation.json") == before.file("preparation.json")
+    kept = [name for name in before.tensors if name.endswith("weight")]
+    assert kept
+    for name in kept:
+        torch.testing.assert_close(after.tensors[name], before.tensors[name], atol=1e-5, rtol=0)
+    head = set(after.tensors) - set(before.tensors)
+    assert head and all(float(after.tensors[name].abs().max()) < 1e-6 for name in head)
+    with pytest.raises(CapasError) as refused:
+        capas.plan("sample:shapes", settings={"network.init_from": str(run), "network.name": "lenet-5"})
+    assert refused.value.key == "init_from_fixed"
+
+
+@pytest.mark.parametrize("method", ["simclr", "cpc"])
+def test_sounds_too(method: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        wave = np.sin(2 * np.pi * rng.uniform(200, 2000) * np.arange(2000) / 8000)
+        place = tmp_path / "sounds" / ("low" if i % 2 else "high")
+        place.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place / f"{i}.wav", wave.astype(np.float32), 8000)
+    settings = {**SMALL, "data.task": "embed", "method.name": method}
+    assert capas.train(tmp_path / "sounds", out=tmp_path / "run", settings=settings) is not None
+    encoder = open_encoder(str(tmp_path / "run"))
+    assert encode_contents(encoder, [tmp_path / "sounds" / "low" / "1.wav"]).shape[0] == 1
+    started = capas.train(tmp_path / "sounds", out=tmp_path / "few", report="none",
+                          settings={"network.init_from": str(tmp_path / "run"), "train.epochs": 0.1})  # fmt: skip
+    assert started is not None
+    before, after = (
+        json.loads((tmp_path / name / "bundle" / "preparation.json").read_text()) for name in ("run", "few")
+    )
+    assert before == after
+    with pytest.raises(CapasError) as refused:
+        capas.plan("sample:shapes", settings={"network.init_from": str(tmp_path / "run")})
+    assert refused.value.key == "init_from_other_medium"
+
+
+def test_what_cannot_be_learnt_is_refused(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    for data, settings, key in (
+        (tmp_path / "t.csv", {"data.task": "embed"}, "embed_wants_files"),
+        ("sample:shapes", {"method.name": "simclr"}, "method_needs_embed"),
+        (pictures, {"data.task": "embed", "method.name": "mae", "network.name": "compact"}, "network_not_for"),
+        (pictures, {"data.task": "embed", "method.name": "jigsaw", "data.image_size": 16}, "pictures_too_small"),
+        (pictures, {}, "no_labels"),
+    ):
+        with pytest.raises(CapasError) as refused:
+            capas.plan(data, settings=settings)
+        assert refused.value.key == key
+
+
+def test_a_view_is_found_among_originals() -> None:
+    originals = torch.eye(4)
+    views = torch.eye(4) + 0.1
+    views[3] = originals[2]
+    search = search_views(originals, views)
+    assert search.found == 3 and search.nearest.tolist() == [0, 1, 2, 2]
+    collapsed = search_views(torch.ones(5, 3), torch.ones(5, 3))
+    assert collapsed.found == 1  # any is as good as another: only the first is right
