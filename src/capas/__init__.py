@@ -20,11 +20,17 @@ from capas.version import __version__
 
 if TYPE_CHECKING:
     from capas.api import load, look, plan, resume, test, train, trust
+    from capas.representation.api import embed, index, map, same, similar
 
-__all__ = ["CapasError", "__version__", "load", "look", "plan", "resume", "test", "train", "trust"]
+__all__ = [
+    "CapasError", "__version__", "embed", "index", "load", "look", "map", "plan", "resume", "same", "similar", "test",
+    "train", "trust",
+]  # fmt: skip
+_REPRESENTATION = ("embed", "index", "map", "same", "similar")
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        return getattr(importlib.import_module("capas.api"), name)
+        module = "capas.representation.api" if name in _REPRESENTATION else "capas.api"
+        return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module 'capas' has no attribute {name!r}")

@@ -24,6 +24,7 @@ from capas.page_formats.page import BaselineFault
 from capas.representation.index.closeness import Closeness
 from capas.representation.map.methods import METHODS
 from capas.representation.map.page import PAGE_WORDS
+from capas.representation.verify import Words
 from capas.trust.attacks.sanity_checks import SanityCheckFailure
 from capas.trust.explanations.attention_maps import ATTENTION_METHODS
 from capas.trust.theme import THEMES, Status
@@ -60,8 +61,19 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "baselines.{}": names_in("baselines"),
     "board.columns.{}": COLUMNS,
     "card.always_answers.{}": ("class", "other"),
+    "card.consent.{}": ("image", "audio"),
     "card.same_source.{}": get_args(Medium),
-    "card.summary_{}": ("classify", "tag", "label", "regress", "transform", "transcribe", "translate", "embed"),
+    "card.summary_{}": (
+        "classify",
+        "tag",
+        "label",
+        "regress",
+        "transform",
+        "transcribe",
+        "translate",
+        "embed",
+        "verify",
+    ),
     "check.{}": ("versions", "processor", "devices", "bfloat16", "writable", "free"),
     "columns.{}": get_args(ColumnKind),
     "detect.{}": ("target_last", "target_tags", "target_few"),
@@ -72,6 +84,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "map.methods.{}": METHODS,
     "map.words.{}": PAGE_WORDS,
     "media.{}": get_args(Medium),
+    "vectors.media.{}": get_args(Medium),
     "networks.{}": ("name", "parameters", "pixels", "year", "what"),
     "method.stage_{}": ("teacher", "answers", "student"),
     "pages.{}": get_args(BaselineFault),
@@ -104,9 +117,12 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "samples.{}": ("name", "count", "classes", "licence", "what"),
     "settle.{}": (*text_defaults.NAMES, *tabular_defaults.NAMES),
     "splits.{}": ("train", "validation", "test"),
-    "tasks.{}": ("classify", "tag", "label", "regress", "transform", "transcribe", "translate", "embed"),
+    "tasks.{}": ("classify", "tag", "label", "regress", "transform", "transcribe", "translate", "embed", "verify"),
+    "same.words.{}": get_args(Words),
+    "same.{}": ("false_match", "false_non_match"),
+    "trust.pairs.{}": ("group", "false_match", "false_non_match", "impostor", "genuine", "identities"),
     "test.{}": ("class", "recall", "precision", "n"),
-    "train.next_{}": ("predict", "test", "export"),
+    "train.next_{}": ("predict", "same", "test", "export"),
     "train.place_{}": ("model", "predictions", "everything"),
     "trust.asks.{}": THEMES,
     "trust.attacks.{}": ("before", "after", *KINDS_OF_PARTS, *WAYS_OF_PARTS),

@@ -12,6 +12,7 @@ import pytest
 
 from capas.engine.events import Evaluated, Finished, Resumed, Stopped, read_events
 from tests.engine.forks import Forks, forks, wait_for_step
+from tests.engine.recipes.verification.made import write_signs
 from tests.harness import FIXED, as_options, command
 
 OFTEN: Mapping[str, object] = {"train.checkpoint_steps": 3}
@@ -51,13 +52,37 @@ RUNS: Mapping[str, tuple[str, Mapping[str, object]]] = {
         "sample:shapes",
         {**FIXED, "data.task": "embed", "method.name": "byol", "train.epochs": 3, "train.batch_size": 32},
     ),
+    # One layer after the other, with noise; and latents by chance, whose deviation follows the error.
+    "denoising": (
+        "sample:shapes",
+        {
+            **{key: value for key, value in FIXED.items() if key != "network.width"},
+            "data.task": "embed",
+            "data.image_size": 12,
+            "method.name": "denoising",
+            "network.layer_wise": True,
+            "train.epochs": 4,
+            "train.batch_size": 32,
+        },
+    ),
+    "vae": (
+        "sample:shapes",
+        {**FIXED, "data.image_size": 16, "method.name": "vae", "augment.mixup": 0.2, "train.epochs": 3},
+    ),
+    # Batches of identities; the folder is made below.
+    "supcon": (
+        "signs",
+        {**FIXED, "data.task": "verify", "method.name": "supcon", "train.epochs": 30, "train.batch_size": 16},
+    ),
 }
-KILLS = {"compact": 8, "lenet-5": 8, "efficientnet-lite0": 2, "byol": 3}
+KILLS = {"compact": 8, "lenet-5": 8, "efficientnet-lite0": 2, "byol": 3, "supcon": 3, "denoising": 3, "vae": 3}
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("resume")
+    folder = tmp_path_factory.mktemp("resume")
+    write_signs(folder / "signs", table=False)
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from torch import nn
 
 from capas.core.errors import CapasError
 from capas.networks import catalog
+from capas.networks.generative.class_conditioned_vae import HasLatents
 
 ROWS = pytest.mark.parametrize("row", catalog.NETWORKS, ids=lambda row: row.name)
 # Built small here: what takes long is their size, which the counts on the meta device cover.
@@ -62,7 +63,16 @@ def test_smallest_size_runs_and_gradient_reaches_every_parameter(row: catalog.Ne
     for layer in network.modules():
         if isinstance(layer, nn.Dropout):
             layer.p = 0.0
-    outputs = network(torch.randn(4, 1, row.minimum_size, row.minimum_size))
+    images = torch.randn(4, 1, row.minimum_size, row.minimum_size)
+    outputs = network(images)
+    if isinstance(network, HasLatents):  # called as a classifier it leaves its decoder alone
+        found = network.posteriors(images, torch.tensor([0, 1, 2, 0]))
+        outputs = (
+            outputs,
+            network.decode(
+                *(one.sample(torch.ones_like(one.mean)) for one in (found.class_latent, found.shared_latent))
+            ),
+        )
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     sum(output.square().sum() for output in outputs).backward()
     for name, parameter in network.named_parameters():

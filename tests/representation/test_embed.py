@@ -12,9 +12,9 @@ from PIL import Image
 
 from capas.core.errors import CapasError
 from capas.core.spec import Medium
+from capas.engine.encoders.encoder import encode_contents
 from capas.representation.data_items import open_data_items
 from capas.representation.embed import embed_to
-from capas.representation.encoder import encode_contents
 from capas.representation.encoders import open_encoder
 
 

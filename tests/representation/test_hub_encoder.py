@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,49 +9,21 @@ import soundfile
 import torch
 
 from capas.core.errors import CapasError
-from capas.representation.encoder import encode_contents
+from capas.engine.encoders.encoder import encode_contents
 from capas.representation.encoders import open_encoder
+from tests.made_hub_models import save_bert, save_clip, save_vit, save_wav2vec2
 
 transformers = pytest.importorskip("transformers")
 pytestmark = pytest.mark.filterwarnings("ignore")
-SMALL: dict[str, Any] = {
-    "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
-}  # fmt: skip
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hello", "world", "moon"]
-
-
-def save_tokenizer(folder: Path) -> Any:
-    folder.mkdir(exist_ok=True, parents=True)
-    (folder / "vocab.txt").write_text("\n".join(WORDS))
-    tokenizer = transformers.BertTokenizer(str(folder / "vocab.txt"))
-    tokenizer.save_pretrained(folder)
-    return tokenizer
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("hub")
-    torch.manual_seed(0)
-    vision = {**SMALL, "image_size": 32, "patch_size": 8}
-    text = {**SMALL, "vocab_size": len(WORDS), "max_position_embeddings": 16}
-    transformers.ViTModel(transformers.ViTConfig(**vision)).save_pretrained(root / "vit")
-    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(root / "vit")
-    save_tokenizer(root / "bert")
-    transformers.BertModel(transformers.BertConfig(**text)).save_pretrained(root / "bert")
-    audio = {
-        **SMALL, "conv_dim": (8, 8), "conv_kernel": (10, 3), "conv_stride": (5, 2), "num_feat_extract_layers": 2,
-        "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2,
-    }  # fmt: skip
-    transformers.Wav2Vec2Model(transformers.Wav2Vec2Config(**audio)).save_pretrained(root / "wav2vec2")
-    transformers.Wav2Vec2FeatureExtractor().save_pretrained(root / "wav2vec2")
-    save_tokenizer(root / "clip")
-    config = transformers.CLIPConfig(
-        text_config={**text, "eos_token_id": 3, "bos_token_id": 2, "pad_token_id": 0}, vision_config=vision,
-        projection_dim=8,
-    )  # fmt: skip
-    transformers.CLIPModel(config).save_pretrained(root / "clip")
-    size = {"height": 32, "width": 32}
-    transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=size).save_pretrained(root / "clip")
+    save_vit(root / "vit")
+    save_bert(root / "bert")
+    save_wav2vec2(root / "wav2vec2")
+    save_clip(root / "clip")
     return root
 
 
@@ -139,16 +110,16 @@ def test_a_name_of_the_hub_is_fetched_without_pickles_and_code(models: Path, mon
 
     asked: dict[str, object] = {}
 
-    def stand_in(name: str, allow_patterns: list[str]) -> str:
-        asked.update(name=name, patterns=allow_patterns)
+    def stand_in(name: str, allow_patterns: list[str], local_files_only: bool) -> str:
+        asked.update(name=name, patterns=allow_patterns, local=local_files_only)
         return str(models / "vit")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", stand_in)
     assert open_encoder("hf:someone/vit-tiny").media == ("image",)
-    assert asked["name"] == "someone/vit-tiny"
+    assert asked["name"] == "someone/vit-tiny" and asked["local"] is False
     assert not any(pattern.endswith((".bin", ".py", "*")) for pattern in asked["patterns"])  # type: ignore[attr-defined]
 
-    def unreachable(name: str, allow_patterns: list[str]) -> str:
+    def unreachable(name: str, allow_patterns: list[str], local_files_only: bool) -> str:
         raise OSError("no route to host")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)

@@ -44,7 +44,7 @@ def model_card(card: Card) -> str:
         f"# {_markdown(card.name)}",
         say(f"card.summary_{card.task}", n_classes=len(card.classes), network=card.network.name, train=train),
         f"## {say('card.how_good')}",
-        say("card.tested", n=card.headline[1].n),
+        say("card.tested_pairs" if card.task == "verify" else "card.tested", n=card.headline[1].n),
         _figures_table(card),
     ]
     if card.method is not None:

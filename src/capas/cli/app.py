@@ -288,7 +288,7 @@ def embed(
     sheet: Sheet = None,
     as_json: Json = False,
 ) -> None:
-    from capas.cli import embed_verbs
+    from capas.cli.representation import embed_verbs
 
     embed_verbs.embed(
         words, out, encoder=network, precision=precision.value, column=column, sheet=sheet, as_json=as_json
@@ -316,7 +316,7 @@ def index(
     rebuild: Annotated[bool, typer.Option("--rebuild", help=say("index.rebuild"))] = False,
     as_json: Json = False,
 ) -> None:
-    from capas.cli import similar_verbs
+    from capas.cli.representation import similar_verbs
 
     similar_verbs.index(
         words or [], out, network=network, column=column, sheet=sheet, remove=remove or [], rebuild=rebuild,
@@ -342,11 +342,33 @@ def similar(
     network: Annotated[str | None, typer.Option(metavar="NAME", help=say("similar.network"))] = None,
     as_json: Json = False,
 ) -> None:
-    from capas.cli import similar_verbs
+    from capas.cli.representation import similar_verbs
 
     similar_verbs.similar(
         index, given, k=k, where=where or [], text=text, html=html, open_page=open_page, duplicates=duplicates,
         min_similarity=min_similarity, csv=csv, network=network, as_json=as_json,
+    )  # fmt: skip
+
+
+@app.command(help=say("same.help"))
+def same(
+    run: RunArgument,
+    first: Annotated[str | None, typer.Argument(metavar="A", help=say("same.first"), show_default=False)] = None,
+    second: Annotated[str | None, typer.Argument(metavar="B", help=say("same.second"), show_default=False)] = None,
+    pairs: Annotated[str | None, typer.Option(metavar="TABLE", help=say("same.pairs"))] = None,
+    all_of: Annotated[str | None, typer.Option("--all", metavar="FOLDER", help=say("same.all"))] = None,
+    cost_false_match: Annotated[float, typer.Option(help=say("same.cost_false_match"))] = 1.0,
+    cost_false_non_match: Annotated[float, typer.Option(help=say("same.cost_false_non_match"))] = 1.0,
+    prior: Annotated[float, typer.Option(help=say("same.prior"))] = 0.5,
+    csv: Annotated[str | None, typer.Option(metavar="FILE", help=say("same.csv"))] = None,
+    as_json: Json = False,
+) -> None:
+    from capas.cli.representation import same_verbs
+    from capas.representation.verify import OperatingPoint
+
+    point = OperatingPoint(prior=prior, cost_false_match=cost_false_match, cost_false_non_match=cost_false_non_match)
+    same_verbs.same(
+        run, first, second, pairs=pairs, folder=all_of, point=point, csv=csv, as_json=as_json,
     )  # fmt: skip
 
 
@@ -369,12 +391,31 @@ def draw_map(
     seed: Annotated[int, typer.Option(min=0, help=say("map.seed"))] = 0,
     as_json: Json = False,
 ) -> None:
-    from capas.cli import map_verbs
+    from capas.cli.representation import map_verbs
 
     map_verbs.draw_map(
         words, network=network, method=method, colour=colour, out=out, open_page=open_page, csv=csv, column=column,
         sheet=sheet, seed=seed, as_json=as_json,
     )  # fmt: skip
+
+
+@app.command(help=say("edit.help"))
+def edit(
+    run: RunArgument,
+    image: Annotated[str | None, typer.Argument(metavar="IMAGE", help=say("edit.image"), show_default=False)] = None,
+    class_name: Annotated[str | None, typer.Option("--class", metavar="CLASS", help=say("edit.class"))] = None,
+    style_of: Annotated[str | None, typer.Option(metavar="IMAGE", help=say("edit.style_of"))] = None,
+    traverse: Annotated[str | None, typer.Option(metavar="FACTOR", help=say("edit.traverse"))] = None,
+    save: Annotated[str | None, typer.Option(metavar="FILE", help=say("edit.save"))] = None,
+    restore: Annotated[str | None, typer.Option("--from", metavar="FILE", help=say("edit.from"))] = None,
+    inspect: Annotated[bool, typer.Option("--inspect", help=say("edit.inspect"))] = False,
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help=say("edit.out"))] = None,
+    as_json: Json = False,
+) -> None:
+    from capas.cli.representation import edit_verbs
+
+    wanted = edit_verbs.Edit(class_name=class_name, style_of=style_of, traverse=traverse)
+    edit_verbs.edit(run, image, wanted, save=save, restore=restore, inspect=inspect, out=out, as_json=as_json)
 
 
 @app.command(help=say("cli.networks"))

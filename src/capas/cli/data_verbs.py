@@ -15,6 +15,7 @@ from capas.core.i18n import say
 from capas.data.inspect.dataset_scan import AudioStatistics, TableStatistics, TextStatistics
 from capas.data.inspect.image_statistics import ImageStatistics, MinMedianMax
 from capas.data.inspect.report import DatasetReport
+from capas.data.naming import SplitName
 from capas.data.problems import Problem
 from capas.engine.config import config_to_toml, parse_settings
 from capas.engine.plan import config_for_data, estimate_seconds, look_at, make_plan
@@ -146,13 +147,16 @@ def _print_look(
     else:
         console.print(Text(f"✓ {say('look.no_problems')}", "green"))
     console.print()
+    # Without being asked for, these tasks would not be chosen.
+    asked = ("--task", spec.task) if spec.task in ("embed", "verify") else ()
     if seconds is not None:
         console.print(say("look.time", time=show.duration(seconds)))
         if report_s is not None:
             both = show.duration(seconds + report_s)
             console.print(say("look.report_time", report=show.duration(report_s), both=both))
         console.print(
-            Text.assemble((say("next") + " ", "dim"), (show.command("train", data), show.ACCENT)), soft_wrap=True
+            Text.assemble((say("next") + " ", "dim"), (show.command("train", data, *asked), show.ACCENT)),
+            soft_wrap=True,
         )
 
 
@@ -204,8 +208,13 @@ def _sizes(spread: MinMedianMax) -> str:
 
 
 def _splits_line(seen: DatasetReport) -> str:
-    counts = {f"n_{side}": show.whole(seen.split.count(side)) for side in ("train", "validation", "test")}
-    return say("look.splits", count=show.whole(sum(map(bool, seen.split))), **counts)
+    sides: tuple[SplitName, ...] = ("train", "validation", "test")
+    counts = {f"n_{side}": show.whole(seen.split.count(side)) for side in sides}
+    line = say("look.splits", count=show.whole(sum(map(bool, seen.split))), **counts)
+    if seen.detection.spec.task != "verify":
+        return line
+    own = {f"n_{side}": show.whole(seen.identities(side)) for side in sides}
+    return f"{line}\n{say('look.identities', count=show.whole(len(seen.detection.spec.classes)), **own)}"
 
 
 def _classes_table(seen: DatasetReport) -> object:

@@ -177,6 +177,9 @@ def print_figures(console: Console, figures: Mapping[str, object]) -> None:
     if others:
         line = " · ".join(f"{metric_name(name)} {format_metric(metrics[name])}" for name in others)
         console.print(Padding(Text(line, "dim"), (0, 0, 0, 2)))
+    if "fine_tuning" in figures:
+        told = cast(dict[str, object], figures["fine_tuning"])["text"]
+        console.print(Padding(Text(say("hub.fine_tuning.told", text=str(told))), (1, 0, 0, 2)))
     if "cross_validation" in figures:
         console.print(Padding(Text(_folds_text(cast(dict[str, object], figures["cross_validation"]))), (1, 0, 0, 2)))
 
@@ -231,6 +234,8 @@ def _print_places(console: Console, result: TrainingResult) -> None:
     console.print(show.table("", ["", ""], rows))
     console.print()
     verbs = [("predict", f" {say(f'media.{medium}')}…"), ("test", "")]
+    if result.spec.task == "verify":
+        verbs[0] = ("same", " A B")
     if result.spec.task not in NOT_EXPORTABLE:
         verbs.append(("export", " --to onnx"))
     for verb, arguments in verbs:

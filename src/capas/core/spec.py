@@ -9,7 +9,9 @@ FieldKind = Literal[
     "segments",
 ]  # fmt: skip
 Medium = Literal["image", "audio", "text", "tokens", "table"]
-TaskName = Literal["classify", "tag", "label", "regress", "transform", "transcribe", "translate", "embed", "generate"]
+TaskName = Literal[
+    "classify", "tag", "label", "regress", "transform", "transcribe", "translate", "embed", "verify", "generate",
+]  # fmt: skip
 
 OutputKind = Literal["class", "tags", "numbers"]  # of a model with one output: softmax, sigmoid, standardised numbers
 OUTPUT_KINDS: Mapping[TaskName, OutputKind] = {"classify": "class", "tag": "tags", "regress": "numbers"}
@@ -22,7 +24,7 @@ LEARNABLE: frozenset[tuple[TaskName, Medium]] = frozenset({
     ("classify", "table"), ("tag", "table"), ("regress", "table"),
     ("label", "image"), ("transform", "image"), ("transcribe", "image"), ("transcribe", "audio"),
     ("label", "tokens"), ("label", "audio"), ("translate", "text"),
-    ("embed", "image"), ("embed", "audio"),
+    ("embed", "image"), ("embed", "audio"), ("verify", "image"), ("verify", "audio"),
 })  # fmt: skip
 
 

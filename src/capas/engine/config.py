@@ -8,7 +8,7 @@ set is never changed.
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -75,6 +75,11 @@ class NetworkConfig(ConfigSection):
     )
     ngram_text: str = Field("", description="a text file of the same hand or time, for more n-grams")
     init_from: str = Field("", description="a run, or reader:medieval, whose weights training starts from")
+    code: Auto | Annotated[int, Field(ge=1, le=10_000)] = Field(
+        "auto", description="numbers of the code that an autoencoder squeezes an example into"
+    )
+    tied: bool = Field(False, description="an autoencoder leads back by the same weights as it came, transposed")
+    layer_wise: Auto | bool = Field("auto", description="an autoencoder first learns one layer after the other")
 
 
 class AugmentConfig(ConfigSection):
@@ -136,15 +141,25 @@ class TextConfig(ConfigSection):
     )
 
 
+EmbeddingMethodName = Literal[
+    "simclr", "byol", "context", "jigsaw", "cpc", "inpaint", "mae", "autoencoder", "denoising",
+]  # fmt: skip
+VerificationMethodName = Literal["contrastive", "triplet", "supcon", "arcface"]
+# The task that a method belongs to; the others are of every task, or say themselves where they do not fit.
+TASK_OF_METHOD: Mapping[str, str] = {
+    **dict.fromkeys(get_args(EmbeddingMethodName), "embed"),
+    **dict.fromkeys(get_args(VerificationMethodName), "verify"),
+}
+
+
 class MethodConfig(ConfigSection):
     """Semi-supervised training with pseudo-labels: the method, and what the student does otherwise than its teacher."""
 
-    name: Literal["supervised", "noisy-student", "simclr", "byol", "context", "jigsaw", "cpc", "inpaint", "mae"] = (
-        Field(
-            "supervised",
-            description="noisy-student: learn from unlabelled pictures too, as a teacher answers for them; "
-            "the others learn to embed without labels",
-        )
+    name: Literal["supervised", "noisy-student", "vae"] | EmbeddingMethodName | VerificationMethodName = Field(
+        "supervised",
+        description="noisy-student: learn from unlabelled pictures too, as a teacher answers for them; "
+        "vae: learn classes and how their pictures vary; simclr to denoising: learn to embed without labels; "
+        "contrastive to arcface: what is the same identity",
     )
     unlabelled: str = Field("", description="a folder of pictures without labels, or sample:NAME")
     iterations: int = Field(2, ge=1, le=10, description="students, each the teacher of the next")

@@ -104,7 +104,7 @@ class DatasetRecord:
 
 def label_text(spec: Spec, label: Label) -> str:
     """Return a label as the user wrote it: classes and tags by name, numbers as they are, joined by semicolons."""
-    if spec.task not in ("classify", "tag"):
+    if spec.task not in ("classify", "tag", "verify"):
         return ";".join(map(repr, label_values(label)))
     return ";".join(spec.classes[int(i)] for i in label_values(label))
 

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from capas.bundle.card import Card
 from capas.core.errors import CapasError
 from capas.core.spec import UNLABELLED_TASKS
 from capas.data.inspect.report import DatasetReport, inspect_dataset
+from capas.data.sources.source import CLASS_COLUMN
 from capas.engine.dataset_record import examples_digest, label_text, read_dataset_record
 from capas.engine.predict import load_model
 from capas.engine.run import LATEST, find_run
@@ -38,8 +40,8 @@ def evaluate_on(
     card = model.card
     report = inspect_dataset(
         data,
-        target=card.targets[0].name if card.medium == "table" or card.spec.columns_beside else None,
-        task=card.task if card.task in UNLABELLED_TASKS else None,
+        target=card.targets[0].name if _names_target(card) else None,
+        task=card.task if card.task in (*UNLABELLED_TASKS, "verify") else None,
         columns_beside=tuple(field.name for field in card.spec.columns_beside),
         sheet=sheet,
         learning=False,
@@ -53,7 +55,8 @@ def evaluate_on(
     if card.spec.columns_beside and not spec.columns_beside:
         names = ", ".join(field.name for field in card.spec.columns_beside)
         raise CapasError("no_columns_beside", where=data, columns=names)
-    unknown = [name for name in spec.classes if name not in model.classes]
+    # Identities are others than those that were learnt from: that is what is tested.
+    unknown = [name for name in spec.classes if name not in model.classes and spec.task != "verify"]
     if unknown:
         raise CapasError("class_unknown", where=data, received=unknown[0], known=", ".join(model.classes[:20]))
     fixed = "test" in report.source.fixed_split
@@ -70,6 +73,13 @@ def evaluate_on(
     if progress:
         progress("test", len(unseen), len(unseen))
     return {**result.as_json(), "left_out": len(used) - len(unseen), "data_hash": evaluated_data_hash(report, unseen)}
+
+
+def _names_target(card: Card) -> bool:
+    """Whether the target is a column that other data have under the same name."""
+    if card.task == "verify":
+        return card.targets[0].name != CLASS_COLUMN
+    return card.medium == "table" or bool(card.spec.columns_beside)
 
 
 def evaluated_data_hash(report: DatasetReport, indices: Sequence[int]) -> str:

@@ -16,6 +16,7 @@ from capas.engine.execution import choose_execution, measure_throughput, thread_
 from capas.engine.methods.noisy_student import NOISY_STUDENT, check_method, resolve_method_defaults
 from capas.engine.recipe import ResolvedConfig
 from capas.engine.recipes import recipe_for
+from capas.engine.recipes.single_output.image.defaults import VAE, VAE_NETWORK
 from capas.engine.run import absolute_source
 
 Progress = Callable[[str, int, int], None]
@@ -70,7 +71,7 @@ def look_at(config: Config, *, progress: Progress | None = None) -> DatasetRepor
         target=config.data.target,
         task=config.data.task,
         group=config.data.group,
-        columns_beside=config.data.columns_beside and config.method.name != NOISY_STUDENT,  # what it adds has no row
+        columns_beside=config.data.columns_beside and not _images_alone(config),
         max_pixels=config.data.max_pixels,
         sheet=config.data.sheet,
         follow_links=config.data.follow_links,
@@ -78,6 +79,11 @@ def look_at(config: Config, *, progress: Progress | None = None) -> DatasetRepor
         test=config.data.test,
         progress=None if progress is None else lambda done, total: progress("look", done, total),
     )
+
+
+def _images_alone(config: Config) -> bool:
+    """Whether columns beside images are left aside: what noisy student adds has no row, and a VAE draws images."""
+    return config.method.name in (NOISY_STUDENT, VAE) or config.network.name == VAE_NETWORK
 
 
 def make_plan(config: Config, *, progress: Progress | None = None) -> Plan:

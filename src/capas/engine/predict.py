@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from capas.bundle.card import Card
 from capas.bundle.export import ExportedModel, export_onnx
 from capas.bundle.read import Bundle, read_bundle
@@ -14,6 +17,7 @@ from capas.core.device import choose_device
 from capas.core.errors import CapasError
 from capas.engine.recipe import Item, Prediction, Predictor
 from capas.engine.recipes import named_recipe
+from capas.engine.recipes.example_vectors import example_vectors
 from capas.engine.recipes.shared.table_items import PredictorInputs
 from capas.engine.run import find_finished_run
 
@@ -100,6 +104,21 @@ class Model:
             for one in self.predictor.predict([item.name for item in items], prepared)
         ]  # fmt: skip
         return predictions if self.gate is None else self.gate(items, prepared, predictions)
+
+    def embed(self, inputs: Iterable[object], *, batch_size: int = 64) -> NDArray[np.float32]:
+        """Return the vectors (N, D) of inputs as ``predict`` takes them, in their order.
+
+        A vector is the input of the last linear layer; of a model trained to embed, its output.
+
+        Raises CapasError ``encoder_no_vectors`` where the model gives none for a whole input, and for an input that
+        cannot be read.
+        """
+        items = [self.predictor.item(content, number) for number, content in enumerate(inputs)]
+        rows = [
+            example_vectors(self.predictor, [self.predictor.preprocess(item) for item in items[at : at + batch_size]])
+            for at in range(0, len(items), batch_size)
+        ]
+        return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
 
     def export(self, path: str | Path, inputs: Iterable[object] = ()) -> ExportedModel:
         """Write the model as ONNX and compare it with torch on ``inputs``, by default on random ones.

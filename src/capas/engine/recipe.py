@@ -20,6 +20,7 @@ from capas.core.number_format import metric_value
 from capas.core.spec import Spec
 from capas.data.collections import ExampleCollection
 from capas.data.inspect.report import DatasetReport
+from capas.data.tabular.columns import TableColumn
 from capas.engine.config import Config
 from capas.engine.dataset_record import DatasetRecord
 from capas.engine.distributed import Ranks
@@ -30,7 +31,7 @@ from capas.objectives.base import Objective
 # Of these, less is better; of every other figure more is.
 LOWER_IS_BETTER_METRICS = frozenset({
     "mae", "rmse", "cer", "wer", "delta_e", "log_loss", "expected_calibration_error", "frame_error", "missed",
-    "false_alarm", "detection_error",
+    "false_alarm", "detection_error", "squared_error", "eer",
 })  # fmt: skip
 
 
@@ -60,6 +61,7 @@ class PreparedDataset:
         indices: Position p of ``record`` is example ``indices[p]`` of ``inputs`` and ``targets``.
         cache: Folder for prepared data.
         progress: Called with (done, total) while examples are read.
+        columns: The columns of the source, in which position p of ``record`` is row ``indices[p]`` too.
     """
 
     config: Config
@@ -70,6 +72,7 @@ class PreparedDataset:
     indices: Sequence[int]
     cache: Path
     progress: Callable[[int, int], None] = lambda done, total: None
+    columns: Mapping[str, TableColumn] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

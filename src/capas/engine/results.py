@@ -70,9 +70,10 @@ def build_card(
         medium=spec.medium,
         inputs=inputs,
         targets=targets,
-        classes=list(spec.classes),
+        # Whoever was learnt from to tell others apart is nobody's business, and no answer of the model.
+        classes=[] if spec.task == "verify" else list(spec.classes),
         network=network,
-        weights=WeightsCard(hash="", bytes=0, started_from=_started_from(config)),
+        weights=WeightsCard(hash="", bytes=0, started_from=_started_from(config, network)),
         data=data,
         method=_method(run, config, record),
         metrics=dict(result.metrics),
@@ -120,10 +121,12 @@ def _method(run: Run, config: Config, record: DatasetRecord) -> MethodCard | Non
     )
 
 
-def _started_from(config: Config) -> str:
+def _started_from(config: Config, network: NetworkCard) -> str:
     """The name of the pretrained weights, "" for random initialisation."""
     if config.network.name == "text-minilm":
         return "all-MiniLM-L6-v2 (frozen)"
+    if config.network.name.startswith("hf:"):
+        return f"{network.name} (frozen)" if network.settings.get("frozen") else network.name
     if config.network.init_from:
         return Path(config.network.init_from).resolve().name
     return "ImageNet" if config.network.pretrained is True else ""

@@ -133,6 +133,7 @@ def train(
             if ranks.is_main:
                 refuse_nonempty(run.folder)  # another may have taken it while we looked
                 write_plan(run, plan)
+            ranks.broadcast(0)  # what the others prepare goes into the folder, which was to be empty until here
             job = PendingRun(
                 run=run,
                 resolved=plan.resolved,
@@ -265,6 +266,7 @@ def _prepared(job: PendingRun, watch: TrainingCallbacks) -> PreparedDataset:
         indices=job.indices,
         cache=job.run.folder / "cache",
         progress=lambda done, total: watch.progress("prepare", done, total),
+        columns=job.source.columns,
     )
 
 

@@ -60,6 +60,7 @@ _RESNET = "He, Zhang, Ren & Sun, Deep Residual Learning for Image Recognition, C
 _EFFICIENTNET = "Tan & Le, EfficientNet: Rethinking Model Scaling for CNNs, ICML 2019, arXiv:1905.11946"
 _LITE = "Google, EfficientNet-Lite, 2020, github.com/tensorflow/tpu, after arXiv:1905.11946"
 _VIT = "Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021, arXiv:2010.11929"
+_CLASS_VAE = "after Antorán & Miguel, Disentangling and Learning Robust Representations, ICMLA 2019"
 _COMPACT = "after Page, How to Train Your ResNet, Myrtle.ai 2018"
 
 
@@ -145,6 +146,12 @@ NETWORKS: tuple[NetworkEntry, ...] = (
         paper=_LITE, year=2020, parameters=4_652_008, channels=3, classes=1000, image_size=224,
         minimum_size=32, head="classifier.1",
         note="for photographs; ImageNet weights in a pip package (extra: samples)",
+    ),
+    NetworkEntry(
+        name="class-conditioned-vae", module="capas.networks.generative.class_conditioned_vae",
+        factory="class_conditioned_vae", paper=_CLASS_VAE, year=2019, parameters=1_030_587, channels=1,
+        classes=10, image_size=28, minimum_size=8, head="classifier", width=32,
+        note="classes, and how their pictures vary: capas edit",
     ),
     NetworkEntry(
         name="vit", module="capas.networks.vision.vit", factory="vit_small_images", paper=_VIT, year=2021,
@@ -251,6 +258,11 @@ OTHER_NETWORKS: tuple[OtherEntry, ...] = (
         name="colouriser", module="capas.networks.vision.colouriser", year=2015, medium="image",
         paper="Ronneberger et al., U-Net, MICCAI 2015, arXiv:1505.04597, from L to a and b",
         note="colour for grey pictures",
+    ),
+    OtherEntry(
+        name="deep-autoencoder", module="capas.networks.representation.deep_autoencoder", year=2006, medium="image",
+        paper="Hinton & Salakhutdinov, Reducing the Dimensionality of Data with Neural Networks, Science 2006",
+        note="a picture as a few numbers, and back",
     ),
     OtherEntry(
         name="crnn", module="capas.networks.document.crnn", year=2015, medium="image",

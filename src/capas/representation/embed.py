@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from capas.core.device import physical_cores
 from capas.core.errors import CapasError
 from capas.core.files import only_writer
+from capas.core.i18n import say
+from capas.core.spec import Medium
+from capas.engine.encoders.encoder import Encoder
 from capas.representation.data_items import DataItems
-from capas.representation.encoder import Encoder
 from capas.representation.parquet_vectors import write_parquet_vectors
 from capas.representation.run_encoder import RunEncoder
 from capas.representation.vector_files import PARQUET, open_vectors
@@ -87,8 +89,14 @@ def embed_to(
 def check_medium(encoder: Encoder, items: DataItems) -> None:
     """Raise CapasError ``encoder_of_other_medium`` where the encoder does not read such examples."""
     if items.medium not in encoder.media:
-        raise CapasError("encoder_of_other_medium", where=encoder.name, received=items.medium,
-                         expected_medium=", ".join(encoder.media))  # fmt: skip
+        raise other_medium(encoder, items.medium)
+
+
+def other_medium(encoder: Encoder, received: Medium) -> CapasError:
+    """Return the CapasError ``encoder_of_other_medium`` for data of the medium ``received``."""
+    read = ", ".join(say(f"vectors.media.{medium}") for medium in encoder.media)
+    return CapasError("encoder_of_other_medium", where=encoder.name, received=say(f"vectors.media.{received}"),
+                      expected_medium=read)  # fmt: skip
 
 
 def _dimensions(encoder: Encoder, items: DataItems) -> int:

@@ -7,28 +7,29 @@ from typing import Final
 from capas.bundle.shipped import SHIPPED_READERS
 from capas.core.errors import CapasError
 from capas.core.files import is_file, is_folder
-from capas.representation.encoder import Encoder
+from capas.engine.encoders.encoder import Encoder
 from capas.representation.pretrained import PRETRAINED
 from capas.representation.run_encoder import open_run_encoder
 
 HUB: Final = "hf:"
 
 
-def open_encoder(name: str) -> Encoder:
+def open_encoder(name: str, *, fetch: bool = True) -> Encoder:
     """Open an encoder.
 
     Args:
         name: A run, a bundle folder, "latest", a name in ``PRETRAINED``, or "hf:" with the name of a model on the
             Hugging Face hub or a local folder in its format.
+        fetch: Whether a model of the hub may be fetched; else it must have been already.
 
     Raises:
         CapasError: ``encoder_unknown``, ``encoder_no_vectors``, ``weights_missing``, ``extra_missing``, and those of
             ``load_model`` and of ``open_hub_encoder``.
     """
     if name.startswith(HUB):
-        from capas.representation.hub_encoder import open_hub_encoder
+        from capas.engine.encoders.hub_encoder import open_hub_encoder
 
-        encoder: Encoder = open_hub_encoder(name)
+        encoder: Encoder = open_hub_encoder(name, fetch=fetch)
         return encoder
     maker = PRETRAINED.get(name.partition("@")[0])
     if maker is not None:

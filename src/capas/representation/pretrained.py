@@ -13,6 +13,7 @@ from capas.core.errors import CapasError
 from capas.core.files import content_hash
 from capas.core.spec import Medium
 from capas.data.image.preprocess import ImagePreprocessing
+from capas.engine.encoders.encoder import Encoder
 from capas.engine.recipe import Item
 from capas.engine.recipes.shared.image_items import read_image_item
 from capas.engine.recipes.shared.image_store import PRETRAINED_MEAN, PRETRAINED_STD
@@ -21,7 +22,6 @@ from capas.engine.recipes.shared.text_items import read_text_item
 from capas.engine.recipes.single_output.text.encodings import SentenceEmbeddingEncoding
 from capas.networks.sequence.minilm import WEIGHTS_SHA256, minilm_weights_installed
 from capas.networks.vision.efficientnet_weights import LITE0_SHA256, lite0_weights_installed, pretrained_lite0
-from capas.representation.encoder import Encoder
 
 LITE0: Final = "efficientnet-lite0"
 MINILM: Final = "text-minilm"

@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from capas.data.image.io import encode_png
 from capas.engine.recipe import Prediction
-from capas.trust.attacks.attack_result import AttackResult, perturbation_facts, perturbation_images, png
+from capas.trust.attacks.attack_result import AttackResult, perturbation_facts, perturbation_images
 
 
 def result(after: str, share: float | None = None, noise: Prediction | None = None) -> AttackResult:
@@ -60,4 +61,4 @@ def test_the_change_is_shown_on_grey_magnified_as_far_as_it_fits(eps: float, tim
 
 def test_png_is_lossless() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    assert np.array_equal(decoded(png(picture)), picture)
+    assert np.array_equal(decoded(encode_png(picture)), picture)

@@ -412,6 +412,13 @@ def _where(source: Path | bytes) -> str:
     return "" if path is None else str(path)
 
 
+def encode_png(picture: NDArray[np.uint8]) -> bytes:
+    """Return an image, uint8 H×W or H×W×3, as a PNG file."""
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
+
+
 def write_image(path: Path, picture: NDArray[np.uint8]) -> None:
     """Write uint8 H×W or H×W×3 as a PNG. Raises CapasError ``disk_full`` or ``cannot_write``."""
     content = io.BytesIO()

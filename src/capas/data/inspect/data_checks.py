@@ -21,6 +21,8 @@ from capas.data.naming import SplitName, natural_key
 from capas.data.problems import Problem, Severity, escape_unprintable, make_problem, problems_from
 
 MIN_CLASS_SIZE: Final = 3
+ENOUGH_IDENTITIES: Final = 30  # of fewer a network learns which ones they are, not what makes two the same
+MIN_IDENTITIES_TO_LEARN: Final = 4  # two to learn from and two to test on, with two examples or more of each
 _FORMATS_WITH_FRAMES: Final = ("GIF", "PNG", "WEBP")
 _GREY: Final = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")
 _ALPHA: Final = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -190,6 +192,8 @@ def target_problems(spec: Spec, counts: Mapping[str, int], labels: Sequence[obje
     """Return problems with the targets of the usable examples; ``counts`` are those of each class or tag."""
     if spec.task == "classify":
         return class_problems(counts)
+    if spec.task == "verify":
+        return identity_problems(counts)
     if spec.task == "tag":
         return (*_tiny(counts), *_empty(counts))
     if spec.task == "regress" and len(set(labels)) < 2:
@@ -206,6 +210,24 @@ def class_problems(counts: Mapping[str, int]) -> tuple[Problem, ...]:
         else ()
     )
     return (*_empty(counts), *lone, *_tiny(counts), *_imbalance(filled))
+
+
+def identity_problems(counts: Mapping[str, int]) -> tuple[Problem, ...]:
+    """Return identities with a single example, and too few with several; ``counts`` are the usable examples of each."""
+    filled = {name: count for name, count in counts.items() if count}
+    single = [escape_unprintable(name) for name, count in filled.items() if count == 1]
+    several = len(filled) - len(single)
+    if several < MIN_IDENTITIES_TO_LEARN:
+        return problems_from("identities_few", single or sorted(filled) or ["–"], severity="error", count=several)
+    mostly = 2 * len(single) > len(filled)
+    hardly = sorted(filled) if several < ENOUGH_IDENTITIES else []
+    return (
+        *problems_from(
+            "identities_mostly_single" if mostly else "identities_single", single,
+            severity="error" if mostly else "note", values={"total": len(filled)},
+        ),
+        *problems_from("identities_hardly_enough", hardly, count=several),
+    )  # fmt: skip
 
 
 def _empty(counts: Mapping[str, int]) -> tuple[Problem, ...]:

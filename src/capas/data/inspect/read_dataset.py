@@ -108,7 +108,7 @@ def _with_used_classes(
 ) -> tuple[dict[str, int], TaskDetection]:
     """How many of the ``chosen`` examples each class or tag has, and the detection without those that have none."""
     spec = detection.spec
-    if spec.task not in ("classify", "tag"):
+    if spec.task not in ("classify", "tag", "verify"):
         return {}, detection
     tally = Counter[int | float]()
     for label, count in Counter(targets.labels[i] for i in chosen).items():

@@ -25,7 +25,7 @@ from capas.data.inspect.dataset_scan import DatasetScan, DatasetStatistics, Prog
 from capas.data.inspect.label_scheme_checks import label_scheme_problems
 from capas.data.inspect.read_dataset import ReadDataset, read_dataset
 from capas.data.inspect.shortcuts import shortcut_problems, target_leakage_problems
-from capas.data.inspect.split_decision import DecidedSplits, decide_splits, group_hint, time_note
+from capas.data.inspect.split_decision import DecidedSplits, decide_splits, group_hint, identity_notes, time_note
 from capas.data.inspect.task_detection import TaskDetection, detect_task
 from capas.data.naming import SplitName
 from capas.data.problems import Problem, problems_from
@@ -75,6 +75,10 @@ class DatasetReport:
                     counts[number] += count
         return {name: counts[i] for i, name in enumerate(self.detection.spec.classes)}
 
+    def identities(self, split_name: SplitName) -> int:
+        """Return the number of classes, here called identities, that have an example in a split."""
+        return len({label for label, side in zip(self.labels, self.split, strict=True) if side == split_name})
+
     def as_json(self) -> dict[str, object]:
         """Return what ``capas look --json`` prints."""
         spec = self.detection.spec
@@ -95,7 +99,9 @@ class DatasetReport:
                 *(_field_json(field, "target") | {"classes": list(spec.classes)} for field in spec.targets),
             ],
             "splits": {
-                side: {"count": self.split.count(side)} | ({"per_class": self.per_class(side)} if counted else {})
+                side: {"count": self.split.count(side)}
+                | ({"per_class": self.per_class(side)} if counted else {})
+                | ({"identities": self.identities(side)} if spec.task == "verify" else {})
                 for side in sides
             },
             "problems": [problem.as_json() for problem in self.problems],
@@ -184,6 +190,7 @@ def _problems(read: ReadDataset, splits: DecidedSplits, group: str | None) -> tu
         *problems_from("alike_apart", [names[i] for i in splits.torn] if set(splits.sides) - {"train"} else ()),
         *split_problems(splits.sides, read.strata, read.classes),
         *time_note(splits.in_time),
+        *identity_notes(read, splits),
         *(group_hint(read, splits) if group is None else ()),
         *structured_class_problems(spec, splits.sides, held),
         *class_name_problems(read.counts),

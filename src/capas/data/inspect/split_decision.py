@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
 from capas.core.i18n import Value
+from capas.data.identity_splits import assign_identity_splits, identities_torn
 from capas.data.inspect.data_checks import (
     Duplicates,
     find_duplicates,
 )
-from capas.data.inspect.duplicates import splittable_groups
+from capas.data.inspect.duplicates import duplicate_groups, splittable_groups
 from capas.data.inspect.name_groups import asked_part, groups_in_names, name_parts, part_of_names
 from capas.data.inspect.read_dataset import ReadDataset
 from capas.data.inspect.time_order import TimeSplit, split_by_time
@@ -78,6 +79,8 @@ def decide_splits(
     compared = None if pages is not None else read.scan.thumbnails
     repeats = find_duplicates(read.keys, None if compared is None else _stacked([compared[i] for i in chosen]), fixed)
     own = read.keys if pages is None else [pages.page_name(i) for i in chosen]
+    if read.spec.task == "verify":
+        return _identities_apart(read, group, repeats, fixed, validation, test)
     groups, torn = _groups(read, group, own, repeats)
     if not learning and set(fixed) & {"test", "validation"} and "train" not in fixed:
         sides: tuple[SplitName, ...] = tuple(_TEST for _ in fixed)
@@ -91,14 +94,21 @@ def _groups(
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """What must stay together: equal cells of the ``group`` column or parts of the names, and duplicates, near or
     exact; and the examples that are too much alike to stay together."""
-    source, chosen, strata = read.source, read.chosen, read.strata
+    strata = read.strata
     if group is None:
         return splittable_groups(keys, repeats.near, strata)
+    return _kept_together(_asked_groups(read, group, keys), read, repeats)
+
+
+def _asked_groups(read: ReadDataset, group: str, keys: Sequence[str]) -> list[str]:
+    """The cell of the ``group`` column, or the part of the name, of each example; its key where it has none. Raises
+    CapasError ``no_such_group``."""
+    source, chosen = read.source, read.chosen
     number = asked_part(group)
     if group not in source.columns and number is not None and source.files is not None:
         parts = part_of_names([read.inputs.name(i) for i in chosen], number)
         if any(parts):
-            return _kept_together([part or key for part, key in zip(parts, keys, strict=True)], read, repeats)
+            return [part or key for part, key in zip(parts, keys, strict=True)]
     if group not in source.columns:
         names = [escape_unprintable(name) for name in source.columns]
         names += [f"name:{number}" for number in name_parts([read.inputs.name(i) for i in chosen]) if source.files]
@@ -107,7 +117,40 @@ def _groups(
             "no_such_group", where=source.root, received=group, nearest=closest, available=", ".join(names)
         )
     cells = source.columns[group].take(chosen)
-    return _kept_together([class_label(cell) or key for cell, key in zip(cells, keys, strict=True)], read, repeats)
+    return [class_label(cell) or key for cell, key in zip(cells, keys, strict=True)]
+
+
+def _identities_apart(
+    read: ReadDataset, group: str | None, repeats: Duplicates, fixed: Sequence[SplitName | None], validation: float,
+    test: float,
+) -> DecidedSplits:  # fmt: skip
+    """Splits that divide no identity; those that the data lay down are left aside where they do.
+
+    Several identities stay together where a copy of one example is in both, or where the ``group`` ties them.
+    """
+    identities = list(read.words)
+    tied = [pair for exact in repeats.exact for pair in pairwise(exact)]
+    if group is not None:
+        together: dict[str, int] = {}
+        for place, cell in enumerate(_asked_groups(read, group, read.keys)):
+            tied.append((together.setdefault(cell, place), place))
+    groups = duplicate_groups(identities, np.array(tied, dtype=np.int64).reshape(-1, 2))
+    kept = [None] * len(fixed) if identities_torn(groups, fixed) else fixed
+    sides = assign_identity_splits(groups, identities, fixed=kept, validation=validation, test=test)
+    return DecidedSplits(sides=sides, fixed=kept, in_time=None, repeats=repeats, groups=groups, torn=())
+
+
+def identity_notes(read: ReadDataset, splits: DecidedSplits) -> tuple[Problem, ...]:
+    """Return that the folders' own splits were left aside, where they divide identities."""
+    laid_down = [read.source.fixed_split[i] for i in read.chosen]
+    if read.spec.task != "verify" or not any(laid_down) or any(splits.fixed):
+        return ()
+    sides: dict[str, set[SplitName]] = {}
+    for word, side in zip(read.words, laid_down, strict=True):
+        if side is not None:
+            sides.setdefault(word, set()).add(side)
+    torn = [escape_unprintable(word) for word, held in sides.items() if len(held) > 1]
+    return problems_from("identities_torn", torn, severity="note")
 
 
 def _kept_together(

@@ -47,6 +47,10 @@ _TARGET_ENDINGS: Final = (
     "label", "target", "diagnosis", "outcome", "churn", "survived", "sentiment", "fraud", "etiqueta", "objetivo",
     "diagnostico", "resultado", "sentimiento", "fraude",
 )  # fmt: skip
+_IDENTITY_NAMES: Final = (
+    "identity", "identidad", "speaker", "hablante", "locutor", "person", "persona", "subject", "sujeto", "writer",
+    "hand", "mano", "scribe", "escriba", "author", "autor", "individual", "individuo", "client", "cliente", "signer",
+)  # fmt: skip
 _COORDINATES: Final = frozenset({"x", "z", "depth", "lat", "lon"})
 MIN_WORDS_OF_TEXT: Final = 8  # on average; shorter texts beside columns of numbers are names, addresses, remarks
 _KINDS: Final[Mapping[ColumnKind, FieldKind]] = {**INPUT_KINDS, "text": "text"}
@@ -121,10 +125,12 @@ def detect_task(
         raise CapasError("no_labels", where=source.root, received=len(source))
     columns = {name: describe_column(name, cells) for name, cells in source.columns.items()}
     candidates = {name: column for name, column in columns.items() if name != group} or columns
-    chosen, why = _choose(source, candidates if target is None else columns, target)
+    chosen, why = _choose(source, candidates if target is None else columns, target, wanted)
     for column in chosen:
         _check_target(source, column, wanted)
-    beside = _columns_beside(source, columns, [column.name for column in chosen], group, columns_beside)
+    # What is beside tells two examples apart without a look at them.
+    asked_beside = False if wanted == "verify" else columns_beside
+    beside = _columns_beside(source, columns, [column.name for column in chosen], group, asked_beside)
     spec = _spec(source, columns, chosen, wanted, beside.used)
     _check_learnable(spec)
     return TaskDetection(
@@ -132,6 +138,7 @@ def detect_task(
         evidence=(
             *source.evidence,
             *((why,) if why else ()),
+            *((say("detect.identities", count=len(spec.classes)),) if spec.task == "verify" else ()),
             *_told_beside(beside),
             *_unused_columns(source, columns, spec),
         ),
@@ -232,7 +239,9 @@ def _check_learnable(spec: Spec) -> None:
         )
 
 
-def _choose(source: DataSource, columns: Mapping[str, Column], target: str | None) -> tuple[list[Column], str]:
+def _choose(
+    source: DataSource, columns: Mapping[str, Column], target: str | None, task: TaskName | None = None
+) -> tuple[list[Column], str]:
     """The target columns and the sentence that says why it is these ("" where folders leave no choice)."""
     if target is not None:
         names = [target] if target in columns else [name.strip() for name in target.split(",")]
@@ -240,6 +249,8 @@ def _choose(source: DataSource, columns: Mapping[str, Column], target: str | Non
         return chosen, say("detect.target_asked", column=", ".join(escape_unprintable(c.name) for c in chosen))
     if source.layout in FOLDER_LAYOUTS and CLASS_COLUMN in columns:
         return [columns[CLASS_COLUMN]], ""
+    if task == "verify" and (identity := _identity_column(columns)) is not None:
+        return [identity], say("detect.target_named", column=escape_unprintable(identity.name))
     if (telling := _by_name(columns)) is not None:
         return [telling], say("detect.target_named", column=escape_unprintable(telling.name))
     columns = {name: column for name, column in columns.items() if column.distinct > 1} or columns
@@ -270,6 +281,12 @@ def _by_name(columns: Mapping[str, Column]) -> Column | None:
                 return column
     ending = [column for name, column in usable if name.endswith(tuple(f"_{known}" for known in _TARGET_ENDINGS))]
     return ending[0] if len(ending) == 1 else None
+
+
+def _identity_column(columns: Mapping[str, Column]) -> Column | None:
+    """The column whose name says that it holds identities."""
+    names = {_plain_name(column.name).removesuffix("_id"): column for column in columns.values()}
+    return next((names[known] for known in _IDENTITY_NAMES if known in names), None)
 
 
 def _plain_name(name: str) -> str:
@@ -319,7 +336,9 @@ def _spec(
         raise CapasError(
             "several_targets", where=source.root, received=", ".join(escape_unprintable(c.name) for c in chosen)
         )
-    kinds: dict[TaskName, FieldKind] = {"classify": "category", "tag": "tags", "regress": "number"}
+    kinds: dict[TaskName, FieldKind] = {
+        "classify": "category", "tag": "tags", "regress": "number", "verify": "category",
+    }  # fmt: skip
     if task not in kinds:
         raise CapasError("task_not_of_data", where="--task", received=task, possible=", ".join(kinds))
     names = {column.name for column in chosen}
@@ -327,7 +346,11 @@ def _spec(
         Field(name=c.name, kind=kinds[task], unit=source.units.get(c.name) or unit_from_name(c.name)) for c in chosen
     ]
     cells = source.columns[chosen[0].name]
-    classes = sorted_class_names(cells) if task == "classify" else sorted_tag_names(cells) if task == "tag" else ()
+    classes: tuple[str, ...] = ()
+    if task in ("classify", "verify"):
+        classes = sorted_class_names(cells)
+    elif task == "tag":
+        classes = sorted_tag_names(cells)
     return Spec(
         inputs=_inputs(source, columns, names, beside),
         target=targets[0],

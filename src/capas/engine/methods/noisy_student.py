@@ -26,10 +26,10 @@ from capas.core.spec import Spec
 from capas.data.image.io import ImageCollection
 from capas.data.inspect.report import DatasetReport
 from capas.data.sources.source import open_source
-from capas.engine.config import AugmentConfig, Config, DataConfig, MethodConfig, TrustConfig
+from capas.engine.config import TASK_OF_METHOD, AugmentConfig, Config, DataConfig, MethodConfig, TrustConfig
 from capas.engine.defaults import resolve_auto
 from capas.engine.recipe import ResolvedConfig
-from capas.engine.recipes.single_output.image.defaults import default_batch_and_epochs
+from capas.engine.recipes.single_output.image.defaults import VAE, default_batch_and_epochs
 from capas.engine.run import absolute_source
 
 NOISY_STUDENT = "noisy-student"
@@ -37,12 +37,14 @@ STUDENT_NOISE = {"crop": 0.1, "rotate": 15.0, "colour": 0.3, "cutout": 0.3}
 
 
 def check_method(config: Config) -> None:
-    """Validate ``[method]`` before any data is read. Raises CapasError ``unlabelled_unused``, ``unlabelled_wanted``,
-    ``unlabelled_same`` or ``path_not_utf8``.
+    """Validate ``[method]`` before any data is read. Raises CapasError ``method_needs_embed``,
+    ``method_needs_verify``, ``unlabelled_unused``, ``unlabelled_wanted``, ``unlabelled_same`` or ``path_not_utf8``.
     """
     unlabelled = config.method.unlabelled
-    if config.method.name not in ("supervised", NOISY_STUDENT) and config.data.task != "embed":
-        raise CapasError("method_needs_embed", where="method.name", received=config.method.name)
+    task = TASK_OF_METHOD.get(config.method.name)
+    if task is not None and config.data.task != task:
+        key = "method_needs_embed" if task == "embed" else "method_needs_verify"
+        raise CapasError(key, where="method.name", received=config.method.name)
     if config.method.name != NOISY_STUDENT:
         if unlabelled:
             raise CapasError("unlabelled_unused", where="method.unlabelled", received=unlabelled)
@@ -61,6 +63,8 @@ def resolve_method_defaults(resolved: ResolvedConfig, report: DatasetReport) -> 
     ``open_unlabelled``.
     """
     config, method = resolved.config, resolved.config.method
+    if method.name == VAE:
+        refuse_other_problems(report.detection.spec)
     if method.name != NOISY_STUDENT:
         return resolved
     refuse_other_problems(report.detection.spec)

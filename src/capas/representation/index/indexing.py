@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from capas.core.device import physical_cores
 from capas.core.errors import CapasError
 from capas.core.files import is_folder
+from capas.engine.encoders.encoder import Encoder
 from capas.engine.run import LATEST, find_run
 from capas.representation.data_items import DataItems
 from capas.representation.embed import check_medium
-from capas.representation.encoder import Encoder
 from capas.representation.index.item_names import rows_like
 from capas.representation.index.manifest import (
     IndexManifest,

@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
 from capas.core.files import is_file
-from capas.representation.encoder import Encoder, encode_contents
+from capas.core.spec import Medium
+from capas.engine.encoders.encoder import Encoder, encode_contents
+from capas.representation.embed import other_medium
 from capas.representation.encoders import open_encoder
 from capas.representation.index.item_names import rows_named
 from capas.representation.index.search import SimilarityIndex
 from capas.representation.index.snapshot import IndexedItem
 
-_FILES: Final = ("image", "audio", "text")
+_FILES: Final[tuple[Medium, ...]] = ("image", "audio", "text")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,8 +63,9 @@ def open_query(
     if given is None or not given.strip():
         raise CapasError("query_missing", where=snapshot.folder)
     path = Path(given).expanduser()
-    if is_file(path) and snapshot.manifest.medium in _FILES:
-        return _encoded(index, given, path, snapshot.manifest.medium, encoder)
+    medium = next((one for one in _FILES if one == snapshot.manifest.medium), None)
+    if is_file(path) and medium is not None:
+        return _encoded(index, given, path, medium, encoder)
     rows = rows_named(snapshot, given)
     if len(rows):
         found = snapshot.items(rows[:1])[0]
@@ -73,17 +76,16 @@ def open_query(
 
 
 def _encoded(
-    index: SimilarityIndex, name: str, content: str | Path, medium: str, encoder: Encoder | None
+    index: SimilarityIndex, name: str, content: str | Path, medium: Medium, encoder: Encoder | None
 ) -> SimilarityQuery:
     manifest = index.snapshot.manifest
     if not manifest.fingerprint:
         raise CapasError("index_without_encoder", where=index.snapshot.folder, received=name)
-    chosen = encoder if encoder is not None else open_encoder(manifest.encoder)
+    chosen = encoder if encoder is not None else open_encoder(manifest.encoder, fetch=False)
     if chosen.fingerprint != manifest.fingerprint:
         raise CapasError("index_encoder_changed", where=index.snapshot.folder, received=chosen.name)
     if medium not in chosen.media:
-        raise CapasError("encoder_of_other_medium", where=chosen.name, received=medium,
-                         expected_medium=", ".join(chosen.media))  # fmt: skip
+        raise other_medium(chosen, medium)
     vector = encode_contents(chosen, [content])[0]
     path = content if isinstance(content, Path) else None
     return SimilarityQuery(name=name, vector=vector, path=path, text=content if isinstance(content, str) else None)

@@ -1,16 +1,13 @@
 """The result of an attack on a single input."""
 
-import io
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
+from capas.data.image.io import encode_png
 from capas.engine.recipe import Item, Prediction
 from capas.trust.subjects.image_inputs import image_to_array
 
@@ -83,11 +80,7 @@ def perturbation_images(
 ) -> dict[str, bytes]:
     """Return PNG files of the adversarial image and of the perturbation, magnified up to ten times."""
     shown = 0.5 + (adversarial - x) * min(ENLARGED, 0.5 / max(1e-6, eps))
-    return {".attacked.png": png(image_to_array(adversarial[0])), ".change.png": png(image_to_array(shown[0]))}
-
-
-def png(picture: NDArray[np.uint8]) -> bytes:
-    """Encode an image as PNG."""
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG")
-    return stream.getvalue()
+    return {
+        ".attacked.png": encode_png(image_to_array(adversarial[0])),
+        ".change.png": encode_png(image_to_array(shown[0])),
+    }

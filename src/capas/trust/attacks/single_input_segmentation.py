@@ -4,9 +4,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from capas.data.image.io import encode_png
 from capas.engine.recipe import Item, Prediction
 from capas.engine.recipes.segmentation.predictor import SegmentationInput, SegmentationPredictor
-from capas.trust.attacks.attack_result import Attacker, AttackResult, perturbation_facts, perturbation_images, png
+from capas.trust.attacks.attack_result import Attacker, AttackResult, perturbation_facts, perturbation_images
 from capas.trust.attacks.fgsm_pgd import pgd, random_noise
 from capas.trust.attacks.sanity_checks import invalidating_failures, run_sanity_checks
 from capas.trust.attacks.segmentation_losses import PER_PIXEL_TASK, pixel_accuracy, pixel_loss
@@ -49,7 +50,7 @@ class SegmentationAttacker(Attacker):
                 "changed_answer": round(share, 6), "changed_answer_by_noise": round(by_noise, 6),
                 "self_check": [failure.value for failure in invalidating_failures(check)],
             },
-            files={**perturbation_images(x, adversarial, self.eps), ".answer.png": png(after.picture)},
+            files={**perturbation_images(x, adversarial, self.eps), ".answer.png": encode_png(after.picture)},
         )  # fmt: skip
 
     @torch.no_grad()

@@ -27,6 +27,9 @@ def held_columns_attacks_theme(context: ThemeContext, subject: ModelUnderTest) -
     """Return the theme; answers other than classes are not attacked."""
     if subject.run_context.task != "classify":
         return Theme(name="attacks", not_computed_because=say("trust.beside.only_classes"))
+    heard = subject.adapter.content.audio if subject.adapter.content else None
+    if heard is not None and not heard.differentiable:
+        return Theme(name="attacks", not_computed_because=say("hub.no_gradients"))
     large, sounds = subject.adapter.is_expensive, subject.run_context.medium == "audio"
     rng = subject.run_context.rng("attacks")
     chosen = torch.randperm(len(subject.test), generator=rng)[: ATTACKED_LARGE if large else ATTACKED]

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from capas.data.text.tfidf import TfIdfVectorizer
+from capas.engine.recipes.single_output.hub_backbone.text_encoding import HubTextEncoding
 from capas.engine.recipes.single_output.text.encodings import SentenceEmbeddingEncoding
 from capas.engine.recipes.single_output.text.predictor import TextReader
 from capas.trust.attacks.text_tabular_perturbations import CandidatePerturbations, typo_perturbations
@@ -77,6 +78,8 @@ class TextInputAdapter(InputAdapter):
         code = self.reader.encoding
         if isinstance(code, SentenceEmbeddingEncoding):
             code = SentenceEmbeddingEncoding(with_randomized_parameters(code.encoder, rng).eval(), code.pieces)
+        if isinstance(code, HubTextEncoding):
+            code = code.with_features(with_randomized_parameters(code.hub.features, rng).eval())
         return TextInputAdapter(TextReader(with_randomized_parameters(self.reader.network, rng).eval(), code))
 
 

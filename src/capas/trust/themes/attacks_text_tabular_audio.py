@@ -102,6 +102,8 @@ def _margin(subject: ModelUnderTest, target: int) -> Callable[[Sequence[object]]
 
 def _sounds(context: ThemeContext, subject: ModelUnderTest, chosen: Sequence[int], rng: torch.Generator) -> Theme:
     assert subject.adapter.audio is not None
+    if not subject.adapter.audio.differentiable:
+        return Theme(name="attacks", not_computed_because=say("hub.no_gradients"))
     forward = UnitRangeAudioModel(subject.adapter.audio)
     x = waveforms_to_unit_range([subject.test.prepared[i] for i in chosen])
     y = subject.test.targets[torch.tensor(chosen)]

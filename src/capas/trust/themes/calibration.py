@@ -16,6 +16,7 @@ from capas.metrics.calibration import (
 )
 from capas.metrics.conformal_classification import PredictionSets, SetCoverage, set_coverage
 from capas.trust.clustered_calibration import clustered_calibration_error
+from capas.trust.pair_errors import compares_pairs, pair_calibration_theme
 from capas.trust.rendering.blocks import Block, Grid, Plot, PlotSeries, Sentence
 from capas.trust.subgroups.example_properties import example_properties
 from capas.trust.subgroups.slices import MIN_SLICED, UncoveredSlice, quarter_slices, uncovered_slices
@@ -37,6 +38,8 @@ UNEVEN_COVERAGE = 0.08
 def calibration_theme(context: ThemeContext) -> Theme:
     """Return the theme of calibration."""
     subject = context.subject
+    if compares_pairs(context.run_context.metrics):
+        return pair_calibration_theme(context.run_context.metrics)
     if subject is None:
         return _of_many(context, context.structured)
     if subject.run_context.task == "regress":

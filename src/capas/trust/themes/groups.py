@@ -10,6 +10,7 @@ from torch import Tensor
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal, format_metric, metric_value
 from capas.data.tabular.column_types import class_label
+from capas.trust.pair_errors import compares_pairs, pair_groups_theme
 from capas.trust.rendering.blocks import Bar, Bars, Block, Grid, Sentence, metric_bar
 from capas.trust.subgroups.class_imbalance import ClassImbalance, class_imbalance
 from capas.trust.subgroups.example_properties import example_properties
@@ -37,6 +38,8 @@ UNEVEN = 5.0
 def groups_theme(context: ThemeContext) -> Theme:
     """Return the theme of subgroups."""
     subject = context.subject
+    if compares_pairs(context.run_context.metrics):
+        return pair_groups_theme(context.run_context.metrics)
     if subject is None:
         return _of_many(context)
     if context.run_context.task == "tag":

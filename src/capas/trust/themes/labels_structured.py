@@ -15,6 +15,7 @@ from capas.core.inert_text import InertWriter
 from capas.core.number_format import format_decimal, format_metric, format_percent
 from capas.metrics.rate import rate
 from capas.trust.label_quality.swapped_masks import class_shares, swapped_masks
+from capas.trust.pair_errors import compares_pairs
 from capas.trust.rendering.blocks import Block, CaptionedImage, Grid, ImageGallery, Sentence
 from capas.trust.subjects.structured import LabelIssue, StructuredModelUnderTest
 from capas.trust.theme import Finding, Theme
@@ -30,6 +31,8 @@ REVIEW = "given-labels-believed-least.csv"
 
 def structured_labels_theme(context: ThemeContext, structured: StructuredModelUnderTest | None) -> Theme:
     """Return the theme for structured outputs."""
+    if compares_pairs(context.run_context.metrics):
+        return Theme(name="labels", not_computed_because=say("trust.pairs.no_labels"))
     if structured is None or structured.adapter.statements is None:
         return Theme(name="labels", not_computed_because=say("trust.many.no_labels"))
     positions = sorted({*structured.positions("validation"), *structured.positions("test")})

@@ -13,11 +13,12 @@ from PIL import Image
 import capas
 from capas.bundle.read import read_bundle
 from capas.core.errors import CapasError
-from capas.engine.config import MethodConfig
+from capas.engine.config import EmbeddingMethodName
+from capas.engine.encoders.encoder import encode_contents
 from capas.engine.events import Evaluated, read_events
+from capas.engine.recipes.embedding.encoders import AUTOENCODER
 from capas.engine.recipes.embedding.evaluate import search_views
 from capas.engine.recipes.embedding.objectives import METHODS
-from capas.representation.encoder import encode_contents
 from capas.representation.encoders import open_encoder
 
 SMALL = {"train.epochs": 1, "network.width": 8, "train.batch_size": 16, "execution.threads": 1,
@@ -44,8 +45,7 @@ def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_method_of_the_configuration_has_its_row() -> None:
-    named = get_args(MethodConfig.model_fields["name"].annotation)
-    assert set(named) - {"supervised", "noisy-student"} == set(METHODS)
+    assert set(get_args(EmbeddingMethodName)) == set(METHODS)
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
@@ -53,13 +53,16 @@ def test_a_folder_without_labels_becomes_an_encoder(method: str, pictures: Path,
     if "image" not in METHODS[method].media:
         pytest.skip("not for pictures")
     settings = {**SMALL, "data.task": "embed", "method.name": method}
+    if METHODS[method].network == AUTOENCODER:
+        del settings["network.width"]
     if METHODS[method].network == "vit":
         settings["network.width"] = 16
     result = capas.train(pictures, out=tmp_path / "run", settings=settings)
     assert result is not None
     figures = result.test_result.as_json()
-    assert list(figures["metrics"]) == ["view_recall"]  # type: ignore[call-overload]
-    assert set(figures["baseline"]) == {"pixels", "untrained"}  # type: ignore[call-overload]
+    rebuilds = METHODS[method].network == AUTOENCODER
+    assert list(figures["metrics"]) == ["view_recall", *["squared_error"] * rebuilds]  # type: ignore[call-overload]
+    assert set(figures["baseline"]) == {"pixels", "untrained", *["pca"] * rebuilds}  # type: ignore[call-overload]
     assert figures["collapse"]["effective_rank"] >= 1  # type: ignore[index]
     encoder = open_encoder(str(tmp_path / "run"))
     first, again = encode_contents(encoder, [pictures / "00.png", pictures / "00.png"])
@@ -154,3 +157,12 @@ def test_a_view_is_found_among_originals() -> None:
     assert search.found == 3 and search.nearest.tolist() == [0, 1, 2, 2]
     collapsed = search_views(torch.ones(5, 3), torch.ones(5, 3))
     assert collapsed.found == 1  # any is as good as another: only the first is right
+
+
+def test_a_model_embeds_from_python(run: Path, pictures: Path) -> None:
+    model = capas.load(run)
+    vectors = model.embed([pictures / f"{i:02d}.png" for i in range(3)], batch_size=2)
+    np.testing.assert_allclose(
+        vectors, encode_contents(open_encoder(str(run)), [pictures / f"{i:02d}.png" for i in range(3)]), atol=1e-5
+    )
+    assert model.embed([]).shape == (0, 0)

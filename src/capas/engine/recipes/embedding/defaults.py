@@ -10,6 +10,7 @@ from capas.engine.config import Config
 from capas.engine.defaults import resolve_auto, update_sections
 from capas.engine.methods.noisy_student import NOISY_STUDENT
 from capas.engine.recipe import ResolvedConfig
+from capas.engine.recipes.embedding.encoders import AUTOENCODER
 from capas.engine.recipes.embedding.objectives import METHODS, EmbeddingMethod
 from capas.engine.recipes.shared.image_facts import image_facts
 from capas.engine.recipes.single_output.audio.defaults import MAX_DEFAULT_SECONDS, NAME, WIDTH
@@ -18,7 +19,10 @@ from capas.networks.catalog import find_entry
 
 MAX_SIDE: Final = 64
 VIT: Final = "vit"
+MAX_AUTOENCODER_SIDE: Final = 32  # each pixel has a thousand weights
+CODE: Final = 30
 VIEWS: Final = 150_000  # examples that are looked at in all, each in two views
+RECONSTRUCTIONS: Final = 400_000  # the same of an autoencoder, which is quick
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
@@ -35,15 +39,24 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
         known = ", ".join(other for other, row in METHODS.items() if medium in row.media)
         raise CapasError("method_not_for_medium", where="method.name", received=f"{name} ({medium})", known=known)
     n = max(1, report.split.count("train"))
+    autoencoder = method.network == AUTOENCODER
     batch = int(resolve_auto(config.train.batch_size, max(16, min(256, 1 << max(0, (n // 8).bit_length() - 1)))))
-    epochs = float(resolve_auto(config.train.epochs, float(max(10, min(200, round(VIEWS / n))))))
-    made = _image(config, report, method) if medium == "image" else _audio(config, report)
+    epochs = float(
+        resolve_auto(
+            config.train.epochs, float(max(10, min(200, round((RECONSTRUCTIONS if autoencoder else VIEWS) / n))))
+        )
+    )
+    if medium == "image":
+        made = _autoencoder(config, report) if autoencoder else _image(config, report, method)
+    else:
+        made = _audio(config, report)
+    decay = 1e-2 if name == "mae" else 0.0 if autoencoder else 1e-4
     common: dict[str, dict[str, object]] = {
         "train": {"batch_size": batch, "epochs": epochs},
         "optim": {
             "optimizer": resolve_auto(config.optim.optimizer, "adamw"),
             "learning_rate": resolve_auto(config.optim.learning_rate, 1e-3),
-            "weight_decay": resolve_auto(config.optim.weight_decay, 1e-2 if name == "mae" else 1e-4),
+            "weight_decay": resolve_auto(config.optim.weight_decay, decay),
             "warmup": resolve_auto(config.optim.warmup, 0.1), "ema": resolve_auto(config.optim.ema, 0.0),
         },
     }  # fmt: skip
@@ -85,6 +98,28 @@ def _image(config: Config, report: DatasetReport, method: EmbeddingMethod) -> di
         },
         "augment": {
             # 1 − the least area that a crop keeps; mirror images only of photographs: digits and letters mean others.
+            "crop": resolve_auto(augment.crop, 0.7), "flip": resolve_auto(augment.flip, not facts.grey),
+            "colour": resolve_auto(augment.colour, 0.4), "cutout": resolve_auto(augment.cutout, 0.0),
+        },
+    }  # fmt: skip
+
+
+def _autoencoder(config: Config, report: DatasetReport) -> dict[str, dict[str, object]]:
+    """Pixels as they are: what is rebuilt is what was given, so that nothing is varied but the views of the test."""
+    facts, network, augment = image_facts(report), config.network, config.augment
+    if network.name not in ("auto", AUTOENCODER):
+        raise CapasError("network_not_for", where="network.name", received=network.name, names=AUTOENCODER)
+    return {
+        "data": {
+            "image_size": resolve_auto(config.data.image_size, min(MAX_AUTOENCODER_SIDE, facts.side)),
+            "channels": resolve_auto(config.data.channels, 1 if facts.grey else 3),
+            "fit": resolve_auto(config.data.fit, "crop"),
+        },
+        "network": {
+            "name": AUTOENCODER, "width": resolve_auto(network.width, 0), "pretrained": False, "flip_tta": False,
+            "code": resolve_auto(network.code, CODE), "layer_wise": resolve_auto(network.layer_wise, False),
+        },
+        "augment": {
             "crop": resolve_auto(augment.crop, 0.7), "flip": resolve_auto(augment.flip, not facts.grey),
             "colour": resolve_auto(augment.colour, 0.4), "cutout": resolve_auto(augment.cutout, 0.0),
         },

@@ -1,4 +1,6 @@
-"""Encoders: catalogue networks without their last layer, so that a classifier can start from what they learnt."""
+"""Encoders: catalogue networks without their last layer, so that a classifier can start from what they learnt; and
+autoencoders, whose codes are the vectors.
+"""
 
 from dataclasses import dataclass
 
@@ -7,9 +9,11 @@ from torch import Tensor, nn
 
 from capas.engine.config import Config
 from capas.networks.catalog import create_network, find_entry
+from capas.networks.representation.deep_autoencoder import IMAGE_LAYERS, DeepAutoencoder, DeepAutoencoderConfig
 from capas.networks.sequence.spectrogram_cnn import SpectrogramCNN, SpectrogramCNNConfig
 
 SPECTROGRAM_HEAD = "classifier"
+AUTOENCODER = "deep-autoencoder"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,12 +25,16 @@ class ImageEncoderSettings:
         in_channels: 1 or 3.
         image_size: Pixels a side.
         width: Its width; None for the default.
+        code: Numbers of an autoencoder's code; None for other networks.
+        tied: Whether an autoencoder's decoder has the encoder's weights.
     """
 
     name: str
     in_channels: int
     image_size: int
     width: int | None
+    code: int | None = None
+    tied: bool = False
 
     @staticmethod
     def of(config: Config) -> "ImageEncoderSettings":
@@ -34,11 +42,19 @@ class ImageEncoderSettings:
         return ImageEncoderSettings(
             name=config.network.name, in_channels=int(config.data.channels), image_size=int(config.data.image_size),
             width=int(config.network.width) or None,
+            code=int(config.network.code) if config.network.name == AUTOENCODER else None,
+            tied=config.network.tied,
         )  # fmt: skip
 
 
 def image_encoder(settings: ImageEncoderSettings) -> nn.Module:
     """Build an image encoder (B, C, H, W) → (B, D) with fresh weights. Raises CapasError as ``create_network``."""
+    if settings.name == AUTOENCODER:
+        assert settings.code is not None
+        shape = (settings.in_channels, settings.image_size, settings.image_size)
+        return DeepAutoencoder(
+            DeepAutoencoderConfig(shape=shape, layers=IMAGE_LAYERS, code=settings.code, tied=settings.tied)
+        )
     network = create_network(
         settings.name, in_channels=settings.in_channels, num_classes=2, image_size=settings.image_size,
         width=settings.width,

@@ -1,7 +1,7 @@
 """What a medium contributes to learning without labels: the encoder, its inputs, and two views of each example."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -19,6 +19,7 @@ from capas.data.image.views import ViewAugmentation, random_view
 from capas.engine.config import Config
 from capas.engine.recipe import PreparedDataset
 from capas.engine.recipes.embedding.encoders import (
+    AUTOENCODER,
     ImageEncoderSettings,
     SpectrogramEncoder,
     embedding_size,
@@ -74,8 +75,12 @@ class ImageEmbeddingInputs:
 
     @staticmethod
     def prepare(work: PreparedDataset) -> "ImageEmbeddingInputs":
-        """Read the images of a run."""
-        return ImageEmbeddingInputs(work.config, *prepare_image_store(work))
+        """Read the images of a run. An autoencoder rebuilds pixels in 0..1, which is what it gets."""
+        store, preparation = prepare_image_store(work)
+        if work.config.network.name == AUTOENCODER:
+            channels = preparation.channels
+            preparation = replace(preparation, mean=(0.0,) * channels, std=(1.0,) * channels)
+        return ImageEmbeddingInputs(work.config, store, preparation)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -92,10 +97,10 @@ class ImageEmbeddingInputs:
         return random_view(self.store.take(positions), self.preparation, self.augmentation, rng)
 
     def network_card(self, encoder: nn.Module) -> NetworkCard:
-        row = find_entry(self.config.network.name)
         settings = ImageEncoderSettings.of(self.config)
+        row = find_other_entry(settings.name) if settings.name == AUTOENCODER else find_entry(settings.name)
         return NetworkCard(
-            name=row.name, settings={**asdict(settings), "embedding_dim": embedding_size(encoder, self.shape)},
+            name=settings.name, settings={**asdict(settings), "embedding_dim": embedding_size(encoder, self.shape)},
             parameters=sum(p.numel() for p in encoder.parameters()), paper=row.paper,
         )  # fmt: skip
 

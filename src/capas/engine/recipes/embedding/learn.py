@@ -1,7 +1,8 @@
 """Training of encoders without labels."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import torch
@@ -19,9 +20,16 @@ from capas.engine.recipes.embedding.encoders import embedding_size
 from capas.engine.recipes.embedding.evaluate import MAX_EXAMPLES, evaluate_embeddings, search_views
 from capas.engine.recipes.embedding.inputs import EmbeddingInputs
 from capas.engine.recipes.embedding.objectives import METHODS, Pretext, embedding_objective
+from capas.engine.recipes.embedding.reconstruction import (
+    MAX_FITTED,
+    PrincipalComponents,
+    reconstruction_errors,
+    with_reconstruction,
+)
 from capas.engine.recipes.shared.batches import training_sampler
 from capas.engine.recipes.shared.forward import forward_batch
 from capas.metrics.representation import collapse
+from capas.networks.representation.deep_autoencoder import Reconstructs
 from capas.objectives.base import Objective
 
 CHUNK: Final = 250
@@ -54,6 +62,7 @@ class EmbeddingJob:
         pretext = Pretext(
             encoder=self._encoder, feature_dim=embedding_size(self._encoder, inputs.shape), shape=inputs.shape,
             medium="audio" if work.spec.medium == "audio" else "image",
+            layer_wise=work.config.network.layer_wise is True,
         )  # fmt: skip
         self._objective = embedding_objective(work.config.method.name, pretext, self.seed)
         sampler = training_sampler(work.config, work.record.positions("train"), ranks)
@@ -99,14 +108,31 @@ class EmbeddingJob:
         positions = self._some("test")
         untrained = execution.place(self.inputs.encoder())
         names = [self.record.names[i] for i in positions.tolist()]
-        return evaluate_embeddings(
-            names,
-            lambda: self._vectors(self._encoder, execution, positions),
-            {
-                "pixels": lambda: self._pixels(positions),
-                "untrained": lambda: self._vectors(untrained, execution, positions),
-            },
+        baselines = {
+            "pixels": lambda: self._pixels(positions),
+            "untrained": lambda: self._vectors(untrained, execution, positions),
+        }
+        own = partial(self._vectors, self._encoder, execution, positions)
+        if not isinstance(self._encoder, Reconstructs):
+            return evaluate_embeddings(names, own, baselines)
+        components = self._components()
+        coded = {"pca": lambda: self._examined(positions, lambda images: components.encode(images.flatten(1)))}
+        errors = [
+            reconstruction_errors(self._encoder, self.inputs.take(p), execution) for p in torch.split(positions, CHUNK)
+        ]
+        return with_reconstruction(
+            evaluate_embeddings(names, own, {**coded, **baselines}),
+            torch.cat(errors),
+            {"pca": lambda: torch.cat([components.errors(self._flat(part)) for part in torch.split(positions, CHUNK)])},
         )
+
+    def _components(self) -> PrincipalComponents:
+        train = self.record.positions("train")[:MAX_FITTED]
+        examples = torch.cat([self._flat(part) for part in torch.split(train, CHUNK)])
+        return PrincipalComponents.fit(examples, embedding_size(self._encoder, self.inputs.shape))
+
+    def _flat(self, positions: Tensor) -> Tensor:
+        return self.inputs.take(positions).flatten(1)
 
     def bundle_files(self) -> Mapping[str, object]:
         return {PREPARATION: self.inputs.as_json(), ANSWERS: self.inputs.views_as_json()}
@@ -121,20 +147,19 @@ class EmbeddingJob:
         return positions[:: -(-len(positions) // MAX_EXAMPLES)]
 
     def _vectors(self, encoder: nn.Module, execution: Execution, positions: Tensor) -> tuple[Tensor, Tensor]:
-        rng = seeded_generator(self.seed, "evaluation views")
-        plain, views = [], []
-        for part in torch.split(positions, CHUNK):
-            plain.append(forward_batch(encoder, self.inputs.take(part), execution))
-            views.append(forward_batch(encoder, self.inputs.view(part, rng), execution))
-        return torch.cat(plain), torch.cat(views)
+        return self._examined(positions, lambda inputs: forward_batch(encoder, inputs, execution))
 
     def _pixels(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """What the encoder sees, made small: of the examples, and of the same views of them."""
+        return self._examined(positions, _small)
+
+    def _examined(self, positions: Tensor, examine: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """What ``examine`` makes (B, D) of examples (B, C, H, W), and of the views of them, (N, D) each."""
         rng = seeded_generator(self.seed, "evaluation views")
         plain, views = [], []
         for part in torch.split(positions, CHUNK):
-            plain.append(_small(self.inputs.take(part)))
-            views.append(_small(self.inputs.view(part, rng)))
+            plain.append(examine(self.inputs.take(part)))
+            views.append(examine(self.inputs.view(part, rng)))
         return torch.cat(plain), torch.cat(views)
 
 

@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from capas.core.rng import derive_seed
+from capas.engine.recipes.embedding.encoders import AUTOENCODER
 from capas.networks.representation.causal_context import CausalContext
+from capas.networks.representation.deep_autoencoder import DeepAutoencoder
 from capas.networks.representation.heads import (
     byol_predictor,
     byol_projector,
@@ -19,6 +21,7 @@ from capas.networks.representation.heads import (
 from capas.networks.representation.image_decoder import ImageDecoder
 from capas.networks.representation.masked_autoencoder import MaskedAutoencoder
 from capas.networks.vision.vit import VisionTransformer
+from capas.objectives.autoencoding import CLEAN, VINCENT, Autoencoding, Corruption, ReconstructionLoss
 from capas.objectives.base import Objective
 from capas.objectives.self_supervised.byol import BYOL
 from capas.objectives.self_supervised.context_prediction import ContextPrediction
@@ -38,12 +41,14 @@ class Pretext:
         feature_dim: D.
         shape: (C, H, W) of the images.
         medium: What the images are: pictures, or spectrograms whose last axis is time.
+        layer_wise: Whether an autoencoder learns one layer after the other first.
     """
 
     encoder: nn.Module
     feature_dim: int
     shape: tuple[int, int, int]
     medium: Layout = "image"
+    layer_wise: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +105,17 @@ def _inpaint(of: Pretext) -> Objective[object]:
     return cast(Objective[object], Inpainting(of.encoder, decoder))
 
 
+def _autoencoder(of: Pretext, corruption: Corruption = CLEAN) -> Objective[object]:
+    assert isinstance(of.encoder, DeepAutoencoder)
+    # Strokes on paper are nearly black or white, each pixel a probability; photographs are measured values.
+    loss: ReconstructionLoss = "cross_entropy" if of.shape[0] == 1 else "squared_error"
+    return cast(Objective[object], Autoencoding(of.encoder, loss=loss, corruption=corruption, layer_wise=of.layer_wise))
+
+
+def _denoising(of: Pretext) -> Objective[object]:
+    return _autoencoder(of, VINCENT)
+
+
 METHODS: Final[Mapping[str, EmbeddingMethod]] = {
     "simclr": EmbeddingMethod(
         build=_simclr, two_views=True, media=("image", "audio"), network="compact",
@@ -128,6 +144,14 @@ METHODS: Final[Mapping[str, EmbeddingMethod]] = {
     "mae": EmbeddingMethod(
         build=_mae, two_views=False, media=("image",), network="vit",
         paper="He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, arXiv:2111.06377",
+    ),
+    "autoencoder": EmbeddingMethod(
+        build=_autoencoder, two_views=False, media=("image",), network=AUTOENCODER,
+        paper="Hinton & Salakhutdinov, Reducing the Dimensionality of Data with Neural Networks, Science 2006",
+    ),
+    "denoising": EmbeddingMethod(
+        build=_denoising, two_views=False, media=("image",), network=AUTOENCODER,
+        paper="Vincent et al., Extracting and Composing Robust Features with Denoising Autoencoders, ICML 2008",
     ),
 }  # fmt: skip
 

@@ -13,6 +13,8 @@ from capas.data.inspect.report import DatasetReport
 from capas.engine.recipe import Item, Prediction, TestResult
 from capas.engine.recipes.embedding.evaluate import MAX_EXAMPLES, evaluate_embeddings
 from capas.engine.recipes.embedding.readers import EmbeddingReader
+from capas.engine.recipes.embedding.reconstruction import reconstruction_errors, with_reconstruction
+from capas.networks.representation.deep_autoencoder import Reconstructs
 
 CHUNK: Final = 250
 
@@ -60,7 +62,14 @@ class EmbeddingPredictor:
     def evaluate(self, report: DatasetReport, indices: Sequence[int]) -> TestResult:
         some = indices[:: -(-len(indices) // MAX_EXAMPLES)]
         names = [report.inputs.name(i) for i in some]
-        return evaluate_embeddings(names, lambda: self._with_views(report, some), {})
+        result = evaluate_embeddings(names, lambda: self._with_views(report, some), {})
+        if not isinstance(self.network, Reconstructs):
+            return result
+        errors = []
+        for at in range(0, len(some), CHUNK):
+            prepared = [self.reader.preprocess_example(report.inputs, i) for i in some[at : at + CHUNK]]
+            errors.append(reconstruction_errors(self.network, self.reader.collate(prepared)))
+        return with_reconstruction(result, torch.cat(errors), {})
 
     def _with_views(self, report: DatasetReport, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         rng = seeded_generator(0, "evaluation views")

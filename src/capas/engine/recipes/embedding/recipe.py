@@ -69,6 +69,7 @@ class EmbeddingRecipe:
         pretext = Pretext(
             encoder=encoder, feature_dim=embedding_size(encoder, shape), shape=shape,
             medium="audio" if report.detection.spec.medium == "audio" else "image",
+            layer_wise=config.network.layer_wise is True,
         )  # fmt: skip
         first, second = (torch.randn(size, *shape, generator=seeded_generator(0, "trial", i)) for i in (1, 2))
         positions = torch.arange(size)

@@ -53,6 +53,14 @@ class BlendedInputs(Protocol):
 
 
 @runtime_checkable
+class ReportedInputs(Protocol):
+    """Prepared inputs with something to tell of the training beside its metrics."""
+
+    def further(self) -> Mapping[str, object]:
+        """Return more entries of ``metrics.json``."""
+
+
+@runtime_checkable
 class PreparedInputs(Protocol[InputT]):
     """The examples of a run in one medium, read, with preprocessing fitted to the training split."""
 

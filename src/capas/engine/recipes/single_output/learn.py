@@ -1,6 +1,7 @@
 """Training of networks with one output per example."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Generic, cast
 
 import torch
@@ -20,7 +21,13 @@ from capas.engine.recipe import (
 )
 from capas.engine.recipes.shared.forward import forward_batch
 from capas.engine.recipes.single_output.heads.base import BaselineData, OutputHead
-from capas.engine.recipes.single_output.inputs import BlendedInputs, CrossFittedInputs, InputT, PreparedInputs
+from capas.engine.recipes.single_output.inputs import (
+    BlendedInputs,
+    CrossFittedInputs,
+    InputT,
+    PreparedInputs,
+    ReportedInputs,
+)
 from capas.objectives.base import Objective
 from capas.objectives.cross_fitting import CrossFitting, HasExampleLosses
 
@@ -91,7 +98,11 @@ class SingleOutputJob(Generic[InputT]):
         baseline = BaselineData(self.prepared.features, self.targets, train, test, self.prepared.baseline,
                                 tabular=self.record.spec.medium == "table")  # fmt: skip
         names = [self.record.names[i] for i in test.tolist()]
-        return self.output_head.evaluate(self._predict_activated(test, execution), self.targets[test], names, baseline)
+        predicted = self._predict_activated(test, execution)
+        tested = self.output_head.evaluate(predicted, self.targets[test], names, baseline)
+        if not isinstance(self.prepared, ReportedInputs):
+            return tested
+        return replace(tested, further={**tested.further, **self.prepared.further()})
 
     def bundle_files(self) -> Mapping[str, object]:
         return {PREPARATION: self.prepared.as_json(), ANSWERS: self.output_head.as_json()}

@@ -71,15 +71,17 @@ class PreparedAudioInputs:
 
     def features(self, positions: Tensor) -> Float[Tensor, "N D"]:
         """Return mean and deviation of every mel band over time, and the duration in seconds."""
-        rows = []
-        for i in positions.tolist():
-            values = spectrograms_of([self.waves[i]], self.preparation).values[0]
-            duration = torch.tensor([len(self.waves[i]) / self.preparation.rate])
-            rows.append(torch.cat([values.mean(1), values.std(1, correction=0), duration]))
-        return torch.stack(rows)
+        return torch.stack([mel_statistics(self.waves[i], self.preparation) for i in positions.tolist()])
 
     def as_json(self) -> Mapping[str, object]:
         return asdict(self.preparation)
+
+
+def mel_statistics(wave: NDArray[np.float32], preparation: AudioPreparation) -> Float[Tensor, " D"]:
+    """Return mean and deviation of every mel band of a waveform over time, and its duration in seconds."""
+    values = spectrograms_of([wave], preparation).values[0]
+    duration = torch.tensor([len(wave) / preparation.rate])
+    return torch.cat([values.mean(1), values.std(1, correction=0), duration])
 
 
 def read_waveforms(

@@ -26,7 +26,13 @@ from capas.engine.recipes.shared.spectrograms import (
 
 
 class AudioReader:
-    """Reads audio files and waveforms (float32, one-dimensional) for a trained model (``InputReader``)."""
+    """Reads audio files and waveforms (float32, one-dimensional) for a trained model (``InputReader``).
+
+    Attributes:
+        differentiable: Whether the network has gradients to the samples.
+    """
+
+    differentiable = True
 
     def __init__(self, network: nn.Module, preparation: AudioPreparation) -> None:
         self.network = network

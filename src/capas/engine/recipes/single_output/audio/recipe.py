@@ -26,6 +26,7 @@ from capas.engine.recipes.single_output.audio.network import build_network, new_
 from capas.engine.recipes.single_output.audio.predictor import AudioReader
 from capas.engine.recipes.single_output.columns_beside.recipe import ColumnsBesidePipeline
 from capas.engine.recipes.single_output.heads.base import OutputHead
+from capas.engine.recipes.single_output.hub_backbone.recipe import HubBackbonePipeline
 from capas.engine.recipes.single_output.recipe import SingleOutputRecipe
 
 
@@ -68,4 +69,4 @@ class AudioPipeline:
         return AudioReader(bundle.fill(network), preparation)
 
 
-recipe = SingleOutputRecipe(ColumnsBesidePipeline(AudioPipeline()))
+recipe = SingleOutputRecipe(ColumnsBesidePipeline(HubBackbonePipeline(AudioPipeline())))

@@ -16,7 +16,9 @@ from capas.engine.recipes.single_output.heads.base import MAX_BOOSTED_COLUMNS, B
 from capas.metrics.bootstrap import mean_with_interval
 from capas.metrics.calibration import MIN_PROBABILITY, temperature_if_better
 from capas.metrics.classification import classification_metrics
+from capas.networks.generative.class_conditioned_vae import HasLatents
 from capas.objectives.base import Objective
+from capas.objectives.class_conditioned_vae import ClassConditionedLearning
 from capas.objectives.classification import Classification, balanced_class_weights
 
 
@@ -47,6 +49,10 @@ class ClassHead:
         if config.objective.class_weights == "balanced":
             weights = balanced_class_weights(targets, len(self.classes))
         smoothing = config.objective.label_smoothing
+        if isinstance(network, HasLatents):
+            shares = torch.bincount(targets, minlength=len(self.classes)) / len(targets)
+            learning = ClassConditionedLearning(network, shares, label_smoothing=smoothing, class_weights=weights)
+            return cast(Objective[object], learning)
         return cast(Objective[object], Classification(network, label_smoothing=smoothing, class_weights=weights))
 
     def activate(self, outputs: Tensor) -> Tensor:

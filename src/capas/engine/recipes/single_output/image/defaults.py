@@ -22,6 +22,7 @@ from capas.networks.catalog import NetworkEntry, find_entry
 from capas.networks.vision.efficientnet_weights import lite0_weights_installed
 
 PRETRAINED_NETWORK = "efficientnet-lite0"
+VAE, VAE_NETWORK = "vae", "class-conditioned-vae"  # the method, and the network that is learnt by it
 MAX_TRANSFER_EXAMPLES = 3000
 WIDE_NETWORK_EXAMPLES = 10_000
 MAX_DEFAULT_SIDE = 64
@@ -30,6 +31,7 @@ MAX_DEFAULT_SIDE = 64
 def resolve_defaults(config: Config, facts: ImageFacts) -> ResolvedConfig:
     """Resolve every "auto" for images. Raises CapasError on an unknown network or images too small for it."""
     reasons: list[str] = []
+    config = _with_vae(config, facts)
     if config.network.init_from:
         config = _as_before(config, reasons)
     network = _network(config.network, facts, reasons)
@@ -51,6 +53,38 @@ def resolve_defaults(config: Config, facts: ImageFacts) -> ResolvedConfig:
         ),
         reasons=tuple(reasons),
     )
+
+
+def _with_vae(config: Config, facts: ImageFacts) -> Config:
+    """The configuration with the method and the network of a VAE where either is asked for: one is learnt by the other.
+
+    Nothing is erased or mirrored in its images: it would learn to make such.
+
+    Raises CapasError ``network_not_for`` and ``vae_without``.
+    """
+    method, network, augment = config.method, config.network, config.augment
+    if VAE not in (method.name, {VAE_NETWORK: VAE}.get(network.name)):
+        return config
+    if network.name not in ("auto", VAE_NETWORK):
+        raise CapasError("network_not_for", where="network.name", received=network.name, names=VAE_NETWORK)
+    if method.name not in ("supervised", VAE):
+        raise CapasError("method_not_for", where="method.name", received=f"{method.name} ({VAE_NETWORK})")
+    for key, value in (("flip_tta", network.flip_tta is True), ("init_from", network.init_from),
+                       ("pretrained", network.pretrained is True)):  # fmt: skip
+        if value:
+            raise CapasError("vae_without", where=f"network.{key}", received=value)
+    return config.model_copy(
+        update={
+            "method": method.model_copy(update={"name": VAE}),
+            "network": network.model_copy(update={"name": VAE_NETWORK, "pretrained": False, "flip_tta": False}),
+            "augment": augment.model_copy(
+                update={
+                    "cutout": resolve_auto(augment.cutout, 0.0), "flip": resolve_auto(augment.flip, False),
+                    "crop": resolve_auto(augment.crop, 0.04),
+                }
+            ),
+        }
+    )  # fmt: skip
 
 
 def _as_before(config: Config, reasons: list[str]) -> Config:

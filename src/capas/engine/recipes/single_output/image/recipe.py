@@ -17,6 +17,7 @@ from capas.engine.recipes.shared.image_facts import image_facts
 from capas.engine.recipes.shared.image_store import prepare_image_store
 from capas.engine.recipes.single_output.columns_beside.recipe import ColumnsBesidePipeline
 from capas.engine.recipes.single_output.heads.base import OutputHead
+from capas.engine.recipes.single_output.hub_backbone.recipe import HubBackbonePipeline
 from capas.engine.recipes.single_output.image.data import PreparedImageInputs
 from capas.engine.recipes.single_output.image.defaults import resolve_defaults
 from capas.engine.recipes.single_output.image.network import build_network
@@ -74,4 +75,4 @@ def _whole(bundle: Bundle, key: str) -> int:
     return value
 
 
-recipe = SingleOutputRecipe(ColumnsBesidePipeline(ImagePipeline()))
+recipe = SingleOutputRecipe(ColumnsBesidePipeline(HubBackbonePipeline(ImagePipeline())))

@@ -49,7 +49,8 @@ def exportable_texts(network: nn.Module, encoding: ExportableTextEncoding, texts
     if isinstance(encoded, PaddedTokens):
         compared = (encoded.tokens, encoded.lengths) if texts else _tokens(encoding)
         return _numbered(network, encoding, compared)
-    raise CapasError("export_not_possible", received="text-minilm", reason=say("export.encoder_apart"))
+    name = str(encoding.as_json().get("name", "text-minilm"))
+    raise CapasError("export_not_possible", received=name, reason=say("export.encoder_apart"))
 
 
 def _weighted(network: nn.Module, encoding: ExportableTextEncoding, compared: tuple[Tensor, ...]) -> Exportable:

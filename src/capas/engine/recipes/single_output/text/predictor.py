@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from capas.bundle.export import Exportable
 from capas.data.collections import ExampleCollection, TextCollection
 from capas.engine.recipe import Item
 from capas.engine.recipes.shared.forward import DataclassInputAdapter
 from capas.engine.recipes.shared.text_items import read_text_item, text_item, text_items
+from capas.engine.recipes.single_output.hub_backbone.text_encoding import HubTextEncoding
 from capas.engine.recipes.single_output.text.encodings import (
     TextEncoding,
     TextInputs,
@@ -20,7 +21,7 @@ from capas.engine.recipes.single_output.text.export import exportable_texts
 class TextReader:
     """Reads and encodes texts for a trained model (``InputReader``)."""
 
-    def __init__(self, network: nn.Module, encoding: TextEncoding) -> None:
+    def __init__(self, network: nn.Module, encoding: TextEncoding | HubTextEncoding) -> None:
         self.network = network
         self.encoding = encoding
 
@@ -37,9 +38,9 @@ class TextReader:
         assert isinstance(inputs, TextCollection)
         return inputs.texts[index]
 
-    def collate(self, prepared: Sequence[object]) -> TextInputs:
+    def collate(self, prepared: Sequence[object]) -> TextInputs | Tensor:
         return self.encoding.encode(cast(Sequence[str], prepared))
 
     def exportable(self, prepared: Sequence[object]) -> Exportable:
-        assert isinstance(self.network, DataclassInputAdapter)
-        return exportable_texts(self.network.network, self.encoding, cast(Sequence[str], prepared))
+        network = self.network.network if isinstance(self.network, DataclassInputAdapter) else self.network
+        return exportable_texts(network, self.encoding, cast(Sequence[str], prepared))

@@ -15,6 +15,7 @@ from capas.data.inspect.report import DatasetReport
 from capas.engine.config import Config
 from capas.engine.recipe import PreparedDataset, ResolvedConfig
 from capas.engine.recipes.single_output.heads.base import OutputHead
+from capas.engine.recipes.single_output.hub_backbone.recipe import HubBackbonePipeline
 from capas.engine.recipes.single_output.recipe import SingleOutputRecipe
 from capas.engine.recipes.single_output.text.data import PreparedTextInputs
 from capas.engine.recipes.single_output.text.defaults import resolve_defaults
@@ -61,4 +62,4 @@ class TextPipeline:
         return TextReader(bundle.fill(network), code)
 
 
-recipe = SingleOutputRecipe(TextPipeline())
+recipe = SingleOutputRecipe(HubBackbonePipeline(TextPipeline()))

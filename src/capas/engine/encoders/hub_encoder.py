@@ -10,15 +10,16 @@ and preprocesses; what is one vector of an example is read from the model's own 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash, hash_file, is_folder, read_regular
@@ -28,8 +29,9 @@ from capas.engine.recipe import Item
 from capas.engine.recipes.shared.image_items import read_image_item, with_channels
 from capas.engine.recipes.shared.text_items import read_text_item
 
-PATTERNS: Final = ("*.safetensors", "*.json", "*.txt", "*.model")
+PATTERNS: Final = ("*.safetensors", "*.json", "*.txt", "*.model", "README.md")
 MAX_SECONDS: Final = 30.0
+BATCH: Final = 32
 _MEDIA: Final[dict[str, Medium]] = {
     "pixel_values": "image", "input_ids": "text", "input_values": "audio", "input_features": "audio",
 }  # fmt: skip
@@ -38,20 +40,55 @@ _JOINT: Final[dict[Medium, str]] = {
 }  # fmt: skip
 
 
+class HubFeatures(nn.Module):
+    """The network of a model in Hugging Face's format, from its inputs to one vector of each example.
+
+    Args:
+        model: What ``transformers`` built.
+        joint: Whether it has vectors of two media in one space.
+        mean_of_tokens: Whether a text is the mean of its tokens; else the first one's vector.
+    """
+
+    def __init__(self, model: nn.Module, *, joint: bool, mean_of_tokens: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.joint = joint
+        self.mean_of_tokens = mean_of_tokens
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the vectors (B, D) of inputs by the model's own names, without padding."""
+        medium = next(_MEDIA[key] for key in inputs if key in _MEDIA)
+        if self.joint:
+            found = getattr(self.model, _JOINT[medium])(**inputs)
+            result: Tensor = found if isinstance(found, Tensor) else found.pooler_output
+            return result.flatten(1)
+        outputs = self.model(**inputs)
+        pooled: Tensor | None = getattr(outputs, "pooler_output", None)
+        hidden: Tensor = outputs.last_hidden_state
+        if medium == "text" and not self.mean_of_tokens:
+            return hidden[:, 0]
+        if medium == "image" and pooled is not None:
+            return pooled.flatten(1)
+        return hidden.flatten(2).mean(2) if hidden.ndim == 4 else hidden.mean(1)
+
+
 class HubEncoder:
     """A model in Hugging Face's format as a source of vectors (``Encoder``).
 
     Attributes:
         truncated: Texts and sounds so far of which the end was not read, because the model takes no more.
+        folder: Where its files lie.
     """
 
     def __init__(self, name: str, folder: Path, model: Any, processors: dict[Medium, Any]) -> None:
         self.name = name
+        self.folder = folder
         self.model = model.eval()
         self.processors = processors
-        self.joint = len(processors) > 1
         self.truncated = 0
-        self._mean_of_tokens = _pools_by_mean(folder)
+        self.features = HubFeatures(
+            self.model, joint=len(processors) > 1, mean_of_tokens=_pools_by_mean(folder)
+        ).requires_grad_(False)
         files = sorted(path for pattern in ("*.safetensors", "*.json") for path in folder.glob(pattern))
         self.fingerprint = content_hash("\n".join(f"{path.name} {hash_file(path)}" for path in files).encode())
 
@@ -100,31 +137,23 @@ class HubEncoder:
 
     @torch.no_grad()
     def encode(self, prepared: Sequence[object]) -> NDArray[np.float32]:
-        # One by one: what padding would do to batch statistics and masks differs between architectures.
-        rows = [self._vector(one) for one in prepared]
-        matrix: NDArray[np.float32] = torch.stack(rows).float().numpy()
+        # Only inputs of one shape together: what padding would do to batch statistics and masks differs between
+        # architectures.
+        groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
+        inputs: list[Mapping[str, Tensor]] = [dict(cast(Mapping[str, Tensor], one)) for one in prepared]
+        for i, one in enumerate(inputs):
+            groups[tuple((key, tuple(tensor.shape)) for key, tensor in one.items())].append(i)
+        rows: dict[int, Tensor] = {}
+        for members in groups.values():
+            for start in range(0, len(members), BATCH):
+                part = members[start : start + BATCH]
+                batch = {key: torch.cat([inputs[i][key] for i in part]) for key in inputs[part[0]]}
+                rows.update(zip(part, self.features(batch), strict=True))
+        matrix: NDArray[np.float32] = torch.stack([rows[i] for i in range(len(inputs))]).float().numpy()
         return matrix
-
-    def _vector(self, inputs: Any) -> Tensor:
-        medium = next(_MEDIA[key] for key in inputs if key in _MEDIA)
-        if self.joint:
-            found = getattr(self.model, _JOINT[medium])(**inputs)
-            return _first(found if isinstance(found, Tensor) else found.pooler_output)
-        outputs = self.model(**inputs)
-        pooled = getattr(outputs, "pooler_output", None)
-        if medium == "text" and not self._mean_of_tokens:
-            return _first(outputs.last_hidden_state[:, 0])
-        if medium == "image" and pooled is not None:
-            return _first(pooled)
-        hidden = outputs.last_hidden_state
-        return _first(hidden.flatten(2).mean(2) if hidden.ndim == 4 else hidden.mean(1))
 
 
 _SHIFTED: Final = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet"})
-
-
-def _first(batch: Tensor) -> Tensor:
-    return batch.flatten(1)[0]
 
 
 def _pools_by_mean(folder: Path) -> bool:
@@ -136,23 +165,43 @@ def _pools_by_mean(folder: Path) -> bool:
     return not (isinstance(tree, dict) and tree.get("pooling_mode_cls_token"))
 
 
-def open_hub_encoder(name: str) -> HubEncoder:
+def open_hub_encoder(name: str, *, fetch: bool = True) -> HubEncoder:
     """Open "hf:NAME": a local folder, or a repository of the hub, which is fetched once.
+
+    Args:
+        name: The name.
+        fetch: Whether a repository may be fetched; else it must have been already.
 
     Raises:
         CapasError: ``extra_missing`` without transformers, ``hub_unreachable``, ``hub_no_safetensors`` where there are
             pickles alone, ``hub_unknown_model`` where transformers does not know the architecture or its own code
             would have to run, ``hub_unreadable``.
     """
-    folder = _local_folder(name)
+    folder = _local_folder(name, fetch)
     if not any(folder.glob("*.safetensors")):
         pickles = [path.name for path in folder.iterdir() if path.suffix in (".bin", ".pt", ".pth", ".ckpt", ".h5")]
         raise CapasError("hub_no_safetensors", where=name, received=", ".join(pickles) or "–")
+    return _opened(name, folder, with_weights=True)
+
+
+def hub_encoder_of_files(name: str, folder: Path) -> HubEncoder:
+    """Return an encoder by the files of its folder without the weights, which are random and are to be replaced.
+
+    Raises:
+        CapasError: As ``open_hub_encoder``.
+    """
+    return _opened(name, folder, with_weights=False)
+
+
+def _opened(name: str, folder: Path, *, with_weights: bool) -> HubEncoder:
     transformers = _transformers(name)
+    options = {"trust_remote_code": False, "local_files_only": True}
     with _quiet(transformers), _as_capas_errors(name):
-        model = transformers.AutoModel.from_pretrained(
-            folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, dtype=torch.float32
-        )
+        if with_weights:
+            model = transformers.AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32, **options)
+        else:
+            config = transformers.AutoConfig.from_pretrained(folder, **options)
+            model = transformers.AutoModel.from_config(config, trust_remote_code=False, dtype=torch.float32)
         media = [medium for medium, method in _JOINT.items() if hasattr(model, method)]
         if len(media) < 2:
             media = [_MEDIA[model.main_input_name]]
@@ -162,7 +211,7 @@ def open_hub_encoder(name: str) -> HubEncoder:
     return HubEncoder(name, folder, model, processors)
 
 
-def _local_folder(name: str) -> Path:
+def _local_folder(name: str, fetch: bool) -> Path:
     where = name.removeprefix("hf:")
     if where.strip() and is_folder(Path(where).expanduser()):
         return Path(where).expanduser()
@@ -174,7 +223,7 @@ def _local_folder(name: str) -> Path:
     except ImportError as error:
         raise CapasError("extra_missing", where=name, received="huggingface-hub", extra="hub") from error
     try:
-        return Path(snapshot_download(where, allow_patterns=list(PATTERNS)))
+        return Path(snapshot_download(where, allow_patterns=list(PATTERNS), local_files_only=not fetch))
     except HFValidationError as error:
         raise CapasError("no_such_path", where=name) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.text import Text
 
 from capas.cli import show
-from capas.cli.embed_verbs import open_both
+from capas.cli.representation.embed_verbs import open_both
 from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal, format_metric, format_percent

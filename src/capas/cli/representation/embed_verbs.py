@@ -7,11 +7,10 @@ from rich.text import Text
 from capas.cli import show
 from capas.core.errors import CapasError
 from capas.core.i18n import say
-from capas.representation.data_items import DataItems, open_data_items
+from capas.engine.encoders.encoder import Encoder, Truncates
+from capas.representation.api import open_encoder_and_data
+from capas.representation.data_items import DataItems
 from capas.representation.embed import embed_to
-from capas.representation.encoder import Encoder, Truncates
-from capas.representation.encoders import open_encoder
-from capas.representation.pretrained import default_encoder_name
 from capas.representation.vectors import Precision, Vectors
 
 
@@ -22,13 +21,7 @@ def open_both(
     *named, data = words
     if len(named) > 1 or (named and encoder is not None):
         raise CapasError("embed_words", where=" ".join(words), received=len(words))
-    name = named[0] if named else encoder
-    if name is None:
-        items = open_data_items(data, column=column, sheet=sheet)
-        return open_encoder(default_encoder_name(items.medium)), items
-    opened = open_encoder(name)
-    medium = opened.media[0] if len(opened.media) == 1 else None
-    return opened, open_data_items(data, column=column, medium=medium, sheet=sheet)
+    return open_encoder_and_data(data, named[0] if named else encoder, column=column, sheet=sheet)
 
 
 def embed(

@@ -1,0 +1,1 @@
+"""The verbs of vectors and pictures: embed, map, index, similar, same, edit."""

@@ -1,0 +1,1 @@
+"""Same identity or not: images, and sounds as spectrograms."""

@@ -1,0 +1,1 @@
+"""What trained models draw: images edited through their latents."""
