@@ -110,6 +110,7 @@ def test_odd_names_everywhere(tmp_path: Path, capsys: Capture) -> None:
     assert capas_here(capsys, "export", run, "-o", "odd [b].onnx").code == 0
 
 
+@pytest.mark.slow
 def test_names_that_are_no_utf8(tmp_path: Path, capsys: Capture) -> None:
     root = class_folders(tmp_path / "data", cats=19, dogs=20)
     odd = os.fsdecode(os.fsencode(root / "cats") + b"/caf\xe9.png")

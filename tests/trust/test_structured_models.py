@@ -241,6 +241,7 @@ def test_words_are_questioned_one_by_one_and_the_wrong_label_is_listed(words_rep
     assert set(str(unlike["scores"]).split()) and theme(words_report, "leakage")["status"] != "not_computed"
 
 
+@pytest.mark.slow
 def test_transcripts_have_groups_and_a_statement_for_each_line(tmp_path: Path) -> None:
     data = test_transcription.write_lines(tmp_path / "lines", 300)
     settings = {**test_transcription.SETTINGS, "train.epochs": 3}
@@ -267,7 +268,9 @@ def test_frames_are_questioned_by_recording(tmp_path: Path) -> None:
     assert theme(report, "explanations")["not_computed_because"]
 
 
-@pytest.mark.parametrize(("target", "task"), [("brightness", "regress"), ("seen", "tag")])
+@pytest.mark.parametrize(
+    ("target", "task"), [("brightness", "regress"), pytest.param("seen", "tag", marks=pytest.mark.slow)]
+)
 def test_numbers_and_tags_of_pictures_have_maps_and_attacks(tmp_path: Path, target: str, task: str) -> None:
     data = brightness_table(tmp_path / "p", 160)
     settings = {**FIXED, "data.target": target, "train.epochs": 12, "network.name": "compact", "data.task": task,
@@ -285,6 +288,7 @@ def test_numbers_and_tags_of_pictures_have_maps_and_attacks(tmp_path: Path, targ
     assert isinstance(check, dict) and set(check["failures"]) <= {str(failure) for failure in SanityCheckFailure}
 
 
+@pytest.mark.slow
 def test_the_pictures_of_a_transform_can_be_unlike(tmp_path: Path) -> None:
     chance = np.random.default_rng(0)
     for i in range(290):
