@@ -112,13 +112,21 @@ def _dimensions(encoder: Encoder, items: DataItems) -> int:
     raise reason
 
 
+def preprocess_example(encoder: Encoder, items: DataItems, index: int) -> object:
+    """Return an example as ``encode`` takes it, with the columns beside it where the encoder reads them.
+
+    Raises CapasError where it cannot be read.
+    """
+    content = items.content(index)
+    if isinstance(encoder, RunEncoder) and encoder.columns:
+        content = {encoder.card.inputs[0].name: content, **items.row(index, encoder.columns)}
+    return encoder.preprocess(content, items.name(index))
+
+
 def _read(encoder: Encoder, items: DataItems, index: int) -> _Read:
     name = items.name(index)
     try:
-        content = items.content(index)
-        if isinstance(encoder, RunEncoder) and encoder.columns:
-            content = {encoder.card.inputs[0].name: content, **items.row(index, encoder.columns)}
-        prepared = encoder.preprocess(content, name)
+        prepared = preprocess_example(encoder, items, index)
         return _Read(index=index, name=name, prepared=prepared, hash=items.content_hash(index))
     except CapasError as error:
         return _Read(index=index, name=name, reason=error.part("what") or error.key)

@@ -15,7 +15,7 @@ from capas.core.files import is_folder
 from capas.engine.encoders.encoder import Encoder
 from capas.engine.run import LATEST, find_run
 from capas.representation.data_items import DataItems
-from capas.representation.embed import check_medium
+from capas.representation.embed import check_medium, preprocess_example
 from capas.representation.index.item_names import rows_like
 from capas.representation.index.manifest import (
     IndexManifest,
@@ -25,7 +25,6 @@ from capas.representation.index.manifest import (
     read_index_manifest,
 )
 from capas.representation.index.writer import BATCH_ROWS, AddedItems, IndexWriter, create_index
-from capas.representation.run_encoder import RunEncoder
 from capas.representation.vectors import VectorItem, Vectors, VectorsManifest
 
 READ_AT_ONCE: Final = 64
@@ -156,10 +155,7 @@ class _Feed:
             there = None if writer is None else writer.known(data.where, name)
             if there is not None and (there.hash, dict(there.columns)) == (item.hash, dict(item.columns)):
                 return _Example(item=item, known=True)
-            content = data.content(index)
-            if isinstance(self.encoder, RunEncoder) and self.encoder.columns:
-                content = {self.encoder.card.inputs[0].name: content, **data.row(index, self.encoder.columns)}
-            return _Example(item=item, prepared=self.encoder.preprocess(content, name))
+            return _Example(item=item, prepared=preprocess_example(self.encoder, data, index))
         except CapasError as error:
             return _Example(item=VectorItem(name=name, index=index), reason=error.part("what") or error.key)
 

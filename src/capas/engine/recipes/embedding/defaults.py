@@ -49,7 +49,7 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
     if medium == "image":
         made = _autoencoder(config, report) if autoencoder else _image(config, report, method)
     else:
-        made = _audio(config, report)
+        made = audio_encoder_sections(config, report)
     decay = 1e-2 if name == "mae" else 0.0 if autoencoder else 1e-4
     common: dict[str, dict[str, object]] = {
         "train": {"batch_size": batch, "epochs": epochs},
@@ -126,7 +126,11 @@ def _autoencoder(config: Config, report: DatasetReport) -> dict[str, dict[str, o
     }  # fmt: skip
 
 
-def _audio(config: Config, report: DatasetReport) -> dict[str, dict[str, object]]:
+def audio_encoder_sections(config: Config, report: DatasetReport) -> dict[str, dict[str, object]]:
+    """Return the sections "network" and "audio" of an encoder of sounds.
+
+    Raises CapasError ``no_sounds_to_learn`` or ``network_not_for``.
+    """
     sounds = report.statistics
     if not isinstance(sounds, AudioStatistics):
         raise CapasError("no_sounds_to_learn", where=report.source.root)

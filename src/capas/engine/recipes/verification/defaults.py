@@ -4,14 +4,13 @@ from typing import Final
 
 from capas.core.errors import CapasError
 from capas.core.i18n import say
-from capas.data.inspect.dataset_scan import AudioStatistics
 from capas.data.inspect.report import DatasetReport
 from capas.engine.config import Config
 from capas.engine.dataset_record import SPLITS
 from capas.engine.defaults import resolve_auto, update_sections
 from capas.engine.recipe import ResolvedConfig
+from capas.engine.recipes.embedding.defaults import audio_encoder_sections
 from capas.engine.recipes.shared.image_facts import image_facts
-from capas.engine.recipes.single_output.audio.defaults import MAX_DEFAULT_SECONDS, NAME, WIDTH
 from capas.engine.recipes.single_output.image.defaults import WIDE_NETWORK_EXAMPLES
 from capas.engine.recipes.verification.methods import DEFAULT_METHOD, METHODS
 from capas.networks.catalog import find_entry
@@ -36,7 +35,7 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
     n = max(1, report.split.count("train"))
     batch = int(resolve_auto(config.train.batch_size, max(8, min(BATCH, 1 << max(0, (n // 4).bit_length() - 1)))))
     epochs = float(resolve_auto(config.train.epochs, float(max(10, min(200, round(SEEN / n))))))
-    made = _image(config, report) if spec.medium == "image" else _audio(config, report)
+    made = _image(config, report) if spec.medium == "image" else audio_encoder_sections(config, report)
     common: dict[str, dict[str, object]] = {
         "train": {"batch_size": batch, "epochs": epochs},
         "optim": {
@@ -83,23 +82,5 @@ def _image(config: Config, report: DatasetReport) -> dict[str, dict[str, object]
             # Mirror images only of photographs: of handwriting and of characters they are something else.
             "crop": resolve_auto(augment.crop, 0.1), "flip": resolve_auto(augment.flip, not facts.grey),
             "colour": resolve_auto(augment.colour, 0.2), "cutout": resolve_auto(augment.cutout, 0.0), "mixup": 0.0,
-        },
-    }  # fmt: skip
-
-
-def _audio(config: Config, report: DatasetReport) -> dict[str, dict[str, object]]:
-    sounds = report.statistics
-    if not isinstance(sounds, AudioStatistics):
-        raise CapasError("no_sounds_to_learn", where=report.source.root)
-    if config.network.name not in ("auto", NAME):
-        raise CapasError("network_not_for", where="network.name", received=config.network.name, names=NAME)
-    seconds = min(MAX_DEFAULT_SECONDS, max(0.2, sounds.median_s))
-    return {
-        "network": {
-            "name": NAME, "width": resolve_auto(config.network.width, WIDTH), "pretrained": False, "flip_tta": False,
-        },
-        "audio": {
-            "sample_rate": resolve_auto(config.audio.sample_rate, min(16_000, sounds.most_common_sample_rate)),
-            "seconds": resolve_auto(config.audio.seconds, seconds),
         },
     }  # fmt: skip
