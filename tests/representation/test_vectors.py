@@ -161,5 +161,18 @@ def test_a_parquet_file_of_others_is_read(tmp_path: Path) -> None:
     assert refused.value.key == "vectors_unreadable"
 
 
+def test_a_parquet_file_of_capas_that_was_changed_is_not_of_unknown_origin(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    write_vectors(tmp_path / "v.parquet", made())
+    table = parquet.read_table(tmp_path / "v.parquet")
+    for changed in (b"{}", made().manifest.model_copy(update={"dimensions": 7}).model_dump_json().encode()):
+        parquet.write_table(table.replace_schema_metadata({b"capas": changed}), tmp_path / "other.parquet")
+        with pytest.raises(CapasError) as refused:
+            open_vectors(tmp_path / "other.parquet")
+        assert refused.value.key == "vectors_unreadable"
+
+
 def test_unit_length_leaves_zeros() -> None:
     np.testing.assert_allclose(unit_length(np.array([[3.0, 4.0], [0.0, 0.0]])), [[0.6, 0.8], [0.0, 0.0]])

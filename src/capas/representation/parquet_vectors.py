@@ -110,12 +110,16 @@ def _matrix(cells: Any, path: Path) -> NDArray[np.floating]:
 
 def _manifest(metadata: Mapping[bytes, bytes], matrix: NDArray[np.floating], path: Path) -> VectorsManifest:
     precision = "float16" if matrix.dtype == np.float16 else "float32"
-    try:
-        own = VectorsManifest.model_validate_json(metadata[_KEY])
-        if own.dimensions == matrix.shape[1] and own.precision == precision:
-            return own
-    except (KeyError, ValidationError):
-        pass
+    if _KEY in metadata:
+        # What Capas wrote and something else changed is not taken for vectors of unknown origin.
+        try:
+            own = VectorsManifest.model_validate_json(metadata[_KEY])
+        except ValidationError as error:
+            raise CapasError("vectors_unreadable", where=path, received=str(error.errors()[0]["msg"])) from error
+        if own.dimensions != matrix.shape[1] or own.precision != precision:
+            received = f"{matrix.shape[1]} {precision}"
+            raise CapasError("vectors_unreadable", where=path, received=received)
+        return own
     return VectorsManifest(
         encoder="", fingerprint="", data=str(path.resolve().parent), data_hash=hash_file(path), medium="table",
         dimensions=matrix.shape[1], precision=precision, examples=len(matrix),
