@@ -20,17 +20,21 @@ from capas.version import __version__
 
 if TYPE_CHECKING:
     from capas.api import load, look, plan, resume, test, train, trust
+    from capas.generation.api import generate
     from capas.representation.api import embed, index, map, same, similar
 
 __all__ = [
-    "CapasError", "__version__", "embed", "index", "load", "look", "map", "plan", "resume", "same", "similar", "test",
-    "train", "trust",
+    "CapasError", "__version__", "embed", "generate", "index", "load", "look", "map", "plan", "resume", "same",
+    "similar", "test", "train", "trust",
 ]  # fmt: skip
-_REPRESENTATION = ("embed", "index", "map", "same", "similar")
+# The module of each name; "capas.api" of the others.
+_MODULES = {
+    **dict.fromkeys(("embed", "index", "map", "same", "similar"), "capas.representation.api"),
+    "generate": "capas.generation.api",
+}
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        module = "capas.representation.api" if name in _REPRESENTATION else "capas.api"
-        return getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(_MODULES.get(name, "capas.api")), name)
     raise AttributeError(f"module 'capas' has no attribute {name!r}")

@@ -19,7 +19,7 @@ from tests.harness import capas_apart, capas_here
 GROUP = typer.main.get_command(app)
 assert isinstance(GROUP, TyperGroup)
 VERBS = ["look", "plan", "train", "resume", "test", "predict", "export", "trust", "explain", "attack", "embed",
-         "index", "similar", "same", "map", "edit", "networks",
+         "index", "similar", "same", "map", "generate", "complete", "interpolate", "edit", "networks",
          "samples", "doctor", "score", "archive", "board", "challenge"]  # fmt: skip
 GROUPS = {
     "archive": ["new", "add", "status", "read", "index", "connect", "search", "export", "serve", "review", "learn"],

@@ -10,7 +10,7 @@ from capas.data.sources.samples import SAMPLES
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}
 VERBS = ("look", "plan", "train", "resume", "test", "predict", "trust", "explain", "attack", "embed", "index",
-         "similar", "same", "map", "edit", "board", "score",
+         "similar", "same", "map", "generate", "complete", "interpolate", "edit", "board", "score",
          "challenge", "archive", "export", "samples", "networks", "doctor")  # fmt: skip
 
 PAGE_OF = {"index": "similar"}  # verbs that stand on the page of another

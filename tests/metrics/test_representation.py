@@ -15,6 +15,7 @@ from capas.metrics.representation import (
     knn_predictions,
     linear_probe_accuracy,
     linear_probe_predictions,
+    precision_at,
 )
 
 
@@ -106,3 +107,15 @@ def test_the_probe_with_one_class_or_hardly_any_examples() -> None:
     assert linear_probe_predictions(normal(5, 2), torch.full((5,), 3), normal(4, 2)).tolist() == [3] * 4
     found = linear_probe_predictions(torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 2]), torch.tensor([[-2.0], [2.0]]))
     assert found.tolist() == [0, 2]
+
+
+def test_precision_among_the_nearest() -> None:
+    # On a circle, at 0, 10, 30 and 200 degrees, and one without a vector.
+    angles = torch.tensor([0.0, 10.0, 30.0, 200.0]).deg2rad()
+    vectors = torch.cat([torch.stack([angles.cos(), angles.sin()], 1) * torch.tensor([[1.0], [5.0], [2.0], [1.0]]),
+                         torch.zeros(1, 2)])  # fmt: skip
+    labels = torch.tensor([[1, 0], [0, 1], [1, 1], [1, 0], [0, 1]]).bool()
+    found = precision_at(vectors, labels, (1, 2, 9))
+    # Nearest first: 1, 2, 4, 3 | 0, 2, … | 1, 0, 4, 3; what shares a label with 0 are 2 and 3, with 1 are 2 and 4.
+    expected = torch.tensor([[0.0, 0.5, 0.5], [0.0, 0.5, 0.5], [1.0, 1.0, 1.0]])
+    torch.testing.assert_close(found[:3], expected)

@@ -295,6 +295,8 @@ def limitations(spec: Spec, n_test: int, smallest: tuple[str, int] | None, *, gr
     sentences = [say(f"card.same_source.{spec.medium}"), say(f"card.always_answers.{answers}")]
     if spec.task == "verify":
         sentences.append(say(f"card.consent.{spec.medium}"))
+    if spec.task == "generate":
+        sentences.append(say("card.generated"))
     if spec.columns_beside:
         sentences.append(say("card.columns_beside", columns=", ".join(field.name for field in spec.columns_beside)))
     if n_test < 200:

@@ -18,7 +18,7 @@ from capas.core.files import write_atomic, write_json
 
 TOLERANCE: Final = 1e-4
 # What is found by a search has no end that a graph could know.
-NOT_EXPORTABLE: Final = frozenset({"translate"})
+NOT_EXPORTABLE: Final = frozenset({"translate", "generate"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,9 +8,12 @@ import typer
 from capas.cli.archive.app import archive
 from capas.cli.board_app import board
 from capas.cli.options import (
+    Condition,
+    Count,
     CsvForm,
     Data,
     Group,
+    Guidance,
     InitFrom,
     Inputs,
     Json,
@@ -21,9 +24,13 @@ from capas.cli.options import (
     ReportOption,
     RunArgument,
     RunArguments,
+    SampleFolder,
+    Sampler,
+    SampleSeed,
     Seed,
     Settings,
     Sheet,
+    Steps,
     Target,
     Task,
     Time,
@@ -399,6 +406,63 @@ def draw_map(
     )  # fmt: skip
 
 
+@app.command(help=say("generate.help"))
+def generate(
+    run: RunArgument,
+    count: Count = 16,
+    condition: Condition = None,
+    steps: Steps = None,
+    sampler: Sampler = None,
+    guidance: Guidance = None,
+    seed: SampleSeed = 0,
+    out: SampleFolder = "generated",
+    as_json: Json = False,
+) -> None:
+    from capas.cli.generation import generate_verb
+
+    generate_verb.generate(run, count, generate_verb.drawing(condition, seed, steps, sampler, guidance), out, as_json)
+
+
+@app.command(help=say("complete.help"))
+def complete(
+    run: RunArgument,
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help=say("complete.image"), show_default=False)],
+    mask: Annotated[str, typer.Option(metavar="FILE", help=say("complete.mask"))],
+    count: Count = 4,
+    condition: Condition = None,
+    steps: Steps = None,
+    sampler: Sampler = None,
+    guidance: Guidance = None,
+    seed: SampleSeed = 0,
+    out: SampleFolder = "completed",
+    as_json: Json = False,
+) -> None:
+    from capas.cli.generation import generate_verb, redraw_verbs
+
+    drawing = generate_verb.drawing(condition, seed, steps, sampler, guidance)
+    redraw_verbs.complete(run, image, mask, count, drawing, out, as_json)
+
+
+@app.command(help=say("interpolate.help"))
+def interpolate(
+    run: RunArgument,
+    first: Annotated[int, typer.Argument(metavar="A", min=0, help=say("interpolate.first"))],
+    second: Annotated[int, typer.Argument(metavar="B", min=0, help=say("interpolate.second"))],
+    frames: Annotated[int, typer.Option(min=2, max=1_000, help=say("interpolate.frames"))] = 16,
+    condition: Condition = None,
+    steps: Steps = None,
+    sampler: Sampler = None,
+    guidance: Guidance = None,
+    seed: SampleSeed = 0,
+    out: SampleFolder = "interpolated",
+    as_json: Json = False,
+) -> None:
+    from capas.cli.generation import generate_verb, redraw_verbs
+
+    drawing = generate_verb.drawing(condition, seed, steps, sampler, guidance)
+    redraw_verbs.interpolate(run, first, second, frames, drawing, out, as_json)
+
+
 @app.command(help=say("edit.help"))
 def edit(
     run: RunArgument,
@@ -409,9 +473,18 @@ def edit(
     save: Annotated[str | None, typer.Option(metavar="FILE", help=say("edit.save"))] = None,
     restore: Annotated[str | None, typer.Option("--from", metavar="FILE", help=say("edit.from"))] = None,
     inspect: Annotated[bool, typer.Option("--inspect", help=say("edit.inspect"))] = False,
+    strength: Annotated[float | None, typer.Option(metavar="SHARE", help=say("edit.strength"))] = None,
+    seed: SampleSeed = 0,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help=say("edit.out"))] = None,
     as_json: Json = False,
 ) -> None:
+    if strength is not None and image is not None:
+        from capas.cli.generation import generate_verb, redraw_verbs
+
+        classes = None if class_name is None else [class_name]
+        drawing = generate_verb.drawing(classes, seed, None, None, None)
+        redraw_verbs.redraw(run, image, drawing, strength, out or redraw_verbs.PICTURE, as_json)
+        return
     from capas.cli.representation import edit_verbs
 
     wanted = edit_verbs.Edit(class_name=class_name, style_of=style_of, traverse=traverse)

@@ -138,7 +138,7 @@ def _print_look(
         console.print(Padding(Text(line, "dim"), (0, 0, 0, 2)))
     console.print()
     _print_pictures(console, seen)
-    console.print(_classes_table(seen) if spec.task in ("classify", "tag") else _splits_line(seen))
+    console.print(_classes_table(seen) if seen.counts_classes else _splits_line(seen))
     console.print()
     if seen.problems:
         console.print(Text(say("look.problems"), "bold"))
@@ -148,7 +148,7 @@ def _print_look(
         console.print(Text(f"✓ {say('look.no_problems')}", "green"))
     console.print()
     # Without being asked for, these tasks would not be chosen.
-    asked = ("--task", spec.task) if spec.task in ("embed", "verify") else ()
+    asked = ("--task", spec.task) if spec.task in ("embed", "verify", "generate") else ()
     if seconds is not None:
         console.print(say("look.time", time=show.duration(seconds)))
         if report_s is not None:

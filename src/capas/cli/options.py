@@ -60,6 +60,15 @@ class ReportOption(StrEnum):
     DEEP = "deep"
 
 
+class SamplerOption(StrEnum):
+    """The samplers of diffusion."""
+
+    DDIM = "ddim"
+    DDPM = "ddpm"
+    HEUN = "heun"
+    DPM_SOLVER = "dpm-solver"
+
+
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help=say("cli.data"), autocompletion=complete_data, show_default=False)
 ]
@@ -72,7 +81,7 @@ RunArguments = Annotated[
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT…", help=say("cli.inputs"), show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help=say("cli.json"))]
 Task = Annotated[str | None, typer.Option(help=say("cli.task"))]
-Target = Annotated[str | None, typer.Option(metavar="COLUMN", help=say("cli.target"))]
+Target = Annotated[str | None, typer.Option("--target", "--condition", metavar="COLUMN", help=say("cli.target"))]
 Sheet = Annotated[str | None, typer.Option(metavar="NAME", help=say("cli.sheet"))]
 Group = Annotated[str | None, typer.Option(metavar="COLUMN", help=say("cli.group"))]
 NetworkOption = Annotated[
@@ -87,3 +96,14 @@ InitFrom = Annotated[
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help=say("cli.set"))]
 Out = Annotated[str | None, typer.Option("--out", "-o", metavar="PATH", help=say("cli.out"))]
+
+# Of verbs that draw.
+Count = Annotated[int, typer.Option("--count", "-n", min=1, max=1_000_000, help=say("generate.count"))]
+Condition = Annotated[
+    list[str] | None, typer.Option("--condition", "--class", metavar="CLASS", help=say("generate.condition"))
+]
+Steps = Annotated[int | None, typer.Option(min=1, max=1_000, help=say("generate.steps"))]
+Sampler = Annotated[SamplerOption | None, typer.Option(help=say("generate.sampler"))]
+Guidance = Annotated[float | None, typer.Option(min=0, max=100, help=say("generate.guidance"))]
+SampleSeed = Annotated[int, typer.Option("--seed", min=0, help=say("generate.seed"))]
+SampleFolder = Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help=say("generate.out"))]

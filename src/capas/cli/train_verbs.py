@@ -236,6 +236,8 @@ def _print_places(console: Console, result: TrainingResult) -> None:
     verbs = [("predict", f" {say(f'media.{medium}')}…"), ("test", "")]
     if result.spec.task == "verify":
         verbs[0] = ("same", " A B")
+    if result.spec.task == "generate":
+        verbs[0] = ("generate", f" -n 64 -o {say('train.samples_folder')}")
     if result.spec.task not in NOT_EXPORTABLE:
         verbs.append(("export", " --to onnx"))
     for verb, arguments in verbs:

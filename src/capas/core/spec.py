@@ -15,6 +15,8 @@ TaskName = Literal[
 
 OutputKind = Literal["class", "tags", "numbers"]  # of a model with one output: softmax, sigmoid, standardised numbers
 OUTPUT_KINDS: Mapping[TaskName, OutputKind] = {"classify": "class", "tag": "tags", "regress": "numbers"}
+# Their labels are classes or tags: indices into ``Spec.classes``. To generate, a class may be asked for or not.
+CLASS_TASKS: frozenset[TaskName] = frozenset({"classify", "tag", "verify", "generate"})
 UNLABELLED_TASKS: frozenset[TaskName] = frozenset({"embed", "generate", "transform"})
 # What can be learnt from what; ``engine.recipes`` has a recipe for each.
 LEARNABLE: frozenset[tuple[TaskName, Medium]] = frozenset({
@@ -24,7 +26,8 @@ LEARNABLE: frozenset[tuple[TaskName, Medium]] = frozenset({
     ("classify", "table"), ("tag", "table"), ("regress", "table"),
     ("label", "image"), ("transform", "image"), ("transcribe", "image"), ("transcribe", "audio"),
     ("label", "tokens"), ("label", "audio"), ("translate", "text"),
-    ("embed", "image"), ("embed", "audio"), ("verify", "image"), ("verify", "audio"),
+    ("embed", "image"), ("embed", "audio"), ("embed", "text"), ("verify", "image"), ("verify", "audio"),
+    ("generate", "image"),
 })  # fmt: skip
 
 

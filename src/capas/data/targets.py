@@ -37,7 +37,7 @@ class Targets:
     @staticmethod
     def read(source: DataSource, spec: Spec) -> "Targets":
         """Read the targets that ``spec`` names."""
-        if source.targets is not None or spec.task in UNLABELLED_TASKS:
+        if source.targets is not None or (spec.task in UNLABELLED_TASKS and not spec.classes):
             count = len(source)
             return Targets(
                 has_target=(True,) * count, labels=(None,) * count, names=("",) * count, classes=spec.classes

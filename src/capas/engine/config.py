@@ -152,6 +152,18 @@ TASK_OF_METHOD: Mapping[str, str] = {
 }
 
 
+class GenerationConfig(ConfigSection):
+    """Learning to generate images."""
+
+    prediction: Auto | Literal["epsilon", "v", "x0"] = Field(
+        "auto", description="what a diffusion network predicts: the noise, a mixture of noise and image, or the image"
+    )
+    schedule: Auto | Literal["cosine", "linear"] = Field("auto", description="how noise grows in diffusion")
+    samples: Auto | Annotated[int, Field(ge=16, le=50_000)] = Field(
+        "auto", description="samples that are drawn to test the network"
+    )
+
+
 class MethodConfig(ConfigSection):
     """Semi-supervised training with pseudo-labels: the method, and what the student does otherwise than its teacher."""
 
@@ -246,6 +258,7 @@ class Config(ConfigSection):
     audio: AudioConfig = AudioConfig()
     text: TextConfig = TextConfig()
     transform: TransformConfig = TransformConfig()
+    generation: GenerationConfig = GenerationConfig()
     method: MethodConfig = MethodConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     optim: OptimConfig = OptimConfig()

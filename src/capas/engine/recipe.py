@@ -31,7 +31,7 @@ from capas.objectives.base import Objective
 # Of these, less is better; of every other figure more is.
 LOWER_IS_BETTER_METRICS = frozenset({
     "mae", "rmse", "cer", "wer", "delta_e", "log_loss", "expected_calibration_error", "frame_error", "missed",
-    "false_alarm", "detection_error", "squared_error", "eer",
+    "false_alarm", "detection_error", "squared_error", "eer", "word_cross_entropy",
 })  # fmt: skip
 
 

@@ -6,18 +6,21 @@
 - Weighted nearest neighbours: Wu, Xiong, Yu & Lin, "Unsupervised Feature Learning via Non-Parametric Instance
   Discrimination", CVPR 2018 (arXiv:1805.01978), Section 3.4: neighbours vote with exp(cos/τ), τ = 0.07; here 20 of them
   (200 there, of 1.28 million).
+- Retrieval: Hinton & Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 2006, Fig. 4A:
+  the share of the k nearest by cosine that are alike.
 - Linear probe: Alain & Bengio 2016 (arXiv:1610.01644), by scikit-learn's logistic regression.
 
 Shapes: N training and M test embeddings of D numbers.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from capas.metrics.rate import Rate, rate
@@ -190,3 +193,27 @@ def linear_probe_accuracy(
     """Return the share of the test embeddings that a logistic regression on the training embeddings gets right."""
     predicted = linear_probe_predictions(train, train_labels, test, seed=seed)
     return rate(int((predicted == test_labels).sum()), len(test_labels))
+
+
+def precision_at(
+    embeddings: Float[Tensor, "N D"], labels: Bool[Tensor, "N L"], nearest: Sequence[int]
+) -> Float[Tensor, "N K"]:
+    """Return of each example, asked with among all others, the share of the k nearest that have a label in common.
+
+    Args:
+        embeddings: Compared by cosine; one that is all zero is at 0 of every other.
+        labels: Which labels each has, one or more.
+        nearest: The k; more than there are others counts as all of them.
+    """
+    known = F.normalize(embeddings.float(), dim=1)
+    most = min(max(nearest), len(known) - 1)
+    places = torch.tensor([min(k, most) for k in nearest])
+    shares = []
+    for start in range(0, len(known), CHUNK):
+        cosines = known[start : start + CHUNK] @ known.T
+        rows = torch.arange(len(cosines))
+        cosines[rows, start + rows] = -2.0  # itself
+        alike = (labels[start : start + CHUNK].float() @ labels.float().T) > 0
+        hits = alike.gather(1, cosines.topk(most, dim=1).indices).cumsum(1)
+        shares.append(hits[:, places - 1] / places)
+    return torch.cat(shares)

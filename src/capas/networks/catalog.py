@@ -262,7 +262,22 @@ OTHER_NETWORKS: tuple[OtherEntry, ...] = (
     OtherEntry(
         name="deep-autoencoder", module="capas.networks.representation.deep_autoencoder", year=2006, medium="image",
         paper="Hinton & Salakhutdinov, Reducing the Dimensionality of Data with Neural Networks, Science 2006",
-        note="a picture as a few numbers, and back",
+        note="a picture or a text as a few numbers, and back",
+    ),
+    OtherEntry(
+        name="ddpm", module="capas.networks.generative.diffusion_unet", year=2020, medium="image",
+        paper="Ho, Jain & Abbeel, Denoising Diffusion Probabilistic Models, NeurIPS 2020, arXiv:2006.11239",
+        note="new pictures, out of noise step by step",
+    ),
+    OtherEntry(
+        name="dcgan", module="capas.networks.generative.dcgan", year=2016, medium="image",
+        paper="Radford, Metz & Chintala, Unsupervised Representation Learning with DCGANs, ICLR 2016, arXiv:1511.06434",
+        note="new pictures, out of noise at once",
+    ),
+    OtherEntry(
+        name="gan", module="capas.networks.generative.gan", year=2014, medium="image",
+        paper="Goodfellow et al., Generative Adversarial Networks, NIPS 2014, arXiv:1406.2661",
+        note="new small pictures, out of noise at once",
     ),
     OtherEntry(
         name="crnn", module="capas.networks.document.crnn", year=2015, medium="image",

@@ -75,6 +75,12 @@ class DatasetReport:
                     counts[number] += count
         return {name: counts[i] for i, name in enumerate(self.detection.spec.classes)}
 
+    @property
+    def counts_classes(self) -> bool:
+        """Whether it matters how many examples each class or tag has."""
+        spec = self.detection.spec
+        return spec.task in ("classify", "tag") or (spec.task == "generate" and bool(spec.classes))
+
     def identities(self, split_name: SplitName) -> int:
         """Return the number of classes, here called identities, that have an example in a split."""
         return len({label for label, side in zip(self.labels, self.split, strict=True) if side == split_name})
@@ -82,10 +88,10 @@ class DatasetReport:
     def as_json(self) -> dict[str, object]:
         """Return what ``capas look --json`` prints."""
         spec = self.detection.spec
-        counted = spec.task in ("classify", "tag")
         sides: tuple[SplitName, ...] = ("train", "validation", "test")
         seen = {} if self.statistics is None else {
-            self.statistics.kind: self.statistics.as_json() | ({"per_class": self.per_class()} if counted else {})
+            self.statistics.kind: self.statistics.as_json()
+            | ({"per_class": self.per_class()} if self.counts_classes else {})
         }  # fmt: skip
         return {
             "task": spec.task,
@@ -100,7 +106,7 @@ class DatasetReport:
             ],
             "splits": {
                 side: {"count": self.split.count(side)}
-                | ({"per_class": self.per_class(side)} if counted else {})
+                | ({"per_class": self.per_class(side)} if self.counts_classes else {})
                 | ({"identities": self.identities(side)} if spec.task == "verify" else {})
                 for side in sides
             },

@@ -51,6 +51,7 @@ _IDENTITY_NAMES: Final = (
     "identity", "identidad", "speaker", "hablante", "locutor", "person", "persona", "subject", "sujeto", "writer",
     "hand", "mano", "scribe", "escriba", "author", "autor", "individual", "individuo", "client", "cliente", "signer",
 )  # fmt: skip
+NO_CLASS: Final = "none"  # as the target: to generate without a class
 _COORDINATES: Final = frozenset({"x", "z", "depth", "lat", "lon"})
 MIN_WORDS_OF_TEXT: Final = 8  # on average; shorter texts beside columns of numbers are names, addresses, remarks
 _KINDS: Final[Mapping[ColumnKind, FieldKind]] = {**INPUT_KINDS, "text": "text"}
@@ -121,6 +122,8 @@ def detect_task(
         return _self_supervised_pairs(source)
     if wanted == "embed":
         return _without_target(source)
+    if wanted == "generate" and not _class_to_generate(source, target):
+        return _without_target(source, "generate")
     if not source.columns:
         raise CapasError("no_labels", where=source.root, received=len(source))
     columns = {name: describe_column(name, cells) for name, cells in source.columns.items()}
@@ -129,7 +132,7 @@ def detect_task(
     for column in chosen:
         _check_target(source, column, wanted)
     # What is beside tells two examples apart without a look at them.
-    asked_beside = False if wanted == "verify" else columns_beside
+    asked_beside = False if wanted in ("verify", "generate") else columns_beside
     beside = _columns_beside(source, columns, [column.name for column in chosen], group, asked_beside)
     spec = _spec(source, columns, chosen, wanted, beside.used)
     _check_learnable(spec)
@@ -139,6 +142,7 @@ def detect_task(
             *source.evidence,
             *((why,) if why else ()),
             *((say("detect.identities", count=len(spec.classes)),) if spec.task == "verify" else ()),
+            *((say("detect.generated_by_class", count=len(spec.classes)),) if spec.task == "generate" else ()),
             *_told_beside(beside),
             *_unused_columns(source, columns, spec),
         ),
@@ -204,14 +208,30 @@ def _self_supervised_pairs(source: DataSource) -> TaskDetection:
     return TaskDetection(spec=spec, evidence=(evidence,), alternatives=())
 
 
-def _without_target(source: DataSource) -> TaskDetection:
-    """Files that are learnt from as they are; their classes and columns, if any, are left aside."""
-    if source.files is None:
-        raise CapasError("embed_wants_files", where=source.root, received=source.medium)
-    spec = Spec(inputs=(Field(name=source.file_field, kind=_FILE_KINDS[source.medium]),), target=None, task="embed")
+def _without_target(source: DataSource, task: TaskName = "embed") -> TaskDetection:
+    """Files, or to embed the texts of a table, that are learnt from as they are; their classes and the other columns,
+    if any, are left aside.
+    """
+    column = longest_text_column(source) if source.files is None and task == "embed" else None
+    if column is not None:
+        given = Field(name=column, kind="text")
+        evidence = say("detect.without_target_column", count=len(source), column=escape_unprintable(column))
+    elif source.files is not None:
+        given = Field(name=source.file_field, kind=_FILE_KINDS[source.medium])
+        evidence = say("detect.without_target", count=len(source))
+    else:
+        key = "embed_wants_files" if task == "embed" else "generate_wants_pictures"
+        raise CapasError(key, where=source.root, received=source.medium)
+    spec = Spec(inputs=(given,), target=None, task=task)
     _check_learnable(spec)
-    evidence = say("detect.without_target", count=len(source))
     return TaskDetection(spec=spec, evidence=(evidence,), alternatives=())
+
+
+def _class_to_generate(source: DataSource, target: str | None) -> bool:
+    """Whether it is learnt to generate each class of a column: one that is asked for, or that of class folders."""
+    if target is None:
+        return source.layout in FOLDER_LAYOUTS and CLASS_COLUMN in source.columns
+    return target != NO_CLASS or target in source.columns
 
 
 def _known_task(task: str) -> TaskName:
@@ -337,7 +357,7 @@ def _spec(
             "several_targets", where=source.root, received=", ".join(escape_unprintable(c.name) for c in chosen)
         )
     kinds: dict[TaskName, FieldKind] = {
-        "classify": "category", "tag": "tags", "regress": "number", "verify": "category",
+        "classify": "category", "tag": "tags", "regress": "number", "verify": "category", "generate": "category",
     }  # fmt: skip
     if task not in kinds:
         raise CapasError("task_not_of_data", where="--task", received=task, possible=", ".join(kinds))
@@ -347,7 +367,7 @@ def _spec(
     ]
     cells = source.columns[chosen[0].name]
     classes: tuple[str, ...] = ()
-    if task in ("classify", "verify"):
+    if task in ("classify", "verify", "generate"):
         classes = sorted_class_names(cells)
     elif task == "tag":
         classes = sorted_tag_names(cells)

@@ -28,8 +28,10 @@ RECIPES: dict[tuple[TaskName, Medium], str] = {
     ("transform", "image"): "capas.engine.recipes.restoration.recipe",
     ("embed", "image"): "capas.engine.recipes.embedding.recipe",
     ("embed", "audio"): "capas.engine.recipes.embedding.recipe",
+    ("embed", "text"): "capas.engine.recipes.embedding.recipe",
     ("verify", "image"): "capas.engine.recipes.verification.recipe",
     ("verify", "audio"): "capas.engine.recipes.verification.recipe",
+    ("generate", "image"): "capas.engine.recipes.generation.recipe",
     ("transcribe", "image"): "capas.engine.recipes.transcription.recipe",
     ("transcribe", "audio"): "capas.engine.recipes.transcription.recipe",
 }

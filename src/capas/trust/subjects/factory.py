@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from capas.data.collections import ExampleCollection
+from capas.data.image.io import ImageCollection
 from capas.engine.dataset_record import DatasetRecord
 from capas.engine.predict import Model
 from capas.engine.recipe import Predictor
 from capas.engine.recipes.audio_frames.predictor import AudioFramesPredictor
 from capas.engine.recipes.embedding.predictor import EmbeddingPredictor
+from capas.engine.recipes.generation.predictor import GenerationPredictor
 from capas.engine.recipes.restoration.predictor import RestorationPredictor
 from capas.engine.recipes.segmentation.predictor import SegmentationPredictor
 from capas.engine.recipes.single_output.audio.predictor import AudioReader
@@ -24,6 +26,7 @@ from capas.engine.recipes.token_classification.predictor import TokenClassificat
 from capas.engine.recipes.transcription.predictor import TranscriptionPredictor
 from capas.engine.recipes.translation.predictor import TranslationPredictor
 from capas.trust.columns_beside.inputs import ColumnsBesideAdapter
+from capas.trust.generation.adapter import GenerationAdapter
 from capas.trust.subjects.audio_frames import AudioFrameAdapter, AudioFrameFeatureExtractor
 from capas.trust.subjects.audio_inputs import AudioInputAdapter
 from capas.trust.subjects.embedding import EmbeddingAdapter, EmbeddingFeatureExtractor
@@ -52,6 +55,13 @@ def _kind(
     return row(predictor, features), row(predictor, adapter)
 
 
+def _generation(
+    model: GenerationPredictor, inputs: ExampleCollection, targets: ExampleCollection | None
+) -> GenerationAdapter:
+    assert isinstance(inputs, ImageCollection)
+    return GenerationAdapter(model, inputs)
+
+
 # Models with structured output: the predictor, its OOD features (which need no data), its adapter.
 STRUCTURED_KINDS: Final[tuple[tuple[FeaturesOf, AdapterOf], ...]] = (
     _kind(SegmentationPredictor, SegmentationFeatureExtractor, SegmentationAdapter),
@@ -60,6 +70,7 @@ STRUCTURED_KINDS: Final[tuple[tuple[FeaturesOf, AdapterOf], ...]] = (
     _kind(TranscriptionPredictor, TranscriptionFeatureExtractor, TranscriptionAdapter),
     _kind(RestorationPredictor, RestorationFeatureExtractor, RestorationAdapter),
     _kind(EmbeddingPredictor, EmbeddingFeatureExtractor, EmbeddingAdapter),
+    _kind(GenerationPredictor, lambda model: None, _generation),
     _kind(TranslationPredictor, lambda model: None, lambda model, inputs, targets: TranslationAdapter()),
 )
 # Models with one output per example: what each medium contributes.

@@ -11,6 +11,7 @@ from capas.core.i18n import say
 from capas.core.number_format import format_metric, metric_name
 from capas.data.collections import SentenceCollection, TableRows, TextCollection
 from capas.metrics.rate import Rate, rate
+from capas.trust.generation.samples_shown import copy_blocks, copy_findings
 from capas.trust.leakage.giveaway_findings import giveaway_findings
 from capas.trust.leakage.group_findings import group_checks
 from capas.trust.leakage.near_duplicate_images import image_fingerprint, near_duplicate_images
@@ -72,7 +73,8 @@ def leakage_theme(context: ThemeContext) -> Theme:
         ],
     }
     blocks: list[Block] = [Sentence(text=say("trust.leakage.compared", n=len(test), m=len(train)))]
-    findings = []
+    blocks += copy_blocks(context)
+    findings = copy_findings(context)
     if same_target and run_context.task not in PAIRED:
         share_of = rate(len(same_target), len(test)).as_json()
         blocks.append(

@@ -23,6 +23,7 @@ from capas.engine.recipe import LOWER_IS_BETTER_METRICS, TestResult
 from capas.engine.run import Run
 from capas.metrics.rate import rate
 from capas.trust.columns_beside.sides import side_blocks, side_findings, side_metrics
+from capas.trust.generation.samples_shown import sample_blocks
 from capas.trust.pair_errors import curve_plots
 from capas.trust.performance_plots import class_table, confusion_block, learning_curves, prediction_plots
 from capas.trust.rendering.blocks import Bars, Block, Folded, Grid, ImageGallery, metric_bar
@@ -57,6 +58,7 @@ def quality_theme(context: ThemeContext) -> Theme:
         *side_blocks(sides),
         *confusion_block(context.run_context.metrics),
         *curve_plots(context.run_context.metrics),
+        *sample_blocks(context),
     ]
     if context.subject is not None:
         blocks += prediction_plots(context.subject)

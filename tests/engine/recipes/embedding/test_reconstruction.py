@@ -1,14 +1,19 @@
 """The squared error of what is rebuilt, and that of principal components."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from capas.core.number_format import format_metric
 from capas.engine import recipe
 from capas.engine.recipes.embedding.reconstruction import (
     PrincipalComponents,
     reconstruction_errors,
     with_reconstruction,
+    with_word_cross_entropy,
+    word_cross_entropies,
 )
 
 
@@ -43,3 +48,28 @@ def test_errors_are_sums_over_an_example() -> None:
     assert isinstance(own, dict) and isinstance(beside, dict)
     assert (own["value"], beside["value"]) == (pytest.approx(3.0), pytest.approx(3.0))
     assert list(result.metrics) == ["view_recall", "squared_error"]
+    assert format_metric(own).startswith("3.00") and "%" not in format_metric(own)
+
+
+class Shares(nn.Module):
+    """Takes every document for half a, half b."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shares = nn.Parameter(torch.tensor([0.5, 0.5, 0.0]))
+
+    def reconstruct(self, inputs: Tensor) -> Tensor:
+        return self.shares.expand_as(inputs)
+
+
+def test_cross_entropy_of_words() -> None:
+    documents = torch.tensor([[1.0, 0.0, 0.0], [0.25, 0.75, 0.0]])
+    entropies = word_cross_entropies(Shares(), documents)
+    torch.testing.assert_close(entropies, torch.full((2,), math.log(2), dtype=torch.float64))
+    # A word that was thought impossible costs a lot, but not everything.
+    assert float(word_cross_entropies(Shares(), torch.tensor([[0.0, 0.0, 1.0]]))[0]) == pytest.approx(-math.log(1e-12))
+    empty = recipe.TestResult(n=2, metrics={"view_recall": 1.0}, baseline={"untrained": {"view_recall": 0.5}}, rows=[])
+    result = with_word_cross_entropy(empty, entropies, untrained=3 * entropies, frequencies=2 * entropies)
+    assert format_metric(result.metrics["word_cross_entropy"]).startswith("0.693 nats")
+    assert format_metric(result.baseline["untrained"]["word_cross_entropy"]).startswith("2.08 nats")
+    assert format_metric(result.further["word_cross_entropy_of_frequencies"]).startswith("1.39 nats")

@@ -4,12 +4,14 @@ from typing import Final
 
 from capas.core.errors import CapasError
 from capas.core.i18n import say
+from capas.core.number_format import format_decimal
 from capas.data.inspect.dataset_scan import AudioStatistics
 from capas.data.inspect.report import DatasetReport
 from capas.engine.config import Config
 from capas.engine.defaults import resolve_auto, update_sections
 from capas.engine.methods.noisy_student import NOISY_STUDENT
 from capas.engine.recipe import ResolvedConfig
+from capas.engine.recipes.embedding.documents import MAX_WORDS
 from capas.engine.recipes.embedding.encoders import AUTOENCODER
 from capas.engine.recipes.embedding.objectives import METHODS, EmbeddingMethod
 from capas.engine.recipes.shared.image_facts import image_facts
@@ -21,6 +23,7 @@ MAX_SIDE: Final = 64
 VIT: Final = "vit"
 MAX_AUTOENCODER_SIDE: Final = 32  # each pixel has a thousand weights
 CODE: Final = 30
+DOCUMENT_CODE: Final = 32
 VIEWS: Final = 150_000  # examples that are looked at in all, each in two views
 RECONSTRUCTIONS: Final = 400_000  # the same of an autoencoder, which is quick
 
@@ -28,12 +31,16 @@ RECONSTRUCTIONS: Final = 400_000  # the same of an autoencoder, which is quick
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
     """Resolve every "auto" for learning without labels.
 
-    Raises CapasError ``method_not_for_medium``, ``method_needs_labels`` or ``network_not_for``.
+    Raises CapasError ``method_not_for_medium``, ``method_needs_labels``, ``init_from_not_here`` or ``network_not_for``.
     """
     medium = report.detection.spec.medium
     if config.method.name == NOISY_STUDENT:
         raise CapasError("method_not_for", where="method.name", received=f"embed ({medium})")
-    name = "simclr" if config.method.name == "supervised" else config.method.name
+    if config.network.init_from:
+        where = config.network.init_from
+        raise CapasError("init_from_not_here", where="network.init_from", received=where, kind=f"embed ({medium})")
+    usual = "autoencoder" if medium == "text" else "simclr"
+    name = usual if config.method.name == "supervised" else config.method.name
     method = METHODS[name]
     if medium not in method.media:
         known = ", ".join(other for other, row in METHODS.items() if medium in row.media)
@@ -46,7 +53,9 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
             config.train.epochs, float(max(10, min(200, round((RECONSTRUCTIONS if autoencoder else VIEWS) / n))))
         )
     )
-    if medium == "image":
+    if medium == "text":
+        made = _documents(config)
+    elif medium == "image":
         made = _autoencoder(config, report) if autoencoder else _image(config, report, method)
     else:
         made = audio_encoder_sections(config, report)
@@ -68,6 +77,7 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
     )
     reasons = (
         say("embedding.method", method=name, network=resolved.network.name),
+        *_told_of_documents(resolved, medium),
         say("settle.epochs", epochs=int(epochs), n=n),
     )
     return ResolvedConfig(config=resolved, reasons=reasons)
@@ -124,6 +134,28 @@ def _autoencoder(config: Config, report: DatasetReport) -> dict[str, dict[str, o
             "colour": resolve_auto(augment.colour, 0.4), "cutout": resolve_auto(augment.cutout, 0.0),
         },
     }  # fmt: skip
+
+
+def _documents(config: Config) -> dict[str, dict[str, object]]:
+    """Shares of the most frequent words."""
+    network = config.network
+    if network.name not in ("auto", AUTOENCODER):
+        raise CapasError("network_not_for", where="network.name", received=network.name, names=AUTOENCODER)
+    return {
+        "text": {"vocab_size": resolve_auto(config.text.vocab_size, MAX_WORDS)},
+        "network": {
+            "name": AUTOENCODER, "width": resolve_auto(network.width, 0), "pretrained": False, "flip_tta": False,
+            "code": resolve_auto(network.code, DOCUMENT_CODE),
+            "layer_wise": resolve_auto(network.layer_wise, False),
+        },
+    }  # fmt: skip
+
+
+def _told_of_documents(config: Config, medium: str) -> tuple[str, ...]:
+    if medium != "text":
+        return ()
+    words = format_decimal(int(config.text.vocab_size), 0)
+    return (say("embedding.documents", words=words, code=int(config.network.code)),)
 
 
 def audio_encoder_sections(config: Config, report: DatasetReport) -> dict[str, dict[str, object]]:

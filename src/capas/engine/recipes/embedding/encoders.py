@@ -9,7 +9,12 @@ from torch import Tensor, nn
 
 from capas.engine.config import Config
 from capas.networks.catalog import create_network, find_entry
-from capas.networks.representation.deep_autoencoder import IMAGE_LAYERS, DeepAutoencoder, DeepAutoencoderConfig
+from capas.networks.representation.deep_autoencoder import (
+    DOCUMENT_LAYERS,
+    IMAGE_LAYERS,
+    DeepAutoencoder,
+    DeepAutoencoderConfig,
+)
 from capas.networks.sequence.spectrogram_cnn import SpectrogramCNN, SpectrogramCNNConfig
 
 SPECTROGRAM_HEAD = "classifier"
@@ -63,6 +68,35 @@ def image_encoder(settings: ImageEncoderSettings) -> nn.Module:
     return network
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DocumentEncoderSettings:
+    """How an encoder of documents is built again.
+
+    Attributes:
+        words: Words of the vocabulary.
+        code: Numbers of the code.
+        tied: Whether the decoder has the encoder's weights.
+    """
+
+    words: int
+    code: int
+    tied: bool = False
+
+    @staticmethod
+    def of(config: Config, words: int) -> "DocumentEncoderSettings":
+        """Return those of a resolved configuration and a vocabulary."""
+        return DocumentEncoderSettings(words=words, code=int(config.network.code), tied=config.network.tied)
+
+
+def document_encoder(settings: DocumentEncoderSettings) -> DeepAutoencoder:
+    """Build an encoder of documents as shares of words (B, V) → (B, D) with fresh weights."""
+    return DeepAutoencoder(
+        DeepAutoencoderConfig(
+            shape=(settings.words,), layers=DOCUMENT_LAYERS, code=settings.code, tied=settings.tied, output="softmax"
+        )
+    )
+
+
 class SpectrogramEncoder(nn.Module):
     """``SpectrogramCNN`` without its last layer, for spectrograms as images (B, 1, M, T)."""
 
@@ -84,8 +118,8 @@ def spectrogram_encoder(bands: int, width: int) -> SpectrogramEncoder:
 
 
 @torch.no_grad()
-def embedding_size(encoder: nn.Module, shape: tuple[int, int, int]) -> int:
-    """Return D of an encoder for images of ``shape`` (C, H, W)."""
+def embedding_size(encoder: nn.Module, shape: tuple[int, ...]) -> int:
+    """Return D of an encoder for examples of ``shape``, of images (C, H, W)."""
     device = next(encoder.parameters()).device
     training = encoder.training
     size = int(encoder.eval()(torch.zeros(2, *shape, device=device)).shape[1])

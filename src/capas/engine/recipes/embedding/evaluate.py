@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from capas.core.errors import CapasError
 from capas.engine.recipe import TestResult
 from capas.metrics.rate import rate
 from capas.metrics.representation import collapse
@@ -57,6 +58,12 @@ def search_views(originals: Float[Tensor, "N D"], views: Float[Tensor, "N D"]) -
             columns[column + 1].append(value)
     nearest, similarity, twins, twin_similarity = map(torch.cat, columns)
     return ViewSearch(nearest=nearest, similarity=similarity, twins=twins, twin_similarity=twin_similarity)
+
+
+def check_enough_examples(count: int, where: str) -> None:
+    """Raise CapasError ``too_few_to_compare`` where there are fewer than two examples to look for among."""
+    if count < 2:
+        raise CapasError("too_few_to_compare", where=where, received=count)
 
 
 def evaluate_embeddings(

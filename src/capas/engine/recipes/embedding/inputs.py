@@ -1,6 +1,6 @@
 """What a medium contributes to learning without labels: the encoder, its inputs, and two views of each example."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Protocol, runtime_checkable
 
@@ -39,20 +39,33 @@ from capas.networks.catalog import find_entry, find_other_entry
 
 @runtime_checkable
 class EmbeddingInputs(Protocol):
-    """The examples of a run in one medium, as images (B, C, H, W): a spectrogram is one of a single channel."""
+    """The examples of a run in one medium, as images (B, C, H, W): a spectrogram is one of a single channel; or as
+    documents (B, V).
+    """
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) or (V,)."""
 
     def encoder(self) -> nn.Module:
-        """Build the encoder (B, C, H, W) → (B, D) with weights drawn from the run's seed."""
+        """Build the encoder (B, *shape) → (B, D) with weights drawn from the run's seed."""
 
     def take(self, positions: Tensor) -> Tensor:
-        """Return the examples at ``positions`` as they are, normalised, (B, C, H, W)."""
+        """Return the examples at ``positions`` as they are, normalised, (B, *shape)."""
 
     def view(self, positions: Tensor, rng: torch.Generator) -> Tensor:
         """Return a view of each, varied by ``rng``."""
+
+    def nonempty(self, positions: Tensor) -> Tensor:
+        """Return those of ``positions`` whose examples hold anything that the encoder can see."""
+
+    def simpler(self, training: Callable[[], Tensor], code: int) -> Mapping[str, Callable[[Tensor], Tensor]]:
+        """Return by name functions that make vectors (B, F) of examples (B, *shape) without a network.
+
+        Args:
+            training: Gives training examples (N, …), flat.
+            code: Numbers of the encoder's vectors.
+        """
 
     def network_card(self, encoder: nn.Module) -> NetworkCard:
         """Return the description from which ``reopen`` builds the encoder again."""
@@ -95,6 +108,12 @@ class ImageEmbeddingInputs:
 
     def view(self, positions: Tensor, rng: torch.Generator) -> Tensor:
         return random_view(self.store.take(positions), self.preparation, self.augmentation, rng)
+
+    def nonempty(self, positions: Tensor) -> Tensor:
+        return positions
+
+    def simpler(self, training: Callable[[], Tensor], code: int) -> Mapping[str, Callable[[Tensor], Tensor]]:
+        return {"pixels": reduced_pixels}
 
     def network_card(self, encoder: nn.Module) -> NetworkCard:
         settings = ImageEncoderSettings.of(self.config)
@@ -148,6 +167,12 @@ class AudioEmbeddingInputs:
         waves = [self.waves[i] for i in positions.tolist()]
         return varied_spectrograms(waves, self.preparation, audio_augmentation(self.config), rng)
 
+    def nonempty(self, positions: Tensor) -> Tensor:
+        return positions
+
+    def simpler(self, training: Callable[[], Tensor], code: int) -> Mapping[str, Callable[[Tensor], Tensor]]:
+        return {"pixels": reduced_pixels}
+
     def network_card(self, encoder: nn.Module) -> NetworkCard:
         row = find_other_entry(self.config.network.name)
         return NetworkCard(
@@ -163,6 +188,11 @@ class AudioEmbeddingInputs:
 
     def views_as_json(self) -> Mapping[str, object]:
         return {"views": asdict(audio_augmentation(self.config))}
+
+
+def reduced_pixels(images: Tensor) -> Tensor:
+    """Return images averaged to 16 × 16, flat."""
+    return nn.functional.adaptive_avg_pool2d(images, 16).flatten(1)
 
 
 def view_augmentation(config: Config) -> ViewAugmentation:

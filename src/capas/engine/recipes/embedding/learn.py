@@ -16,15 +16,24 @@ from capas.engine.distributed import Ranks
 from capas.engine.execution import Execution
 from capas.engine.loop import ValidationScore
 from capas.engine.recipe import PreparedDataset, TestResult, TrainingBatches
+from capas.engine.recipes.embedding.documents import DocumentInputs
 from capas.engine.recipes.embedding.encoders import embedding_size
-from capas.engine.recipes.embedding.evaluate import MAX_EXAMPLES, evaluate_embeddings, search_views
+from capas.engine.recipes.embedding.evaluate import (
+    MAX_EXAMPLES,
+    check_enough_examples,
+    evaluate_embeddings,
+    search_views,
+)
 from capas.engine.recipes.embedding.inputs import EmbeddingInputs
 from capas.engine.recipes.embedding.objectives import METHODS, Pretext, embedding_objective
 from capas.engine.recipes.embedding.reconstruction import (
     MAX_FITTED,
     PrincipalComponents,
+    cross_entropies,
     reconstruction_errors,
     with_reconstruction,
+    with_word_cross_entropy,
+    word_cross_entropies,
 )
 from capas.engine.recipes.shared.batches import training_sampler
 from capas.engine.recipes.shared.forward import forward_batch
@@ -40,7 +49,7 @@ class PlainBatch:
     """Examples as they are.
 
     Attributes:
-        inputs: Images (B, C, H, W).
+        inputs: Images (B, C, H, W), or documents (B, V).
         positions: Their positions, int64 (B,).
     """
 
@@ -57,6 +66,7 @@ class EmbeddingJob:
         self.record = work.record
         self.inputs = inputs
         self.seed = work.config.train.seed
+        check_enough_examples(len(self._some("test")), self.record.source)
         self._encoder = inputs.encoder()
         self._method = METHODS[work.config.method.name]
         pretext = Pretext(
@@ -65,7 +75,7 @@ class EmbeddingJob:
             layer_wise=work.config.network.layer_wise is True,
         )  # fmt: skip
         self._objective = embedding_objective(work.config.method.name, pretext, self.seed)
-        sampler = training_sampler(work.config, work.record.positions("train"), ranks)
+        sampler = training_sampler(work.config, inputs.nonempty(work.record.positions("train")), ranks)
         self._batches: TrainingBatches[object]
         if self._method.two_views:
             self._batches = two_view_batches(sampler, work.record.names, inputs.view)
@@ -85,18 +95,24 @@ class EmbeddingJob:
 
     @property
     def has_validation(self) -> bool:
-        return self.record.splits.count("validation") > 1
+        return len(self._some("validation")) > 1
 
     def validate(self, execution: Execution) -> ValidationScore:
         """Return how many validation examples are known again; a collapse shows as the loss: 1 − spread of the vectors.
 
         The latest weights are kept, as is usual without labels: being known again is easy early on, and says little of
-        what an embedding is good for.
+        what an embedding is good for. Of documents, which are soon known by heart, those weights are kept that
+        rebuild the validation documents best: the loss is the cross-entropy per word.
         """
         positions = self._some("validation")
         originals, views = self._vectors(self._encoder, execution, positions)
-        spread = min(1.0, collapse(originals).spread)
         found = search_views(originals, views).found
+        if isinstance(self.inputs, DocumentInputs):
+            entropy = float(self._word_cross_entropies(self._encoder, positions, execution).mean())
+            return ValidationScore(
+                metric="view_recall", value=found / len(positions), loss=entropy, n=len(positions), by_loss=True
+            )
+        spread = min(1.0, collapse(originals).spread)
         return ValidationScore(
             metric="view_recall", value=found / len(positions), loss=1 - spread, n=len(positions), keep_latest=True
         )
@@ -108,28 +124,48 @@ class EmbeddingJob:
         positions = self._some("test")
         untrained = execution.place(self.inputs.encoder())
         names = [self.record.names[i] for i in positions.tolist()]
-        baselines = {
-            "pixels": lambda: self._pixels(positions),
+        baselines: dict[str, Callable[[], tuple[Tensor, Tensor]]] = {
+            **{
+                name: partial(self._examined, positions, vectors)
+                for name, vectors in self.inputs.simpler(self._training_examples, self._code).items()
+            },
             "untrained": lambda: self._vectors(untrained, execution, positions),
         }
         own = partial(self._vectors, self._encoder, execution, positions)
         if not isinstance(self._encoder, Reconstructs):
             return evaluate_embeddings(names, own, baselines)
-        components = self._components()
+        components = PrincipalComponents.fit(self._training_examples(), self._code)
         coded = {"pca": lambda: self._examined(positions, lambda images: components.encode(images.flatten(1)))}
-        errors = [
-            reconstruction_errors(self._encoder, self.inputs.take(p), execution) for p in torch.split(positions, CHUNK)
-        ]
-        return with_reconstruction(
+        result = with_reconstruction(
             evaluate_embeddings(names, own, {**coded, **baselines}),
-            torch.cat(errors),
+            torch.cat([
+                reconstruction_errors(self._encoder, self.inputs.take(p), execution)
+                for p in torch.split(positions, CHUNK)
+            ]),
             {"pca": lambda: torch.cat([components.errors(self._flat(part)) for part in torch.split(positions, CHUNK)])},
-        )
+        )  # fmt: skip
+        if not isinstance(self.inputs, DocumentInputs):
+            return result
+        shares = self._flat(positions)
+        frequencies = self._training_examples().mean(0)
+        return with_word_cross_entropy(
+            result, self._word_cross_entropies(self._encoder, positions, execution),
+            untrained=self._word_cross_entropies(untrained, positions, execution),
+            frequencies=cross_entropies(shares, frequencies.expand_as(shares)),
+        )  # fmt: skip
 
-    def _components(self) -> PrincipalComponents:
-        train = self.record.positions("train")[:MAX_FITTED]
-        examples = torch.cat([self._flat(part) for part in torch.split(train, CHUNK)])
-        return PrincipalComponents.fit(examples, embedding_size(self._encoder, self.inputs.shape))
+    @property
+    def _code(self) -> int:
+        return embedding_size(self._encoder, self.inputs.shape)
+
+    def _training_examples(self) -> Tensor:
+        """Examples (N, F) that what is beside the network is fitted to."""
+        train = self.inputs.nonempty(self.record.positions("train"))[:MAX_FITTED]
+        return torch.cat([self._flat(part) for part in torch.split(train, CHUNK)])
+
+    def _word_cross_entropies(self, encoder: nn.Module, positions: Tensor, execution: Execution) -> Tensor:
+        parts = torch.split(positions, CHUNK)
+        return torch.cat([word_cross_entropies(encoder, self.inputs.take(part), execution) for part in parts])
 
     def _flat(self, positions: Tensor) -> Tensor:
         return self.inputs.take(positions).flatten(1)
@@ -143,26 +179,17 @@ class EmbeddingJob:
     def _some(self, split: str) -> Tensor:
         """The positions of a split, evenly thinned out where there are very many."""
         assert split in ("validation", "test")
-        positions = self.record.positions("validation" if split == "validation" else "test")
-        return positions[:: -(-len(positions) // MAX_EXAMPLES)]
+        positions = self.inputs.nonempty(self.record.positions("validation" if split == "validation" else "test"))
+        return positions[:: max(1, -(-len(positions) // MAX_EXAMPLES))]
 
     def _vectors(self, encoder: nn.Module, execution: Execution, positions: Tensor) -> tuple[Tensor, Tensor]:
         return self._examined(positions, lambda inputs: forward_batch(encoder, inputs, execution))
 
-    def _pixels(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """What the encoder sees, made small: of the examples, and of the same views of them."""
-        return self._examined(positions, _small)
-
     def _examined(self, positions: Tensor, examine: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        """What ``examine`` makes (B, D) of examples (B, C, H, W), and of the views of them, (N, D) each."""
+        """What ``examine`` makes (B, D) of examples (B, *shape), and of the views of them, (N, D) each."""
         rng = seeded_generator(self.seed, "evaluation views")
         plain, views = [], []
         for part in torch.split(positions, CHUNK):
             plain.append(examine(self.inputs.take(part)))
             views.append(examine(self.inputs.view(part, rng)))
         return torch.cat(plain), torch.cat(views)
-
-
-def _small(images: Tensor) -> Tensor:
-    """Images averaged to 16 × 16, flat."""
-    return nn.functional.adaptive_avg_pool2d(images, 16).flatten(1)

@@ -1,7 +1,7 @@
 """The methods that learn without labels, by name: a literal table from ``method.name`` to its objective."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 import torch
@@ -37,16 +37,16 @@ class Pretext:
     """What a method needs to know.
 
     Attributes:
-        encoder: Images (B, C, H, W) → features (B, D).
+        encoder: Images (B, C, H, W), or documents as shares of words (B, V) → features (B, D).
         feature_dim: D.
-        shape: (C, H, W) of the images.
+        shape: (C, H, W) of the images, or (V,).
         medium: What the images are: pictures, or spectrograms whose last axis is time.
         layer_wise: Whether an autoencoder learns one layer after the other first.
     """
 
     encoder: nn.Module
     feature_dim: int
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     medium: Layout = "image"
     layer_wise: bool = False
 
@@ -109,6 +109,9 @@ def _autoencoder(of: Pretext, corruption: Corruption = CLEAN) -> Objective[objec
     assert isinstance(of.encoder, DeepAutoencoder)
     # Strokes on paper are nearly black or white, each pixel a probability; photographs are measured values.
     loss: ReconstructionLoss = "cross_entropy" if of.shape[0] == 1 else "squared_error"
+    if of.encoder.config.output == "softmax":
+        # Most words of the vocabulary are not in a document: noise on them would be words it does not have.
+        loss, corruption = "multinomial", replace(corruption, noise=0.0)
     return cast(Objective[object], Autoencoding(of.encoder, loss=loss, corruption=corruption, layer_wise=of.layer_wise))
 
 
@@ -146,11 +149,11 @@ METHODS: Final[Mapping[str, EmbeddingMethod]] = {
         paper="He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, arXiv:2111.06377",
     ),
     "autoencoder": EmbeddingMethod(
-        build=_autoencoder, two_views=False, media=("image",), network=AUTOENCODER,
+        build=_autoencoder, two_views=False, media=("image", "text"), network=AUTOENCODER,
         paper="Hinton & Salakhutdinov, Reducing the Dimensionality of Data with Neural Networks, Science 2006",
     ),
     "denoising": EmbeddingMethod(
-        build=_denoising, two_views=False, media=("image",), network=AUTOENCODER,
+        build=_denoising, two_views=False, media=("image", "text"), network=AUTOENCODER,
         paper="Vincent et al., Extracting and Composing Robust Features with Denoising Autoencoders, ICML 2008",
     ),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""A trained encoder in use: vectors of images or sounds."""
+"""A trained encoder in use: vectors of images, sounds or texts."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -11,9 +11,15 @@ from capas.core.rng import seeded_generator
 from capas.core.spec import Spec
 from capas.data.inspect.report import DatasetReport
 from capas.engine.recipe import Item, Prediction, TestResult
-from capas.engine.recipes.embedding.evaluate import MAX_EXAMPLES, evaluate_embeddings
+from capas.engine.recipes.embedding.document_reader import DocumentReader
+from capas.engine.recipes.embedding.evaluate import MAX_EXAMPLES, check_enough_examples, evaluate_embeddings
 from capas.engine.recipes.embedding.readers import EmbeddingReader
-from capas.engine.recipes.embedding.reconstruction import reconstruction_errors, with_reconstruction
+from capas.engine.recipes.embedding.reconstruction import (
+    reconstruction_errors,
+    with_reconstruction,
+    with_word_cross_entropy,
+    word_cross_entropies,
+)
 from capas.networks.representation.deep_autoencoder import Reconstructs
 
 CHUNK: Final = 250
@@ -61,15 +67,23 @@ class EmbeddingPredictor:
 
     def evaluate(self, report: DatasetReport, indices: Sequence[int]) -> TestResult:
         some = indices[:: -(-len(indices) // MAX_EXAMPLES)]
+        some = [i for i in some if not self.reader.is_empty(self.reader.preprocess_example(report.inputs, i))]
+        check_enough_examples(len(some), report.source.root)
         names = [report.inputs.name(i) for i in some]
         result = evaluate_embeddings(names, lambda: self._with_views(report, some), {})
         if not isinstance(self.network, Reconstructs):
             return result
-        errors = []
+        errors, entropies = [], []
         for at in range(0, len(some), CHUNK):
             prepared = [self.reader.preprocess_example(report.inputs, i) for i in some[at : at + CHUNK]]
-            errors.append(reconstruction_errors(self.network, self.reader.collate(prepared)))
-        return with_reconstruction(result, torch.cat(errors), {})
+            inputs = self.reader.collate(prepared)
+            errors.append(reconstruction_errors(self.network, inputs))
+            if isinstance(self.reader, DocumentReader):
+                entropies.append(word_cross_entropies(self.network, inputs))
+        result = with_reconstruction(result, torch.cat(errors), {})
+        if not entropies:
+            return result
+        return with_word_cross_entropy(result, torch.cat(entropies), untrained=None, frequencies=None)
 
     def _with_views(self, report: DatasetReport, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         rng = seeded_generator(0, "evaluation views")

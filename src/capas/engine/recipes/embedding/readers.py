@@ -27,6 +27,9 @@ class EmbeddingReader(InputReader[Tensor], Protocol):
     def views(self, prepared: Sequence[object], rng: torch.Generator) -> Tensor:
         """Return a view of each preprocessed input as a batch for the network, varied by ``rng``."""
 
+    def is_empty(self, prepared: object) -> bool:
+        """Return whether a preprocessed example of a dataset holds nothing that the network can see."""
+
 
 class ImageEmbeddingReader(ImageReader):
     """Images (``EmbeddingReader``)."""
@@ -38,6 +41,9 @@ class ImageEmbeddingReader(ImageReader):
     def views(self, prepared: Sequence[object], rng: torch.Generator) -> Tensor:
         images = torch.stack([one for one in prepared if isinstance(one, Tensor)])
         return random_view(images, self.preparation, self.augmentation, rng)
+
+    def is_empty(self, prepared: object) -> bool:
+        return False
 
 
 class AudioEmbeddingReader(AudioReader):
@@ -53,6 +59,9 @@ class AudioEmbeddingReader(AudioReader):
     def views(self, prepared: Sequence[object], rng: torch.Generator) -> Tensor:
         waves = cast(Sequence[NDArray[np.float32]], prepared)
         return varied_spectrograms(waves, self.preparation, self.augmentation, rng)
+
+    def is_empty(self, prepared: object) -> bool:
+        return False
 
     def exportable(self, prepared: Sequence[object]) -> Exportable:
         rng = torch.Generator().manual_seed(0)

@@ -1,7 +1,9 @@
 """How well an autoencoder rebuilds examples, beside principal components of as many numbers.
 
 ``squared_error`` is Σ (x − x̂)² over the numbers of an example, averaged over examples: Hinton & Salakhutdinov 2006
-compare it with that of PCA, the best linear code of a size.
+compare it with that of PCA, the best linear code of a size. Of documents as shares of words p, ``word_cross_entropy``
+is −Σ p ln p̂ in nats per word, averaged over documents: e to the power of it is a perplexity. PCA has none, because what
+it rebuilds are no probabilities; the frequencies of the words in all training documents have one.
 
 Shapes: N examples, F numbers of an example, D numbers of a code.
 """
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from sklearn.decomposition import PCA
 
 MAX_FITTED: Final = 20_000  # examples that the components are fitted to
+LEAST_PROBABILITY: Final = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +65,44 @@ def reconstruction_errors(
     return (rebuilt.cpu().double() - inputs.double()).square().flatten(1).sum(1)
 
 
+@torch.no_grad()
+def word_cross_entropies(
+    network: nn.Module, shares: Float[Tensor, "B V"], execution: Execution | None = None
+) -> Float[Tensor, " B"]:
+    """Return −Σ p ln p̂ of each document, float64 on the CPU, by a network that ``Reconstructs`` shares of words."""
+    assert isinstance(network, Reconstructs)
+    network.eval()
+    device = next(network.parameters()).device
+    rebuilt = network.reconstruct(shares.to(device) if execution is None else execution.place_batch(shares))
+    return cross_entropies(shares, rebuilt.cpu())
+
+
+def cross_entropies(shares: Float[Tensor, "B V"], predicted: Float[Tensor, "B V"]) -> Float[Tensor, " B"]:
+    """Return −Σ p ln p̂ in nats, float64; a word that is there and was given no probability counts as 1e-12."""
+    return -torch.xlogy(shares.double(), predicted.double().clamp(min=LEAST_PROBABILITY)).sum(1)
+
+
+def with_word_cross_entropy(
+    result: TestResult, entropies: Tensor, untrained: Tensor | None, frequencies: Tensor | None
+) -> TestResult:
+    """Return ``result`` with ``word_cross_entropy``, the mean of ``entropies`` (N,).
+
+    Args:
+        result: The result so far.
+        entropies: Those of each test document.
+        untrained: The same by the network without training, a baseline of ``result``.
+        frequencies: The same by the frequencies of the words in all training documents.
+    """
+    own = {**result.metrics, "word_cross_entropy": _measure(entropies, "nats")}
+    others = {name: dict(figures) for name, figures in result.baseline.items()}
+    if untrained is not None:
+        others["untrained"]["word_cross_entropy"] = _measure(untrained, "nats")
+    further = dict(result.further)
+    if frequencies is not None:
+        further["word_cross_entropy_of_frequencies"] = _measure(frequencies, "nats")
+    return replace(result, metrics=own, baseline=others, further=further)
+
+
 def with_reconstruction(
     result: TestResult, errors: Tensor, baselines: Mapping[str, Callable[[], Tensor]]
 ) -> TestResult:
@@ -74,6 +115,11 @@ def with_reconstruction(
     """
     others = {name: dict(figures) for name, figures in result.baseline.items()}
     for name, compute in baselines.items():
-        others[name]["squared_error"] = mean_with_interval(compute()).as_json()
-    own = {**result.metrics, "squared_error": mean_with_interval(errors).as_json()}
+        others[name]["squared_error"] = _measure(compute(), "")
+    own = {**result.metrics, "squared_error": _measure(errors, "")}
     return replace(result, metrics=own, baseline=others)
+
+
+def _measure(values: Tensor, unit: str) -> dict[str, object]:
+    """The mean of values as a metric that is no share."""
+    return {**mean_with_interval(values).as_json(), "unit": unit}

@@ -27,7 +27,7 @@ class VerificationNetwork(nn.Module):
         return embeddings
 
 
-def verification_network(encoder: nn.Module, shape: tuple[int, int, int], *, seed: int = 0) -> VerificationNetwork:
+def verification_network(encoder: nn.Module, shape: tuple[int, ...], *, seed: int = 0) -> VerificationNetwork:
     """Put an embedder on an encoder of images of ``shape`` (C, H, W); its weights are drawn from ``seed``."""
     features = embedding_size(encoder, shape)
     torch.manual_seed(derive_seed(seed, "embedder"))

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +43,17 @@ def save_images(folder: Path, count: int = 24) -> Path:
     return folder
 
 
+def save_shades(folder: Path) -> Path:
+    """Images of one shade in two classes, dark or light: even random weights tell them apart."""
+    rng = np.random.default_rng(0)
+    for name, least in (("dark", 0), ("light", 200)):
+        (folder / name).mkdir(parents=True)
+        for i in range(16):
+            pixels = rng.integers(least, least + 56, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i:02d}.png")
+    return folder
+
+
 def save_texts(path: Path) -> Path:
     """Texts of three to eight words, half with more of "hello", half with more of "moon"."""
     rng = np.random.default_rng(0)
@@ -52,6 +64,23 @@ def save_texts(path: Path) -> Path:
     with path.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows([("sentence", "about"), *sorted(rows)])
     return path
+
+
+def save_sounds(folder: Path) -> Path:
+    """Sounds of a tenth of a second in two classes: a low tone or a high one, in noise."""
+    rng = np.random.default_rng(0)
+    for name, hertz in (("low", 200), ("high", 2000)):
+        (folder / name).mkdir(parents=True)
+        for i in range(16):
+            wave = np.sin(2 * np.pi * hertz * np.arange(1600 + 10 * i) / 16000) + rng.normal(0, 0.3, 1600 + 10 * i)
+            soundfile.write(folder / name / f"{i}.wav", 0.3 * wave, 16000)
+    return folder
+
+
+def told_by(run: Path, column: str) -> dict[str, str]:
+    """A column of the predictions that a run made of its test examples."""
+    with (run / "predictions.csv").open(encoding="utf-8") as stream:
+        return {row["example"]: row[column] for row in csv.DictReader(stream)}
 
 
 @pytest.fixture(scope="module")
@@ -160,12 +189,8 @@ def test_the_whole_network_of_images_is_exported(root: Path, tmp_path: Path) -> 
 
 
 def test_sounds_are_learnt_and_heard_as_embed_hears_them(tmp_path: Path) -> None:
-    rng, encoder = np.random.default_rng(0), open_encoder(f"hf:{save_wav2vec2(tmp_path / 'wav2vec2')}")
-    for name, hertz in (("low", 200), ("high", 2000)):
-        (tmp_path / "sounds" / name).mkdir(parents=True)
-        for i in range(16):
-            wave = np.sin(2 * np.pi * hertz * np.arange(1600 + 10 * i) / 16000) + rng.normal(0, 0.3, 1600 + 10 * i)
-            soundfile.write(tmp_path / "sounds" / name / f"{i}.wav", 0.3 * wave, 16000)
+    encoder = open_encoder(f"hf:{save_wav2vec2(tmp_path / 'wav2vec2')}")
+    save_sounds(tmp_path / "sounds")
     run = train_here(
         tmp_path / "sounds", tmp_path / "run", {**STILL, "network.name": encoder.name, "train.epochs": 60}
     )  # fmt: skip
@@ -228,6 +253,57 @@ def test_a_fine_tuned_encoder_is_in_the_bundle_and_opens_without_its_folder(
     answers = model.predict([sentence for _, sentence in tested])
     for (name, _), answer in zip(tested, answers, strict=True):
         assert answer.probabilities["moon"] == pytest.approx(expected[name], abs=1e-4)
+
+
+@pytest.mark.parametrize(("medium", "save"), [("image", save_vit), ("audio", save_wav2vec2)])
+def test_a_fine_tuned_encoder_of_files_answers_the_same_once_it_is_opened_again(
+    medium: str, save: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "fine_tune", partial(fine_tuning.fine_tune, learning_rate=0.03))
+    folder = save_shades(tmp_path / "data") if medium == "image" else save_sounds(tmp_path / "data")
+    encoder = save(tmp_path / "encoder")
+    settings = {
+        **STILL, "network.name": f"hf:{encoder}", "train.epochs": 2, "optim.backbone_rate": 0.1,
+        "optim.learning_rate": 1e-4, "data.validation": 0.3,
+    }  # fmt: skip
+    run = train_here(folder, tmp_path / "run", settings)
+    assert json.loads((run / "metrics.json").read_text())["fine_tuning"]["kept"] is True
+    before, saved = (load_file(one / "model.safetensors") for one in (encoder, run / "bundle"))
+    assert not all(torch.equal(tensor, saved[f"features.model.{name}"]) for name, tensor in before.items())
+    shutil.rmtree(encoder)
+    model = load_model(run)
+    column = f"p({model.classes[0]})"
+    expected = told_by(run, column)
+    answers = model.predict([folder / name for name in expected])
+    assert len(answers) > 3
+    for answer, told in zip(answers, expected.values(), strict=True):
+        assert answer.probabilities[model.classes[0]] == pytest.approx(float(told), abs=1e-4)
+
+
+def test_numbers_and_tags_are_learnt_on_vectors(tmp_path: Path) -> None:
+    bert, texts = save_bert(tmp_path / "bert"), save_texts(tmp_path / "texts.csv")
+    with texts.open(encoding="utf-8") as stream:
+        sentences = [row["sentence"] for row in csv.DictReader(stream)]
+    counts = [sentence.split().count("world") + 0.5 for sentence in sentences]
+    tags = ["|".join(word for word in ("hello", "world", "moon") if word in one) for one in sentences]
+    for target, task, values, column in (
+        ("worlds", "regress", counts, "predicted worlds"), ("words", "tag", tags, "p(moon)"),
+    ):  # fmt: skip
+        table = tmp_path / f"{target}.csv"
+        with table.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows([("sentence", target), *zip(sentences, values, strict=True)])
+        settings = {**STILL, "network.name": f"hf:{bert}", "data.target": target, "train.epochs": 60}
+        run = train_here(table, tmp_path / target, settings)
+        model, told = load_model(run), {name: float(value) for name, value in told_by(run, column).items()}
+        record = json.loads((run / "data.json").read_text())["examples"]
+        tested = [sentences[i] for i, (_, _, _, split) in enumerate(record) if split == "test"]
+        found = [
+            one.prediction if task == "regress" else one.probabilities["moon"] for one in model.predict(tested)
+        ]  # fmt: skip
+        assert model.card.task == task
+        assert found == pytest.approx(list(told.values()), abs=1e-4)
+        aim = [counts[sentences.index(one)] if task == "regress" else float("moon" in one) for one in tested]
+        assert np.corrcoef(list(told.values()), aim)[0, 1] > 0.5
 
 
 def test_columns_beside_the_files_are_learnt_with_the_vectors(root: Path, tmp_path: Path) -> None:

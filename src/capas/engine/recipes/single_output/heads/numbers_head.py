@@ -128,7 +128,7 @@ class NumbersHead:
             "median": torch.full_like(test, constant.median),
             "ridge": linear.double(),
         }
-        if x.shape[1] <= MAX_BOOSTED_COLUMNS:
+        if isinstance(x, Tensor) and x.shape[1] <= MAX_BOOSTED_COLUMNS:  # counts of words are a sparse matrix
             found["gradient_boosting"] = baselines.test_predictions(fit_boosted_regression(x, train))
         return found if len(test) >= 2 else {}
 

@@ -7,7 +7,7 @@ that a run that is resumed before it ends in the same weights. The rate falls li
 import copy
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +24,7 @@ from capas.engine.encoders.hub_encoder import HubFeatures
 from capas.engine.recipes.single_output.heads.base import OutputHead
 from capas.engine.recipes.single_output.hub_backbone.head import VectorHead
 from capas.metrics.bootstrap import mean_with_interval
-from capas.objectives.base import StepContext
+from capas.objectives.base import Objective, StepContext
 
 EPOCHS: Final = 3
 BATCH: Final = 16
@@ -123,38 +123,16 @@ def fine_tune(
     share = min(config.optim.backbone_rate, MAX_FACTOR)
     if share == 0 or not len(validation):
         return None
-    device = head.linear.weight.device
     copies = copy.deepcopy(features).requires_grad_(True), copy.deepcopy(head)
-    network = TunedClassifier(*copies).to(device).eval()
+    network = TunedClassifier(*copies).to(head.linear.weight.device).eval()
     frozen = _losses(network, output_head, inputs, validation, targets, train)
-    objective = output_head.objective(network, targets[train], config)
-    rates = [learning_rate * share, learning_rate]
-    optimizer = torch.optim.AdamW(
-        [{"params": part.parameters(), "lr": rate} for part, rate in zip((network.features, network.head), rates,
-                                                                         strict=True)], weight_decay=1e-2
-    )  # fmt: skip
-    steps, started, done = EPOCHS * -(-len(train) // BATCH), time.perf_counter(), 0
     best: tuple[Tensor, dict[str, Tensor]] | None = None
-    for epoch in range(EPOCHS):
-        rng = seeded_generator(config.train.seed, "fine_tuning", epoch)
-        for part in torch.split(train[torch.randperm(len(train), generator=rng)], BATCH):
-            if config.train.time_s and time.perf_counter() - started > config.train.time_s:
-                break
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * (1 - done / steps)
-            batch = Batch(inputs=[inputs(i) for i in part.tolist()], targets=targets[part].to(device), positions=part)
-            context = StepContext(step=done, progress=done / steps, rng=rng)
-            losses = objective.losses(batch, objective.phases[0], context)
-            optimizer.zero_grad()
-            losses["loss"].backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            progress(done := done + 1, steps)
-        else:
-            tuned = _losses(network, output_head, inputs, validation, targets, train)
-            if best is None or tuned.mean() < best[0].mean():
-                best = tuned, {name: tensor.clone() for name, tensor in network.state_dict().items()}
-            continue
-        break
+    objective = output_head.objective(network, targets[train], config)
+    rates = (learning_rate * share, learning_rate)
+    for _ in _epochs(network, objective, rates, targets, train, inputs, config, progress):
+        tuned = _losses(network, output_head, inputs, validation, targets, train)
+        if best is None or tuned.mean() < best[0].mean():
+            best = tuned, {name: tensor.clone() for name, tensor in network.state_dict().items()}
     if best is None:
         return None
     network.load_state_dict(best[1])
@@ -164,6 +142,40 @@ def fine_tune(
         kept=gain.interval is not None and gain.interval[0] > 0, frozen_loss=float(frozen.mean()),
         tuned_loss=float(best[0].mean()), n=len(validation), features=network.features.cpu(), head=network.head.cpu(),
     )  # fmt: skip
+
+
+def _epochs(
+    network: TunedClassifier,
+    objective: Objective[object],
+    rates: tuple[float, float],
+    targets: Tensor,
+    train: Tensor,
+    inputs: Callable[[int], Inputs],
+    config: Config,
+    progress: Callable[[int, int], None],
+) -> Iterator[int]:
+    """Train the encoder and its head, at their ``rates``, and yield the number of every epoch that ended in time."""
+    parts = zip((network.features, network.head), rates, strict=True)
+    optimizer = torch.optim.AdamW(
+        [{"params": part.parameters(), "lr": rate} for part, rate in parts], weight_decay=1e-2
+    )
+    device = network.head.linear.weight.device
+    steps, started, done = EPOCHS * -(-len(train) // BATCH), time.perf_counter(), 0
+    for epoch in range(EPOCHS):
+        rng = seeded_generator(config.train.seed, "fine_tuning", epoch)
+        for part in torch.split(train[torch.randperm(len(train), generator=rng)], BATCH):
+            if config.train.time_s and time.perf_counter() - started > config.train.time_s:
+                return
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * (1 - done / steps)
+            batch = Batch(inputs=[inputs(i) for i in part.tolist()], targets=targets[part].to(device), positions=part)
+            context = StepContext(step=done, progress=done / steps, rng=rng)
+            losses = objective.losses(batch, objective.phases[0], context)
+            optimizer.zero_grad()
+            losses["loss"].backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            progress(done := done + 1, steps)
+        yield epoch
 
 
 @torch.no_grad()

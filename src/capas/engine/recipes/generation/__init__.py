@@ -1,0 +1,1 @@
+"""Learning to make examples like those that were given."""

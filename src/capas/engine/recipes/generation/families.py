@@ -1,0 +1,50 @@
+"""The families of generative networks: what each needs to be trained, and to draw images when trained.
+
+A new family is a class in a file of its own, and a row of ``FAMILIES``.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Protocol, runtime_checkable
+
+from torch import nn
+
+from capas.core.errors import CapasError
+from capas.engine.recipes.generation.adversarial_families import DCGANFamily, GANFamily
+from capas.engine.recipes.generation.batches import GenerationBatch
+from capas.engine.recipes.generation.diffusion_family import DiffusionFamily
+from capas.engine.recipes.generation.settings import GeneratorSettings
+from capas.objectives.base import Objective
+from capas.sampling.generator import ImageGenerator
+
+
+@runtime_checkable
+class GeneratorFamily(Protocol):
+    """One family."""
+
+    @property
+    def width(self) -> int:
+        """The usual width."""
+
+    def side(self, wanted: int) -> int:
+        """Return the largest side in pixels that it can make and that is not above ``wanted``, or its smallest."""
+
+    def objective(self, settings: GeneratorSettings) -> Objective[GenerationBatch]:
+        """Build its networks, with weights drawn from the global generator, and their objective."""
+
+    def network(self, settings: GeneratorSettings) -> nn.Module:
+        """Build the network that is deployed, to be filled with weights."""
+
+    def generator(self, network: nn.Module, settings: GeneratorSettings) -> ImageGenerator:
+        """Return what draws images with the deployed network, which is in evaluation mode."""
+
+
+FAMILIES: Final[Mapping[str, GeneratorFamily]] = {
+    "ddpm": DiffusionFamily(), "dcgan": DCGANFamily(), "gan": GANFamily(),
+}  # fmt: skip
+
+
+def family_named(name: str) -> GeneratorFamily:
+    """Return the family of a network. Raises CapasError ``network_not_for``."""
+    if name not in FAMILIES:
+        raise CapasError("network_not_for", where="network.name", received=name, names=", ".join(FAMILIES))
+    return FAMILIES[name]

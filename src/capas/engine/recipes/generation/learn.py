@@ -1,0 +1,120 @@
+"""Training of generative networks."""
+
+from collections.abc import Mapping
+from typing import Final, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from capas.bundle.card import NetworkCard
+from capas.bundle.write import PREPARATION
+from capas.core.rng import derive_seed, seeded_generator
+from capas.data.batch import SampledBatches
+from capas.data.naming import SplitName
+from capas.engine.distributed import Ranks
+from capas.engine.execution import Execution
+from capas.engine.loop import ValidationScore
+from capas.engine.recipe import PreparedDataset, TestResult
+from capas.engine.recipes.generation.batches import GenerationBatch, GenerationExamples
+from capas.engine.recipes.generation.evaluate import KnownImages, evaluate_generator, thumbnail_coverage
+from capas.engine.recipes.generation.families import family_named
+from capas.engine.recipes.generation.settings import GeneratorSettings
+from capas.engine.recipes.shared.batches import training_sampler
+from capas.engine.recipes.shared.image_store import prepare_image_store
+from capas.networks.catalog import find_other_entry
+from capas.objectives.base import Objective, deployed_networks
+from capas.sampling.generator import ImageGenerator, SamplingOptions
+from capas.sampling.noise import sample_generators
+
+VALIDATED: Final = 200  # validation images, and as many samples, at each evaluation
+QUICK: Final = SamplingOptions(steps=10)
+CHUNK: Final = 100
+
+
+@runtime_checkable
+class HasValidationLoss(Protocol):
+    """An objective whose loss on images that were kept apart says something."""
+
+    def validation_loss(self, batch: GenerationBatch, rng: torch.Generator) -> Tensor:
+        """Return the loss, its chance drawn from ``rng``."""
+
+
+class GenerationJob:
+    """Images, networks and objective of a run (``TrainingJob``)."""
+
+    head: str | tuple[str, ...] | None = None
+
+    def __init__(self, work: PreparedDataset, ranks: Ranks) -> None:
+        self.record = work.record
+        self.config = work.config
+        store, preparation = prepare_image_store(work)
+        self.preparation = preparation
+        self.examples = GenerationExamples(store, work.record, flip=work.config.augment.flip is True)
+        self.settings = GeneratorSettings.of(work.config, work.spec.classes)
+        self.family = family_named(self.settings.name)
+        torch.manual_seed(derive_seed(work.config.train.seed, "weights"))
+        self._objective = self.family.objective(self.settings)
+        self._batches = self.examples.training(training_sampler(work.config, work.record.positions("train"), ranks))
+
+    @property
+    def objective(self) -> Objective[GenerationBatch]:
+        return self._objective
+
+    @property
+    def batches(self) -> SampledBatches[GenerationBatch]:
+        return self._batches
+
+    @property
+    def has_validation(self) -> bool:
+        return self.record.splits.count("validation") > 1
+
+    def validate(self, execution: Execution) -> ValidationScore:
+        """Return the share of validation images that have a sample near them; the latest weights are kept.
+
+        Without a loss that says something, as with adversaries, the loss is the share that has none.
+        """
+        positions = self.record.positions("validation")[:VALIDATED]
+        real, classes = self.examples.images(positions), self.examples.classes_of(positions)
+        rngs = sample_generators(self.config.train.seed, len(positions))
+        with execution.autocast():
+            made = self._generator().draw(rngs, classes, QUICK)
+        covered = thumbnail_coverage(real, made)
+        loss = 1 - covered.value
+        if isinstance(self._objective, HasValidationLoss):
+            batch = execution.place_batch(self.examples.batch(positions))
+            with torch.no_grad(), execution.autocast():
+                rng = seeded_generator(self.config.train.seed, "validation")
+                loss = float(self._objective.validation_loss(batch, rng))
+        return ValidationScore(metric="sample_coverage", value=covered.value, loss=loss, n=covered.n, keep_latest=True)
+
+    def calibrate(self, execution: Execution) -> None:
+        """Nothing is fitted to the validation split."""
+
+    def test(self, execution: Execution) -> TestResult:
+        count = self.config.generation.samples
+        return evaluate_generator(
+            self._generator(), self._known("test"), train=self._known("train"), class_names=self.record.spec.classes,
+            seed=self.config.train.seed, count=None if count == "auto" else int(count),
+        )  # fmt: skip
+
+    def _known(self, split: SplitName) -> KnownImages:
+        positions = self.record.positions(split)
+        return KnownImages(
+            names=[self.record.names[i] for i in positions.tolist()], images=self.examples.images(positions),
+            classes=self.examples.classes_of(positions),
+        )  # fmt: skip
+
+    def bundle_files(self) -> Mapping[str, object]:
+        return {PREPARATION: self.preparation.as_json()}
+
+    def network_card(self) -> NetworkCard:
+        (network,) = deployed_networks(self._objective).values()
+        row = find_other_entry(self.settings.name)
+        return NetworkCard(
+            name=row.name, settings=dict(self.settings.as_json()),
+            parameters=sum(p.numel() for p in network.parameters()), paper=row.paper,
+        )  # fmt: skip
+
+    def _generator(self) -> ImageGenerator:
+        (network,) = deployed_networks(self._objective).values()
+        return self.family.generator(network.eval(), self.settings)

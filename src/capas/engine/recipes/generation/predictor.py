@@ -1,0 +1,83 @@
+"""A trained generator in use: it draws, and answers nothing."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from capas.bundle.export import Exportable
+from capas.core.errors import CapasError
+from capas.core.i18n import say
+from capas.core.spec import Spec
+from capas.data.image.preprocess import ImagePreprocessing
+from capas.data.inspect.report import DatasetReport
+from capas.engine.recipe import Item, Prediction, TestResult
+from capas.engine.recipes.generation.evaluate import KnownImages, evaluate_generator
+from capas.engine.recipes.generation.families import family_named
+from capas.engine.recipes.generation.settings import GeneratorSettings
+from capas.engine.recipes.shared.image_items import read_image_item
+from capas.sampling.generator import ImageGenerator
+from capas.sampling.pixels import to_unit_range
+
+
+class GenerationPredictor:
+    """A trained generator (``Predictor``, of which it can do little).
+
+    Args:
+        network: The deployed network, in evaluation mode.
+        settings: Its settings.
+        preparation: Size and channels of its images.
+        spec: What was learnt.
+    """
+
+    def __init__(
+        self, network: nn.Module, settings: GeneratorSettings, preparation: ImagePreprocessing, spec: Spec
+    ) -> None:
+        self.network = network
+        self.settings = settings
+        self.preparation = preparation
+        self.spec = spec
+
+    @property
+    def generator(self) -> ImageGenerator:
+        """What draws images."""
+        return family_named(self.settings.name).generator(self.network, self.settings)
+
+    def prepare(self, item: Item) -> Tensor:
+        """Return an image as the network knows them, (C, H, W) in [-1, 1]. Raises CapasError where it is none."""
+        pixels = self.preparation.fit_image(read_image_item(item))
+        return to_unit_range(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None])[0]
+
+    def items(self, words: Sequence[str], lines: Iterable[str]) -> Iterator[Item]:
+        raise _answers_nothing()
+
+    def item(self, content: object, number: int) -> Item:
+        raise _answers_nothing()
+
+    def preprocess(self, item: Item) -> object:
+        raise _answers_nothing()
+
+    def predict(self, names: Sequence[str], prepared: Sequence[object]) -> list[Prediction]:
+        raise _answers_nothing()
+
+    def evaluate(self, report: DatasetReport, indices: Sequence[int]) -> TestResult:
+        images = torch.stack(
+            [
+                self.prepare(Item(name=report.inputs.name(i), content=report.inputs.decode(i)))  # type: ignore[attr-defined]
+                for i in indices
+            ]
+        )
+        classes = None
+        if self.spec.classes:
+            numbers = {name: number for number, name in enumerate(self.spec.classes)}
+            names = [report.detection.spec.classes[int(report.labels[i])] for i in indices]  # type: ignore[arg-type]
+            classes = torch.tensor([numbers[name] for name in names])
+        known = KnownImages(names=[report.inputs.name(i) for i in indices], images=images, classes=classes)
+        return evaluate_generator(self.generator, known, train=None, class_names=self.spec.classes, seed=0)
+
+    def exportable(self, prepared: Sequence[object]) -> Exportable:
+        raise CapasError("export_not_possible", received="generate (image)", reason=say("export.drawn_from_noise"))
+
+
+def _answers_nothing() -> CapasError:
+    return CapasError("generates_not_predicts", where="capas predict")

@@ -1,0 +1,1 @@
+"""Models that draw: what the report shows of their samples, and whether they are new."""
