@@ -31,7 +31,8 @@ from capas.objectives.base import Objective
 # Of these, less is better; of every other figure more is.
 LOWER_IS_BETTER_METRICS = frozenset({
     "mae", "rmse", "cer", "wer", "delta_e", "log_loss", "expected_calibration_error", "frame_error", "missed",
-    "false_alarm", "detection_error", "squared_error", "eer", "word_cross_entropy",
+    "false_alarm", "detection_error", "squared_error", "eer", "kid", "fid",
+    "near_copies", "bits_exact", "bits_bound", "word_cross_entropy",
 })  # fmt: skip
 
 

@@ -270,6 +270,12 @@ OTHER_NETWORKS: tuple[OtherEntry, ...] = (
         note="new pictures, out of noise step by step",
     ),
     OtherEntry(
+        name="glow", module="capas.networks.generative.glow", year=2018, medium="image",
+        paper="Kingma & Dhariwal, Glow: Generative Flow with Invertible 1×1 Convolutions, NeurIPS 2018, "
+        "arXiv:1807.03039",
+        note="new pictures by an invertible network, and how probable given ones are",
+    ),
+    OtherEntry(
         name="dcgan", module="capas.networks.generative.dcgan", year=2016, medium="image",
         paper="Radford, Metz & Chintala, Unsupervised Representation Learning with DCGANs, ICLR 2016, arXiv:1511.06434",
         note="new pictures, out of noise at once",

@@ -15,6 +15,8 @@ Layer-wise start: deep logistic networks that begin at random hardly learn at fi
 the other as a restricted Boltzmann machine. Where we deviate: each layer is learnt as a shallow denoising autoencoder
 of what the layers below it give, which are fixed meanwhile (Bengio et al., "Greedy Layer-Wise Training of Deep
 Networks", NIPS 2006, and Vincent et al. 2008, Section 2.4), in equal shares of the first ``START`` of the schedule.
+Hidden layers of logistic units are compared by cross-entropy, those of rectified ones, which have no upper end, by
+squared error before rectification: where a unit is at rest that still has a slope.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,11 +45,15 @@ class LayeredAutoencoder(Protocol):
     def depth(self) -> int:
         """Number of layers of the encoder."""
 
+    @property
+    def hidden_units(self) -> Literal["logistic", "rectified"]:
+        """Units of the layers between the data and the code."""
+
     def encode_from(self, hidden: Tensor, start: int, end: int) -> Tensor:
         """Return h_end (B, M), given h_start (B, N)."""
 
     def decode_layer(self, hidden: Tensor, number: int) -> Tensor:
-        """Return the logits of h_number (B, N), given what is decoded of h_{number+1} (B, M)."""
+        """Return h_number (B, N) before its units, given what is decoded of h_{number+1} (B, M)."""
 
     def decode_logits(self, codes: Tensor) -> Tensor:
         """Return the data (B, N) before their output units."""
@@ -139,4 +145,6 @@ class Autoencoding:
             below = network.encode_from(clean, 0, layer).float()
         corrupted = Corruption(masked=LAYER_MASKED).apply(below, context)
         logits = network.decode_layer(network.encode_from(corrupted, layer, layer + 1), layer)
+        if layer and network.hidden_units == "rectified":
+            return (full_precision(logits) - below).square().sum(1).mean()
         return reconstruction_loss(logits, below, self.kind if layer == 0 else "cross_entropy").mean()

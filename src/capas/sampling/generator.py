@@ -97,3 +97,17 @@ class RedrawsImages(Protocol):
         classes: Int[Tensor, " N"] | None, options: SamplingOptions = USUAL,
     ) -> Float[Tensor, "N C H W"]:  # fmt: skip
         """Return the images with what is not ``known`` drawn anew, so that it fits what is."""
+
+
+@runtime_checkable
+class RatesImages(Protocol):
+    """A generator that says how probable images are."""
+
+    @property
+    def likelihood(self) -> Literal["exact", "bound"]:
+        """Whether what it says is −log₂ p itself, or no less than it: the two never stand in one column."""
+
+    def bits(
+        self, images: Float[Tensor, "N C H W"], classes: Int[Tensor, " N"] | None, rng: torch.Generator
+    ) -> Float[Tensor, " N"]:
+        """Return −log₂ p per number of each image of 256 levels in [-1, 1], or a bound of it, in bits."""

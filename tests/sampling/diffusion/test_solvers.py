@@ -103,7 +103,7 @@ def test_every_step_equals_diffusers(name: str, model: DenoisingModel, solver: D
 
 
 def test_heun_equals_diffusers() -> None:
-    solver, expected, sigmas = HeunSolver(), RECORDED["heun.x"], RECORDED["heun.sigmas"]
+    solver, expected, sigmas = HeunSolver(max_sigma=math.inf), RECORDED["heun.x"], RECORDED["heun.sigmas"]
     times = solver.times(LINEAR, 6)
     assert times[:-1] == pytest.approx(RECORDED["heun.times"][[0, *range(1, 11, 2)]].tolist(), abs=0.05)
     at = DiffusionStep(noisy=expected[0])
@@ -113,6 +113,12 @@ def test_heun_equals_diffusers() -> None:
         reference = signal * expected[min(11, 2 * number + 2)]
         # Theirs is as large as 157, in float32.
         torch.testing.assert_close(at.noisy, reference, rtol=1e-4, atol=1e-4)
+
+
+def test_heun_does_not_begin_where_there_is_no_signal() -> None:
+    times = HeunSolver().times(COSINE, 5)
+    assert COSINE.sigma(999) > 10_000 and COSINE.sigma(times[0]) == pytest.approx(80)
+    assert times[-2:] == [0.0, CLEAN]
 
 
 def test_one_prediction_becomes_another() -> None:

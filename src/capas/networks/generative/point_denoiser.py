@@ -1,14 +1,18 @@
 """A small denoising network for points, such as mixtures in the plane: what diffusion is tried on before images.
 
 Residual layers, each told the level of noise and what is wanted, as in the U-Net (``diffusion_unet``), which this one
-can take the place of.
+can take the place of. Points come with their sines and cosines at several frequencies: of coordinates alone networks
+learn no fine detail (Tancik et al., "Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional
+Domains", NeurIPS 2020).
 
 Shapes: B batch, D numbers of a point, W width.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,6 +21,7 @@ from capas.networks.checks import check_at_least_one
 from capas.networks.generative.noise_conditioning import NoiseConditioning
 
 FREQUENCIES: Final = 64
+OCTAVES: Final = 5  # sines of π x, 2π x, … 16π x, for points of about [-1, 1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +74,7 @@ class PointDenoiser(nn.Module):
         self.conditioning = NoiseConditioning(
             FREQUENCIES, config.width, num_classes=config.num_classes, context_width=config.context_width
         )
-        self.first = nn.Linear(config.numbers, config.width)
+        self.first = nn.Linear((1 + 2 * OCTAVES) * config.numbers, config.width)
         self.layers = nn.ModuleList(NoisyResidualLayer(config.width) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
         self.last = nn.Linear(config.width, config.numbers)
@@ -82,7 +87,9 @@ class PointDenoiser(nn.Module):
         Arguments and errors as those of ``DiffusionUNet.forward``.
         """
         vectors = self.conditioning(timesteps, condition)
-        x = self.first(noisy)
+        octaves = math.pi * 2.0 ** torch.arange(OCTAVES, device=noisy.device)
+        angles = (noisy[:, :, None] * octaves).flatten(1)
+        x = self.first(torch.cat([noisy, angles.sin(), angles.cos()], dim=1))
         for layer in self.layers:
             x = layer(x, vectors)
         result: Tensor = self.last(F.silu(self.norm(x)))

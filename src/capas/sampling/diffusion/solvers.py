@@ -147,14 +147,21 @@ class DDIMSolver:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeunSolver:
-    """EDM's deterministic sampler."""
+    """EDM's deterministic sampler.
 
+    Attributes:
+        max_sigma: Where it begins: σ/α at most so large, the paper's σ_max (Table 1). Schedules that end in hardly any
+            signal go on to 20,000, and steps spent there are missing where the data come forth.
+    """
+
+    max_sigma: float = 80.0
     evaluations = 2
 
     def times(self, schedule: NoiseSchedule, steps: int) -> list[float]:
         if steps < 1:
             raise ValueError(f"{steps} steps; expected 1 or more")
-        high, low = (schedule.sigma(time) ** (1 / KARRAS_RHO) for time in (schedule.steps - 1, 0))
+        ends = min(self.max_sigma, schedule.sigma(schedule.steps - 1)), schedule.sigma(0)
+        high, low = (sigma ** (1 / KARRAS_RHO) for sigma in ends)
         sigmas = [(high + i / max(1, steps - 1) * (low - high)) ** KARRAS_RHO for i in range(steps)]
         return [*map(schedule.time_of_sigma, sigmas), CLEAN]
 

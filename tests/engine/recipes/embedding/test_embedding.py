@@ -66,7 +66,7 @@ def test_a_folder_without_labels_becomes_an_encoder(method: str, pictures: Path,
     assert figures["collapse"]["effective_rank"] >= 1  # type: ignore[index]
     encoder = open_encoder(str(tmp_path / "run"))
     first, again = encode_contents(encoder, [pictures / "00.png", pictures / "00.png"])
-    np.testing.assert_allclose(first, again, atol=1e-6)
+    np.testing.assert_allclose(first, again, atol=1e-5)
     assert len(first) == read_bundle(tmp_path / "run" / "bundle").card.network.settings["embedding_dim"]
 
 

@@ -61,6 +61,9 @@ class DocumentInputs:
     def take(self, positions: Tensor) -> Tensor:
         return word_shares(self.counts(positions))
 
+    def training_inputs(self, positions: Tensor, rng: torch.Generator) -> Tensor:
+        return self.take(positions)
+
     def view(self, positions: Tensor, rng: torch.Generator) -> Tensor:
         return word_shares(thinned(self.counts(positions), KEPT, rng))
 

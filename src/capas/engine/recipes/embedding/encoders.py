@@ -14,6 +14,7 @@ from capas.networks.representation.deep_autoencoder import (
     IMAGE_LAYERS,
     DeepAutoencoder,
     DeepAutoencoderConfig,
+    HiddenUnits,
 )
 from capas.networks.sequence.spectrogram_cnn import SpectrogramCNN, SpectrogramCNNConfig
 
@@ -32,6 +33,7 @@ class ImageEncoderSettings:
         width: Its width; None for the default.
         code: Numbers of an autoencoder's code; None for other networks.
         tied: Whether an autoencoder's decoder has the encoder's weights.
+        hidden: An autoencoder's hidden units.
     """
 
     name: str
@@ -40,6 +42,7 @@ class ImageEncoderSettings:
     width: int | None
     code: int | None = None
     tied: bool = False
+    hidden: HiddenUnits = "logistic"  # what cards without it stand for
 
     @staticmethod
     def of(config: Config) -> "ImageEncoderSettings":
@@ -48,7 +51,7 @@ class ImageEncoderSettings:
             name=config.network.name, in_channels=int(config.data.channels), image_size=int(config.data.image_size),
             width=int(config.network.width) or None,
             code=int(config.network.code) if config.network.name == AUTOENCODER else None,
-            tied=config.network.tied,
+            tied=config.network.tied, hidden="rectified" if config.network.name == AUTOENCODER else "logistic",
         )  # fmt: skip
 
 
@@ -58,7 +61,9 @@ def image_encoder(settings: ImageEncoderSettings) -> nn.Module:
         assert settings.code is not None
         shape = (settings.in_channels, settings.image_size, settings.image_size)
         return DeepAutoencoder(
-            DeepAutoencoderConfig(shape=shape, layers=IMAGE_LAYERS, code=settings.code, tied=settings.tied)
+            DeepAutoencoderConfig(
+                shape=shape, layers=IMAGE_LAYERS, code=settings.code, tied=settings.tied, hidden=settings.hidden
+            )
         )
     network = create_network(
         settings.name, in_channels=settings.in_channels, num_classes=2, image_size=settings.image_size,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from capas.bundle.card import NetworkCard
 from capas.core.rng import derive_seed
 from capas.data.audio.augment import AudioAugmentation
 from capas.data.collections import AudioFiles
+from capas.data.image.augment import ImageAugmentation, augment_images
 from capas.data.image.preprocess import ImagePreprocessing
 from capas.data.image.store import ImageStore
 from capas.data.image.views import ViewAugmentation, random_view
@@ -36,6 +37,8 @@ from capas.engine.recipes.shared.spectrograms import (
 from capas.engine.recipes.single_output.audio.data import read_waveforms
 from capas.networks.catalog import find_entry, find_other_entry
 
+CROP: Final = 0.7  # 1 − the least area that a view keeps
+
 
 @runtime_checkable
 class EmbeddingInputs(Protocol):
@@ -52,6 +55,9 @@ class EmbeddingInputs(Protocol):
 
     def take(self, positions: Tensor) -> Tensor:
         """Return the examples at ``positions`` as they are, normalised, (B, *shape)."""
+
+    def training_inputs(self, positions: Tensor, rng: torch.Generator) -> Tensor:
+        """Return the examples as a method that sees each of them once a step is to see them, (B, *shape)."""
 
     def view(self, positions: Tensor, rng: torch.Generator) -> Tensor:
         """Return a view of each, varied by ``rng``."""
@@ -105,6 +111,14 @@ class ImageEmbeddingInputs:
 
     def take(self, positions: Tensor) -> Tensor:
         return self.preparation.normalise(self.store.take(positions))
+
+    def training_inputs(self, positions: Tensor, rng: torch.Generator) -> Tensor:
+        """An autoencoder's images are shifted, mirrored and turned, and so is what it is to rebuild."""
+        if self.config.network.name != AUTOENCODER:
+            return self.take(positions)
+        augment = self.config.augment
+        moves = ImageAugmentation(crop=float(augment.crop), flip=bool(augment.flip), rotate=augment.rotate)
+        return augment_images(self.store.take(positions), self.preparation, moves, rng)
 
     def view(self, positions: Tensor, rng: torch.Generator) -> Tensor:
         return random_view(self.store.take(positions), self.preparation, self.augmentation, rng)
@@ -163,6 +177,9 @@ class AudioEmbeddingInputs:
     def take(self, positions: Tensor) -> Tensor:
         return spectrogram_images([self.waves[i] for i in positions.tolist()], self.preparation)
 
+    def training_inputs(self, positions: Tensor, rng: torch.Generator) -> Tensor:
+        return self.take(positions)
+
     def view(self, positions: Tensor, rng: torch.Generator) -> Tensor:
         waves = [self.waves[i] for i in positions.tolist()]
         return varied_spectrograms(waves, self.preparation, audio_augmentation(self.config), rng)
@@ -196,10 +213,15 @@ def reduced_pixels(images: Tensor) -> Tensor:
 
 
 def view_augmentation(config: Config) -> ViewAugmentation:
-    """Return how strongly the two views of an image differ, as ``config`` asks."""
+    """Return how strongly the two views of an image differ, as ``config`` asks.
+
+    ``augment.crop`` is the share of an image that a crop may cut off; for an autoencoder, which learns from no crops,
+    it is the shift of its training images, and its test has the usual views.
+    """
     augment = config.augment
+    crop = CROP if config.network.name == AUTOENCODER else float(augment.crop)
     return ViewAugmentation(
-        min_area=1 - float(augment.crop), flip=bool(augment.flip), colour=float(augment.colour),
+        min_area=1 - crop, flip=bool(augment.flip), colour=float(augment.colour),
         grey=0.2 if int(config.data.channels) == 3 and float(augment.colour) else 0.0,
     )  # fmt: skip
 

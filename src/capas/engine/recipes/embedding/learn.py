@@ -46,7 +46,7 @@ CHUNK: Final = 250
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlainBatch:
-    """Examples as they are.
+    """Examples in one view.
 
     Attributes:
         inputs: Images (B, C, H, W), or documents (B, V).
@@ -83,7 +83,7 @@ class EmbeddingJob:
             self._batches = SampledBatches(sampler, work.record.names, self._plain)
 
     def _plain(self, positions: Tensor, rng: torch.Generator) -> PlainBatch:
-        return PlainBatch(inputs=self.inputs.take(positions), positions=positions)
+        return PlainBatch(inputs=self.inputs.training_inputs(positions, rng), positions=positions)
 
     @property
     def objective(self) -> Objective[object]:

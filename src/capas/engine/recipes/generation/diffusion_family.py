@@ -1,7 +1,7 @@
 """Diffusion as a family of generative networks."""
 
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 import numpy as np
 import torch
@@ -18,12 +18,14 @@ from capas.sampling.diffusion.diffusion_sampler import denoise_from
 from capas.sampling.diffusion.noise_schedule import NoiseSchedule, ScheduleName, noise_schedule
 from capas.sampling.diffusion.prediction import Denoise, DenoisingModel, Prediction, guided
 from capas.sampling.diffusion.solvers import SOLVERS, DiffusionSolver
+from capas.sampling.diffusion.variational_bound import variational_bound
 from capas.sampling.generator import USUAL, SamplerName, SamplingChoice, SamplingOptions
 from capas.sampling.noise import normal_noise, sample_generators
 from capas.sampling.pixels import to_pixels
 
 STEPS: Final = 20
 SAMPLER: Final[SamplerName] = "dpm-solver"
+EVALUATIONS: Final = 50  # for the bound of a batch of images
 JUMPS, RESAMPLINGS = 10, 5  # RePaint: how often a completion goes back, and how often it draws each stretch
 MULTIPLE: Final = 4  # the network halves images twice
 SMALLEST: Final = 8
@@ -31,7 +33,7 @@ SMALLEST: Final = 8
 
 class DiffusionGenerator:
     """A denoising network that draws images (``ImageGenerator``, ``StartsFromNoise``,
-    ``RedrawsImages``).
+    ``RedrawsImages``, ``RatesImages``).
 
     Args:
         network: The network, in evaluation mode.
@@ -41,6 +43,7 @@ class DiffusionGenerator:
     """
 
     choices: frozenset[SamplingChoice] = frozenset({"steps", "sampler", "guidance"})
+    likelihood: Literal["exact", "bound"] = "bound"
 
     def __init__(
         self, network: nn.Module, schedule: NoiseSchedule, predicts: Prediction, shape: tuple[int, int, int]
@@ -81,6 +84,12 @@ class DiffusionGenerator:
         given, seen = images.to(self._device), known.to(self._device)
         drawn = inpaint(model, solver, given, seen, rngs, steps, jump=jump, resamplings=RESAMPLINGS).float().cpu()
         return torch.where(known, images, drawn)
+
+    @torch.no_grad()
+    def bits(self, images: Tensor, classes: Tensor | None, rng: torch.Generator) -> Tensor:
+        model = self._model(classes, USUAL)
+        bound = variational_bound(model, images.to(self._device), rng, evaluations=EVALUATIONS)
+        return bound.bits_per_dim.float().cpu()
 
     @property
     def _device(self) -> torch.device:

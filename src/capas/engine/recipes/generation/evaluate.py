@@ -19,15 +19,17 @@ from torch import Tensor
 from capas.core.rng import seeded_generator
 from capas.engine.recipe import TestResult
 from capas.engine.recipes.generation.features import MAX_FITTED, SampleFeatures
+from capas.metrics.bootstrap import mean_with_interval
 from capas.metrics.generation.density_coverage import density_coverage
 from capas.metrics.generation.frechet_distance import frechet_distance
 from capas.metrics.generation.kernel_distance import kernel_distance
 from capas.metrics.generation.near_copies import NearCopies, near_copies
 from capas.metrics.rate import Rate, rate
-from capas.sampling.generator import USUAL, ImageGenerator, SamplingOptions
+from capas.sampling.generator import USUAL, ImageGenerator, RatesImages, SamplingOptions
 from capas.sampling.noise import sample_generators
 
 MAX_SAMPLES: Final = 1_000
+MAX_RATED: Final = 200  # test images whose probability is asked for
 MIN_SAMPLES: Final = 100
 PORTION: Final = 50
 SHOWN: Final = 8
@@ -103,6 +105,8 @@ def evaluate_generator(
     features = SampleFeatures.fit(test.images if train is None else train.images)
     real, made = features.of(test.images), features.of(drawn.images)
     metrics: dict[str, object] = dict(_distances(real, made))
+    if isinstance(generator, RatesImages):
+        metrics[f"bits_{generator.likelihood}"] = _bits(generator, test, seed)
     baseline: dict[str, Mapping[str, object]] = {}
     further: dict[str, object] = {"features": features.name, "samples": n}
     rows = [["sample", "class"], *([str(i), _class_name(drawn.classes, i, class_names)] for i in range(n))]
@@ -147,6 +151,17 @@ def _distances(real: Tensor, made: Tensor) -> dict[str, object]:
         "kid": kernel_distance(real, made).as_json() | {"unit": ""},
         "fid": {"value": frechet_distance(real, made), "n": len(made), "unit": ""},
     }
+
+
+def _bits(generator: RatesImages, test: KnownImages, seed: int) -> dict[str, object]:
+    """The mean over at most ``MAX_RATED`` test images."""
+    images = evenly_spread(test.images, MAX_RATED)
+    classes = None if test.classes is None else evenly_spread(test.classes, MAX_RATED)
+    rng, found = seeded_generator(seed, "bits"), []
+    for start in range(0, len(images), PORTION):
+        part = slice(start, start + PORTION)
+        found.append(generator.bits(images[part], None if classes is None else classes[part], rng))
+    return mean_with_interval(torch.cat(found).double()).as_json() | {"unit": "bits"}
 
 
 def _taught_by(features: Tensor, classes: Tensor, real: Tensor, true: Tensor) -> dict[str, object]:

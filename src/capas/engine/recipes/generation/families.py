@@ -12,6 +12,7 @@ from capas.core.errors import CapasError
 from capas.engine.recipes.generation.adversarial_families import DCGANFamily, GANFamily
 from capas.engine.recipes.generation.batches import GenerationBatch
 from capas.engine.recipes.generation.diffusion_family import DiffusionFamily
+from capas.engine.recipes.generation.flow_family import FlowFamily
 from capas.engine.recipes.generation.settings import GeneratorSettings
 from capas.objectives.base import Objective
 from capas.sampling.generator import ImageGenerator
@@ -39,7 +40,7 @@ class GeneratorFamily(Protocol):
 
 
 FAMILIES: Final[Mapping[str, GeneratorFamily]] = {
-    "ddpm": DiffusionFamily(), "dcgan": DCGANFamily(), "gan": GANFamily(),
+    "ddpm": DiffusionFamily(), "glow": FlowFamily(), "dcgan": DCGANFamily(), "gan": GANFamily(),
 }  # fmt: skip
 
 

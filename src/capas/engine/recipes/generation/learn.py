@@ -28,7 +28,7 @@ from capas.sampling.noise import sample_generators
 
 VALIDATED: Final = 200  # validation images, and as many samples, at each evaluation
 QUICK: Final = SamplingOptions(steps=10)
-CHUNK: Final = 100
+FITTED: Final = 256  # training images that a network begins with
 
 
 @runtime_checkable
@@ -37,6 +37,14 @@ class HasValidationLoss(Protocol):
 
     def validation_loss(self, batch: GenerationBatch, rng: torch.Generator) -> Tensor:
         """Return the loss, its chance drawn from ``rng``."""
+
+
+@runtime_checkable
+class StartsFromData(Protocol):
+    """An objective whose networks begin with what the data are like."""
+
+    def start_from(self, batch: GenerationBatch, rng: torch.Generator) -> None:
+        """Fit what begins so to training examples, without gradients."""
 
 
 class GenerationJob:
@@ -54,6 +62,11 @@ class GenerationJob:
         self.family = family_named(self.settings.name)
         torch.manual_seed(derive_seed(work.config.train.seed, "weights"))
         self._objective = self.family.objective(self.settings)
+        if isinstance(self._objective, StartsFromData):
+            some = work.record.positions("train")[:: max(1, work.record.splits.count("train") // FITTED)][:FITTED]
+            self._objective.start_from(
+                self.examples.batch(some), seeded_generator(work.config.train.seed, "first batch")
+            )
         self._batches = self.examples.training(training_sampler(work.config, work.record.positions("train"), ranks))
 
     @property
