@@ -46,10 +46,10 @@ SHOWN = (1, 7, 31, 127)
 VALIDATION = 0.2
 # What is tried of the autoencoder; the first one is what Capas does unasked.
 AUTOENCODERS: Mapping[str, Sequence[str]] = {
-    "as it is": (),
-    "layer-wise": ("network.layer_wise=true",),
-    "denoising": ("method.name=denoising",),
-    "tied": ("network.tied=true",),
+    "half of the words hidden": (),
+    "no word hidden": ("method.name=autoencoder",),
+    "the same weights back": ("network.tied=true",),
+    "layer by layer first": ("network.layer_wise=true",),
 }
 # What is tried of LSA and PCA: words of the vocabulary (None: all), and what becomes of a count.
 VOCABULARIES = (2000, None)

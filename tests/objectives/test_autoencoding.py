@@ -67,6 +67,19 @@ def test_layers_are_learnt_one_after_the_other_and_then_together() -> None:
         assert learnt == expected
 
 
+def test_hidden_layers_of_rectified_units_are_compared_before_rectification() -> None:
+    torch.manual_seed(0)
+    config = DeepAutoencoderConfig(shape=(1, 3, 3), layers=(6, 4), code=2, hidden="rectified")
+    network = DeepAutoencoder(config)
+    objective = Autoencoding(network, layer_wise=True, corruption=Corruption())
+    with torch.no_grad():  # the second layer rebuilds a constant, whatever it is given
+        network.decoder[1].weight.zero_()  # type: ignore[union-attr, operator]
+        network.decoder[1].bias.fill_(-0.5)  # type: ignore[union-attr, operator]
+        hidden = network.encode_from(batch().inputs.flatten(1), 0, 1)
+    loss = objective.losses(batch(), objective.phases[0], context(0.4 * START))["loss"]
+    assert float(loss.detach()) == pytest.approx(float((hidden + 0.5).square().sum(1).mean()), rel=1e-5)
+
+
 def test_it_learns_to_rebuild() -> None:
     network = small()
     objective = Autoencoding(network, loss="squared_error")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from capas.objectives.dependence import class_dependence
+from capas.objectives.dependence import class_dependence, linear_class_dependence
 
 
 def test_it_tells_dependence_from_chance() -> None:
@@ -20,10 +20,31 @@ def test_it_tells_dependence_from_chance() -> None:
     assert float(class_dependence(rings, (classes == 0).long())) > 0.1
 
 
+def test_pillais_trace_is_one_less_wilks_lambda_of_two_classes_and_sees_what_hardly_varies() -> None:
+    rng = torch.Generator().manual_seed(0)
+    vectors, classes = torch.randn(200, 3, generator=rng), torch.arange(200) % 2
+    vectors[:, 1] += 0.7 * classes
+    # For two classes it is R² of the regression of the class on the vectors.
+    design = torch.cat([vectors, torch.ones(200, 1)], 1).double()
+    target = classes.double()[:, None]
+    residuals = target - design @ torch.linalg.lstsq(design, target).solution
+    r2 = 1 - float(residuals.square().sum() / (target - target.mean()).square().sum())
+    expected = pytest.approx(r2 - 3 / 199, abs=2e-3)
+    assert float(linear_class_dependence(vectors, classes)) == expected
+    assert float(linear_class_dependence(vectors * torch.tensor([1.0, 0.3, 1.0]), classes)) == expected
+    noise = torch.stack([
+        linear_class_dependence(torch.randn(60, 4, generator=rng), torch.arange(60) % 5) for _ in range(200)
+    ])  # fmt: skip
+    assert abs(float(noise.mean())) < 0.01  # chance is taken off
+    alike = torch.eye(3)[torch.arange(60) % 3] + 1e-4 * torch.randn(60, 3, generator=rng)
+    assert float(linear_class_dependence(alike, torch.arange(60) % 3)) == pytest.approx(1 - 3 / 59, abs=0.05)
+
+
 def test_one_class_or_few_examples_have_none() -> None:
     vectors = torch.randn(8, 2, generator=torch.Generator().manual_seed(0), requires_grad=True)
     for part, classes in ((vectors, torch.zeros(8, dtype=torch.long)), (vectors[:3], torch.arange(3))):
-        found = class_dependence(part, classes)
-        found.backward()  # type: ignore[no-untyped-call]
-        assert float(found.detach()) == pytest.approx(0, abs=1e-5)
+        for measure in (class_dependence, linear_class_dependence):
+            found = measure(part, classes)
+            found.backward()  # type: ignore[no-untyped-call]
+            assert float(found.detach()) == pytest.approx(0, abs=1e-5)
     assert vectors.grad is not None and bool(vectors.grad.isfinite().all())

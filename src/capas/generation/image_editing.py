@@ -13,7 +13,7 @@ from capas.core.rng import seeded_generator
 from capas.data.image.io import decode_image
 from capas.engine.recipe import Item
 from capas.generation.image_sampling import Drawing, DrawnImage, ImageSampler
-from capas.sampling.generator import RedrawsImages, StartsFromNoise
+from capas.sampling.generator import CompletesImages, RedrawsImages, StartsFromNoise
 from capas.sampling.noise import normal_noise, sample_generators
 from capas.sampling.pixels import to_pixels
 
@@ -27,7 +27,10 @@ def complete_image(sampler: ImageSampler, image: Path, mask: Path, count: int, d
         CapasError: The network cannot (``redraw_not_possible``); the mask is of another size or masks nothing; a file
             cannot be read; and those of ``ImageSampler``.
     """
-    generator = _redrawing(sampler, drawing)
+    sampler.check(drawing.options)
+    generator = sampler.predictor.generator
+    if not isinstance(generator, CompletesImages):
+        raise CapasError("redraw_not_possible", where=sampler.where, received=sampler.predictor.settings.name)
     hidden = _mask(sampler, image, mask)
     given = sampler.predictor.prepare(Item(name=str(image), content=image)).expand(count, -1, -1, -1)
     classes = _classes(sampler, drawing, count)
@@ -44,7 +47,10 @@ def redraw_image(sampler: ImageSampler, image: Path, drawing: Drawing, *, streng
     """
     if not 0 < strength <= 1:
         raise CapasError("strength_invalid", where="--strength", received=strength)
-    generator = _redrawing(sampler, drawing)
+    sampler.check(drawing.options)
+    generator = sampler.predictor.generator
+    if not isinstance(generator, RedrawsImages):
+        raise CapasError("redraw_not_possible", where=sampler.where, received=sampler.predictor.settings.name)
     given = sampler.predictor.prepare(Item(name=str(image), content=image))[None]
     classes = _classes(sampler, drawing, 1)
     rngs = sample_generators(drawing.seed, 1)
@@ -59,11 +65,12 @@ def interpolate_samples(
     The noise goes along the great circle between the two, on which it stays as long as noise is: Shoemake, "Animating
     Rotation with Quaternion Curves", SIGGRAPH 1985.
 
-    Raises CapasError as ``ImageSampler``.
+    Raises CapasError as ``ImageSampler``, and ``interpolation_not_possible``.
     """
     sampler.check(drawing.options)
     generator = sampler.predictor.generator
-    assert isinstance(generator, StartsFromNoise)
+    if not isinstance(generator, StartsFromNoise):
+        raise CapasError("interpolation_not_possible", where=sampler.where, received=sampler.predictor.settings.name)
     ends = [normal_noise(sample_generators(drawing.seed, 1, first=number), *generator.noise_shape)[0]
             for number in (first, second)]  # fmt: skip
     noise = torch.stack([great_circle(ends[0], ends[1], i / (frames - 1)) for i in range(frames)])
@@ -80,14 +87,6 @@ def great_circle(first: Tensor, second: Tensor, share: float) -> Tensor:
     if math.sin(angle) < 1e-6:
         return first.lerp(second, share)
     return (math.sin((1 - share) * angle) * first + math.sin(share * angle) * second) / math.sin(angle)
-
-
-def _redrawing(sampler: ImageSampler, drawing: Drawing) -> RedrawsImages:
-    sampler.check(drawing.options)
-    generator = sampler.predictor.generator
-    if not isinstance(generator, RedrawsImages):
-        raise CapasError("redraw_not_possible", where=sampler.where, received=sampler.predictor.settings.name)
-    return generator
 
 
 def _mask(sampler: ImageSampler, image: Path, mask: Path) -> Tensor:

@@ -276,6 +276,11 @@ OTHER_NETWORKS: tuple[OtherEntry, ...] = (
         note="new pictures by an invertible network, and how probable given ones are",
     ),
     OtherEntry(
+        name="gated-pixelcnn", module="capas.networks.generative.gated_pixelcnn", year=2016, medium="image",
+        paper="van den Oord et al., Conditional Image Generation with PixelCNN Decoders, NIPS 2016, arXiv:1606.05328",
+        note="new pictures pixel by pixel, and how probable given ones are",
+    ),
+    OtherEntry(
         name="dcgan", module="capas.networks.generative.dcgan", year=2016, medium="image",
         paper="Radford, Metz & Chintala, Unsupervised Representation Learning with DCGANs, ICLR 2016, arXiv:1511.06434",
         note="new pictures, out of noise at once",

@@ -55,6 +55,10 @@ class ImageGenerator(Protocol):
     def choices(self) -> frozenset[SamplingChoice]:
         """The options that make a difference to it."""
 
+    @property
+    def evaluations(self) -> int:
+        """How often the network is asked for an image, as is usual."""
+
     def draw(
         self, rngs: Sequence[torch.Generator], classes: Int[Tensor, " N"] | None, options: SamplingOptions = USUAL
     ) -> Float[Tensor, "N C H W"]:
@@ -84,13 +88,18 @@ class StartsFromNoise(Protocol):
 
 @runtime_checkable
 class RedrawsImages(Protocol):
-    """A generator that changes given images, and completes them."""
+    """A generator that changes given images."""
 
     def redraw(
         self, images: Float[Tensor, "N C H W"], rngs: Sequence[torch.Generator], classes: Int[Tensor, " N"] | None,
         options: SamplingOptions = USUAL, *, strength: float,
     ) -> Float[Tensor, "N C H W"]:  # fmt: skip
         """Return the images drawn anew; ``strength`` in (0, 1] says how freely."""
+
+
+@runtime_checkable
+class CompletesImages(Protocol):
+    """A generator that fills in what is hidden of given images."""
 
     def complete(
         self, images: Float[Tensor, "N C H W"], known: Bool[Tensor, "N 1 H W"], rngs: Sequence[torch.Generator],

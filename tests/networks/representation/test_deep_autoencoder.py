@@ -7,6 +7,7 @@ from capas.networks.representation.deep_autoencoder import (
     DOCUMENT_LAYERS,
     DeepAutoencoder,
     DeepAutoencoderConfig,
+    HiddenUnits,
 )
 
 
@@ -16,7 +17,7 @@ def parameters(config: DeepAutoencoderConfig) -> int:
 
 def test_the_networks_of_the_paper_to_the_last_number() -> None:
     documents = DeepAutoencoderConfig(shape=(2000,), layers=DOCUMENT_LAYERS, code=2, output="softmax")
-    assert parameters(DeepAutoencoderConfig()) == 2_837_314
+    assert parameters(DeepAutoencoderConfig()) == parameters(DeepAutoencoderConfig(hidden="rectified")) == 2_837_314
     assert parameters(documents) == 2_316_752
     # Tied: the matrices once, and a bias for every unit of both ways.
     matrices = 784 * 1000 + 1000 * 500 + 500 * 250 + 250 * 30
@@ -24,10 +25,12 @@ def test_the_networks_of_the_paper_to_the_last_number() -> None:
     assert parameters(DeepAutoencoderConfig(tied=True)) == matrices + biases
 
 
+@pytest.mark.parametrize("hidden", ["logistic", "rectified"])
 @pytest.mark.parametrize("tied", [False, True])
-def test_gradients_are_finite_differences(tied: bool) -> None:
+def test_gradients_are_finite_differences(tied: bool, hidden: HiddenUnits) -> None:
     torch.manual_seed(0)
-    network = DeepAutoencoder(DeepAutoencoderConfig(shape=(5,), layers=(4, 3), code=2, tied=tied)).double()
+    config = DeepAutoencoderConfig(shape=(5,), layers=(4, 3), code=2, tied=tied, hidden=hidden)
+    network = DeepAutoencoder(config).double()
     inputs = torch.rand(3, 5, dtype=torch.float64)
 
     def loss() -> torch.Tensor:
@@ -63,6 +66,41 @@ def test_codes_are_linear_and_rebuilt_data_are_in_their_range() -> None:
     network.encoder[1].weight.mul_(9)  # type: ignore[union-attr, operator]
     network.encoder[1].bias.mul_(9)  # type: ignore[union-attr, operator]
     torch.testing.assert_close(network(images), 9 * codes)  # not squashed by a logistic unit
+
+
+@torch.no_grad()
+def test_rectified_units_begin_with_signals_of_one_strength_and_are_never_negative() -> None:
+    torch.manual_seed(0)
+    network = DeepAutoencoder(DeepAutoencoderConfig(shape=(400,), layers=(300, 200, 100), code=20, hidden="rectified"))
+    inputs = torch.randn(50, 400)
+    for depth in (1, 2, 3):
+        hidden = network.encode_from(inputs, 0, depth)
+        assert float(hidden.min()) == 0
+        assert float(hidden.square().mean()) == pytest.approx(1.0, rel=0.25)  # He et al. 2015, eq. 9
+    assert float(network(inputs).min()) < 0  # the code is linear
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_centred_codes_are_decoded_as_before(tied: bool) -> None:
+    torch.manual_seed(0)
+    network = DeepAutoencoder(DeepAutoencoderConfig(shape=(6,), layers=(5, 4), code=2, tied=tied)).double()
+    inputs = torch.rand(7, 6, dtype=torch.float64)
+    codes, rebuilt = network(inputs), network.reconstruct(inputs)
+    network.centre_codes(codes.mean(0).detach())
+    torch.testing.assert_close(network(inputs), codes - codes.mean(0))
+    torch.testing.assert_close(network.reconstruct(inputs), rebuilt)
+
+
+def test_documents_count_by_their_shares_alone() -> None:
+    torch.manual_seed(0)
+    network = DeepAutoencoder(DeepAutoencoderConfig(shape=(6,), layers=(5, 4), code=2, output="softmax"))
+    counts = torch.tensor([[3.0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 0]])
+    torch.testing.assert_close(network(counts), network(7 * counts))
+    assert bool(network(counts).isfinite().all())
+    # What the layers above the first one give is taken as it is.
+    hidden = network.encode_from(counts, 0, 1)
+    torch.testing.assert_close(network.encode_from(hidden, 1, 3), network(counts))
+    torch.testing.assert_close(network.encode_from(counts, 0, 0), counts)
 
 
 def test_a_width_of_zero_is_refused() -> None:

@@ -1,6 +1,7 @@
 """Completing and redrawing by diffusion, on points whose distribution is known."""
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor
 from capas.sampling.diffusion.diffusion_editing import image_to_image, inpaint, repaint_positions
 from capas.sampling.diffusion.noise_schedule import linear_schedule
 from capas.sampling.diffusion.prediction import DenoisingModel
-from capas.sampling.diffusion.solvers import SOLVERS, AncestralSolver, DDIMSolver
+from capas.sampling.diffusion.solvers import SOLVERS, AncestralSolver, DDIMSolver, DiffusionStep
 from capas.sampling.noise import sample_generators
 
 LINEAR = linear_schedule()
@@ -79,3 +80,20 @@ def test_the_more_is_drawn_anew_the_less_of_the_image_is_left() -> None:
     for strength in (0.0, 1.1, math.nan):
         with pytest.raises(ValueError, match="strength"):
             left(strength)
+
+
+def test_after_going_back_a_sampler_remembers_nothing_of_the_step_before() -> None:
+    seen: list[tuple[float, float | None]] = []
+
+    class Watched(DDIMSolver):
+        def step(
+            self, model: DenoisingModel, at: DiffusionStep, time: float, following: float, draw: Callable[[], Tensor]
+        ) -> DiffusionStep:
+            seen.append((time, at.time))
+            return super().step(model, at, time, following, draw)
+
+    inpaint(MODEL, Watched(), torch.zeros(1, 2), KNOWN, sample_generators(0, 1), 4, jump=2, resamplings=2)
+    assert seen == [
+        (999, None), (749, 999), (499, 749),
+        (749, None), (499, 749), (249, 499),
+    ]  # fmt: skip

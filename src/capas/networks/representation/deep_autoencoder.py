@@ -17,6 +17,9 @@ linear units (Glorot, Bordes & Bengio, "Deep Sparse Rectifier Neural Networks", 
 He et al., "Delving Deep into Rectifiers", ICCV 2015 (arXiv:1502.01852), have them: as many numbers, learnt several
 times as fast, which is why pictures are learnt with them.
 
+Of documents the first layer gets the square roots of the shares, scaled to one length, and logistic units there begin
+without those biases: nearly all shares are zero and the others small, so that they would be lost among the biases.
+
 Shapes: B batch, N numbers of an example, D numbers of a code.
 """
 
@@ -36,6 +39,7 @@ OutputUnits = Literal["logistic", "softmax"]
 IMAGE_LAYERS: Final = (1000, 500, 250)
 LOGISTIC_GAIN: Final = 4.0  # a logistic unit has a slope of 1/4 at most: signals would fade from layer to layer
 DOCUMENT_LAYERS: Final = (500, 250, 125)
+DOCUMENT_LENGTH: Final = 10.0  # of a document as the first layer gets it: its sums then spread by about one
 
 
 @runtime_checkable
@@ -91,7 +95,9 @@ class DeepAutoencoder(nn.Module):
         sizes = config.sizes
         last = len(sizes) - 2  # the code is linear, and the data have units of their own
         self.encoder = nn.ModuleList(
-            _linear(before, after, config.hidden, linear=number == last)
+            _linear(
+                before, after, config.hidden, linear=number == last, centred=number > 0 or config.output == "logistic"
+            )
             for number, (before, after) in enumerate(itertools.pairwise(sizes))
         )
         if config.tied:
@@ -122,6 +128,8 @@ class DeepAutoencoder(nn.Module):
 
     def encode_from(self, hidden: Float[Tensor, "B N"], start: int, end: int) -> Float[Tensor, "B M"]:
         """Return h_end, given h_start; h_0 are the data and h_depth the codes."""
+        if start == 0 < end and self.config.output == "softmax":
+            hidden = DOCUMENT_LENGTH * F.normalize(hidden.sqrt(), dim=1)
         for number in range(start, end):
             hidden = self.encoder[number](hidden)
             if number < self.depth - 1:
@@ -153,6 +161,20 @@ class DeepAutoencoder(nn.Module):
     def reconstruct(self, inputs: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
         """Return what is decoded of the codes of ``inputs``."""
         return self.decode(self(inputs))
+
+    @torch.no_grad()
+    def centre_codes(self, mean: Float[Tensor, " D"]) -> None:
+        """Subtract ``mean`` from every code; what is decoded of the codes stays the same.
+
+        Codes are compared by their directions, which only say something from the middle of all codes.
+        """
+        last = self.encoder[-1]
+        assert isinstance(last, nn.Linear)
+        moved = self.decode_layer(mean[None], self.depth - 1) - self.decode_layer(0 * mean[None], self.depth - 1)
+        biases = self.decoder_biases[self.depth - 1] if self.config.tied else self.decoder[self.depth - 1].bias
+        assert isinstance(biases, Tensor)
+        biases.add_(moved[0])
+        last.bias.sub_(mean)
 
     def _activate(self, hidden: Tensor) -> Tensor:
         return F.relu(hidden) if self.config.hidden == "rectified" else torch.sigmoid(hidden)

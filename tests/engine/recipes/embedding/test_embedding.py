@@ -1,6 +1,7 @@
 """Learning without labels, from a folder to vectors, and from what was learnt to a classifier."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,12 +14,16 @@ from PIL import Image
 import capas
 from capas.bundle.read import read_bundle
 from capas.core.errors import CapasError
-from capas.engine.config import EmbeddingMethodName
+from capas.data.image.preprocess import ImagePreprocessing
+from capas.data.image.store import ImageStore
+from capas.engine.config import Config, EmbeddingMethodName
 from capas.engine.encoders.encoder import encode_contents
 from capas.engine.events import Evaluated, read_events
-from capas.engine.recipes.embedding.encoders import AUTOENCODER
+from capas.engine.recipes.embedding.encoders import AUTOENCODER, ImageEncoderSettings, image_encoder
 from capas.engine.recipes.embedding.evaluate import search_views
+from capas.engine.recipes.embedding.inputs import ImageEmbeddingInputs
 from capas.engine.recipes.embedding.objectives import METHODS
+from capas.networks.representation.deep_autoencoder import DeepAutoencoder
 from capas.representation.encoders import open_encoder
 
 SMALL = {"train.epochs": 1, "network.width": 8, "train.batch_size": 16, "execution.threads": 1,
@@ -68,6 +73,33 @@ def test_a_folder_without_labels_becomes_an_encoder(method: str, pictures: Path,
     first, again = encode_contents(encoder, [pictures / "00.png", pictures / "00.png"])
     np.testing.assert_allclose(first, again, atol=1e-5)
     assert len(first) == read_bundle(tmp_path / "run" / "bundle").card.network.settings["embedding_dim"]
+
+
+def test_an_autoencoder_rebuilds_shifted_images_and_other_methods_see_them_where_they_are() -> None:
+    images = torch.randint(256, (40, 1, 10, 10), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    store = ImageStore(images.numpy(), {})
+    preparation = ImagePreprocessing(height=10, width=10, channels=1, mean=(0.0,), std=(1.0,))
+    settings = {"augment.crop": 0.2, "augment.flip": False, "augment.colour": 0.0, "data.channels": 1}
+
+    def seen(name: str, **more: object) -> torch.Tensor:
+        inputs = ImageEmbeddingInputs(Config().merged({**settings, "network.name": name, **more}), store, preparation)
+        return inputs.training_inputs(torch.arange(40), torch.Generator().manual_seed(1))
+
+    still = images.float() / 255
+    torch.testing.assert_close(seen("compact"), still)
+    torch.testing.assert_close(seen(AUTOENCODER, **{"augment.crop": 0.0}), still)
+    shifts = set()
+    for moved, image in zip(seen(AUTOENCODER), still, strict=True):
+        inner = moved[0, 2:8, 2:8]
+        shifts |= {(dy, dx) for dy in range(5) for dx in range(5)
+                   if torch.allclose(inner, image[0, dy : dy + 6, dx : dx + 6])}  # fmt: skip
+    assert len(shifts) > 10 and {abs(dy - 2) for dy, _ in shifts} == {0, 1, 2}
+
+
+def test_cards_of_autoencoders_from_before_stand_for_logistic_units() -> None:
+    old = ImageEncoderSettings(name=AUTOENCODER, in_channels=1, image_size=4, width=None, code=2)
+    encoders = [image_encoder(one) for one in (old, replace(old, hidden="rectified"))]
+    assert [one.hidden_units for one in encoders if isinstance(one, DeepAutoencoder)] == ["logistic", "rectified"]
 
 
 def test_the_weights_are_the_latest_and_the_collapse_is_watched(run: Path) -> None:

@@ -17,7 +17,7 @@ from tests.harness import FIXED, capas_here
 
 SMALL = {**FIXED, "data.task": "generate", "train.epochs": 1, "train.batch_size": 16, "generation.samples": 16,
          "train.evaluations": 1}  # fmt: skip
-WIDTHS = {"ddpm": 8, "glow": 8, "dcgan": 4, "gan": 16}
+WIDTHS = {"ddpm": 8, "gated-pixelcnn": 4, "glow": 8, "dcgan": 4, "gan": 16}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def run(request: pytest.FixtureRequest, bars: Path, tmp_path_factory: pytest.Tem
 def test_the_figures_of_a_run(run: Path) -> None:
     figures = read_metrics(Run(folder=run))
     metrics = figures["metrics"]
-    rated = {"ddpm": ["bits_bound"], "glow": ["bits_exact"]}.get(run.name, [])
+    rated = {"ddpm": ["bits_bound"], "glow": ["bits_exact"], "gated-pixelcnn": ["bits_exact"]}.get(run.name, [])
     assert list(metrics) == [
         "sample_coverage", "sample_density", "kid", "fid", *rated, "near_copies", "class_accuracy_score",
     ]  # fmt: skip
@@ -79,7 +79,8 @@ def test_a_class_on_demand(run: Path) -> None:
     model = capas.load(run)
     in_turn = capas.generate(model, 4)
     np.testing.assert_array_equal(in_turn[0], capas.generate(model, 1, conditions=["lies"])[0])
-    assert not np.array_equal(in_turn[0], capas.generate(model, 1, conditions=["stands"])[0])
+    other = capas.generate(model, 8, conditions=["stands"])
+    assert not np.array_equal(other, capas.generate(model, 8, conditions=["lies"]))
     with pytest.raises(CapasError) as error:
         capas.generate(model, 1, conditions=["leans"])
     assert error.value.key == "condition_unknown"
@@ -113,6 +114,9 @@ def test_options_that_make_no_difference_are_refused(run: Path) -> None:
 
 def test_between_two_samples(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "between"
+    if run.name == "gated-pixelcnn":
+        assert capas_here(capsys, "interpolate", run, "0", "4", "-o", folder).code == 2
+        return
     said = capas_here(capsys, "interpolate", run, "0", "4", "--frames", "3", "-o", folder, "--json")
     assert said.code == 0
     frames = [np.array(Image.open(folder / f"{i:05d}-lies.png")) for i in range(3)]
@@ -130,9 +134,9 @@ def test_completing_keeps_what_is_seen(
     mask, image = np.zeros((8, 8), np.uint8), sorted((bars / "lies").iterdir())[0]
     mask[4:] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    asked = ("complete", run, image, "--mask", tmp_path / "mask.png", "-n", "2", "--steps", "2")
+    asked = ("complete", run, image, "--mask", tmp_path / "mask.png", "-n", "2")
     said = capas_here(capsys, *asked, "-o", tmp_path / "completed")
-    if run.name != "ddpm":
+    if run.name not in ("ddpm", "gated-pixelcnn"):
         assert said.code == 2
         return
     assert said.code == 0

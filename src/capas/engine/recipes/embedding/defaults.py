@@ -42,7 +42,7 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
     if config.network.init_from:
         where = config.network.init_from
         raise CapasError("init_from_not_here", where="network.init_from", received=where, kind=f"embed ({medium})")
-    usual = "autoencoder" if medium == "text" else "simclr"
+    usual = "denoising" if medium == "text" else "simclr"
     name = usual if config.method.name == "supervised" else config.method.name
     method = METHODS[name]
     if medium not in method.media:

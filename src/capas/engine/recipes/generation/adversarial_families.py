@@ -9,8 +9,8 @@ from capas.engine.recipes.generation.batches import GenerationBatch
 from capas.engine.recipes.generation.settings import GeneratorSettings
 from capas.networks.generative.dcgan import DCGANConfig, DCGANDiscriminator, DCGANGenerator, dcgan_side
 from capas.networks.generative.gan import GANConfig, GANDiscriminator, GANGenerator
-from capas.objectives.adversarial import Adversarial, NoiseSource
 from capas.objectives.base import Objective
+from capas.objectives.generative.adversarial import Adversarial, NoiseSource
 from capas.sampling.generator import USUAL, SamplingChoice, SamplingOptions
 from capas.sampling.noise import normal_noise
 
@@ -19,6 +19,7 @@ class NoiseToImage:
     """A network that makes an image of noise at once (``ImageGenerator``, ``StartsFromNoise``)."""
 
     choices: frozenset[SamplingChoice] = frozenset()
+    evaluations = 1
 
     def __init__(self, network: nn.Module, noise: int) -> None:
         self.network = network
@@ -44,6 +45,7 @@ class DCGANFamily:
     """``GeneratorFamily`` of Radford, Metz & Chintala 2016."""
 
     width = 64
+    clip = 0.0
 
     def side(self, wanted: int) -> int:
         return dcgan_side(wanted)
@@ -64,6 +66,7 @@ class GANFamily:
     """``GeneratorFamily`` of Goodfellow et al. 2014."""
 
     width = 1200
+    clip = 0.0
 
     def side(self, wanted: int) -> int:
         return max(4, wanted)

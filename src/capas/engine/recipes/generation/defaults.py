@@ -40,7 +40,6 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
                              near=family.side(side))  # fmt: skip
     batch = int(resolve_auto(config.train.batch_size, max(16, min(128, 1 << max(0, (n // 8).bit_length() - 1)))))
     epochs = float(resolve_auto(config.train.epochs, float(round(max(EPOCHS[0], min(EPOCHS[1], SEEN / n))))))
-    diffusion = name == NETWORK
     updates: Mapping[str, Mapping[str, object]] = {
         "data": {
             "image_size": side, "channels": resolve_auto(config.data.channels, 1 if facts.grey else 3),
@@ -58,10 +57,10 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
         "train": {"batch_size": batch, "epochs": epochs},
         "optim": {
             "optimizer": resolve_auto(config.optim.optimizer, "adamw"),
-            "learning_rate": resolve_auto(config.optim.learning_rate, 1e-3 if diffusion else 2e-4),
+            "learning_rate": resolve_auto(config.optim.learning_rate, 1e-3),
             "weight_decay": resolve_auto(config.optim.weight_decay, 0.0),
             "warmup": resolve_auto(config.optim.warmup, 0.05), "ema": resolve_auto(config.optim.ema, 0.995),
-            "clip": resolve_auto(config.optim.clip, 1.0 if diffusion else 0.0),
+            "clip": resolve_auto(config.optim.clip, family.clip),
         },
     }  # fmt: skip
     resolved = update_sections(config, updates)

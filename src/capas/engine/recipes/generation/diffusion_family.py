@@ -33,7 +33,7 @@ SMALLEST: Final = 8
 
 class DiffusionGenerator:
     """A denoising network that draws images (``ImageGenerator``, ``StartsFromNoise``,
-    ``RedrawsImages``, ``RatesImages``).
+    ``RedrawsImages``, ``CompletesImages``, ``RatesImages``).
 
     Args:
         network: The network, in evaluation mode.
@@ -43,6 +43,7 @@ class DiffusionGenerator:
     """
 
     choices: frozenset[SamplingChoice] = frozenset({"steps", "sampler", "guidance"})
+    evaluations = STEPS
     likelihood: Literal["exact", "bound"] = "bound"
 
     def __init__(
@@ -141,6 +142,7 @@ class DiffusionFamily:
     """``GeneratorFamily`` of Ho, Jain & Abbeel 2020."""
 
     width = 32
+    clip = 1.0
 
     def side(self, wanted: int) -> int:
         return max(SMALLEST, wanted // MULTIPLE * MULTIPLE)

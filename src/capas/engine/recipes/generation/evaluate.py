@@ -30,6 +30,7 @@ from capas.sampling.noise import sample_generators
 
 MAX_SAMPLES: Final = 1_000
 MAX_RATED: Final = 200  # test images whose probability is asked for
+MAX_EVALUATIONS: Final = 100_000  # of the network for all samples
 MIN_SAMPLES: Final = 100
 PORTION: Final = 50
 SHOWN: Final = 8
@@ -100,7 +101,8 @@ def evaluate_generator(
         count: How many samples; None for about as many as test images.
         options: How they are drawn.
     """
-    n = count or min(MAX_SAMPLES, max(MIN_SAMPLES, len(test.images)))
+    affordable = max(MIN_SAMPLES, MAX_EVALUATIONS // generator.evaluations)
+    n = count or min(MAX_SAMPLES, affordable, max(MIN_SAMPLES, len(test.images)))
     drawn = draw_samples(generator, n, len(class_names), seed, options)
     features = SampleFeatures.fit(test.images if train is None else train.images)
     real, made = features.of(test.images), features.of(drawn.images)

@@ -13,6 +13,7 @@ from capas.engine.recipes.generation.adversarial_families import DCGANFamily, GA
 from capas.engine.recipes.generation.batches import GenerationBatch
 from capas.engine.recipes.generation.diffusion_family import DiffusionFamily
 from capas.engine.recipes.generation.flow_family import FlowFamily
+from capas.engine.recipes.generation.pixel_family import PixelFamily
 from capas.engine.recipes.generation.settings import GeneratorSettings
 from capas.objectives.base import Objective
 from capas.sampling.generator import ImageGenerator
@@ -25,6 +26,10 @@ class GeneratorFamily(Protocol):
     @property
     def width(self) -> int:
         """The usual width."""
+
+    @property
+    def clip(self) -> float:
+        """The usual bound on the norm of a gradient; 0 for none."""
 
     def side(self, wanted: int) -> int:
         """Return the largest side in pixels that it can make and that is not above ``wanted``, or its smallest."""
@@ -40,7 +45,8 @@ class GeneratorFamily(Protocol):
 
 
 FAMILIES: Final[Mapping[str, GeneratorFamily]] = {
-    "ddpm": DiffusionFamily(), "glow": FlowFamily(), "dcgan": DCGANFamily(), "gan": GANFamily(),
+    "ddpm": DiffusionFamily(), "gated-pixelcnn": PixelFamily(), "glow": FlowFamily(), "dcgan": DCGANFamily(),
+    "gan": GANFamily(),
 }  # fmt: skip
 
 

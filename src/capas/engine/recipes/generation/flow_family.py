@@ -12,7 +12,7 @@ from capas.engine.recipes.generation.batches import GenerationBatch
 from capas.engine.recipes.generation.settings import GeneratorSettings
 from capas.networks.generative.glow import Glow, GlowConfig
 from capas.objectives.base import Objective, StepContext
-from capas.objectives.flow import Flow
+from capas.objectives.generative.flow import Flow
 from capas.sampling.dequantization import bits_per_dimension, dequantized, quantized
 from capas.sampling.generator import USUAL, SamplingChoice, SamplingOptions
 from capas.sampling.noise import normal_noise, sample_generators
@@ -27,6 +27,7 @@ class FlowGenerator:
     """A Glow that draws images (``ImageGenerator``, ``StartsFromNoise``, ``RatesImages``)."""
 
     choices: frozenset[SamplingChoice] = frozenset()
+    evaluations = 1
     likelihood: Literal["exact", "bound"] = "exact"
 
     def __init__(self, network: nn.Module) -> None:
@@ -88,6 +89,7 @@ class FlowFamily:
     """``GeneratorFamily`` of Kingma & Dhariwal 2018."""
 
     width = 64
+    clip = 1.0
 
     def side(self, wanted: int) -> int:
         return max(SMALLEST, wanted // 4 * 4)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from capas.objectives.flow import Flow
+from capas.objectives.generative.flow import Flow
 from capas.sampling.dequantization import bits_per_dimension, dequantized, quantized
 from tests.harness import step_context
 

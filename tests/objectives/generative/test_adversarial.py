@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from capas.objectives.adversarial import Adversarial, NoiseSource, spread_of
 from capas.objectives.base import StepContext
+from capas.objectives.generative.adversarial import Adversarial, NoiseSource, spread_of
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""How networks that make data learn."""
