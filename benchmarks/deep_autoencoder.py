@@ -5,11 +5,12 @@ digits of MNIST, a squared error of 3.00 per picture, and 13.87 for PCA: a ratio
 by ``capas train --task embed --method autoencoder`` at its defaults, on
 
 - MNIST-5k: 4,000 digits to learn from (validation among them), the official test of 1,000;
-- Fashion-MNIST: 60,000 garments to learn from, 2,000 of the official test of 10,000, with fewer epochs.
+- Fashion-MNIST: 60,000 garments to learn from, 2,000 of the official test of 10,000.
 
 Pixels are in [0, 1]; the error is summed over the 784 of a picture and averaged over the test. PCA is fitted to the
-same training pictures (at most 20,000). Four ways to learn: with clean inputs or *denoising* (a quarter of the pixels
-masked, noise added), all layers at once or *layer-wise* first. Expected: ratio ≤ 0.5 on both.
+same training pictures (at most 20,000). Ways to learn: with clean inputs or *denoising* (a quarter of the pixels
+masked, noise added), all layers at once or *layer-wise* first, and *without shifts* of the pictures. Expected: a ratio
+of 0.5 at most. The paper's hidden units are logistic, ours rectified: as many numbers.
 
 The defaults were chosen on a part of MNIST-5k's training pictures; the test was not looked at for that.
 ``CAPAS_SETS`` (names, separated by commas), ``CAPAS_SEEDS`` and ``CAPAS_SEEN`` (pictures seen in all) choose less.
@@ -32,12 +33,12 @@ SETS = os.environ.get("CAPAS_SETS", ",".join(SAMPLES)).split(",")
 SEEDS = [int(seed) for seed in os.environ.get("CAPAS_SEEDS", "1,2,3").split(",")]
 EXAMPLES = {"MNIST-5k": 4000, "Fashion-MNIST": 60_000}
 SEEN = os.environ.get("CAPAS_SEEN", "")
-FASHION_EPOCHS = 20.0  # the default would be 40
 COMMON: Mapping[str, object] = {
     "data.task": "embed", "execution.precision": "bfloat16", "execution.memory_format": "contiguous",
 }  # fmt: skip
 WAYS: Mapping[str, Mapping[str, object]] = {
     "plain": {"method.name": "autoencoder"},
+    "plain, without shifts": {"method.name": "autoencoder", "augment.crop": 0.0},
     "plain, layer-wise": {"method.name": "autoencoder", "network.layer_wise": True},
     "denoising": {"method.name": "denoising"},
     "denoising, layer-wise": {"method.name": "denoising", "network.layer_wise": True},
@@ -56,8 +57,6 @@ def measure(name: str, way: str, seed: int, root: Path) -> dict[str, object]:
     settings = {**COMMON, **WAYS[way]}
     if SEEN:
         settings["train.epochs"] = max(1.0, round(float(SEEN) / EXAMPLES[name], 2))
-    elif name == "Fashion-MNIST":
-        settings["train.epochs"] = FASHION_EPOCHS
     out = root / f"{name}-{way.replace(', ', '-')}-{seed}"
     result = capas.train(SAMPLES[name], out=out, seed=seed, report="none", settings=settings)
     assert result is not None

@@ -74,8 +74,20 @@ RUNS: Mapping[str, tuple[str, Mapping[str, object]]] = {
         "signs",
         {**FIXED, "data.task": "verify", "method.name": "supcon", "train.epochs": 30, "train.batch_size": 16},
     ),
-}
-KILLS = {"compact": 8, "lenet-5": 8, "efficientnet-lite0": 2, "byol": 3, "supcon": 3, "denoising": 3, "vae": 3}
+    # Two networks against each other; noise at every step of a schedule; one that begins with what the data are like.
+    **{
+        network: (
+            "sample:shapes",
+            {
+                **FIXED, "data.task": "generate", "network.name": network, "data.image_size": 8, "train.epochs": 4,
+                "generation.samples": 16,
+            },
+        )
+        for network in ("dcgan", "ddpm", "glow")
+    },
+}  # fmt: skip
+KILLS = {"compact": 8, "lenet-5": 8, "efficientnet-lite0": 2}
+OTHER_KILLS = 3
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +147,9 @@ def test_killed_runs_end_as_if_they_had_not_been(name: str, workplace: Path, pro
     options = as_options({**settings, **OFTEN})
     whole, killed = whole_run(name, workplace, processes), workplace / f"killed-{name}"
     total = total_steps(whole)
-    for kill in range(KILLS[name]):
-        step = total * (kill + 1) // (KILLS[name] + 2)
+    kills = KILLS.get(name, OTHER_KILLS)
+    for kill in range(kills):
+        step = total * (kill + 1) // (kills + 2)
         verb = ("train", data, "--out", killed.name, *options) if kill == 0 else ("resume", killed.name)
         kill_in_training(processes, killed, step, *verb)
     processes.run("resume", killed.name)
