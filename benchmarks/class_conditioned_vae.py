@@ -11,6 +11,8 @@ at their defaults and with the same seed; a third, plain one, with a seed of its
   latent of another test digit; *traversed*: with one number of the shared latent set to -2 or 2. How often the judge
   takes it for the class that it should have; expected: ≥ 95 %. Beside it, what is merely rebuilt, and the digits as
   they are;
+- *what stays* when a digit is drawn as another class: the correlation of its slant and of its ink with those of what is
+  drawn, each less the mean of its class (the interval is Fisher's);
 - *rebuilt*: squared error of the pixels in [0, 1], summed over a digit;
 - accuracy with noise (its standard deviation in 0..255) and when turned, neither of which was in training, beside the
   plain classifier's.
@@ -19,6 +21,7 @@ at their defaults and with the same seed; a third, plain one, with a seed of its
 or more.
 """
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -36,7 +39,7 @@ from capas.data.sources.samples import open_sample
 from capas.engine.recipes.single_output.image.predictor import ImageReader
 from capas.engine.recipes.single_output.predictor import SingleOutputPredictor
 from capas.metrics.bootstrap import mean_with_interval
-from capas.metrics.rate import Rate, rate
+from capas.metrics.rate import Z95, Rate, rate
 from capas.metrics.representation import linear_probe_accuracy
 from capas.networks.generative.class_conditioned_vae import ClassConditionedVAE
 
@@ -134,6 +137,32 @@ def traversed_rates(vae: Classifier, judge: Classifier, own: Tensor, shared: Ten
     return judge.rate(vae.drawn(own, moved), classes)
 
 
+def ink(images: Tensor) -> Tensor:
+    """How much is written, of each image."""
+    return images.flatten(1).sum(1)
+
+
+def slant(images: Tensor) -> Tensor:
+    """How far the strokes of each image lean: Σ xy / Σ y² of its ink, about its centre."""
+    ink_BHW = images[:, 0].clamp(min=0).float()
+    total, places = ink_BHW.sum((1, 2)), torch.arange(ink_BHW.shape[1]).float()
+    y, x = ((ink_BHW.sum(3 - side) * places).sum(1) / total for side in (1, 2))
+    from_y, from_x = places[None] - y[:, None], places[None] - x[:, None]
+    product = (ink_BHW * from_y[:, :, None] * from_x[:, None]).sum((1, 2))
+    return product / (ink_BHW.sum(2) * from_y.square()).sum(1)
+
+
+def correlation(first: Tensor, classes: Tensor, second: Tensor, others: Tensor) -> dict[str, object]:
+    """The correlation of two measures, each less the mean of its class, with Fisher's interval."""
+    sides = []
+    for values, of in ((first, classes), (second, others)):
+        means = torch.stack([values[of == k].mean() for k in range(int(of.max()) + 1)])
+        sides.append(values - means[of])
+    found, n = float(torch.corrcoef(torch.stack(sides))[0, 1]), len(first)
+    ends = [math.tanh(math.atanh(found) + sign * Z95 / math.sqrt(n - 3)) for sign in (-1, 1)]
+    return {"value": round(found, 4), "n": n, "interval": [round(end, 4) for end in ends]}
+
+
 def editing(vae: Classifier, judge: Classifier, digits: Digits, seed: int) -> dict[str, object]:
     """What the judge takes edited test digits for."""
     images, classes = digits.test
@@ -143,14 +172,16 @@ def editing(vae: Classifier, judge: Classifier, digits: Digits, seed: int) -> di
     styles = shared[torch.randperm(len(shared), generator=rng)]
     with torch.no_grad():
         means = vae.vae.prior_means(others)
-    rebuilt = vae.drawn(own, shared)
+    rebuilt, edited = vae.drawn(own, shared), vae.drawn(means, shared)
     errors = ((rebuilt - images) / 255).square().flatten(1).sum(1)
     return {
         "digits as they are": judge.rate(images, classes).as_json(),
         "rebuilt": judge.rate(rebuilt, classes).as_json(),
-        "another class": judge.rate(vae.drawn(means, shared), others).as_json(),
+        "another class": judge.rate(edited, others).as_json(),
         "another style": judge.rate(vae.drawn(own, styles), classes).as_json(),
         "traversed": traversed_rates(vae, judge, own, shared, classes).as_json(),
+        "slant stays": correlation(slant(images), classes, slant(edited), others),
+        "ink stays": correlation(ink(images.float()), classes, ink(edited), others),
         "squared error": mean_with_interval(errors).as_json(),
     }
 
@@ -244,7 +275,11 @@ def rows_of(runs: list[dict[str, object]]) -> list[list[str]]:
         add(f"{title}: the judge agrees", "editing", title, expected="≥ 95")
     add("rebuilt: the judge agrees", "editing", "rebuilt")
     add("digits as they are: the judge is right", "editing", "digits as they are")
-    add("squared error of what is rebuilt", "editing", "squared error", share=False)
+    for title in ("slant stays", "ink stays", "squared error"):
+        shown = (
+            "squared error of what is rebuilt" if title == "squared error" else f"another class: {title}, correlation"
+        )
+        add(shown, "editing", title, share=False)
     spoilt = runs[0]["robustness"]
     assert isinstance(spoilt, dict)
     for title in spoilt:
