@@ -80,17 +80,6 @@ def test_rectified_units_begin_with_signals_of_one_strength_and_are_never_negati
     assert float(network(inputs).min()) < 0  # the code is linear
 
 
-@pytest.mark.parametrize("tied", [False, True])
-def test_centred_codes_are_decoded_as_before(tied: bool) -> None:
-    torch.manual_seed(0)
-    network = DeepAutoencoder(DeepAutoencoderConfig(shape=(6,), layers=(5, 4), code=2, tied=tied)).double()
-    inputs = torch.rand(7, 6, dtype=torch.float64)
-    codes, rebuilt = network(inputs), network.reconstruct(inputs)
-    network.centre_codes(codes.mean(0).detach())
-    torch.testing.assert_close(network(inputs), codes - codes.mean(0))
-    torch.testing.assert_close(network.reconstruct(inputs), rebuilt)
-
-
 def test_documents_count_by_their_shares_alone() -> None:
     torch.manual_seed(0)
     network = DeepAutoencoder(DeepAutoencoderConfig(shape=(6,), layers=(5, 4), code=2, output="softmax"))

@@ -15,7 +15,7 @@ layer-wise start. ``tied`` uses each weight matrix transposed in the decoder
 throughout training; in the paper the two begin alike and part in fine-tuning. ``hidden`` "rectified" has rectified
 linear units (Glorot, Bordes & Bengio, "Deep Sparse Rectifier Neural Networks", AISTATS 2011) in place of σ, begun as
 He et al., "Delving Deep into Rectifiers", ICCV 2015 (arXiv:1502.01852), have them: as many numbers, learnt several
-times as fast, which is why pictures are learnt with them.
+times as fast, which is why pictures and documents are learnt with them.
 
 Of documents the first layer gets the square roots of the shares, scaled to one length, and logistic units there begin
 without those biases: nearly all shares are zero and the others small, so that they would be lost among the biases.
@@ -161,20 +161,6 @@ class DeepAutoencoder(nn.Module):
     def reconstruct(self, inputs: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
         """Return what is decoded of the codes of ``inputs``."""
         return self.decode(self(inputs))
-
-    @torch.no_grad()
-    def centre_codes(self, mean: Float[Tensor, " D"]) -> None:
-        """Subtract ``mean`` from every code; what is decoded of the codes stays the same.
-
-        Codes are compared by their directions, which only say something from the middle of all codes.
-        """
-        last = self.encoder[-1]
-        assert isinstance(last, nn.Linear)
-        moved = self.decode_layer(mean[None], self.depth - 1) - self.decode_layer(0 * mean[None], self.depth - 1)
-        biases = self.decoder_biases[self.depth - 1] if self.config.tied else self.decoder[self.depth - 1].bias
-        assert isinstance(biases, Tensor)
-        biases.add_(moved[0])
-        last.bias.sub_(mean)
 
     def _activate(self, hidden: Tensor) -> Tensor:
         return F.relu(hidden) if self.config.hidden == "rectified" else torch.sigmoid(hidden)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from capas.core.i18n import say
-from capas.core.number_format import format_decimal, format_metric, metric_name
+from capas.core.number_format import format_decimal, format_metric, format_percent, metric_name
 from capas.trust.generation.adapter import GenerationAdapter
 from capas.trust.rendering.blocks import Block, CaptionedImage, Grid, ImageGallery, Sentence
 from capas.trust.theme import Finding
@@ -18,6 +18,7 @@ SHOWN: Final = 24
 COPIES: Final = "near_copies"
 SEEN: Final = 0.01  # share of near copies that is said where its whole interval lies above it
 GRAVE: Final = 0.1
+COLLAPSED: Final = 0.3  # of the spread of real images: below it samples are hardly more than one
 
 
 def sample_blocks(context: ThemeContext) -> list[Block]:
@@ -81,6 +82,15 @@ def copy_findings(context: ThemeContext) -> list[Finding]:
         return []
     text = say("trust.samples.copied", share=format_metric(share))
     return [Finding(key="samples_are_copies", gravity="problem" if low > GRAVE else "attention", text=text)]
+
+
+def collapse_findings(context: ThemeContext) -> list[Finding]:
+    """Return what the verdict says of samples that hardly differ from each other; nothing otherwise."""
+    spread = context.run_context.metrics.get("spread")
+    if _adapter(context) is None or not isinstance(spread, float) or spread >= COLLAPSED:
+        return []
+    text = say("trust.samples.collapsed", share=format_percent(spread, 0))
+    return [Finding(key="samples_collapsed", gravity="problem", text=text)]
 
 
 def _adapter(context: ThemeContext) -> GenerationAdapter | None:

@@ -23,7 +23,7 @@ from capas.engine.recipe import LOWER_IS_BETTER_METRICS, TestResult
 from capas.engine.run import Run
 from capas.metrics.rate import rate
 from capas.trust.columns_beside.sides import side_blocks, side_findings, side_metrics
-from capas.trust.generation.samples_shown import sample_blocks
+from capas.trust.generation.samples_shown import collapse_findings, sample_blocks
 from capas.trust.pair_errors import curve_plots
 from capas.trust.performance_plots import class_table, confusion_block, learning_curves, prediction_plots
 from capas.trust.rendering.blocks import Bars, Block, Folded, Grid, ImageGallery, metric_bar
@@ -51,6 +51,7 @@ def quality_theme(context: ThemeContext) -> Theme:
     findings = [*_too_few(context, metrics[name]), *_often_wrong(context), *_not_better(context), *_constant(context)]
     findings += _unlike_validation(context)
     findings += _collapsed(context)
+    findings += collapse_findings(context)
     sides = None if context.subject is None else side_metrics(context.subject)
     findings += side_findings(context, sides)
     blocks: list[Block] = [

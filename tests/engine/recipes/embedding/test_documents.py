@@ -82,13 +82,6 @@ def test_vectors_are_the_same_from_every_door(run: Path) -> None:
     np.testing.assert_allclose(model.embed([f"{asked[0]} {asked[0]}"])[0], vectors[0], atol=1e-5)
 
 
-def test_the_middle_of_the_training_texts_is_zero(run: Path, folder: Path) -> None:
-    record = json.loads((run / "data.json").read_text())
-    train = [name for name, *_, part in record["examples"] if part == "train" and name != "60.txt"]
-    vectors = capas.load(run).embed([folder / name for name in train])
-    assert float(np.abs(vectors.mean(0)).max()) < 1e-4 < float(vectors.std(0).min())
-
-
 def test_what_has_no_known_word_is_refused_in_words(run: Path, folder: Path, tmp_path: Path) -> None:
     unknown, known = capas.load(run).predict(["xyz abc", "ship"])
     assert unknown.prediction is None and unknown.refused is not None and "none of the" in unknown.refused

@@ -1,17 +1,23 @@
 """Learning to draw images, from a folder to a bundle that draws the same ones again."""
 
 import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 import capas
 from capas.core.errors import CapasError
+from capas.engine.recipes.generation.evaluate import KnownImages, evaluate_generator
 from capas.engine.recipes.generation.families import FAMILIES
 from capas.engine.run import Run, read_metrics
+from capas.metrics.rate import rate
+from capas.sampling.generator import USUAL, SamplingChoice, SamplingOptions
 from capas.trust.report import make_report
 from tests.harness import FIXED, capas_here
 
@@ -227,3 +233,46 @@ def test_a_table_of_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CapasError) as error:
         capas.look(tmp_path / "rows.csv", settings={"data.task": "generate"})
     assert error.value.key == "generate_wants_pictures"
+
+
+class Stuck:
+    """A generator that has collapsed to one of its training images."""
+
+    choices: frozenset[SamplingChoice] = frozenset()
+    evaluations = 1
+
+    def __init__(self, image: Tensor) -> None:
+        self.image = image
+
+    def draw(self, rngs: Sequence[torch.Generator], classes: Tensor | None, options: SamplingOptions = USUAL) -> Tensor:
+        return self.image.expand(len(rngs), -1, -1, -1)
+
+
+def test_a_collapse_to_a_copy_shows_in_every_figure() -> None:
+    rng = torch.Generator().manual_seed(0)
+    train, test = (
+        KnownImages(
+            names=list(map(str, range(60))), images=torch.rand(60, 1, 8, 8, generator=rng) * 2 - 1, classes=None
+        )
+        for _ in range(2)
+    )
+    found = evaluate_generator(Stuck(train.images[7]), test, train=train, class_names=(), seed=0)
+    assert found.further["spread"] == 0
+    assert found.metrics["near_copies"] == rate(100, 100).as_json()
+    assert {row[2] for row in found.rows[1:]} == {"7"}
+    coverage, other = found.metrics["sample_coverage"], found.further["real_images"]["sample_coverage"]  # type: ignore[index]
+    assert coverage["value"] < 0.2 < other["value"]  # type: ignore[index]
+
+
+def test_the_report_says_that_it_collapsed(run: Path, tmp_path: Path) -> None:
+    if run.name != "gan":
+        pytest.skip("once is enough")
+    copy = shutil.copytree(run, tmp_path / "run")
+    figures = json.loads((copy / "metrics.json").read_text())
+    (copy / "metrics.json").write_text(json.dumps({**figures, "spread": 0.05}))
+    assert "samples_collapsed" in [finding["key"] for finding in make_report(str(copy), "quick").tree["findings"]]
+    figures["metrics"]["near_copies"] = rate(40, 100).as_json()
+    (copy / "metrics.json").write_text(json.dumps({**figures, "spread": 1.0}))
+    found = {finding["key"]: finding["gravity"] for finding in make_report(str(copy), "quick").tree["findings"]}
+    assert found["samples_are_copies"] == "problem"
+    assert "samples_collapsed" not in found

@@ -97,9 +97,10 @@ def document_encoder(settings: DocumentEncoderSettings) -> DeepAutoencoder:
     """Build an encoder of documents as shares of words (B, V) → (B, D) with fresh weights."""
     return DeepAutoencoder(
         DeepAutoencoderConfig(
-            shape=(settings.words,), layers=DOCUMENT_LAYERS, code=settings.code, tied=settings.tied, output="softmax"
+            shape=(settings.words,), layers=DOCUMENT_LAYERS, code=settings.code, tied=settings.tied,
+            hidden="rectified", output="softmax",
         )
-    )
+    )  # fmt: skip
 
 
 class SpectrogramEncoder(nn.Module):

@@ -38,7 +38,7 @@ from capas.engine.recipes.embedding.reconstruction import (
 from capas.engine.recipes.shared.batches import training_sampler
 from capas.engine.recipes.shared.forward import forward_batch
 from capas.metrics.representation import collapse
-from capas.networks.representation.deep_autoencoder import DeepAutoencoder, Reconstructs
+from capas.networks.representation.deep_autoencoder import Reconstructs
 from capas.objectives.base import Objective
 
 CHUNK: Final = 250
@@ -118,11 +118,7 @@ class EmbeddingJob:
         )
 
     def calibrate(self, execution: Execution) -> None:
-        """Move the codes of documents so that the mean of the training documents is zero; nothing else is fitted."""
-        if isinstance(self.inputs, DocumentInputs) and isinstance(self._encoder, DeepAutoencoder):
-            training = self.inputs.nonempty(self.record.positions("train"))[:MAX_FITTED]
-            parts = [forward_batch(self._encoder, self.inputs.take(p), execution) for p in torch.split(training, CHUNK)]
-            self._encoder.centre_codes(torch.cat(parts).mean(0).to(next(self._encoder.parameters())))
+        """Nothing is fitted to the validation split."""
 
     def test(self, execution: Execution) -> TestResult:
         positions = self._some("test")

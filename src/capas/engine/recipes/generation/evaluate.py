@@ -110,7 +110,10 @@ def evaluate_generator(
     if isinstance(generator, RatesImages):
         metrics[f"bits_{generator.likelihood}"] = _bits(generator, test, seed)
     baseline: dict[str, Mapping[str, object]] = {}
-    further: dict[str, object] = {"features": features.name, "samples": n}
+    further: dict[str, object] = {
+        "features": features.name, "samples": n,
+        "spread": round(float(_spread(drawn.images) / _spread(test.images).clamp(min=1e-6)), 4),
+    }  # fmt: skip
     rows = [["sample", "class"], *([str(i), _class_name(drawn.classes, i, class_names)] for i in range(n))]
     if train is not None:
         others = evenly_spread(train.images, n)
@@ -142,6 +145,11 @@ def gaussian_samples(images: Float[Tensor, "N C H W"], count: int, seed: int) ->
     noise = torch.randn(count, fitted.n_components_, generator=seeded_generator(seed, "gaussian"), dtype=torch.float64)
     drawn = fitted.inverse_transform(noise.numpy() * np.sqrt(fitted.explained_variance_))
     return torch.from_numpy(drawn).float().clamp(-1, 1).reshape(-1, *images.shape[1:])
+
+
+def _spread(images: Tensor) -> Tensor:
+    """The mean deviation of a pixel over the images."""
+    return images.std(0, correction=0).mean()
 
 
 def _distances(real: Tensor, made: Tensor) -> dict[str, object]:
