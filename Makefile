@@ -64,4 +64,4 @@ bench: $(READY)
 	@$(PY) -m benchmarks $(BENCH)
 
 clean:
-	rm -rf .venv .venv-bench .venv-datalab .venv-deepchecks site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info
+	rm -rf .venv .venv-bench .venv-bench-diffusion .venv-datalab .venv-deepchecks site build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache src/*.egg-info

@@ -110,11 +110,12 @@ def autoencoder_codes(
     corpus: Corpus, folder: Path, code: int, seed: int, settings: Sequence[str], *, learnt: bool = True
 ) -> tuple[Tensor, float]:
     """Codes of the texts that are asked with, zero for a text without a known word; and seconds of training."""
-    epochs = [f"train.epochs={EPOCHS or 0.01}"] if EPOCHS or not learnt else []
-    still = [] if learnt else ["train.epochs=0.01", "optim.learning_rate=1e-12"]
+    epochs = [f"train.epochs={EPOCHS}"] if EPOCHS else []
+    if not learnt:
+        epochs = ["train.epochs=0.01", "optim.learning_rate=1e-12"]
     run = folder / f"{corpus.file.stem}-{code}-{seed}-{'-'.join(settings)}-{learnt}".replace("=", "_")
     options = ("--task", "embed", "--report", "none", "--seed", str(seed))
-    done = train(corpus.file, run, [f"network.code={code}", *settings, *epochs, *still], *options)
+    done = train(corpus.file, run, [f"network.code={code}", *settings, *epochs], *options)
     items = open_data_items(str(corpus.file), column="text")
     vectors = embed_to(folder / f"{run.name}-vectors", open_encoder(str(run)), items)
     codes = torch.zeros(len(items), code)

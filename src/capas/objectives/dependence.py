@@ -62,7 +62,8 @@ def linear_class_dependence(vectors: Float[Tensor, "N D"], classes: Int[Tensor, 
         between = means.T @ means
         trace = torch.linalg.solve(total + ridge * torch.eye(d).to(total), between).diagonal().sum()
         chance = d * (len(present) - 1) / (n - 1)
-        return ((trace - chance) / min(len(present) - 1, d)).to(vectors.dtype)
+        result: Tensor = ((trace - chance) / min(len(present) - 1, d)).to(vectors.dtype)
+        return result
 
 
 def _hsic(first: Tensor, second: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from capas.engine.encoders.encoder import encode_contents
 from capas.engine.events import Evaluated, read_events
 from capas.engine.recipes.embedding.encoders import AUTOENCODER, ImageEncoderSettings, image_encoder
 from capas.engine.recipes.embedding.evaluate import search_views
-from capas.engine.recipes.embedding.inputs import ImageEmbeddingInputs
+from capas.engine.recipes.embedding.inputs import ImageEmbeddingInputs, view_augmentation
 from capas.engine.recipes.embedding.objectives import METHODS
 from capas.networks.representation.deep_autoencoder import DeepAutoencoder
 from capas.representation.encoders import open_encoder
@@ -94,6 +94,13 @@ def test_an_autoencoder_rebuilds_shifted_images_and_other_methods_see_them_where
         shifts |= {(dy, dx) for dy in range(5) for dx in range(5)
                    if torch.allclose(inner, image[0, dy : dy + 6, dx : dx + 6])}  # fmt: skip
     assert len(shifts) > 10 and {abs(dy - 2) for dy, _ in shifts} == {0, 1, 2}
+
+
+def test_an_autoencoder_shifts_a_little_and_is_tested_by_the_usual_views(pictures: Path) -> None:
+    for method, crop in (("autoencoder", 0.08), ("simclr", 0.7)):
+        plan = capas.plan(pictures, settings={"data.task": "embed", "method.name": method}).resolved.config
+        assert plan.augment.crop == crop
+        assert view_augmentation(plan).min_area == pytest.approx(0.3)
 
 
 def test_cards_of_autoencoders_from_before_stand_for_logistic_units() -> None:
