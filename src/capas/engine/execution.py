@@ -126,7 +126,7 @@ def choose_execution(
     if "bfloat16" in precisions and "float32" in precisions:
         cosine = gradient_cosine(trial, candidates)
         if cosine < MIN_COSINE:
-            why_not = say("choose.bfloat16_inexact", cosine=f"{cosine:.3f}")
+            why_not = say("choose.bfloat16_inexact", cosine=format_decimal(cosine, 3))
             candidates = [c for c in candidates if c.precision == "float32"]
     measured = measure_throughput(candidates, trial, budget_s=budget_s, stopped=stopped)
     best = max(range(len(measured)), key=lambda i: measured[i].examples_per_s)
