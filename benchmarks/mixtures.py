@@ -27,7 +27,7 @@ from capas.metrics.generation.mode_coverage import (
 )
 from capas.networks.generative.point_denoiser import PointDenoiser, PointDenoiserConfig
 from capas.objectives.base import StepContext
-from capas.objectives.diffusion import Diffusion
+from capas.objectives.generative.diffusion import Diffusion
 from capas.sampling.diffusion.diffusion_sampler import draw_by_diffusion
 from capas.sampling.diffusion.noise_schedule import noise_schedule
 from capas.sampling.diffusion.prediction import DenoisingModel

@@ -4,7 +4,7 @@
 Residual blocks with group normalisation at every resolution, self-attention at some, the level of noise added in every
 block, and connections from every step of the way down to the same step of the way up. The configuration for CIFAR-10
 has 35,746,307 parameters. What is predicted (the noise, v or the clean image) is a matter of the objective
-(``capas.objectives.diffusion``) and the sampler (``capas.sampling.diffusion``); images are in [-1, 1].
+(``capas.objectives.generative.diffusion``) and the sampler (``capas.sampling.diffusion``); images are in [-1, 1].
 
 Beyond the paper: a class or a vector of context may be given (``noise_conditioning``), and narrow networks have fewer
 groups than the paper's 32, at least four channels each.

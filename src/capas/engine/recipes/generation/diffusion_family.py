@@ -12,7 +12,7 @@ from capas.engine.recipes.generation.batches import GenerationBatch
 from capas.engine.recipes.generation.settings import GeneratorSettings
 from capas.networks.generative.diffusion_unet import DiffusionUNet, small_diffusion_unet
 from capas.objectives.base import Objective, StepContext
-from capas.objectives.diffusion import Diffusion
+from capas.objectives.generative.diffusion import Diffusion
 from capas.sampling.diffusion.diffusion_editing import image_to_image, inpaint
 from capas.sampling.diffusion.diffusion_sampler import denoise_from
 from capas.sampling.diffusion.noise_schedule import NoiseSchedule, ScheduleName, noise_schedule

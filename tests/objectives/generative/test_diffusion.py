@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from capas.networks.generative.point_denoiser import PointDenoiser, PointDenoiserConfig
 from capas.objectives.base import StepContext
-from capas.objectives.diffusion import Diffusion, DiffusionBatch
+from capas.objectives.generative.diffusion import Diffusion, DiffusionBatch
 from capas.sampling.diffusion.noise_schedule import linear_schedule
 from capas.sampling.diffusion.prediction import Prediction
 
