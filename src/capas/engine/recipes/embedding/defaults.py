@@ -28,7 +28,7 @@ DOCUMENT_CODE: Final = 32  # on Reuters better than 10, and as good as 128
 VIEWS: Final = 150_000  # examples that are looked at in all, each in two views
 RECONSTRUCTIONS: Final = 400_000  # the same of an autoencoder, which is quick
 SHIFT: Final = 0.08  # of an autoencoder's images, as a share of the side: without it a few thousand are known by heart
-AUTOENCODER_BATCH: Final = 128  # of images: half as many steps with twice as many learn less
+AUTOENCODER_BATCH: Final = 128  # of images, with which the shift was chosen
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:

@@ -33,6 +33,7 @@ class ClassHead:
     def __init__(self, classes: Sequence[str], temperature: float = 1.0) -> None:
         self.classes = tuple(classes)
         self.temperature = temperature
+        self._draws = False
 
     @property
     def num_outputs(self) -> int:
@@ -49,7 +50,8 @@ class ClassHead:
         if config.objective.class_weights == "balanced":
             weights = balanced_class_weights(targets, len(self.classes))
         smoothing = config.objective.label_smoothing
-        if isinstance(network, HasLatents):
+        self._draws = isinstance(network, HasLatents)
+        if self._draws:
             shares = torch.bincount(targets, minlength=len(self.classes)) / len(targets)
             learning = ClassConditionedLearning(network, shares, label_smoothing=smoothing, class_weights=weights)
             return cast(Objective[object], learning)
@@ -60,9 +62,11 @@ class ClassHead:
 
     def score(self, predicted: Tensor, targets: Tensor) -> ValidationScore:
         figures = classification_metrics(predicted, targets, self.classes)
+        # How well a network draws, the log loss of its classes does not say: the best one comes early.
         return ValidationScore(
-            metric="accuracy", value=figures.accuracy.value, loss=figures.log_loss, n=len(targets), by_loss=True
-        )
+            metric="accuracy", value=figures.accuracy.value, loss=figures.log_loss, n=len(targets), by_loss=True,
+            keep_latest=self._draws,
+        )  # fmt: skip
 
     def calibrate(self, predicted: Tensor, targets: Tensor) -> None:
         self.temperature *= temperature_if_better(predicted.clamp(min=MIN_PROBABILITY).log(), targets)
