@@ -29,7 +29,7 @@ from capas.objectives.classification import Classification, ClassificationBatch
 from capas.objectives.dependence import class_dependence, linear_class_dependence
 from capas.objectives.similarity import full_precision
 
-INDEPENDENCE: Final = 2.0  # weight of the dependence of the shared latent on the class, of any kind
+INDEPENDENCE: Final = 1.0  # weight of the dependence of the shared latent on the class, of any kind
 LINEAR_INDEPENDENCE: Final = 2.0  # weight of the linear one
 _LOG_2PI: Final = math.log(2 * math.pi)
 

@@ -8,7 +8,7 @@ class-conditioned latent space and one shared by all classes. Our reading of it:
     inference:   q(y | x),   q(z_c | x, y),   q(z_s | x)
 
 so that z_c holds what is particular to a class, in a cluster of its own, and z_s what they have in common, such as
-the slant of writing. Our choice are layers and sizes; σ, one number for all pixels that follows the error
+slant and thickness of writing. Our choice are layers and sizes; σ, one number for all pixels that follows the error
 (Rybkin et al., "Simple and Effective VAE Training with Calibrated Decoders", ICML 2021); and that q(z_c | x, y) is
 N(μ_y + δ(x, y), s²): the clusters are there from the first step, and the network learns how an image differs from the
 middle of its own. Objective: ``capas.objectives.class_conditioned_vae``.
