@@ -122,6 +122,8 @@ def detect_task(
         return _self_supervised_pairs(source)
     if wanted == "embed":
         return _without_target(source)
+    if wanted == "generate" and source.images is None:
+        raise CapasError("generate_wants_pictures", where=source.root, received=source.medium)
     if wanted == "generate" and not _class_to_generate(source, target):
         return _without_target(source, "generate")
     if not source.columns:
@@ -220,8 +222,7 @@ def _without_target(source: DataSource, task: TaskName = "embed") -> TaskDetecti
         given = Field(name=source.file_field, kind=_FILE_KINDS[source.medium])
         evidence = say("detect.without_target", count=len(source))
     else:
-        key = "embed_wants_files" if task == "embed" else "generate_wants_pictures"
-        raise CapasError(key, where=source.root, received=source.medium)
+        raise CapasError("embed_wants_files", where=source.root, received=source.medium)
     spec = Spec(inputs=(given,), target=None, task=task)
     _check_learnable(spec)
     return TaskDetection(spec=spec, evidence=(evidence,), alternatives=())

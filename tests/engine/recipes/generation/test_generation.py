@@ -228,8 +228,9 @@ def test_too_few_pictures(bars: Path, tmp_path: Path) -> None:
     assert error.value.key == "too_few_to_generate"
 
 
-def test_a_table_of_rows_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "rows.csv").write_text("a,b\n" + "1,2\n" * 50)
+@pytest.mark.parametrize("cells", ["1,2", "a long text of more than eight words stands in this cell,2"])
+def test_a_table_of_rows_or_texts_is_refused(cells: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n" + f"{cells}\n" * 50)
     with pytest.raises(CapasError) as error:
         capas.look(tmp_path / "rows.csv", settings={"data.task": "generate"})
     assert error.value.key == "generate_wants_pictures"
