@@ -51,7 +51,7 @@ def test_train_and_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("task", "key"), [("fly", "unknown_task"), ("regress", "target_is_no_number"), ("generate", "task_not_available")]
+    ("task", "key"), [("fly", "unknown_task"), ("regress", "target_is_no_number"), ("translate", "task_not_of_data")]
 )
 def test_a_task_that_is_not_to_be_had_is_named(
     task: str, key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -93,7 +93,7 @@ def test_a_column_of_measurements_is_a_number_to_estimate(tmp_path: Path) -> Non
     assert [field.name for field in spec.inputs] == ["weight"]
     assert found(path, target="weight").spec.target.name == "weight"
     assert refused(path, target="size", task="classify").key == "target_is_number"
-    assert refused(path, target="size", task="generate").key == "task_not_available"
+    assert refused(path, target="size", task="generate").key == "generate_wants_pictures"
 
 
 def test_words_are_no_numbers_to_estimate(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_misspelt_target_or_task_gets_the_nearest(tmp_path: Path) -> None:
     path = table(tmp_path, size=SIZE, grade=GRADE)
     assert refused(path, target="grad").values["nearest"] == "grade"
     assert refused(path, task="clasify").values["nearest"] == "classify"
-    assert refused(path, task="generate").key == "task_not_available"
+    assert refused(path, task="generate").key == "generate_wants_pictures"
     assert found(path, target="GRADE").spec.target.name == "grade"
 
 
