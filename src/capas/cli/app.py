@@ -478,9 +478,12 @@ def edit(
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help=say("edit.out"))] = None,
     as_json: Json = False,
 ) -> None:
-    if strength is not None and image is not None:
+    if strength is not None:
         from capas.cli.generation import generate_verb, redraw_verbs
 
+        others = {"--style-of": style_of, "--traverse": traverse, "--save": save, "--from": restore,
+                  "--inspect": inspect or None}  # fmt: skip
+        image = redraw_verbs.only_image(image, [name for name, value in others.items() if value is not None])
         classes = None if class_name is None else [class_name]
         drawing = generate_verb.drawing(classes, seed, None, None, None)
         redraw_verbs.redraw(run, image, drawing, strength, out or redraw_verbs.PICTURE, as_json)

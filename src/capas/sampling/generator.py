@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from capas.sampling.noise import classes_in_turn, sample_generators
+
 SamplerName = Literal["ddpm", "ddim", "heun", "dpm-solver"]
 MAX_STEPS = 1_000
 SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
@@ -69,6 +71,12 @@ class ImageGenerator(Protocol):
             classes: Its class; None where the network knows none.
             options: How to draw. Those that are not among ``choices`` are ignored.
         """
+
+
+def draw_in_turn(generator: ImageGenerator, count: int, classes: int, rng: torch.Generator) -> Tensor:
+    """Return ``count`` images of all ``classes`` in turn, (count, C, H, W), with a seed that ``rng`` draws."""
+    seed = int(torch.randint(2**62, (1,), generator=rng))
+    return generator.draw(sample_generators(seed, count), classes_in_turn(count, classes))
 
 
 @runtime_checkable

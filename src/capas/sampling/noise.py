@@ -16,3 +16,12 @@ def sample_generators(seed: int, count: int, *, first: int = 0) -> list[torch.Ge
 def normal_noise(rngs: Sequence[torch.Generator], *shape: int) -> Tensor:
     """Return standard normal noise (N, *shape): row i is drawn from ``rngs[i]``."""
     return torch.stack([torch.randn(shape, generator=rng) for rng in rngs])
+
+
+def classes_in_turn(count: int, classes: int) -> Tensor | None:
+    """Return 0, 1, … ``classes`` − 1, 0, … for ``count`` samples, int64; None where there are no classes.
+
+    >>> classes_in_turn(5, 3)
+    tensor([0, 1, 2, 0, 1])
+    """
+    return torch.arange(count) % classes if classes else None

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from capas.objectives.base import StepContext
 from capas.objectives.generative.adversarial import Adversarial, NoiseSource, spread_of
+from capas.sampling.noise import classes_in_turn
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def test_a_collapse_shows_in_the_spread() -> None:
 
 def test_samples_are_of_all_classes_in_turn() -> None:
     source = NoiseSource(numbers=2, classes=3)
-    classes = source.classes_in_turn(5)
+    classes = classes_in_turn(5, source.classes)
     assert classes is not None
     assert classes.tolist() == [0, 1, 2, 0, 1]
     assert Adversarial(Constant(1.0), Mean(), source).sample(5, torch.Generator()).tolist() == [[[255, 255]] * 2] * 5

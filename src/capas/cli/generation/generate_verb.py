@@ -46,14 +46,21 @@ def generate(run: str, count: int, drawing: Drawing, out: str, as_json: bool) ->
             "images": [{"number": image.number, "class": image.class_name} for image in made],
         })  # fmt: skip
     else:
-        screen = show.results()
-        screen.print(Text(say("generate.written", count=show.whole(len(made)), folder=folder)), soft_wrap=True)
-        if sheet is not None:
-            screen.print(Text(say("generate.sheet", path=sheet)), soft_wrap=True)
-            screen.print(Text(say("generate.marked"), "dim"), soft_wrap=True)
+        print_written(folder, len(made), sheet)
     if stopped:
         show.notes().print(Text(say("generate.stopped", done=len(made), all=count), "yellow"))
         sys.exit(STOPPED)
+
+
+def print_written(folder: Path, count: int, sheet: Path | None, animation: Path | None = None) -> None:
+    """Print where the images are, and that they say what they are."""
+    screen = show.results()
+    screen.print(Text(say("generate.written", count=show.whole(count), folder=folder)), soft_wrap=True)
+    if sheet is not None:
+        screen.print(Text(say("generate.sheet", path=sheet)), soft_wrap=True)
+    if animation is not None:
+        screen.print(Text(say("generate.animation", path=animation)), soft_wrap=True)
+    screen.print(Text(say("generate.marked"), "dim"), soft_wrap=True)
 
 
 def drawing(

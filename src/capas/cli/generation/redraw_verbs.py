@@ -1,13 +1,15 @@
 """``capas complete`` and ``capas interpolate``: images filled in, and images between two samples."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 from rich.text import Text
 
 from capas.cli import show
-from capas.cli.generation.generate_verb import provenance_of
+from capas.cli.generation.generate_verb import print_written, provenance_of
+from capas.core.errors import CapasError
 from capas.core.files import write_atomic
 from capas.core.i18n import say
 from capas.engine.predict import Model, load_model
@@ -56,6 +58,15 @@ def interpolate(run: str, first: int, second: int, frames: int, drawing: Drawing
     _write(folder, made, provenance | {"from": str(first), "to": str(second)}, as_json, animated=True)
 
 
+def only_image(image: str | None, others: Sequence[str]) -> str:
+    """Return the image that is redrawn. Raises CapasError ``strength_alone`` where there is none, or where options of
+    another way to edit were given with it.
+    """
+    if image is None or others:
+        raise CapasError("strength_alone", where="--strength", received=", ".join(others) or "–")
+    return image
+
+
 def _opened(run: str) -> tuple[Model, ImageSampler]:
     model = load_model(run)
     return model, ImageSampler(model, run)
@@ -76,12 +87,7 @@ def _write(
             "images": [{"number": image.number, "class": image.class_name} for image in made],
         })  # fmt: skip
         return
-    screen = show.results()
-    screen.print(Text(say("generate.written", count=show.whole(len(made)), folder=folder)), soft_wrap=True)
-    screen.print(Text(say("generate.sheet", path=sheet)), soft_wrap=True)
-    if animated:
-        screen.print(Text(say("generate.animation", path=folder / ANIMATION)), soft_wrap=True)
-    screen.print(Text(say("generate.marked"), "dim"), soft_wrap=True)
+    print_written(folder, len(made), sheet, folder / ANIMATION if animated else None)
 
 
 def _write_animation(path: Path, made: list[DrawnImage]) -> None:

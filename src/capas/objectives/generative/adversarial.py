@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from capas.objectives.base import OptimizerSpec, Phase, StepContext
+from capas.sampling.noise import classes_in_turn
 from capas.sampling.pixels import to_pixels
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
@@ -54,10 +55,6 @@ class NoiseSource:
 
     numbers: int
     classes: int = 0
-
-    def classes_in_turn(self, count: int) -> Tensor | None:
-        """Return the classes of ``count`` samples, one after the other; None without."""
-        return torch.arange(count) % self.classes if self.classes else None
 
 
 class Adversarial:
@@ -105,7 +102,7 @@ class Adversarial:
         generator = self.networks[GENERATOR]
         device = next(generator.parameters()).device
         noise = torch.randn(count, self.source.numbers, generator=rng).to(device)
-        classes = self.source.classes_in_turn(count)
+        classes = classes_in_turn(count, self.source.classes)
         return to_pixels(generator(noise, None if classes is None else classes.to(device)))
 
 

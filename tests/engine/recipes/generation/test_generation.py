@@ -173,6 +173,11 @@ def test_redrawing_follows_the_picture_less_the_stronger_it_is(
         far.append(np.abs(np.array(Image.open(out)).astype(float) - np.array(Image.open(image))).mean())
     assert far[0] < far[1] / 2
     assert capas_here(capsys, "edit", run, image, "--strength", "1.5", "-o", tmp_path / "x.png").code == 2
+    for given in ((image, "--inspect"), (image, "--traverse", "s1"), ("--from", "latents.json")):
+        said = capas_here(capsys, "edit", run, *given, "--strength", "0.5", "-o", tmp_path / "x.png")
+        assert said.code == 2
+        assert "goes with no other way" in said.err
+    assert not (tmp_path / "x.png").exists()
 
 
 def test_a_generator_answers_nothing(run: Path, bars: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,8 +19,8 @@ from capas.sampling.diffusion.noise_schedule import NoiseSchedule, ScheduleName,
 from capas.sampling.diffusion.prediction import Denoise, DenoisingModel, Prediction, guided
 from capas.sampling.diffusion.solvers import SOLVERS, DiffusionSolver
 from capas.sampling.diffusion.variational_bound import variational_bound
-from capas.sampling.generator import USUAL, SamplerName, SamplingChoice, SamplingOptions
-from capas.sampling.noise import normal_noise, sample_generators
+from capas.sampling.generator import USUAL, SamplerName, SamplingChoice, SamplingOptions, draw_in_turn
+from capas.sampling.noise import normal_noise
 from capas.sampling.pixels import to_pixels
 
 STEPS: Final = 20
@@ -129,9 +129,7 @@ class ImageDiffusion(Diffusion):
 
     def sample(self, count: int, rng: torch.Generator) -> NDArray[np.uint8]:
         """Return images of ``count`` draws, of all classes in turn."""
-        seed = int(torch.randint(2**62, (1,), generator=rng))
-        classes = torch.arange(count) % self.settings.classes if self.settings.classes else None
-        return to_pixels(self.generator.draw(sample_generators(seed, count), classes))
+        return to_pixels(draw_in_turn(self.generator, count, self.settings.classes, rng))
 
     def validation_loss(self, batch: GenerationBatch, rng: torch.Generator) -> Tensor:
         """Return the loss on images that were kept apart, its noise drawn from ``rng``."""

@@ -6,6 +6,7 @@ Gaussian over the pixels gets. Near copies are looked for among the training ima
 only seen samples is tested on real images (Ravuri & Vinyals, "Classification Accuracy Score", NeurIPS 2019).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,9 +25,9 @@ from capas.metrics.generation.density_coverage import density_coverage
 from capas.metrics.generation.frechet_distance import frechet_distance
 from capas.metrics.generation.kernel_distance import kernel_distance
 from capas.metrics.generation.near_copies import NearCopies, near_copies
-from capas.metrics.rate import Rate, rate
+from capas.metrics.rate import Rate, interval_json, rate
 from capas.sampling.generator import USUAL, ImageGenerator, RatesImages, SamplingOptions
-from capas.sampling.noise import sample_generators
+from capas.sampling.noise import classes_in_turn, sample_generators
 
 MAX_SAMPLES: Final = 1_000
 MAX_RATED: Final = 200  # test images whose probability is asked for
@@ -70,7 +71,7 @@ def draw_samples(
     generator: ImageGenerator, count: int, classes: int, seed: int, options: SamplingOptions = USUAL
 ) -> Drawn:
     """Draw ``count`` samples, of all ``classes`` in turn."""
-    wanted = torch.arange(count) % classes if classes else None
+    wanted = classes_in_turn(count, classes)
     parts = []
     for start in range(0, count, PORTION):
         rngs = sample_generators(seed, min(PORTION, count - start), first=start)
@@ -157,7 +158,12 @@ def _distances(real: Tensor, made: Tensor) -> dict[str, object]:
     covered = density_coverage(real, made)
     return {
         "sample_coverage": covered.coverage.as_json(),
-        "sample_density": {"value": covered.density, "n": len(made), "unit": ""},
+        "sample_density": {
+            "value": covered.density,
+            "n": len(made),
+            **interval_json(covered.density_interval),
+            "unit": "",
+        },
         "kid": kernel_distance(real, made).as_json() | {"unit": ""},
         "fid": {"value": frechet_distance(real, made), "n": len(made), "unit": ""},
     }
@@ -198,6 +204,7 @@ def _shown(copies: NearCopies, names: Sequence[str]) -> dict[str, object]:
     """The samples nearest to a training image, and what their distances are held against."""
     order = copies.distances.argsort()[:SHOWN].tolist()
     return {
+        "distance_ratio": None if math.isinf(copies.distance_ratio) else round(copies.distance_ratio, 4),
         "threshold": round(copies.threshold, 4), "kept_distance": round(copies.kept_distance, 4),
         "nearest": [
             {"sample": i, "train": names[int(copies.nearest[i])], "distance": round(float(copies.distances[i]), 4)}

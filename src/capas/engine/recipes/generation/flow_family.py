@@ -14,8 +14,8 @@ from capas.networks.generative.glow import Glow, GlowConfig
 from capas.objectives.base import Objective, StepContext
 from capas.objectives.generative.flow import Flow
 from capas.sampling.dequantization import bits_per_dimension, dequantized, quantized
-from capas.sampling.generator import USUAL, SamplingChoice, SamplingOptions
-from capas.sampling.noise import normal_noise, sample_generators
+from capas.sampling.generator import USUAL, SamplingChoice, SamplingOptions, draw_in_turn
+from capas.sampling.noise import normal_noise
 from capas.sampling.pixels import to_pixels
 
 TEMPERATURE: Final = 0.7  # of the noise: less varied than what was learnt and clearer, as in the paper (Section 5)
@@ -76,9 +76,7 @@ class ImageFlow(Flow):
 
     def sample(self, count: int, rng: torch.Generator) -> NDArray[np.uint8]:
         """Return images of ``count`` draws, of all classes in turn."""
-        seed = int(torch.randint(2**62, (1,), generator=rng))
-        classes = torch.arange(count) % self.classes if self.classes else None
-        return to_pixels(self.generator.draw(sample_generators(seed, count), classes))
+        return to_pixels(draw_in_turn(self.generator, count, self.classes, rng))
 
     def validation_loss(self, batch: GenerationBatch, rng: torch.Generator) -> Tensor:
         """Return the loss on images that were kept apart."""

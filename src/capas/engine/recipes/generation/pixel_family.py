@@ -13,8 +13,7 @@ from capas.engine.recipes.generation.settings import GeneratorSettings
 from capas.networks.generative.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from capas.objectives.base import Objective
 from capas.objectives.generative.autoregression import Autoregression, bits_of_levels, from_levels
-from capas.sampling.generator import USUAL, SamplingChoice, SamplingOptions
-from capas.sampling.noise import sample_generators
+from capas.sampling.generator import USUAL, SamplingChoice, SamplingOptions, draw_in_turn
 from capas.sampling.pixels import to_pixels
 
 MAX_SIDE: Final = 32
@@ -84,9 +83,7 @@ class PixelAutoregression(Autoregression):
 
     def sample(self, count: int, rng: torch.Generator) -> NDArray[np.uint8]:
         """Return images of ``count`` draws, of all classes in turn."""
-        seed = int(torch.randint(2**62, (1,), generator=rng))
-        classes = torch.arange(count) % self.settings.classes if self.settings.classes else None
-        return to_pixels(self.generator.draw(sample_generators(seed, count), classes))
+        return to_pixels(draw_in_turn(self.generator, count, self.settings.classes, rng))
 
     def validation_loss(self, batch: GenerationBatch, rng: torch.Generator) -> Tensor:
         """Return the loss on images that were kept apart."""

@@ -9,8 +9,10 @@ from capas.bundle.export import Exportable
 from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.core.spec import Spec
+from capas.data.image.io import ImageCollection
 from capas.data.image.preprocess import ImagePreprocessing
 from capas.data.inspect.report import DatasetReport
+from capas.engine.dataset_record import label_text
 from capas.engine.recipe import Item, Prediction, TestResult
 from capas.engine.recipes.generation.evaluate import KnownImages, evaluate_generator
 from capas.engine.recipes.generation.families import family_named
@@ -61,18 +63,15 @@ class GenerationPredictor:
         raise _answers_nothing()
 
     def evaluate(self, report: DatasetReport, indices: Sequence[int]) -> TestResult:
-        images = torch.stack(
-            [
-                self.prepare(Item(name=report.inputs.name(i), content=report.inputs.decode(i)))  # type: ignore[attr-defined]
-                for i in indices
-            ]
-        )
+        pictures = report.inputs
+        assert isinstance(pictures, ImageCollection)
+        images = torch.stack([self.prepare(Item(name=pictures.name(i), content=pictures.decode(i))) for i in indices])
         classes = None
         if self.spec.classes:
             numbers = {name: number for number, name in enumerate(self.spec.classes)}
-            names = [report.detection.spec.classes[int(report.labels[i])] for i in indices]  # type: ignore[arg-type]
-            classes = torch.tensor([numbers[name] for name in names])
-        known = KnownImages(names=[report.inputs.name(i) for i in indices], images=images, classes=classes)
+            own = report.detection.spec
+            classes = torch.tensor([numbers[label_text(own, report.labels[i])] for i in indices])
+        known = KnownImages(names=[pictures.name(i) for i in indices], images=images, classes=classes)
         return evaluate_generator(self.generator, known, train=None, class_names=self.spec.classes, seed=0)
 
     def exportable(self, prepared: Sequence[object]) -> Exportable:

@@ -21,6 +21,7 @@ from capas.engine.recipes.generation.families import family_named
 from capas.engine.recipes.generation.learn import GenerationJob
 from capas.engine.recipes.generation.predictor import GenerationPredictor
 from capas.engine.recipes.generation.settings import GeneratorSettings
+from capas.sampling.noise import classes_in_turn
 
 _SETTINGS: Final[TypeAdapter[GeneratorSettings]] = TypeAdapter(GeneratorSettings)
 
@@ -40,7 +41,7 @@ class GenerationRecipe:
         count, rng = int(config.train.batch_size), seeded_generator(0, "trial")
         batch = GenerationBatch(
             inputs=torch.rand(count, *settings.shape, generator=rng) * 2 - 1,
-            condition=torch.arange(count) % len(classes) if classes else None, positions=torch.arange(count),
+            condition=classes_in_turn(count, len(classes)), positions=torch.arange(count),
         )  # fmt: skip
         return TrialBatch(objective=family_named(settings.name).objective(settings), batch=batch, examples=count)
 
