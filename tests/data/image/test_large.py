@@ -120,3 +120,14 @@ def test_heic_needs_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         decode_image(path)
     (problem,) = (one for one in inspect_dataset(root).problems if one.kind == "heic_missing")
     assert problem.examples == ("cats/phone.heic",) and "capas[heic]" in problem.advice()
+
+
+def test_what_is_left_of_a_heic_is_told_as_such(tmp_path: Path) -> None:
+    """Under whatever name: to copy it again is not all that can be done."""
+    pytest.importorskip("pillow_heif")
+    root = class_folders(tmp_path / "d", cats=9, dogs=9)
+    (root / "cats" / "0.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(16))
+    problems = {problem.kind: problem for problem in inspect_dataset(root).problems}
+    assert problems["foreign_damaged"].examples == ("cats/0.jpg",)
+    assert "JPEG" in problems["foreign_damaged"].advice()
+    assert "corrupt" not in problems

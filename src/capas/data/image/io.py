@@ -232,8 +232,8 @@ def decode_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, scale: b
 
     Raises:
         CapasError: ``extra_missing`` (HEIC without its extra), ``picture_empty``, ``picture_not_a_picture``,
-            ``picture_foreign``, ``picture_too_large``, ``picture_truncated``, ``picture_range`` or
-            ``picture_unreadable``.
+            ``picture_foreign``, ``picture_foreign_damaged``, ``picture_too_large``, ``picture_truncated``,
+            ``picture_range`` or ``picture_unreadable``.
     """
     with _opened(source, max_pixels, scale) as image:
         factor = reduction_factor(*image.size, max_pixels)
@@ -306,7 +306,7 @@ def _opened(source: Path | bytes, max_pixels: int, scale: bool) -> Iterator[Imag
     except UnidentifiedImageError as error:
         brand = _foreign_brand(source)
         if brand == "HEIC" or brand in IMAGE_FORMATS:
-            raise _decoding_error(source, error) from error
+            raise CapasError("picture_foreign_damaged", where=_where(source), received=brand) from error
         key = "picture_foreign" if brand else "picture_not_a_picture"
         raise CapasError(key, where=_where(source), received=brand, formats=", ".join(IMAGE_FORMATS)) from error
     except Exception as error:  # decoders raise a dozen kinds on broken data; each is a fault of the file

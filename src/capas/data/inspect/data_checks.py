@@ -70,13 +70,17 @@ def image_problems(scans: Sequence[ImageScan | CapasError], names: Callable[[int
     """Return corrupt and gigantic files, wrong extensions, animations, rotations, mixed sizes and modes."""
     huge = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key == "picture_too_large"]
     foreign = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key == "picture_foreign"]
+    damaged = [
+        names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key == "picture_foreign_damaged"
+    ]
     heic = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key == "extra_missing"]
-    told = ("picture_too_large", "picture_foreign", "extra_missing")
+    told = ("picture_too_large", "picture_foreign", "picture_foreign_damaged", "extra_missing")
     corrupt = [names(i) for i, s in enumerate(scans) if isinstance(s, CapasError) and s.key not in told]
     seen = [(i, s.info) for i, s in enumerate(scans) if isinstance(s, ImageScan)]
     return (
         *problems_from("corrupt", corrupt),
         *problems_from("foreign_picture", foreign),
+        *problems_from("foreign_damaged", damaged),
         *problems_from("heic_missing", heic),
         *problems_from("gigantic", huge),
         *problems_from("scaled", [_scaling(names(i), info) for i, info in seen if info.scaled_from], severity="note"),
