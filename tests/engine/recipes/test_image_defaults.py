@@ -154,3 +154,11 @@ def test_an_unknown_network_names_the_nearest() -> None:
     with pytest.raises(CapasError) as caught:
         settled(DIGITS, network__name="lenet5")
     assert caught.value.key == "network_unknown" and caught.value.values["nearest"] == "lenet-5"
+
+
+def test_a_vae_learns_shorter_and_narrower_and_says_how_long() -> None:
+    found = settled(DIGITS, method__name="vae")
+    assert (found.config.network.width, found.config.train.epochs) == (16, 12)
+    assert "12 epochs" in reasons(found)
+    asked = settled(DIGITS, method__name="vae", train__epochs=3, network__width=8)
+    assert (asked.config.network.width, asked.config.train.epochs) == (8, 3)

@@ -33,7 +33,7 @@ MAX_DEFAULT_SIDE = 64
 def resolve_defaults(config: Config, facts: ImageFacts) -> ResolvedConfig:
     """Resolve every "auto" for images. Raises CapasError on an unknown network or images too small for it."""
     reasons: list[str] = []
-    config = _with_vae(config, facts)
+    config = _with_vae(config)
     if config.network.init_from:
         config = _as_before(config, reasons)
     network = _network(config.network, facts, reasons)
@@ -57,7 +57,7 @@ def resolve_defaults(config: Config, facts: ImageFacts) -> ResolvedConfig:
     )
 
 
-def _with_vae(config: Config, facts: ImageFacts) -> Config:
+def _with_vae(config: Config) -> Config:
     """The configuration with the method and the network of a VAE where either is asked for: one is learnt by the other.
 
     Nothing is erased or mirrored in its images: it would learn to make such.
@@ -75,8 +75,6 @@ def _with_vae(config: Config, facts: ImageFacts) -> Config:
                        ("pretrained", network.pretrained is True)):  # fmt: skip
         if value:
             raise CapasError("vae_without", where=f"network.{key}", received=value)
-    least, most = VAE_EPOCHS
-    epochs = float(max(least, min(most, round(VAE_SEEN / max(1, facts.examples)))))
     return config.model_copy(
         update={
             "method": method.model_copy(update={"name": VAE}),
@@ -86,7 +84,6 @@ def _with_vae(config: Config, facts: ImageFacts) -> Config:
                     "width": resolve_auto(network.width, VAE_WIDTH),
                 }
             ),
-            "train": config.train.model_copy(update={"epochs": resolve_auto(config.train.epochs, epochs)}),
             "augment": augment.model_copy(
                 update={
                     "cutout": resolve_auto(augment.cutout, 0.0), "flip": resolve_auto(augment.flip, False),
@@ -205,6 +202,8 @@ def _augment(requested: AugmentConfig, facts: ImageFacts, reasons: list[str]) ->
 def _train(requested: TrainConfig, network: NetworkConfig, facts: ImageFacts, reasons: list[str]) -> TrainConfig:
     n = max(1, facts.examples)
     batch, epochs = default_batch_and_epochs(network.pretrained is True, n)
+    if network.name == VAE_NETWORK:
+        epochs = float(max(VAE_EPOCHS[0], min(VAE_EPOCHS[1], round(VAE_SEEN / n))))
     if requested.epochs == "auto" and not requested.time_s:
         reasons.append(say("settle.epochs", epochs=int(epochs), n=n))
     return requested.model_copy(
