@@ -22,7 +22,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,10 +139,18 @@ def judged(of: LabelledSet, encoder: str, out: Path, *, pca: bool = False) -> di
     }  # fmt: skip
 
 
-def measure(of: LabelledSet, root: Path) -> dict[str, list[dict[str, object]]]:
-    """Every method and what stands beside it, each as often as there are seeds."""
+Found = dict[str, list[dict[str, object]]]
+
+
+def measure(of: LabelledSet, root: Path, keep_so_far: Callable[[Found], None]) -> None:
+    """Every method and what stands beside it, each as often as there are seeds; kept after each of them."""
     epochs = float(os.environ.get("CAPAS_EPOCHS", EPOCHS[of.name]))
-    found: dict[str, list[dict[str, object]]] = {}
+    plain = "pixels" if of.medium == "image" else "mel-statistics"
+    beside = {f"PCA of {plain}": [judged(of, plain, root / f"{of.folder.name}-pca", pca=True)]}
+    if of.medium == "image":
+        lite0 = judged(of, "efficientnet-lite0@64", root / f"{of.folder.name}-lite0")
+        beside["EfficientNet-Lite0 (ImageNet)"] = [lite0]
+    found: Found = {}
     for seed in SEEDS:
         for method, row in METHODS.items():
             if of.medium not in row.media:
@@ -160,13 +168,7 @@ def measure(of: LabelledSet, root: Path) -> dict[str, list[dict[str, object]]]:
             learn(of, run, method, seed, 0.01, "--set", "optim.learning_rate=1e-12")
             found.setdefault(title, []).append(judged(of, str(run), root / f"{run.name}-vectors"))
             print(of.name, title, seed, json.dumps(found[title][-1]), flush=True)
-    plain = "pixels" if of.medium == "image" else "mel-statistics"
-    found[f"PCA of {plain}"] = [judged(of, plain, root / f"{of.folder.name}-pca", pca=True)]
-    if of.medium == "image":
-        found["EfficientNet-Lite0 (ImageNet)"] = [
-            judged(of, "efficientnet-lite0@64", root / f"{of.folder.name}-lite0")
-        ]  # fmt: skip
-    return found
+        keep_so_far({**found, **beside})
 
 
 def rows_of(name: str, found: Mapping[str, Sequence[Mapping[str, object]]]) -> list[list[str]]:
@@ -196,20 +198,27 @@ def main() -> None:
     facts = conditions("representation")
     facts |= {"seeds": len(SEEDS), "epochs": os.environ.get("CAPAS_EPOCHS", json.dumps(EPOCHS))}
     torch.set_num_threads(2)
-    rows, measured = [], {}
+    measured: dict[str, Found] = {}
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         for of in labelled_sets(root):
-            measured[of.name] = measure(of, root)
-            rows += rows_of(of.name, measured[of.name])
-            heads = ["data", "vectors by", "kNN, %", "probe, %", "probe − untrained", "effective rank", "training s"]
-            keep(
-                "representation",
-                "Learning without labels",
-                (__doc__ or "") + "\n" + table(heads, rows),
-                facts,
-                measured,
-            )
+
+            def keep_so_far(found: Found, name: str = of.name) -> None:
+                measured[name] = found
+                rows = [row for data, part in measured.items() for row in rows_of(data, part)]
+                heads = [
+                    "data",
+                    "vectors by",
+                    "kNN, %",
+                    "probe, %",
+                    "probe − untrained",
+                    "effective rank",
+                    "training s",
+                ]
+                text = (__doc__ or "") + "\n" + table(heads, rows)
+                keep("representation", "Learning without labels", text, facts, dict(measured))
+
+            measure(of, root, keep_so_far)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ import io
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -60,6 +61,18 @@ def write_background(folder: Path, turns: Sequence[int] = (0, 90, 180, 270)) -> 
                 place = folder / f"{alphabet}_{character}_{turn:03d}"
                 place.mkdir(parents=True, exist_ok=True)
                 picture.rotate(turn).save(place / file)
+
+
+Measured = tuple[list[list[object]], dict[str, object]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One part: how it is measured, and what its table is called."""
+
+    measure: Callable[[Path], Measured]
+    heads: Sequence[str]
+    text: str
 
 
 class OneShotRuns:
@@ -128,7 +141,7 @@ def opened(run: Path) -> VerificationPredictor:
     return predictor
 
 
-def omniglot(scratch: Path) -> tuple[list[list[object]], dict[str, object]]:
+def omniglot(scratch: Path) -> Measured:
     """One-shot error of every seed."""
     data, runs = scratch / "background", OneShotRuns()
     write_background(data)
@@ -152,7 +165,7 @@ def omniglot(scratch: Path) -> tuple[list[list[object]], dict[str, object]]:
     return rows, {"omniglot": held}
 
 
-def methods(scratch: Path) -> tuple[list[list[object]], dict[str, object]]:
+def methods(scratch: Path) -> Measured:
     """Every method for the same number of steps, judged on characters of the background set that it did not learn."""
     data = scratch / "background"
     if not data.exists():
@@ -169,7 +182,7 @@ def methods(scratch: Path) -> tuple[list[list[object]], dict[str, object]]:
     return rows, {"methods": measured}
 
 
-def speakers(scratch: Path) -> tuple[list[list[object]], dict[str, object]]:
+def speakers(scratch: Path) -> Measured:
     """Each pair of speakers as test in turn."""
     sounds = sorted(given("spoken-digits").glob("*.wav"))
     names = sorted({sound.stem.split("_")[1] for sound in sounds})
@@ -195,26 +208,27 @@ def speakers(scratch: Path) -> tuple[list[list[object]], dict[str, object]]:
 
 
 def main() -> None:
-    """Run the parts that are asked for and keep what was measured."""
-    facts, measured, text = conditions("same"), dict[str, object](), list[str]()
+    """Run the parts that are asked for, and keep what each measured as soon as it is known."""
+    parts: Mapping[str, Part] = {
+        "omniglot": Part(
+            measure=omniglot, heads=("", "error"),
+            text=f"Omniglot, 20-way one-shot, error in % (400 trials, {len(SEEDS)} seeds, small background set):",
+        ),
+        "methods": Part(
+            measure=methods, heads=("method", "EER, %", "recognised at 1 % false matches, %", "seconds"),
+            text="The methods, the same number of steps each, on characters of the background set that were not "
+            "learnt from:",
+        ),
+        "speakers": Part(
+            measure=speakers, heads=("test speakers", "pairs", "EER", "band statistics", "untrained"),
+            text="Spoken digits, equal error rate in % of two speakers that were not learnt from:",
+        ),
+    }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        if "omniglot" in PARTS:
-            rows, found = omniglot(Path(folder))
-            text += [f"Omniglot, 20-way one-shot, error in % (400 trials, {len(SEEDS)} seeds, small background set):",
-                     table(["", "error"], rows)]  # fmt: skip
-            measured |= found
-        if "methods" in PARTS:
-            rows, found = methods(Path(folder))
-            text += ["The methods, the same number of steps each, on characters of the background set that were not "
-                     "learnt from:",
-                     table(["method", "EER, %", "recognised at 1 % false matches, %", "seconds"], rows)]  # fmt: skip
-            measured |= found
-        if "speakers" in PARTS:
-            rows, found = speakers(Path(folder))
-            text += ["Spoken digits, equal error rate in % of two speakers that were not learnt from:",
-                     table(["test speakers", "pairs", "EER", "band statistics", "untrained"], rows)]  # fmt: skip
-            measured |= found
-    keep("same", "The same or not", "\n\n".join(text), facts, measured)
+        for name in PARTS:
+            facts, part = conditions("same") | {"part": name}, parts[name]
+            rows, found = part.measure(Path(folder))
+            keep(f"same-{name}", "The same or not", f"{part.text}\n\n{table(part.heads, rows)}", facts, found)
 
 
 if __name__ == "__main__":
