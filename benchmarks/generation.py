@@ -31,7 +31,7 @@ from capas.data.sources.samples import open_sample
 
 SECONDS: Final = float(os.environ.get("CAPAS_SECONDS", "600"))
 SEEDS: Final = tuple(map(int, os.environ.get("CAPAS_SEEDS", "1,2,3").split(",")))
-NETWORKS: Final = tuple(os.environ.get("CAPAS_NETWORKS", "gan,dcgan,ddpm").split(","))
+NETWORKS: Final = tuple(os.environ.get("CAPAS_NETWORKS", "gan,dcgan,stylegan2,stylegan3,ddpm").split(","))
 COPIED: Final = tuple(filter(None, os.environ.get("CAPAS_COPIED", "100,1000,4000").split(",")))
 TEST, SAMPLES, SHOWN = 500, 500, 10
 FIGURES: Final = ("sample_coverage", "sample_density", "kid", "fid", "near_copies", "class_accuracy_score")

@@ -21,8 +21,8 @@ DOCS = Path(__file__).parent
 PAGES = (
     "first-folder.md", "look.md", "plan.md", "train.md", "resume.md", "test.md", "predict.md", "trust.md",
     "explain.md", "attack.md", "embed.md", "similar.md", "same.md", "map.md", "without-labels.md", "generate.md",
-    "complete.md", "interpolate.md", "edit.md", "board.md", "export.md", "samples.md", "networks.md", "doctor.md",
-    "data.md", "run-folder.md", "noisy-student.md", "challenge.md", "score.md", "archive.md",
+    "complete.md", "interpolate.md", "transform.md", "edit.md", "board.md", "export.md", "samples.md", "networks.md",
+    "doctor.md", "data.md", "run-folder.md", "noisy-student.md", "challenge.md", "score.md", "archive.md",
 )  # fmt: skip
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -73,7 +73,32 @@ def test_another_class_and_another_style(capsys: pytest.CaptureFixture[str]) -> 
 def test_saved_latents_give_the_same_picture(capsys: pytest.CaptureFixture[str]) -> None:
     assert capas_here(capsys, "edit", "vae", "tall.png", "--save", "l.json", "-o", "c.png").code == 0
     assert capas_here(capsys, "edit", "vae", "--from", "l.json", "-o", "d.png").code == 0
-    assert Path("c.png").read_bytes() == Path("d.png").read_bytes()
+    np.testing.assert_array_equal(drawn("c.png"), drawn("d.png"))
+    with Image.open("c.png") as first, Image.open("d.png") as second:
+        assert (first.info["capas:edits"], second.info["capas:edits"]) == ("tall.png", "l.json")
+    assert capas_here(capsys, "edit", "vae", "--from", "l.json", "--save", "l.json", "-o", "d.png").code == 0
+
+
+@pytest.mark.parametrize(("option", "file", "key"), [
+    ("-o", "data/left/00.png", "output_not_ours"), ("--save", "vae/data.json", "output_not_ours"),
+    ("-o", "x.txt", "output_suffix"), ("-o", "folder/", "output_suffix"), ("-o", "data", "cannot_write"),
+    ("--save", "x.png", "output_suffix"), ("-o", "tall.png/x.png", "cannot_write"),
+])  # fmt: skip
+def test_nothing_but_an_earlier_result_is_replaced(
+    option: str, file: str, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Path(file).read_bytes() if Path(file).is_file() else None
+    refused = capas_here(capsys, "edit", "vae", "tall.png", "--class", "left", option, file, "--json")
+    assert refused.code == 2 and isinstance(refused.json, dict) and refused.json["error"] == key
+    assert before is None or Path(file).read_bytes() == before
+
+
+def test_a_page_replaces_a_page_only(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.html").write_text("<html>mine</html>")
+    for _ in range(2):
+        assert capas_here(capsys, "edit", "vae", "--inspect", "-o", "own.html").code == 0
+    refused = capas_here(capsys, "edit", "vae", "--inspect", "-o", "mine.html")
+    assert refused.code == 2 and Path("mine.html").read_text() == "<html>mine</html>"
 
 
 def test_a_factor_is_traversed_and_the_page_shows_all(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +128,7 @@ def test_what_cannot_be_done_is_said(place: Path, capsys: pytest.CaptureFixture[
         (("vae",), "one of the two"),
         (("vae", "tall.png", "--from", "l.json"), "one of the two"),
         (("vae", "--from", "other.json", "-o", "x.png"), "another model"),
-        (("vae", "--from", "short.json", "-o", "x.png"), "another model"),
+        (("vae", "--from", "short.json", "-o", "x.png"), "shared_latent: 1 ≠"),
         (("vae", "--from", "not.json", "-o", "x.png"), "no latents"),
         (("vae", "gone.png", "--class", "left"), "gone.png"),
     ):

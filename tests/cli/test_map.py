@@ -8,6 +8,7 @@ from PIL import Image
 
 from capas.representation.map import methods
 from capas.representation.vector_files import write_vectors
+from capas.representation.vector_folder import VectorWriter
 from tests.harness import capas_here
 from tests.representation.map.made_vectors import grouped, vectors_of
 
@@ -28,6 +29,9 @@ def test_a_page_and_a_table_are_written_and_how_far_they_can_be_believed_is_said
     assert said.code == 0 and page.is_file()
     assert "40 items, t-SNE, coloured by class" in said.out and "with PCA" in said.out and "Trustworthiness" in said.out
     assert "no longer at /nowhere" in said.out  # the data are gone: no thumbnails, and it says so
+    assert (
+        capas_here(capsys, "map", vectors, "--method", "pca", "-o", page, "--csv", table).code == 0
+    )  # replaces its own
     head, first, *rest = table.read_text().splitlines()
     assert head == "name,x,y,class" and first.startswith("0.png,") and first.endswith(",a") and len(rest) == 39
 
@@ -57,12 +61,18 @@ def test_data_are_embedded_first_and_nothing_of_it_is_left(tmp_path: Path, capsy
     ("options", "key"),
     [(["--method", "som"], "map_method_unknown"), (["--colour", "age"], "map_no_such_column"),
      (["--network", "other"], "vectors_of_other_encoder"), (["-o", "vectors"], "cannot_write"),
-     (["--csv", "map.parquet"], "table_not_written")],
+     (["--csv", "map.parquet"], "table_not_written"), (["--csv", "x.foo"], "output_suffix"),
+     (["-o", "map.txt"], "output_suffix"), (["-o", "mine.html"], "output_not_ours"),
+     (["--csv", "mine.csv"], "output_not_ours"), (["-o", f"{'a' * 250}.html"], "cannot_write"),
+     (["-o", "mine.html/map.html"], "cannot_write")],
 )  # fmt: skip
 def test_wrong_options_are_refused_before_any_work(
     options: list[str], key: str, vectors: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(vectors.parent)
+    monkeypatch.setattr("capas.cli.representation.map_verbs.make_map", None) if options[0] in ("-o", "--csv") else None
+    for name in ("mine.html", "mine.csv"):
+        Path(name).write_text("x,y\n1,2\n")
     said = capas_here(capsys, "map", vectors, *options, "--json")
     tree = said.json
     assert said.code == 2 and isinstance(tree, dict) and tree["error"] == key
@@ -73,7 +83,20 @@ def test_wrong_options_are_refused_before_any_work(
 def test_of_one_or_two_items_there_is_no_map(count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_vectors(tmp_path / "few", vectors_of(grouped(count)))
     said = capas_here(capsys, "map", tmp_path / "few", "-o", tmp_path / "map.html")
-    assert said.code == 2 and "too few" in said.err
+    assert said.code == 2 and "Too few" in said.err
+
+
+def test_unfinished_vectors_are_called_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("v", "v.parquet.part"):
+        with VectorWriter(tmp_path / name, vectors_of(grouped(3)).manifest, "names"):
+            pass
+    Path("v/vectors.part.json").unlink()  # killed before it was written
+    for words in (["map", "v"], ["index", "v", "-o", "i"], ["map", "v.parquet"], ["index", "v.parquet", "-o", "i"]):
+        said = capas_here(capsys, *words)
+        assert said.code == 2 and "interrupted" in said.err and "same capas embed command" in said.err
 
 
 def test_a_path_that_holds_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

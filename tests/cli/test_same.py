@@ -48,6 +48,10 @@ def test_a_table_of_pairs_and_a_folder(run: Path, signs: Path, tmp_path: Path, c
     with (tmp_path / "out.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 1 and 0 < float(rows[0]["probability"]) < 1
+    (tmp_path / "notes.csv").write_text("mine,own\n1,2\n")
+    refused = capas_here(capsys, "same", run, "--pairs", tmp_path / "pairs.csv", "--csv", tmp_path / "notes.csv")
+    assert refused.code == 2 and (tmp_path / "notes.csv").read_text().startswith("mine")
+    assert capas_here(capsys, "same", run, "--pairs", tmp_path / "pairs.csv", "--csv", tmp_path / "out.csv").code == 0
     everything = capas_here(capsys, "same", run, "--all", signs, "--prior", "0.999", "--json").json
     assert isinstance(everything, dict) and everything["total"] == 60 * 59 // 2
     cosines = [pair["cosine"] for pair in everything["pairs"]]

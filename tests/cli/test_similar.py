@@ -1,6 +1,8 @@
 """``capas index`` and ``capas similar`` as they are called: what they say, write and refuse."""
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,9 @@ from PIL import Image
 from capas.cli.complete import indexes
 from capas.core.i18n import choose_language
 from capas.representation.index import cell_building, search
+from capas.representation.index.indexing import index_vectors
+from capas.representation.index.results_page import nothing_found
+from capas.representation.index.search import SimilarItems, SimilarityIndex
 from capas.representation.vector_files import write_vectors
 from capas.representation.vectors import VectorItem, Vectors, VectorsManifest
 from tests.harness import capas_here
@@ -150,6 +155,14 @@ def test_a_large_index_tells_its_recall(vectors: Path, capsys: Capture, monkeypa
         (["similar", "made", "3.png", "--where", "age=3"], "index_no_such_column"),
         (["similar", "made", "3.png", "--csv", "t.parquet"], "table_not_written"),
         (["similar", "made", "3.png", "--html", "v/vectors.json/p.html"], "cannot_write"),
+        (["similar", "made", "3.png", "--html", "v/vectors.json"], "output_suffix"),
+        (["similar", "made", "3.png", "--html", "mine.html"], "output_not_ours"),
+        (["similar", "made", "3.png", "--csv", "mine.csv"], "output_not_ours"),
+        (["similar", "made", "3.png", "--csv", "mine.xlsx"], "output_not_ours"),
+        (["similar", "made", "3.png", "--csv", "t"], "output_suffix"),
+        (["index", "-o", "made", "--remove", "nosuch*"], "no_item_matches"),
+        (["similar", "made", "mine.csv"], "index_network_moved"),
+        (["embed", "hf:", "v", "-o", "w"], "hub_name_missing"),
         (["similar", "made", "3.png", "--network", "no-network"], "encoder_unknown"),
         (["similar", "made", "3.png", "-k", "0"], "usage_bad_value"),
     ],
@@ -157,8 +170,101 @@ def test_a_large_index_tells_its_recall(vectors: Path, capsys: Capture, monkeypa
 )
 def test_what_is_refused(vectors: Path, capsys: Capture, words: list[str], key: str) -> None:
     assert capas_here(capsys, "index", vectors, "-o", "made").code == 0
+    for name in ("mine.html", "mine.csv", "mine.xlsx"):
+        Path(name).write_text("name,x,y\n")
     refused = capas_here(capsys, *words, "--json")
     assert refused.code == 2 and json.loads(refused.out)["error"] == key
+
+
+def small_index(names: Sequence[str], *, medium: str = "image", data: str = "/d", fingerprint: str = "") -> None:
+    """An index "j" of items with these names."""
+    manifest = VectorsManifest(encoder="/gone/run" if fingerprint else "", fingerprint=fingerprint, data=data,
+                               data_hash="", medium=medium, dimensions=4, precision="float32",
+                               examples=len(names))  # fmt: skip
+    items = [VectorItem(name=name, index=place) for place, name in enumerate(names)]
+    index_vectors(Vectors(matrix=random_rows(len(names)), items=items, manifest=manifest), "j")
+
+
+def test_nothing_found_has_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_index(["a"])
+    assert "holds 1 item of 4 numbers" in capas_here(capsys, "index", "-o", "j").out
+    assert "The index holds nothing else" in capas_here(capsys, "similar", "j", "a", "--html", "p.html").out
+    assert "The index holds nothing else" in Path("p.html").read_text(encoding="utf-8")
+    nothing = SimilarItems(items=[[]], searched=0, exact=True, conditions=True)
+    assert nothing_found(SimilarityIndex("j"), nothing) == "No other item fulfils the conditions"
+    capas_here(capsys, "index", "-o", "j", "--remove", "a")
+    assert nothing_found(SimilarityIndex("j"), nothing) == "The index is empty"
+
+
+@pytest.mark.parametrize(
+    ("medium", "fingerprint", "key"),
+    [("table", "", "index_without_encoder"), ("image", "", "index_without_encoder"),
+     ("table", "f", "index_not_of_files"), ("image", "f", "index_network_moved")],
+)  # fmt: skip
+def test_a_file_asked_of_an_index_that_cannot_take_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, medium: str, fingerprint: str, key: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_index(["a", "b"], medium=medium, fingerprint=fingerprint)
+    Path("there.png").write_bytes(b"x")
+    refused = capas_here(capsys, "similar", "j", "there.png", "--json")
+    assert isinstance(refused.json, dict) and refused.json["error"] == key
+    assert key != "index_network_moved" or refused.json["received"] == "/gone/run"
+
+
+def test_names_stay_on_their_line_and_find_their_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("d").mkdir()
+    for number, name in enumerate((b"bad\xff.png", b"two\nlines.png", b"c.png")):
+        Image.fromarray(np.eye(8, dtype=np.uint8) * 80 * (number + 1)).save(Path("d") / os.fsdecode(name))
+    capas_here(capsys, "index", "pixels", "d", "-o", "i")
+    said = capas_here(capsys, "similar", "i", "c.png")
+    assert said.code == 0 and "badÿ.png" in said.out and "two\\nlines.png" in said.out
+    assert "gone" not in said.out and len(said.out.splitlines()) == 3
+    (Path("d") / os.fsdecode(b"bad\xff.png")).unlink()
+    assert "gone" in capas_here(capsys, "similar", "i", "c.png").out
+
+
+def test_a_long_query_is_shortened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_index(["a", "b"])
+    refused = capas_here(capsys, "similar", "j", "word " * 16_000)
+    assert refused.code == 2 and len(refused.err) < 1000 and "…" in refused.err
+
+
+class Beginnings:
+    """An encoder of texts that reads no more than five letters."""
+
+    name, fingerprint, media, truncated = "beginnings", "f", ("text",), 0
+
+    def preprocess(self, content: object, name: str) -> object:
+        self.truncated += len(str(content)) > 5
+        return content
+
+    def encode(self, prepared: Sequence[object]) -> np.ndarray:
+        return np.ones((len(prepared), 4), np.float32)
+
+
+def test_a_text_that_is_read_in_part_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("capas.representation.index.queries.open_encoder", lambda name, fetch: Beginnings())
+    small_index(["a", "b"], medium="text", fingerprint="f")
+    assert "its end was left out" in capas_here(capsys, "similar", "j", "long text").err
+    assert "left out" not in capas_here(capsys, "similar", "j", "short").err
+
+
+def test_vectors_that_are_there_are_not_computed_again(
+    photos: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tree_of(capsys, "embed", "pixels", photos, "-o", "e")["computed"] is True
+    assert tree_of(capsys, "embed", "pixels", photos, "-o", "e")["computed"] is False
+    assert "nothing was computed" in capas_here(capsys, "embed", "pixels", photos, "-o", "e").out
+    (photos / "more").mkdir()
+    refused = capas_here(capsys, "embed", "pixels", photos / "red", "-o", "e", "--json")
+    assert isinstance(refused.json, dict) and refused.json["error"] == "vectors_exist"
 
 
 def test_a_name_that_is_a_formula_is_none_in_the_table(vectors: Path, capsys: Capture) -> None:

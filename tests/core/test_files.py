@@ -27,7 +27,12 @@ def test_text_bytes_and_new_folders_are_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("step", ["fsync", "chmod", "replace"])
 @pytest.mark.parametrize(
     ("number", "key"),
-    [(errno.ENOSPC, "disk_full"), (errno.EDQUOT, "disk_full"), (errno.EIO, "cannot_write")],
+    [
+        (errno.ENOSPC, "disk_full"),
+        (errno.EDQUOT, "disk_full"),
+        (errno.EIO, "cannot_write"),
+        (errno.EFBIG, "file_size_limit"),
+    ],
 )
 def test_a_failed_write_leaves_the_old_content_and_no_piece(
     step: str, number: int, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

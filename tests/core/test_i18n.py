@@ -18,6 +18,7 @@ from capas.core.errors import CapasError
 from capas.core.i18n import LANGUAGES, catalogue, choose_language, language, say
 from capas.core.spec import Medium
 from capas.data.tabular.column_types import ColumnKind
+from capas.engine.recipes.generation.prompts import PromptEncoderName
 from capas.engine.recipes.single_output.tabular import defaults as tabular_defaults
 from capas.engine.recipes.single_output.text import defaults as text_defaults
 from capas.page_formats.page import BaselineFault
@@ -117,6 +118,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "similar.words.{}": get_args(Closeness),
     "index.{}": ("added", "replaced", "unchanged"),
     "samples.{}": ("name", "count", "classes", "licence", "what"),
+    "generation.captions_{}": get_args(PromptEncoderName),
     "settle.{}": (*text_defaults.NAMES, *tabular_defaults.NAMES),
     "splits.{}": ("train", "validation", "test"),
     "tasks.{}": (
@@ -135,7 +137,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "same.{}": ("false_match", "false_non_match"),
     "trust.pairs.{}": ("group", "false_match", "false_non_match", "impostor", "genuine", "identities"),
     "test.{}": ("class", "recall", "precision", "n"),
-    "train.next_{}": ("predict", "same", "generate", "test", "export"),
+    "train.next_{}": ("predict", "same", "embed", "generate", "test", "edit", "export"),
     "train.place_{}": ("model", "predictions", "everything"),
     "trust.asks.{}": THEMES,
     "trust.attacks.{}": ("before", "after", *KINDS_OF_PARTS, *WAYS_OF_PARTS),

@@ -136,7 +136,7 @@ def test_impossible_values_are_refused_with_key_value_and_reason(key: str, value
 
 
 def test_the_reason_tells_all_that_would_be_possible() -> None:
-    assert "'auto'" in str(refused({"train.epochs": "many"})) and "number" in str(refused({"train.epochs": "many"}))
+    assert "“auto”" in str(refused({"train.epochs": "many"})) and "number" in str(refused({"train.epochs": "many"}))
 
 
 def test_broken_files_are_refused_with_the_line(tmp_path: Path) -> None:

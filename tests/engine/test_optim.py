@@ -35,6 +35,11 @@ def test_without_warm_up_it_begins_at_the_peak_and_constant_stays_there() -> Non
     assert [schedule_factor(p, warmup=0.5, schedule="constant") for p in (0.25, 0.5, 0.9, 1.0)] == [0.5, 1, 1, 1]
 
 
+def test_late_linear_falls_in_a_straight_line_in_the_second_half() -> None:
+    rates = [schedule_factor(p, warmup=0.0, schedule="late-linear") for p in (0.0, 0.5, 0.6, 0.75, 1.0)]
+    assert rates == pytest.approx([1, 1, 0.8, 0.5, 0])
+
+
 def test_vectors_have_no_decay() -> None:
     network = create_network("compact", in_channels=1, num_classes=3, image_size=8, width=4)
     groups = parameter_groups(network, learning_rate=0.1, weight_decay=0.5, head=None, backbone_rate=0.1)

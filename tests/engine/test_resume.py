@@ -74,6 +74,14 @@ RUNS: Mapping[str, tuple[str, Mapping[str, object]]] = {
         "signs",
         {**FIXED, "data.task": "verify", "method.name": "supcon", "train.epochs": 30, "train.batch_size": 16},
     ),
+    # Two folders without pairs: each in an order of its own, four networks, and pools of what was made before.
+    "cyclegan": (
+        "two-signs",
+        {
+            **FIXED, "network.width": 2, "data.task": "transform", "transform.blocks": 1, "transform.pool": 10,
+            "train.epochs": 4, "train.batch_size": 8,
+        },
+    ),
     # Two networks against each other; noise at every step of a schedule; one that begins with what the data are like.
     **{
         network: (
@@ -83,7 +91,7 @@ RUNS: Mapping[str, tuple[str, Mapping[str, object]]] = {
                 "generation.samples": 16,
             },
         )
-        for network in ("dcgan", "ddpm", "glow")
+        for network in ("dcgan", "ddpm", "glow", "stylegan2", "stylegan3")
     },
 }  # fmt: skip
 KILLS = {"compact": 8, "lenet-5": 8, "efficientnet-lite0": 2}
@@ -94,6 +102,7 @@ OTHER_KILLS = 3
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("resume")
     write_signs(folder / "signs", table=False)
+    write_signs(folder / "two-signs", identities=2, each=60, table=False)
     return folder
 
 

@@ -12,7 +12,9 @@ from PIL import Image
 
 from capas.core.errors import CapasError
 from capas.core.spec import Medium
-from capas.engine.encoders.encoder import encode_contents
+from capas.data.text.wordpiece import WordPieceTokenizer
+from capas.engine.encoders.encoder import Truncates, encode_contents
+from capas.engine.recipes.single_output.text.encodings import SentenceEmbeddingEncoding, SentenceEmbeddings
 from capas.representation.data_items import open_data_items
 from capas.representation.embed import embed_to
 from capas.representation.encoders import open_encoder
@@ -44,9 +46,16 @@ class MeanColour:
         return np.stack([one for one in prepared if isinstance(one, np.ndarray)])
 
 
+class Brightness(MeanColour):
+    """Another encoder."""
+
+    name = "brightness"
+    fingerprint = "b" * 32
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for i in range(70):
+    for i in range(1, 71):  # none is black: its vector would have no direction
         place = tmp_path / "data" / ("red" if i % 2 else "blue")
         place.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8), (i, 0, 0) if i % 2 else (0, 0, i)).save(place / f"{i:03d}.png")
@@ -107,9 +116,86 @@ def test_parquet_holds_the_same(folder: Path, tmp_path: Path) -> None:
         "v",
         "v.parquet",
     ]
+    again = MeanColour()
+    assert len(embed_to(tmp_path / "v.parquet", again, open_data_items(str(folder)))) == 70 and again.encoded == 0
     with pytest.raises(CapasError) as refused:
-        embed_to(tmp_path / "v.parquet", MeanColour(), open_data_items(str(folder)))
+        embed_to(tmp_path / "v.parquet", Brightness(), open_data_items(str(folder)))
+    assert refused.value.key == "vectors_exist"
+    (tmp_path / "table.parquet").write_bytes(b"mine")
+    with pytest.raises(CapasError) as refused:
+        embed_to(tmp_path / "table.parquet", MeanColour(), open_data_items(str(folder)))
     assert refused.value.key == "file_exists"
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_finished_vectors_of_the_same_data_are_not_computed_again(folder: Path, tmp_path: Path) -> None:
+    (folder / "red" / "999.png").write_bytes(b"broken")
+    first = embed_to(tmp_path / "v", MeanColour(), open_data_items(str(folder)))
+    again = MeanColour()
+    vectors = embed_to(tmp_path / "v", again, open_data_items(str(folder)))
+    assert again.encoded == 0 and vectors.manifest == first.manifest
+
+
+@pytest.mark.parametrize("change", ["network", "precision", "content", "name", "mended", "other data"])
+def test_finished_vectors_of_anything_else_are_left_alone(folder: Path, tmp_path: Path, change: str) -> None:
+    Image.new("RGB", (8, 8)).save(folder / "red" / "black.png")
+    first = embed_to(tmp_path / "v", MeanColour(), open_data_items(str(folder)))
+    assert list(first.manifest.failed) == ["red/black.png"] and "no direction" in first.manifest.failed["red/black.png"]
+    before = files_in(tmp_path / "v")
+    match change:
+        case "content":
+            Image.new("RGB", (8, 8), (0, 9, 0)).save(folder / "red" / "001.png")
+        case "name":
+            (folder / "red" / "001.png").rename(folder / "red" / "002.png")
+        case "mended":
+            Image.new("RGB", (8, 8), (0, 9, 0)).save(folder / "red" / "black.png")
+        case "other data":
+            folder = folder.rename(tmp_path / "other")
+    encoder = Brightness() if change == "network" else MeanColour()
+    with pytest.raises(CapasError) as refused:
+        embed_to(tmp_path / "v", encoder, open_data_items(str(folder)),
+                 precision="float16" if change == "precision" else "float32")  # fmt: skip
+    assert refused.value.key == "vectors_exist" and "mean-colour, float32" in refused.value.received
+    assert ("have changed" in refused.value.received) is (change in ("content", "name", "mended"))
+    assert files_in(tmp_path / "v") == before
+
+
+def test_a_folder_of_the_user_is_left_as_it_was(folder: Path) -> None:
+    with pytest.raises(CapasError) as refused:
+        embed_to(folder, MeanColour(), open_data_items(str(folder)))
+    assert (refused.value.key, refused.value.received) == ("vectors_exist", "blue")
+    assert sorted(path.name for path in folder.iterdir()) == ["blue", "red"]
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e30])
+def test_a_vector_without_direction_costs_one_line(folder: Path, tmp_path: Path, scale: float) -> None:
+    class Spoilt(MeanColour):
+        def encode(self, prepared: Sequence[object]) -> NDArray[np.float32]:
+            rows = super().encode(prepared)
+            rows[rows[:, 0] == 5] *= np.float32(scale)
+            return rows
+
+    vectors = embed_to(tmp_path / "v", Spoilt(), open_data_items(str(folder)))
+    assert len(vectors) == 69 and "no direction" in vectors.manifest.failed["red/005.png"]
+
+
+def test_long_texts_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class OneNumber:
+        """The encoding with a vocabulary of one word, and its length for a vector."""
+
+        pieces = WordPieceTokenizer(["[UNK]", "[CLS]", "[SEP]", "word"])
+
+        def encode(self, texts: Sequence[str]) -> SentenceEmbeddings:
+            return SentenceEmbeddings(embeddings=torch.tensor([[float(len(text))] for text in texts]))
+
+    monkeypatch.setattr(SentenceEmbeddingEncoding, "open", OneNumber)
+    encoder = open_encoder("text-minilm")
+    (tmp_path / "t.csv").write_text("n,story\n" + "\n".join(f"1,{'word ' * n}" for n in (255, 254, 300)) + "\n")
+    embed_to(tmp_path / "v", encoder, open_data_items(str(tmp_path / "t.csv"), column="story"))
+    assert isinstance(encoder, Truncates) and encoder.truncated == 2  # 256 with [CLS] and [SEP]
 
 
 def test_a_table_of_texts_needs_no_labels(tmp_path: Path) -> None:
@@ -137,7 +223,7 @@ def test_pixels_and_mel_statistics_are_what_they_say(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "key"), [
-    ("pixles", "encoder_unknown"), ("efficientnet-lite0@9000", "encoder_side"), ("hf:", "no_such_path"),
+    ("pixles", "encoder_unknown"), ("efficientnet-lite0@9000", "encoder_side"), ("hf:", "hub_name_missing"),
     ("hf:./nowhere", "no_such_path"), ("no/such/run", "encoder_unknown"),
 ])  # fmt: skip
 def test_what_is_no_encoder_is_refused(name: str, key: str) -> None:

@@ -65,7 +65,7 @@ def test_an_interrupted_attempt_goes_on_behind_its_last_whole_row(tmp_path: Path
         file.write(b"half")  # killed in the middle of a row
     with open(folder / "items.part", "a") as file:
         file.write('{"name": "a/4.p')
-    assert not holds_vectors(folder)
+    assert holds_vectors(folder)  # so that index and map say that they are unfinished
     with pytest.raises(CapasError) as stopped:
         open_vectors(folder)
     assert stopped.value.key == "vectors_unfinished"
@@ -89,12 +89,43 @@ def test_rows_without_lines_and_lines_without_rows_are_cut(tmp_path: Path) -> No
         assert (writer.done, writer.written) == (1, 1)
 
 
-@pytest.mark.parametrize("other", [(manifest(encoder="other"), "names"), (manifest(), "other names")])
-def test_another_attempt_starts_afresh(tmp_path: Path, other: tuple[VectorsManifest, str]) -> None:
+@pytest.mark.parametrize(("encoder", "names", "done"), [("net", "other names", 0), ("runs/../net", "names", 1)])
+def test_other_names_start_afresh_and_another_path_of_the_network_goes_on(
+    tmp_path: Path, encoder: str, names: str, done: int
+) -> None:
     with VectorWriter(tmp_path / "v", manifest(), "names") as writer:
         writer.append([item(0)], rows(0, 1))
-    with VectorWriter(tmp_path / "v", *other) as writer:
-        assert writer.done == 0
+    with VectorWriter(tmp_path / "v", manifest(encoder=encoder), names) as writer:
+        assert writer.done == done
+
+
+@pytest.mark.parametrize("change", [{"fingerprint": "g"}, {"data": "/other"}, {"precision": "float16"}])
+def test_unfinished_vectors_of_others_are_left_alone(tmp_path: Path, change: dict[str, str]) -> None:
+    with VectorWriter(tmp_path / "v", manifest(), "names") as writer:
+        writer.append([item(0)], rows(0, 1))
+    other = manifest().model_copy(update=change)
+    with pytest.raises(CapasError) as refused, VectorWriter(tmp_path / "v", other, "names"):
+        pass
+    assert refused.value.key == "vectors_exist"
+    assert refused.value.received == "unfinished vectors of /data by net, float32"
+    with VectorWriter(tmp_path / "v", manifest(), "names") as writer:
+        assert writer.done == 1
+
+
+def test_finished_vectors_are_not_replaced(tmp_path: Path) -> None:
+    write_vectors(tmp_path / "v", made())
+    with pytest.raises(CapasError) as refused:
+        write_vectors(tmp_path / "v", made(3))
+    assert (refused.value.key, refused.value.received) == ("vectors_exist", "vectors of /data by net, float32")
+    assert len(open_vectors(tmp_path / "v")) == 5
+    (tmp_path / "v" / MANIFEST).unlink()
+    with pytest.raises(CapasError) as refused:
+        write_vectors(tmp_path / "v", made(3))
+    assert (refused.value.key, refused.value.received) == ("vectors_exist", ITEMS)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(CapasError) as refused:
+        write_vectors(tmp_path / "notes.txt", made())
+    assert refused.value.key == "file_exists"
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
@@ -122,6 +153,17 @@ def test_values_that_are_no_numbers_are_refused_with_their_row(tmp_path: Path, n
         open_vectors(tmp_path / name)
     assert refused.value.key == "vectors_not_finite" and refused.value.received == "a/3.png"
     assert refused.value.values["row"] == 4
+
+
+@pytest.mark.parametrize("spoilt", [0.0, 1e30])
+def test_vectors_without_direction_are_refused_with_their_row(tmp_path: Path, spoilt: float) -> None:
+    vectors = made()
+    vectors.matrix[2:4] = spoilt
+    write_vectors(tmp_path / "v", vectors)
+    with pytest.raises(CapasError) as refused:
+        open_vectors(tmp_path / "v")
+    assert refused.value.key == "vectors_without_direction" and refused.value.received == "a/2.png"
+    assert (refused.value.values["row"], refused.value.values["count"]) == (3, 2)
 
 
 @pytest.mark.parametrize("damage", ["cut", "header", "items", "manifest"])

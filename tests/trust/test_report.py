@@ -119,6 +119,7 @@ def test_the_report_is_written_in_the_user_s_language(bars_run: Path, tmp_path: 
     assert theme(report, "attacks")["status"] == "not_computed"
 
 
+@pytest.mark.slow
 def test_a_second_report_says_the_same(bars_report: TrustReport, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(bars_report.folder.parent, run)
@@ -174,6 +175,7 @@ def test_a_shortcut_in_the_corner_is_told(tmp_path: Path) -> None:
     assert "top left" in str(report.tree["verdict"])
 
 
+@pytest.mark.slow
 def test_a_thing_of_its_own_is_no_shortcut(tmp_path: Path) -> None:
     data = made_pictures(tmp_path / "data", 240, mark=False, content=True)
     run = train_here(data, tmp_path / "run", {**SMALL, "train.epochs": 12})
@@ -210,7 +212,7 @@ def test_a_tiny_test_gets_no_verdict(tmp_path: Path) -> None:
     assert "often_wrong" not in keys(report) and "constant_answer" not in keys(report)
 
 
-@pytest.mark.parametrize("kind", ["rows", "texts", "sounds", "numbers"])
+@pytest.mark.parametrize("kind", ["rows", "texts", "sounds", pytest.param("numbers", marks=pytest.mark.slow)])
 def test_other_media_get_the_themes_that_mean_something_there(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

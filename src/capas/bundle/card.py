@@ -151,6 +151,28 @@ class MethodCard(CardSection):
     first_teacher: dict[str, object]
 
 
+class GeneratedCard(CardSection):
+    """Samples of a generator that rare classes were also learnt from.
+
+    Attributes:
+        source: Name of the generator.
+        weights: Hash of its weights.
+        drawn: Samples in all.
+        learnt: Samples that were trained on.
+        in_test: Samples left out because they repeat a validation or test image, exactly or nearly.
+        repeated: Samples left out because they repeat a training image or each other.
+        per_class: ``learnt`` by class.
+    """
+
+    source: str
+    weights: str
+    drawn: int
+    learnt: int
+    in_test: int
+    repeated: int
+    per_class: dict[str, int]
+
+
 class ProvenanceCard(CardSection):
     """Software, machine, time, seed and execution settings of the training."""
 
@@ -190,6 +212,7 @@ class Card(CardSection):
     files: dict[str, str] = {}
     data: DataCard
     method: MethodCard | None = None
+    generated: GeneratedCard | None = None
     metrics: dict[str, object]
     baseline: dict[str, object]
     per_class: dict[str, object]
@@ -228,10 +251,11 @@ class Card(CardSection):
 
 
 def write_card(path: Path, card: Card) -> Card:
-    """Write ``card`` as JSON, sealed, and return it so; the method is left out where it is None, and columns where
-    there are none.
+    """Write ``card`` as JSON, sealed, and return it so; method, generated examples and columns are left out where there
+    are none.
     """
-    tree = json.loads(card.model_dump_json(exclude={"method"} if card.method is None else None))
+    absent = {name for name in ("method", "generated") if getattr(card, name) is None}
+    tree = json.loads(card.model_dump_json(exclude=absent))
     if not card.network.columns:
         del tree["network"]["columns"]
     tree["seal"] = seal_of(tree)
@@ -297,6 +321,8 @@ def limitations(spec: Spec, n_test: int, smallest: tuple[str, int] | None, *, gr
         sentences.append(say(f"card.consent.{spec.medium}"))
     if spec.task == "generate":
         sentences.append(say("card.generated"))
+    if spec.unpaired:
+        sentences.append(say("card.translated"))
     if spec.columns_beside:
         sentences.append(say("card.columns_beside", columns=", ".join(field.name for field in spec.columns_beside)))
     if n_test < 200:

@@ -10,7 +10,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from capas.bundle.card import Card, read_card
-from capas.bundle.write import ANSWERS, CARD, MODEL, NGRAMS, PREPARATION
+from capas.bundle.write import ANSWERS, CAPTIONS, CARD, MODEL, NGRAMS, PREPARATION
 from capas.core.errors import CapasError
 from capas.core.files import content_hash, hash_file, open_regular, read_regular
 from capas.core.inert_text import inert
@@ -89,7 +89,8 @@ def read_bundle(folder: Path) -> Bundle:
     if not all(_is_finite(tensor, bounds=name.endswith("threshold")) for name, tensor in tensors.items()):
         raise CapasError("bundle_not_finite", where=folder / MODEL)
     contents = {name: _listed(folder, name, hash) for name, hash in card.files.items()}
-    files = {name: _json(folder / name, contents[name]) for name in (PREPARATION, ANSWERS, NGRAMS) if name in contents}
+    known = (PREPARATION, ANSWERS, NGRAMS, CAPTIONS)
+    files = {name: _json(folder / name, contents[name]) for name in known if name in contents}
     return Bundle(folder=folder, card=card, tensors=tensors, files=files)
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from capas.bundle.card import Card, ColumnCard, MethodCard
+from capas.bundle.card import Card, ColumnCard, GeneratedCard, MethodCard
 from capas.core.i18n import language, say
 from capas.core.inert_text import inert
 from capas.core.number_format import baseline_name, format_metric, format_percent, metric_name
@@ -49,6 +49,8 @@ def model_card(card: Card) -> str:
     ]
     if card.method is not None:
         sections += [f"## {say('method.card_title')}", _taught(card.method)]
+    if card.generated is not None:
+        sections += [f"## {say('generated.card_title')}", _generated(card.generated)]
     if any("recall" in figures for figures in card.per_class.values() if isinstance(figures, Mapping)):
         heads = (say("card.class"), say("card.found"), say("card.examples"))
         sections += [f"## {say('card.by_class')}", _table(heads, _class_rows(card.per_class))]
@@ -138,6 +140,15 @@ def _taught(method: MethodCard) -> str:
     )  # fmt: skip
     noise = say("method.card_noise") if method.noise else say("method.card_no_noise")
     return f"{training} {noise} {say('method.card_test')}"
+
+
+def _generated(generated: GeneratedCard) -> str:
+    """Sentences on the samples of a generator that were learnt from."""
+    classes = ", ".join(f"{_markdown(name)} ({count})" for name, count in generated.per_class.items())
+    return say(
+        "generated.card_text", learnt=generated.learnt, drawn=generated.drawn, source=_markdown(generated.source),
+        classes=classes, in_test=generated.in_test,
+    )  # fmt: skip
 
 
 def _class_rows(per_class: Mapping[str, object]) -> list[tuple[str, ...]]:

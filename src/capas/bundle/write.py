@@ -14,6 +14,7 @@ from capas.networks.vision.flip_tta import FlipTTA
 MODEL, CARD, README = "model.safetensors", "card.json", "README.md"
 LABELS, PREPARATION, ANSWERS = "labels.txt", "preparation.json", "answers.json"
 NGRAMS = "ngrams.json"  # of readers that have a language model
+CAPTIONS = "captions.json"  # of generators that are told in words what to draw
 
 
 def write_bundle(folder: Path, network: nn.Module, files: Mapping[str, object], card: Card) -> Card:

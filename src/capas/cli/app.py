@@ -8,6 +8,7 @@ import typer
 from capas.cli.archive.app import archive
 from capas.cli.board_app import board
 from capas.cli.options import (
+    AugmentWith,
     Condition,
     Count,
     CsvForm,
@@ -21,6 +22,7 @@ from capas.cli.options import (
     Method,
     NetworkOption,
     Out,
+    Prompt,
     ReportOption,
     RunArgument,
     RunArguments,
@@ -34,6 +36,7 @@ from capas.cli.options import (
     Target,
     Task,
     Time,
+    Truncation,
     Unlabelled,
     complete_data,
     complete_indexes,
@@ -110,6 +113,7 @@ def plan(
     method: Method = None,
     unlabelled: Unlabelled = None,
     init_from: InitFrom = None,
+    augment_with: AugmentWith = None,
     settings: Settings = None,
 ) -> None:
     from capas.cli import data_verbs
@@ -125,6 +129,7 @@ def plan(
         method=method,
         unlabelled=unlabelled,
         init_from=init_from,
+        augment_with=augment_with,
         settings=settings,
     )
     data_verbs.plan(data, wanted, out)
@@ -144,6 +149,7 @@ def train(
     method: Method = None,
     unlabelled: Unlabelled = None,
     init_from: InitFrom = None,
+    augment_with: AugmentWith = None,
     settings: Settings = None,
     out: Out = None,
     as_json: Json = False,
@@ -163,6 +169,7 @@ def train(
         method=method,
         unlabelled=unlabelled,
         init_from=init_from,
+        augment_with=augment_with,
         settings=settings,
     )
     train_verbs.train(data, wanted, out, as_json)
@@ -198,6 +205,7 @@ def predict(
     csv_format: Annotated[CsvForm | None, typer.Option("--csv-format", help=say("cli.csv_format"))] = None,
     batch_size: Annotated[int, typer.Option(min=1, help=say("cli.batch_size"))] = 64,
     answer_all: Annotated[bool, typer.Option("--answer-all", help=say("cli.answer_all"))] = False,
+    to: Annotated[str | None, typer.Option("--to", metavar="FOLDER", help=say("cli.toward"))] = None,
     as_json: Json = False,
 ) -> None:
     from capas.cli import use_verbs
@@ -213,6 +221,7 @@ def predict(
         batch_size=batch_size,
         answer_all=answer_all,
         as_json=as_json,
+        to=to,
     )
 
 
@@ -411,16 +420,19 @@ def generate(
     run: RunArgument,
     count: Count = 16,
     condition: Condition = None,
+    prompt: Prompt = None,
     steps: Steps = None,
     sampler: Sampler = None,
     guidance: Guidance = None,
+    truncation: Truncation = None,
     seed: SampleSeed = 0,
     out: SampleFolder = "generated",
     as_json: Json = False,
 ) -> None:
     from capas.cli.generation import generate_verb
 
-    generate_verb.generate(run, count, generate_verb.drawing(condition, seed, steps, sampler, guidance), out, as_json)
+    drawing = generate_verb.drawing(condition, prompt, seed, steps, sampler, guidance, truncation)
+    generate_verb.generate(run, count, drawing, out, as_json)
 
 
 @app.command(help=say("complete.help"))
@@ -430,6 +442,7 @@ def complete(
     mask: Annotated[str, typer.Option(metavar="FILE", help=say("complete.mask"))],
     count: Count = 4,
     condition: Condition = None,
+    prompt: Prompt = None,
     steps: Steps = None,
     sampler: Sampler = None,
     guidance: Guidance = None,
@@ -439,28 +452,34 @@ def complete(
 ) -> None:
     from capas.cli.generation import generate_verb, redraw_verbs
 
-    drawing = generate_verb.drawing(condition, seed, steps, sampler, guidance)
+    drawing = generate_verb.drawing(condition, prompt, seed, steps, sampler, guidance)
     redraw_verbs.complete(run, image, mask, count, drawing, out, as_json)
 
 
 @app.command(help=say("interpolate.help"))
 def interpolate(
     run: RunArgument,
-    first: Annotated[int, typer.Argument(metavar="A", min=0, help=say("interpolate.first"))],
-    second: Annotated[int, typer.Argument(metavar="B", min=0, help=say("interpolate.second"))],
-    frames: Annotated[int, typer.Option(min=2, max=1_000, help=say("interpolate.frames"))] = 16,
+    first: Annotated[str, typer.Argument(metavar="A", help=say("interpolate.first"), show_default=False)],
+    second: Annotated[str, typer.Argument(metavar="B", help=say("interpolate.second"), show_default=False)],
+    frames: Annotated[int | None, typer.Option(min=2, max=1_000, help=say("interpolate.frames"))] = None,
+    mix: Annotated[bool, typer.Option("--mix", help=say("interpolate.mix"))] = False,
     condition: Condition = None,
+    prompt: Prompt = None,
     steps: Steps = None,
     sampler: Sampler = None,
     guidance: Guidance = None,
+    truncation: Truncation = None,
     seed: SampleSeed = 0,
     out: SampleFolder = "interpolated",
     as_json: Json = False,
 ) -> None:
     from capas.cli.generation import generate_verb, redraw_verbs
 
-    drawing = generate_verb.drawing(condition, seed, steps, sampler, guidance)
-    redraw_verbs.interpolate(run, first, second, frames, drawing, out, as_json)
+    drawing = generate_verb.drawing(condition, prompt, seed, steps, sampler, guidance, truncation)
+    if mix:
+        redraw_verbs.mix(run, first, second, frames, drawing, out, as_json)
+        return
+    redraw_verbs.interpolate(run, first, second, frames or redraw_verbs.FRAMES, drawing, out, as_json)
 
 
 @app.command(help=say("edit.help"))
@@ -474,18 +493,31 @@ def edit(
     restore: Annotated[str | None, typer.Option("--from", metavar="FILE", help=say("edit.from"))] = None,
     inspect: Annotated[bool, typer.Option("--inspect", help=say("edit.inspect"))] = False,
     strength: Annotated[float | None, typer.Option(metavar="SHARE", help=say("edit.strength"))] = None,
+    project: Annotated[bool, typer.Option("--project", help=say("edit.project"))] = False,
+    prompt: Prompt = None,
     seed: SampleSeed = 0,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help=say("edit.out"))] = None,
     as_json: Json = False,
 ) -> None:
-    if strength is not None:
+    if project:
+        from capas.cli.generation import generate_verb, redraw_verbs
+
+        others = {"--style-of": style_of, "--traverse": traverse, "--save": save, "--from": restore,
+                  "--inspect": inspect or None, "--strength": strength, "--prompt": prompt or None}  # fmt: skip
+        image = redraw_verbs.only_image(
+            image, [name for name, value in others.items() if value is not None], error="project_alone"
+        )
+        drawing = generate_verb.drawing(None if class_name is None else [class_name], None, seed, None, None, None)
+        redraw_verbs.project(run, image, drawing, out or redraw_verbs.PICTURE, as_json)
+        return
+    if strength is not None or prompt:
         from capas.cli.generation import generate_verb, redraw_verbs
 
         others = {"--style-of": style_of, "--traverse": traverse, "--save": save, "--from": restore,
                   "--inspect": inspect or None}  # fmt: skip
         image = redraw_verbs.only_image(image, [name for name, value in others.items() if value is not None])
         classes = None if class_name is None else [class_name]
-        drawing = generate_verb.drawing(classes, seed, None, None, None)
+        drawing = generate_verb.drawing(classes, prompt, seed, None, None, None)
         redraw_verbs.redraw(run, image, drawing, strength, out or redraw_verbs.PICTURE, as_json)
         return
     from capas.cli.representation import edit_verbs

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.padding import Padding
@@ -25,6 +26,7 @@ MARKS = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "note": 
 CLASSES_SHOWN = 20
 ALTERNATIVES_SHOWN = 4
 REPORT_SHARE = 1 / 3  # of --time
+TOO_FEW: Final = frozenset({"too_few_to_generate", "too_few_to_translate"})
 
 
 def changes(
@@ -40,6 +42,7 @@ def changes(
     method: str | None = None,
     unlabelled: str | None = None,
     init_from: str | None = None,
+    augment_with: str | None = None,
     settings: Sequence[str] | None = None,
 ) -> dict[str, object]:
     """Return the options of the command line as configuration values by key."""
@@ -55,6 +58,7 @@ def changes(
         "method.name": method,
         "method.unlabelled": unlabelled,
         "network.init_from": init_from,
+        "augment.with_run": augment_with,
     }
     return {key: value for key, value in named.items() if value is not None} | parse_settings(settings or [])
 
@@ -93,15 +97,26 @@ def look(data: str, wanted: Mapping[str, object], as_json: bool) -> None:
     config = config_for_data(data, wanted)
     with show.stages(quiet=as_json) as stages:
         seen = look_at(config, progress=stages)
-        seconds = None if _grave(seen) else estimate_seconds(config, seen)
+        seconds, obstacle = None, None
+        if not _grave(seen):
+            try:
+                seconds = estimate_seconds(config, seen)
+            except CapasError as error:
+                if error.key not in TOO_FEW:
+                    raise
+                obstacle = error  # the data can be looked at all the same
     report_s = (
         None if seconds is None or config.trust.report == "none" else report_budget_s(seconds, config.trust.time_s)
     )
     if as_json:
         held = {"training_seconds": seconds, "report_seconds": report_s}
-        show.print_json({**seen.as_json(), **{key: None if s is None else round(s) for key, s in held.items()}})
+        why = {} if obstacle is None else {"not_learnable": obstacle.part("what")}
+        show.print_json({**seen.as_json(), **{key: None if s is None else round(s) for key, s in held.items()}, **why})
         return
     _print_look(show.results(), seen, data, seconds, report_s)
+    if obstacle is not None:
+        show.results().print(Text(f"! {obstacle.part('what')}", "yellow"), soft_wrap=True)
+        show.results().print(Text(f"  {obstacle.part('next')}", "dim"), soft_wrap=True)
 
 
 def plan(data: str, wanted: Mapping[str, object], out: str | None) -> None:
@@ -148,7 +163,7 @@ def _print_look(
         console.print(Text(f"✓ {say('look.no_problems')}", "green"))
     console.print()
     # Without being asked for, these tasks would not be chosen.
-    asked = ("--task", spec.task) if spec.task in ("embed", "verify", "generate") else ()
+    asked = ("--task", spec.task) if spec.task in ("embed", "verify", "generate") or spec.unpaired else ()
     if seconds is not None:
         console.print(say("look.time", time=show.duration(seconds)))
         if report_s is not None:

@@ -94,6 +94,10 @@ Unlabelled = Annotated[str | None, typer.Option(metavar="FOLDER", help=say("meth
 InitFrom = Annotated[
     str | None, typer.Option("--init-from", metavar="RUN", help=say("cli.init_from"), autocompletion=complete_runs)
 ]
+AugmentWith = Annotated[
+    str | None,
+    typer.Option("--augment-with", metavar="RUN", help=say("generated.option"), autocompletion=complete_runs),
+]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help=say("cli.set"))]
 Out = Annotated[str | None, typer.Option("--out", "-o", metavar="PATH", help=say("cli.out"))]
 
@@ -102,8 +106,10 @@ Count = Annotated[int, typer.Option("--count", "-n", min=1, max=1_000_000, help=
 Condition = Annotated[
     list[str] | None, typer.Option("--condition", "--class", metavar="CLASS", help=say("generate.condition"))
 ]
+Prompt = Annotated[list[str] | None, typer.Option(metavar="TEXT", help=say("generate.prompt"))]
 Steps = Annotated[int | None, typer.Option(min=1, max=1_000, help=say("generate.steps"))]
 Sampler = Annotated[SamplerOption | None, typer.Option(help=say("generate.sampler"))]
 Guidance = Annotated[float | None, typer.Option(min=0, max=100, help=say("generate.guidance"))]
+Truncation = Annotated[float | None, typer.Option(min=0, max=1, help=say("generate.truncation"))]
 SampleSeed = Annotated[int, typer.Option("--seed", min=0, help=say("generate.seed"))]
 SampleFolder = Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help=say("generate.out"))]

@@ -24,6 +24,7 @@ from capas.engine.events import Evaluated, Event, Sampled, Started, Stepped, Sto
 from capas.engine.execution import Execution
 from capas.engine.plan import Plan, config_for_data
 from capas.engine.recipe import LOWER_IS_BETTER_METRICS, ResolvedConfig
+from capas.engine.recipes.single_output.image.defaults import VAE_NETWORK
 from capas.engine.run import Run, find_run, read_metrics
 from capas.engine.train import TrainingCallbacks, TrainingResult
 from capas.engine.train import resume as resume_run
@@ -236,8 +237,14 @@ def _print_places(console: Console, result: TrainingResult) -> None:
     verbs = [("predict", f" {say(f'media.{medium}')}…"), ("test", "")]
     if result.spec.task == "verify":
         verbs[0] = ("same", " A B")
+    if result.spec.task == "embed":
+        verbs[0] = ("embed", f" {say(f'media.{medium}')}… -o {say('train.vectors_folder')}")
+    if result.network == VAE_NETWORK:
+        verbs.append(("edit", f" {say(f'media.{medium}')} --class {result.spec.classes[0]}"))
     if result.spec.task == "generate":
         verbs[0] = ("generate", f" -n 64 -o {say('train.samples_folder')}")
+    if result.spec.unpaired:
+        verbs[0] = ("predict", f"{verbs[0][1]} --to {result.spec.classes[1]} -o {say('train.samples_folder')}")
     if result.spec.task not in NOT_EXPORTABLE:
         verbs.append(("export", " --to onnx"))
     for verb, arguments in verbs:

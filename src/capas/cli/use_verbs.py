@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from capas.bundle.card import Card
 from capas.cli import show
 from capas.cli.answer_table import make_answer_table
 from capas.core.errors import CapasError
@@ -18,6 +19,7 @@ from capas.data.tabular.write import WRITTEN_SUFFIXES, CsvFormat, check_table_su
 from capas.engine.predict import Model, load_model
 from capas.engine.recipe import Prediction
 from capas.engine.recipes.shared.table_items import PredictorInputs
+from capas.sampling.provenance import png_with_provenance
 from capas.trust.ood.selective_prediction import load_with_ood_gate
 
 NAME_WIDTH = 60
@@ -35,6 +37,7 @@ def predict(
     batch_size: int,
     answer_all: bool,
     as_json: bool,
+    to: str | None = None,
 ) -> None:
     """Print the predictions for ``inputs``, or write them to a file or folder; exits with code 2 where every input was
     refused.
@@ -50,10 +53,13 @@ def predict(
         batch_size: Inputs per forward pass.
         answer_all: Predict out-of-distribution inputs too.
         as_json: Print JSON.
+        to: Which collection's pictures the inputs become, of a model of two; that of the model if None.
     """
     if out is not None:
         check_table_suffix(Path(out))
     model = load_with_ood_gate(run, answer_all=answer_all)
+    if to is not None:
+        model.turn(to)
     read = PredictorInputs(card=model.card, read_items=model.predictor.items, sheet=sheet)
     answers = model.stream(islice(read.items(inputs, sys.stdin), limit), batch_size=batch_size)
     unread = 0
@@ -70,7 +76,7 @@ def predict(
         shown = list(answers)
         unread = _write_answers(Path(out), model, shown, read, csv_format or default_csv_format())
     else:
-        shown = _written_as_files(answers, Path(out))
+        shown = _written_as_files(answers, Path(out), model.card)
     if not shown:
         raise CapasError("nothing_to_predict", where=" ".join(inputs))
     refused = unread + sum(answer.refused is not None for answer in shown)
@@ -148,14 +154,18 @@ def as_conll(answers: Sequence[Prediction]) -> str:
     return "\n".join(blocks)
 
 
-def _written_as_files(answers: Iterable[Prediction], folder: Path) -> list[Prediction]:
+def _written_as_files(answers: Iterable[Prediction], folder: Path, card: Card) -> list[Prediction]:
     """Write each prediction to a file of its own in ``folder``: images as PNG, texts as text, everything else as JSON.
     Returns the predictions without their images, which would fill the memory.
     """
     shown, taken = [], set[str]()
     for answer in answers:
         stem = _free_name(Path(answer.input).stem or "answer", taken)
-        if answer.picture is not None:
+        if answer.picture is not None and answer.provenance:
+            made_by = {"model": card.name, "network": card.network.name, "weights": card.weights.hash}
+            made_by |= answer.provenance
+            write_atomic(folder / f"{stem}.png", png_with_provenance(answer.picture, made_by))
+        elif answer.picture is not None:
             write_image(folder / f"{stem}.png", answer.picture)
         for ending, content in answer.files.items():
             write_atomic(folder / f"{stem}{ending}", content)

@@ -50,9 +50,9 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 
 
 def write_error(path: Path, error: OSError) -> CapasError:
-    """Return the CapasError of a failed write, distinguishing a full disk from a forbidden place."""
-    key = "disk_full" if error.errno in _FULL else "cannot_write"
-    return CapasError(key, where=path, received=error.strerror or str(error))
+    """Return the CapasError of a failed write: a full disk, a limit of a file's size, or a forbidden place."""
+    keys = {**dict.fromkeys(_FULL, "disk_full"), errno.EFBIG: "file_size_limit"}
+    return CapasError(keys.get(error.errno or 0, "cannot_write"), where=path, received=error.strerror or str(error))
 
 
 def write_json(path: Path, value: object) -> None:

@@ -54,7 +54,7 @@ class Spec:
         inputs: Input fields.
         target: Target field; None where nothing is given to be learned: to embed, to generate, to transform unpaired.
         task: The task.
-        classes: Classes, tags or labels in a fixed order; empty otherwise.
+        classes: Classes, tags or labels, or the different captions, in a fixed order; empty otherwise.
         further_targets: Further numeric targets.
     """
 
@@ -72,6 +72,21 @@ class Spec:
     def targets(self) -> tuple[Field, ...]:
         """All target fields; empty without a target."""
         return () if self.target is None else (self.target, *self.further_targets)
+
+    @property
+    def captioned(self) -> bool:
+        """Whether ``classes`` are texts that say what is on each picture, to generate what any text says."""
+        return self.task == "generate" and self.target is not None and self.target.kind == "text"
+
+    @property
+    def unpaired(self) -> bool:
+        """Whether ``classes`` are two collections without pairs, each of which is transformed into the other."""
+        return self.task == "transform" and self.target is not None and self.target.kind == "category"
+
+    @property
+    def labels_are_classes(self) -> bool:
+        """Whether labels are indices into ``classes``."""
+        return self.task in CLASS_TASKS or self.unpaired
 
     @property
     def columns_beside(self) -> tuple[Field, ...]:

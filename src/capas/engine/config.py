@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from capas.core.errors import CapasError
 from capas.core.files import read_regular
 from capas.core.parsing import parse_toml
+from capas.core.value_reasons import value_reasons
 
 Auto = Literal["auto"]
 Pixels = Annotated[int, Field(ge=1, le=8192)]
@@ -96,6 +97,7 @@ class AugmentConfig(ConfigSection):
     handwriting: float = Field(
         1.0, ge=0, le=1, description="how far lines of writing are slanted, stretched, warped, thinned and faded, 0..1"
     )
+    with_run: str = Field("", description="a run of generate whose samples are added to rare classes of pictures")
 
 
 class AudioConfig(ConfigSection):
@@ -120,11 +122,23 @@ class AudioConfig(ConfigSection):
 class TransformConfig(ConfigSection):
     """The image-to-image task: restoration, super-resolution, colourisation."""
 
-    kind: Auto | Literal["pairs", "colourise", "super-resolve", "denoise", "inpaint"] = Field(
-        "auto", description="from pairs, or made from each picture: its colours, its details, less noise, its holes"
+    kind: Auto | Literal["pairs", "unpaired", "colourise", "super-resolve", "denoise", "inpaint"] = Field(
+        "auto",
+        description="from pairs, from two folders without pairs, or made from each picture: its colours, its details, "
+        "less noise, its holes",
     )
     factor: Auto | Literal[2, 3, 4] = Field("auto", description="how many times larger, where pictures are enlarged")
     noise: float = Field(25.0, gt=0, le=255, description="strongest noise to remove: standard deviation, 0..255")
+    cycle: float = Field(10.0, ge=0, description="without pairs: weight of leading a picture there and back; 0: none")
+    identity: float = Field(
+        5.0, ge=0, description="without pairs: weight of leaving alone what is of the wanted folder already; 0: none"
+    )
+    pool: int = Field(
+        50, ge=0, le=10_000, description="without pairs: former translations shown to each discriminator again; 0: none"
+    )
+    blocks: Auto | Annotated[int, Field(ge=1, le=64)] = Field(
+        "auto", description="without pairs: residual blocks of the network that translates"
+    )
 
 
 class TextConfig(ConfigSection):
@@ -161,6 +175,13 @@ class GenerationConfig(ConfigSection):
     schedule: Auto | Literal["cosine", "linear"] = Field("auto", description="how noise grows in diffusion")
     samples: Auto | Annotated[int, Field(ge=16, le=50_000)] = Field(
         "auto", description="samples that are drawn to test the network"
+    )
+    path_length: Auto | Annotated[float, Field(ge=0, le=100)] = Field(
+        "auto", description="how strongly StyleGAN2 is kept smooth between samples (path length); 0: not at all"
+    )
+    captions: Auto | Literal["minilm", "words"] = Field(
+        "auto",
+        description="how captions are told to the network: the meaning of English ones, or words of any language",
     )
 
 
@@ -289,9 +310,9 @@ def validate_config(tree: Mapping[str, object], *, where: str) -> Config:
         dotted = ".".join(names[:2])
         if first["type"] == "extra_forbidden":
             raise _unknown_key(dotted, where) from error
-        reasons = dict.fromkeys(str(e["msg"]) for e in error.errors() if e["loc"][:2] == first["loc"][:2])
+        reason = value_reasons([one for one in error.errors() if one["loc"][:2] == first["loc"][:2]])
         raise CapasError(
-            "plan_value", where=f"{where}: {dotted}", received=str(first["input"]), reason="; ".join(reasons)
+            "plan_value", where=f"{where}: {dotted}", received=str(first["input"]), reason=reason
         ) from error
 
 

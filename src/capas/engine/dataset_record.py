@@ -13,7 +13,7 @@ from torch import Tensor
 
 from capas.core.errors import CapasError
 from capas.core.files import content_hash
-from capas.core.spec import CLASS_TASKS, Spec
+from capas.core.spec import Spec
 from capas.data.collections import ExampleCollection, FilesWithColumns
 from capas.data.concat import append_unlabelled
 from capas.data.inspect.read_dataset import input_collection
@@ -104,7 +104,7 @@ class DatasetRecord:
 
 def label_text(spec: Spec, label: Label) -> str:
     """Return a label as the user wrote it: classes and tags by name, numbers as they are, joined by semicolons."""
-    if spec.task not in CLASS_TASKS:
+    if not spec.labels_are_classes:
         return ";".join(map(repr, label_values(label)))
     return ";".join(spec.classes[int(i)] for i in label_values(label))
 

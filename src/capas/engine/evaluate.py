@@ -43,6 +43,7 @@ def evaluate_on(
         target=card.targets[0].name if _names_target(card) else None,
         task=card.task if card.task in (*UNLABELLED_TASKS, "verify") else None,
         columns_beside=tuple(field.name for field in card.spec.columns_beside),
+        unpaired=card.spec.unpaired,
         sheet=sheet,
         learning=False,
         progress=None if progress is None else lambda done, total: progress("look", done, total),

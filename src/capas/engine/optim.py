@@ -24,6 +24,8 @@ def schedule_factor(progress: float, *, warmup: float, schedule: Schedule) -> fl
         return progress / warmup
     if schedule == "constant":
         return 1.0
+    if schedule == "late-linear":
+        return min(1.0, 2 * (1 - progress))
     return (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
 
 

@@ -8,11 +8,13 @@ from typing import Final
 from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal
+from capas.core.spec import Medium, TaskName
 from capas.data.collections import FilesWithColumns
 from capas.data.inspect.report import DatasetReport, inspect_dataset, require_learnable
 from capas.engine.config import Config, ExecutionConfig, read_config
 from capas.engine.dataset_record import DatasetRecord
 from capas.engine.execution import choose_execution, measure_throughput, thread_counts
+from capas.engine.methods.generated_examples import check_generator, resolve_generated
 from capas.engine.methods.noisy_student import NOISY_STUDENT, check_method, resolve_method_defaults
 from capas.engine.recipe import ResolvedConfig
 from capas.engine.recipes import recipe_for
@@ -21,6 +23,11 @@ from capas.engine.run import absolute_source
 
 Progress = Callable[[str, int, int], None]
 SMALL_DATASET: Final = 300
+# What can begin with the weights of another run.
+STARTS_FROM_RUN: Final[frozenset[tuple[TaskName, Medium]]] = frozenset({
+    ("classify", "image"), ("tag", "image"), ("regress", "image"),
+    ("classify", "audio"), ("tag", "audio"), ("regress", "audio"), ("transcribe", "image"), ("transcribe", "audio"),
+})  # fmt: skip
 STANDARD_REPORT_S: Final = 90.0  # of 5,000 small pictures on an idle laptop
 
 
@@ -72,6 +79,7 @@ def look_at(config: Config, *, progress: Progress | None = None) -> DatasetRepor
         task=config.data.task,
         group=config.data.group,
         columns_beside=config.data.columns_beside and not _images_alone(config),
+        unpaired=config.transform.kind in ("auto", "unpaired"),
         max_pixels=config.data.max_pixels,
         sheet=config.data.sheet,
         follow_links=config.data.follow_links,
@@ -82,17 +90,29 @@ def look_at(config: Config, *, progress: Progress | None = None) -> DatasetRepor
 
 
 def _images_alone(config: Config) -> bool:
-    """Whether columns beside images are left aside: what noisy student adds has no row, and a VAE draws images."""
-    return config.method.name in (NOISY_STUDENT, VAE) or config.network.name == VAE_NETWORK
+    """Whether columns beside images are left aside: what is added to learn from has no row, and a VAE draws images."""
+    added = config.method.name == NOISY_STUDENT or bool(config.augment.with_run)
+    return added or config.method.name == VAE or config.network.name == VAE_NETWORK
 
 
 def make_plan(config: Config, *, progress: Progress | None = None) -> Plan:
     """Inspect the data and resolve every default. Raises CapasError where nothing can be learnt from the data."""
     check_method(config)
+    check_generator(config)
     report = look_at(config, progress=progress)
     require_learnable(report)
+    _check_start(config, report)
     resolved = resolve_method_defaults(recipe_for(report.detection.spec).resolve_defaults(config, report), report)
+    resolved = resolve_generated(resolved, report)
     return Plan(look=report, resolved=resolve_report_level(resolved, report))
+
+
+def _check_start(config: Config, report: DatasetReport) -> None:
+    """Raise CapasError ``init_from_not_here`` where a run to start from would be ignored."""
+    spec = report.detection.spec
+    if config.network.init_from and (spec.task, spec.medium) not in STARTS_FROM_RUN:
+        where, kind = config.network.init_from, f"{spec.task} ({spec.medium})"
+        raise CapasError("init_from_not_here", where="network.init_from", received=where, kind=kind)
 
 
 def resolve_report_level(resolved: ResolvedConfig, report: DatasetReport) -> ResolvedConfig:

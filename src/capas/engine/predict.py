@@ -15,8 +15,8 @@ from capas.bundle.shipped import model_folder
 from capas.bundle.size_bound import bounded_by
 from capas.core.device import choose_device
 from capas.core.errors import CapasError
-from capas.engine.recipe import Item, Prediction, Predictor
-from capas.engine.recipes import named_recipe
+from capas.engine.recipe import ChoosesDirection, Item, Prediction, Predictor
+from capas.engine.recipes import named_recipe, recipe_for
 from capas.engine.recipes.example_vectors import example_vectors
 from capas.engine.recipes.shared.table_items import PredictorInputs
 from capas.engine.run import find_finished_run
@@ -41,7 +41,9 @@ class Model:
         self.gate: PredictionGate | None = None
         self.device = choose_device(device)
         with bounded_by(bundle.tensors, where=bundle.folder):
-            self.predictor: Predictor = named_recipe(bundle.card.task, bundle.card.medium).reopen(bundle)
+            card = bundle.card
+            recipe = recipe_for(card.spec) if card.spec.unpaired else named_recipe(card.task, card.medium)
+            self.predictor: Predictor = recipe.reopen(bundle)
         self.predictor.network.to(self.device)
 
     @property
@@ -53,6 +55,16 @@ class Model:
     def classes(self) -> list[str]:
         """Names of the classes or tags, in the order of the network's outputs; empty for other tasks."""
         return self.card.classes
+
+    def turn(self, toward: str) -> None:
+        """Turn a model of two collections without pairs towards one of them: its inputs become pictures of that.
+
+        Raises CapasError ``collection_unknown``, and ``no_direction`` for any other model.
+        """
+        if not isinstance(self.predictor, ChoosesDirection):
+            card = self.card
+            raise CapasError("no_direction", where="--to", received=toward, network=card.network.name, task=card.task)
+        self.predictor = self.predictor.toward(toward)
 
     def predict(self, inputs: Iterable[object], *, batch_size: int = 64) -> list[Prediction]:
         """Return the predictions, in the order of ``inputs``.

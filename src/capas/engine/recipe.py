@@ -32,6 +32,7 @@ from capas.objectives.base import Objective
 LOWER_IS_BETTER_METRICS = frozenset({
     "mae", "rmse", "cer", "wer", "delta_e", "log_loss", "expected_calibration_error", "frame_error", "missed",
     "false_alarm", "detection_error", "squared_error", "eer", "kid", "fid",
+    "kid_a_to_b", "kid_b_to_a", "cycle_error_a", "cycle_error_b",
     "near_copies", "bits_exact", "bits_bound", "word_cross_entropy",
 })  # fmt: skip
 
@@ -207,6 +208,7 @@ class Prediction:
         picture: Image of the output, uint8 H×W×3 or H×W.
         files: Contents of whole output files by the ending of their names (".mask.png").
         text: The prediction as one line for the terminal, where it is no class or list of tags.
+        provenance: What the file of ``picture`` says of how it was made; empty for a picture that only shows something.
         refused: Why the input was not predicted.
     """
 
@@ -218,6 +220,7 @@ class Prediction:
     picture: NDArray[np.uint8] | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     text: str | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
     refused: str | None = None
 
     def as_json(self, top: int = 5) -> dict[str, object]:
@@ -228,6 +231,14 @@ class Prediction:
             tree["probability"] = None if self.probability is None else round(self.probability, 6)
             tree["probabilities"] = {name: round(p, 6) for name, p in ranked}
         return {**tree, **self.facts, "refused": self.refused}
+
+
+@runtime_checkable
+class ChoosesDirection(Protocol):
+    """A predictor that turns inputs of one collection into those of another."""
+
+    def toward(self, name: str) -> "Predictor":
+        """Return the same, turned towards a collection. Raises CapasError ``collection_unknown``."""
 
 
 @runtime_checkable

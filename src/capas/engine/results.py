@@ -11,6 +11,7 @@ from capas.bundle.card import (
     Card,
     DataCard,
     FieldCard,
+    GeneratedCard,
     MethodCard,
     NetworkCard,
     ProvenanceCard,
@@ -76,6 +77,7 @@ def build_card(
         weights=WeightsCard(hash="", bytes=0, started_from=_started_from(config, network)),
         data=data,
         method=_method(run, config, record),
+        generated=_generated(run, config),
         metrics=dict(result.metrics),
         baseline={name: dict(figures) for name, figures in result.baseline.items()},
         per_class=dict(result.per_class),
@@ -103,7 +105,7 @@ def _shown(source: str) -> str:
 
 def _method(run: Run, config: Config, record: DatasetRecord) -> MethodCard | None:
     """The method and its pseudo-label counts; None for supervised training."""
-    if record.taught is None:
+    if record.taught is None or config.augment.with_run:
         return None
     summary = run.read_json(run.unlabelled)
     return MethodCard.model_validate(
@@ -119,6 +121,11 @@ def _method(run: Run, config: Config, record: DatasetRecord) -> MethodCard | Non
             "first_teacher": read_metrics(run.first_teacher)["metrics"],
         }
     )
+
+
+def _generated(run: Run, config: Config) -> GeneratedCard | None:
+    """The samples of a generator that were learnt from; None without."""
+    return GeneratedCard.model_validate(run.read_json(run.generated_summary)) if config.augment.with_run else None
 
 
 def _started_from(config: Config, network: NetworkCard) -> str:

@@ -85,6 +85,16 @@ class Run:
         return self.folder / "unlabelled.json"
 
     @property
+    def generated(self) -> Path:
+        """``generated/``: samples of a generator that are learnt from."""
+        return self.folder / "generated"
+
+    @property
+    def generated_summary(self) -> Path:
+        """``generated.json``: how many of them there are, and why others were left out."""
+        return self.folder / "generated.json"
+
+    @property
     def finished(self) -> bool:
         """Whether the run has test metrics and a bundle."""
         return self.metrics.is_file() and (self.bundle / "card.json").is_file()
@@ -152,7 +162,8 @@ def remove_pieces(run: Run) -> None:
     """Delete what a killed process was writing in the folder of ``run``, which the caller holds. A piece of a model may
     be as large as the model.
     """
-    files = (run.config, run.decision, run.data, run.environment, run.predictions, run.metrics, run.unlabelled)
+    files = (run.config, run.decision, run.data, run.environment, run.predictions, run.metrics, run.unlabelled,
+             run.generated_summary)  # fmt: skip
     pieces = [piece for file in files for piece in run.folder.glob(f".{file.name}.????????")]
     for piece in (*pieces, *run.bundle.glob(".*.????????")):
         piece.unlink(missing_ok=True)

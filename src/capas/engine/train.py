@@ -23,6 +23,7 @@ from capas.engine.events import Event, Finished, append_event
 from capas.engine.execution import Execution
 from capas.engine.loop import StopRequest
 from capas.engine.methods.cross_validation import FoldsFailedError, cross_validated_test
+from capas.engine.methods.generated_examples import add_generated
 from capas.engine.methods.noisy_student import NOISY_STUDENT, open_unlabelled, student_config
 from capas.engine.methods.pseudo_labels import add_pseudo_labels, filter_unlabelled, predict_pseudo_labels
 from capas.engine.plan import Plan, Progress, dataset_record_of, make_plan
@@ -179,6 +180,11 @@ def _lock_run(run: Run, ranks: Ranks) -> AbstractContextManager[None]:
 def _learn(job: PendingRun, ranks: Ranks, watch: TrainingCallbacks) -> TrainingResult | None:
     """Carry the run out: a student's after its teacher's and the pseudo-labelling. Finished parts are not repeated."""
     method = job.resolved.config.method
+    if job.resolved.config.augment.with_run and job.record.taught is None:
+        if ranks.is_main:
+            _add_generated(job, watch)
+        ranks.broadcast(0)  # the others wait until it is written
+        job = replace(_load_pending_run(job.run), resolved=job.resolved)
     if method.name != NOISY_STUDENT:
         return _run_training(job, ranks, watch)
     if job.record.taught is None:
@@ -192,6 +198,18 @@ def _learn(job: PendingRun, ranks: Ranks, watch: TrainingCallbacks) -> TrainingR
     watch.stage("student", method.iterations + 1, method.iterations + 1)
     settled = replace(job.resolved, config=student_config(job.resolved.config))
     return _run_training(replace(job, resolved=settled), ranks, watch)
+
+
+def _add_generated(job: PendingRun, watch: TrainingCallbacks) -> None:
+    """Draw further examples of rare classes and write the record with them."""
+    pictures = job.source.images
+    assert pictures is not None
+    record, summary = add_generated(
+        job.run, job.record, pictures, job.indices, job.resolved.config,
+        lambda done, total: watch.progress("generate", done, total),
+    )  # fmt: skip
+    write_json(job.run.generated_summary, summary.as_json())
+    write_json(job.run.data, record.as_json())
 
 
 def _train_teacher(job: PendingRun, ranks: Ranks, watch: TrainingCallbacks) -> bool:

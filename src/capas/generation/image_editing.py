@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,10 +13,17 @@ from capas.core.errors import CapasError
 from capas.core.rng import seeded_generator
 from capas.data.image.io import decode_image
 from capas.engine.recipe import Item
-from capas.generation.image_sampling import Drawing, DrawnImage, ImageSampler
-from capas.sampling.generator import CompletesImages, RedrawsImages, StartsFromNoise
+from capas.generation.image_sampling import AskedFor, Drawing, DrawnImage, ImageSampler
+from capas.sampling.generator import (
+    CompletesImages,
+    InvertsImages,
+    MixesStyles,
+    ProjectsImages,
+    RatesImages,
+    RedrawsImages,
+    StartsFromNoise,
+)
 from capas.sampling.noise import normal_noise, sample_generators
-from capas.sampling.pixels import to_pixels
 
 MASKED = 128  # from this grey value on a pixel of a mask is drawn anew
 
@@ -33,11 +41,9 @@ def complete_image(sampler: ImageSampler, image: Path, mask: Path, count: int, d
         raise CapasError("redraw_not_possible", where=sampler.where, received=sampler.predictor.settings.name)
     hidden = _mask(sampler, image, mask)
     given = sampler.predictor.prepare(Item(name=str(image), content=image)).expand(count, -1, -1, -1)
-    classes = _classes(sampler, drawing, count)
-    drawn = generator.complete(
-        given, ~hidden.expand(count, 1, -1, -1), sample_generators(drawing.seed, count), classes, drawing.options
-    )
-    return _drawn(sampler, drawn, classes)
+    asked, rngs = sampler.asked_for(drawing, count), sample_generators(drawing.seed, count)
+    known = ~hidden.expand(count, 1, -1, -1)
+    return asked.drawn(generator.complete(given, known, rngs, asked.condition, drawing.options))
 
 
 def redraw_image(sampler: ImageSampler, image: Path, drawing: Drawing, *, strength: float) -> DrawnImage:
@@ -52,9 +58,8 @@ def redraw_image(sampler: ImageSampler, image: Path, drawing: Drawing, *, streng
     if not isinstance(generator, RedrawsImages):
         raise CapasError("redraw_not_possible", where=sampler.where, received=sampler.predictor.settings.name)
     given = sampler.predictor.prepare(Item(name=str(image), content=image))[None]
-    classes = _classes(sampler, drawing, 1)
-    rngs = sample_generators(drawing.seed, 1)
-    return _drawn(sampler, generator.redraw(given, rngs, classes, drawing.options, strength=strength), classes)[0]
+    asked, rngs = sampler.asked_for(drawing, 1), sample_generators(drawing.seed, 1)
+    return asked.drawn(generator.redraw(given, rngs, asked.condition, drawing.options, strength=strength))[0]
 
 
 def interpolate_samples(
@@ -74,10 +79,106 @@ def interpolate_samples(
     ends = [normal_noise(sample_generators(drawing.seed, 1, first=number), *generator.noise_shape)[0]
             for number in (first, second)]  # fmt: skip
     noise = torch.stack([great_circle(ends[0], ends[1], i / (frames - 1)) for i in range(frames)])
-    classes = _classes(sampler, replace(drawing, conditions=_one_class(sampler, drawing, first)), frames)
+    asked = sampler.asked_for(_of_one(sampler, drawing, first), frames)
     # What more chance a sampler uses is the same for all frames: else they would flicker.
     rngs = [seeded_generator(drawing.seed, "interpolation") for _ in range(frames)]
-    return _drawn(sampler, generator.from_noise(noise, rngs, classes, drawing.options), classes)
+    return asked.drawn(generator.from_noise(noise, rngs, asked.condition, drawing.options))
+
+
+def mix_styles(sampler: ImageSampler, first: int, second: int, drawing: Drawing) -> list[DrawnImage]:
+    """Return images from sample ``first`` to sample ``second`` of the seed, of one class: ever more layers, the finest
+    ones first, draw the second sample.
+
+    Raises CapasError as ``ImageSampler``, and ``mixing_not_possible``.
+    """
+    sampler.check(drawing.options)
+    generator = sampler.predictor.generator
+    if not isinstance(generator, MixesStyles):
+        raise CapasError("mixing_not_possible", where=sampler.where, received=sampler.predictor.settings.name)
+    crossovers = torch.arange(generator.num_styles, -1, -1)
+    coarse, fine = (
+        normal_noise(sample_generators(drawing.seed, 1, first=number), *generator.noise_shape).expand(
+            len(crossovers), *generator.noise_shape
+        )
+        for number in (first, second)
+    )
+    asked = sampler.asked_for(_of_one(sampler, drawing, first), len(crossovers))
+    return asked.drawn(generator.mix(coarse, fine, crossovers, asked.condition, drawing.options))
+
+
+def project_image(sampler: ImageSampler, image: Path, drawing: Drawing) -> tuple[DrawnImage, float]:
+    """Return the nearest image that the network draws to a given one, of the class that is asked for or else of any,
+    and how far it is away: the root of the mean squared difference, in levels of 255.
+
+    Raises CapasError as ``ImageSampler``, and ``projection_not_possible``.
+    """
+    generator = sampler.predictor.generator
+    if not isinstance(generator, ProjectsImages):
+        raise CapasError("projection_not_possible", where=sampler.where, received=sampler.predictor.settings.name)
+    given = sampler.predictor.prepare(Item(name=str(image), content=image))[None]
+    asked = sampler.asked_for(drawing, 1)
+    if not drawing.conditions:
+        asked = AskedFor(classes=None, prompts=None, condition=None)
+    found = generator.project(given, asked.condition, drawing.seed)
+    return asked.drawn(found)[0], 127.5 * float((found - given).square().mean().sqrt())
+
+
+def interpolate_images(
+    sampler: ImageSampler, first: Path, second: Path, frames: int, drawing: Drawing
+) -> list[DrawnImage]:
+    """Return ``frames`` ≥ 2 images from one given image to another, along the straight line between their noises, as
+    Kingma & Dhariwal, "Glow", NeurIPS 2018, Section 5 have it.
+
+    With classes the way leads through one: that which is asked for first, else the one that the network takes the
+    first image for.
+
+    Raises CapasError as ``ImageSampler``, and ``inversion_not_possible``.
+    """
+    sampler.check(drawing.options)
+    generator = _inverting(sampler)
+    given = [sampler.predictor.prepare(Item(name=str(path), content=path)) for path in (first, second)]
+    if sampler.classes and not drawing.conditions:
+        drawing = replace(drawing, conditions=(most_probable_class(sampler, given[0], drawing.seed),))
+    ends = generator.to_noise(torch.stack(given), sampler.asked_for(_of_one(sampler, drawing, 0), 2).condition)
+    noise = torch.stack([ends[0].lerp(ends[1], i / (frames - 1)) for i in range(frames)])
+    asked = sampler.asked_for(_of_one(sampler, drawing, 0), frames)
+    rngs = sample_generators(drawing.seed, frames)
+    return asked.drawn(generator.from_noise(noise, rngs, asked.condition, drawing.options))
+
+
+def image_as_class(sampler: ImageSampler, image: Path, class_name: str, seed: int = 0) -> tuple[DrawnImage, str]:
+    """Return a given image as one of another class, made of the same noise, and the class it was taken for.
+
+    Raises CapasError as ``ImageSampler``, and ``inversion_not_possible``.
+    """
+    generator = _inverting(sampler)
+    asked = sampler.asked_for(Drawing(conditions=(class_name,), seed=seed), 1)
+    given = sampler.predictor.prepare(Item(name=str(image), content=image))
+    own = most_probable_class(sampler, given, seed)
+    noise = generator.to_noise(given[None], sampler.asked_for(Drawing(conditions=(own,)), 1).condition)
+    return asked.drawn(generator.from_noise(noise, sample_generators(seed, 1), asked.condition))[0], own
+
+
+def most_probable_class(sampler: ImageSampler, image: Tensor, seed: int) -> str:
+    """Return the class of which an image (C, H, W) is most probable. Raises CapasError ``inversion_not_possible``."""
+    generator = sampler.predictor.generator
+    if not isinstance(generator, RatesImages):
+        raise CapasError("inversion_not_possible", where=sampler.where, received=sampler.predictor.settings.name)
+    every = torch.arange(len(sampler.classes))
+    bits = generator.bits(image.expand(len(every), -1, -1, -1), every, seeded_generator(seed, "class"))
+    return sampler.classes[int(bits.argmin())]
+
+
+@runtime_checkable
+class _Inverting(InvertsImages, StartsFromNoise, Protocol):
+    pass
+
+
+def _inverting(sampler: ImageSampler) -> _Inverting:
+    generator = sampler.predictor.generator
+    if not isinstance(generator, _Inverting):
+        raise CapasError("inversion_not_possible", where=sampler.where, received=sampler.predictor.settings.name)
+    return generator
 
 
 def great_circle(first: Tensor, second: Tensor, share: float) -> Tensor:
@@ -103,22 +204,13 @@ def _mask(sampler: ImageSampler, image: Path, mask: Path) -> Tensor:
     return hidden
 
 
+def _of_one(sampler: ImageSampler, drawing: Drawing, number: int) -> Drawing:
+    """The same with one class or text for all images."""
+    return replace(drawing, conditions=_one_class(sampler, drawing, number), prompts=drawing.prompts[:1])
+
+
 def _one_class(sampler: ImageSampler, drawing: Drawing, number: int) -> Sequence[str]:
     """The class of all frames: the first that is asked for, else that of the sample with this number."""
     if drawing.conditions:
         return drawing.conditions[:1]
     return sampler.classes[number % len(sampler.classes) :][:1] if sampler.classes else ()
-
-
-def _classes(sampler: ImageSampler, drawing: Drawing, count: int) -> Tensor | None:
-    numbers = sampler.class_numbers(drawing.conditions, count)
-    return None if numbers is None else torch.tensor(numbers)
-
-
-def _drawn(sampler: ImageSampler, images: Tensor, classes: Tensor | None) -> list[DrawnImage]:
-    return [
-        DrawnImage(
-            pixels=pixels, number=i, class_name=None if classes is None else sampler.classes[int(classes[i])]
-        )
-        for i, pixels in enumerate(to_pixels(images))
-    ]  # fmt: skip

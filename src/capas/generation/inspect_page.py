@@ -15,6 +15,8 @@ from capas.core.number_format import format_decimal
 from capas.data.image.io import encode_png
 from capas.generation.latent_editor import Factor, LatentEditor
 
+# By which an earlier page is told from a file of the user's.
+MARK: Final = '<meta name="generator" content="capas edit"/>'
 TEMPLATE: Final = Path(__file__).parent / "inspect_page.html"
 STYLE: Final = Markup(
     "body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}"
@@ -47,7 +49,10 @@ def inspect_page(editor: LatentEditor, name: str) -> tuple[Markup, list[Factor]]
         }
         for factor in factors
     ]  # fmt: skip
-    values = {"title": say("edit.page.title", name=name), "style": STYLE, "samples": samples, "factors": rows}
+    values = {
+        "title": say("edit.page.title", name=name), "style": STYLE, "mark": Markup(MARK), "samples": samples,
+        "factors": rows,
+    }  # fmt: skip
     return render_html(TEMPLATE, values), factors
 
 

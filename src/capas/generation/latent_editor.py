@@ -95,10 +95,17 @@ class LatentEditor:
         return replace(latents, shared_latent=style.shared_latent)
 
     def check(self, latents: Latents, where: str) -> Latents:
-        """Return ``latents`` if they are of this model. Raises CapasError ``latents_other_model``."""
-        sizes = (len(latents.class_latent), len(latents.shared_latent))
-        if latents.model != self.model_hash or sizes != self.sizes or latents.class_name not in self.classes:
+        """Return ``latents`` if they are of this model. Raises CapasError ``latents_other_model``, or
+        ``latents_unreadable`` where their numbers or class are none that this model has.
+        """
+        if latents.model != self.model_hash:
             raise CapasError("latents_other_model", where=where, received=latents.model[:8], run=self.where)
+        found = {"class_latent": len(latents.class_latent), "shared_latent": len(latents.shared_latent)}
+        for (name, count), size in zip(found.items(), self.sizes, strict=True):
+            if count != size:
+                raise CapasError("latents_unreadable", where=where, received=f"{name}: {count} ≠ {size}")
+        if latents.class_name not in self.classes:
+            raise CapasError("latents_unreadable", where=where, received=f"class_name: {latents.class_name}")
         return latents
 
     @property

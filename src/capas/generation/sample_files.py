@@ -1,6 +1,5 @@
 """Files of drawn images: each says in its metadata that it was generated, and how to draw it again."""
 
-import io
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -9,13 +8,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from capas.core.errors import CapasError
 from capas.core.files import write_atomic
 from capas.generation.image_sampling import DrawnImage
-from capas.version import __version__
+from capas.sampling.provenance import png_with_provenance
 
 SHEET: Final = "samples.png"
 SHEET_COLUMNS: Final = 16
@@ -24,10 +21,10 @@ _UNSAFE: Final = re.compile(r"[^\w-]+")
 
 
 def image_name(image: DrawnImage) -> str:
-    """Return the file name of a drawn image: its number, and its class where it has one."""
-    if image.class_name is None:
+    """Return the file name of a drawn image: its number, and its class or the beginning of its text."""
+    if image.asked_for is None:
         return f"{image.number:05d}.png"
-    return f"{image.number:05d}-{_UNSAFE.sub('_', image.class_name)[:40] or 'class'}.png"
+    return f"{image.number:05d}-{_UNSAFE.sub('_', image.asked_for)[:40] or 'class'}.png"
 
 
 def new_sample_folder(folder: Path) -> Path:
@@ -40,9 +37,10 @@ def new_sample_folder(folder: Path) -> Path:
 def write_drawn_image(folder: Path, image: DrawnImage, provenance: Mapping[str, str]) -> Path:
     """Write an image as a PNG with its provenance, and return its path. Raises CapasError ``disk_full`` or
     ``cannot_write``."""
-    own = {"number": str(image.number), **({} if image.class_name is None else {"class": image.class_name})}
+    own = {"number": str(image.number), "class": image.class_name, "prompt": image.prompt}
+    said = {name: value for name, value in own.items() if value is not None}
     path = folder / image_name(image)
-    write_atomic(path, png_with_provenance(image.pixels, {**provenance, **own}))
+    write_atomic(path, png_with_provenance(image.pixels, {**provenance, **said}))
     return path
 
 
@@ -65,18 +63,3 @@ def contact_sheet(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         top, left = i // columns * (height + GAP), i % columns * (width + GAP)
         sheet[top : top + height, left : left + width] = image
     return sheet
-
-
-def png_with_provenance(pixels: NDArray[np.uint8], provenance: Mapping[str, str]) -> bytes:
-    """Return a PNG whose text fields say that Capas generated it, and ``provenance`` under names that begin with
-    "capas:".
-    """
-    info = PngInfo()
-    info.add_text("Software", f"Capas {__version__}")
-    # The term of IPTC's vocabulary for what a trained network made.
-    info.add_text("DigitalSourceType", "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia")
-    for name, value in provenance.items():
-        info.add_itxt(f"capas:{name}", value)
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG", pnginfo=info)
-    return stream.getvalue()

@@ -286,9 +286,25 @@ OTHER_NETWORKS: tuple[OtherEntry, ...] = (
         note="new pictures, out of noise at once",
     ),
     OtherEntry(
+        name="stylegan2", module="capas.networks.generative.stylegan2", year=2020, medium="image",
+        paper="Karras et al., Analyzing and Improving the Image Quality of StyleGAN, CVPR 2020, arXiv:1912.04958",
+        note="new pictures, out of noise at once; styles of two can be mixed",
+    ),
+    OtherEntry(
+        name="stylegan3", module="capas.networks.generative.stylegan3", year=2021, medium="image",
+        paper="Karras et al., Alias-Free Generative Adversarial Networks, NeurIPS 2021, arXiv:2106.12423",
+        note="new pictures, whose details move with what they belong to",
+    ),
+    OtherEntry(
         name="gan", module="capas.networks.generative.gan", year=2014, medium="image",
         paper="Goodfellow et al., Generative Adversarial Networks, NIPS 2014, arXiv:1406.2661",
         note="new small pictures, out of noise at once",
+    ),
+    OtherEntry(
+        name="cyclegan", module="capas.networks.generative.cyclegan", year=2017, medium="image",
+        paper="Zhu, Park, Isola & Efros, Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial "
+        "Networks, ICCV 2017, arXiv:1703.10593",
+        note="pictures of one folder as those of another, learnt without pairs",
     ),
     OtherEntry(
         name="crnn", module="capas.networks.document.crnn", year=2015, medium="image",

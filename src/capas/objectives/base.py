@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 BatchT = TypeVar("BatchT", contravariant=True)
 OptimizerKind = Literal["sgd", "adam", "adamw"]
-Schedule = Literal["one-cycle", "constant"]
+Schedule = Literal["one-cycle", "constant", "late-linear"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +31,8 @@ class OptimizerSpec:
         learning_rate: Peak of the schedule, > 0.
         betas: Decay of Adam's first and second moment, each in [0, 1).
         weight_decay: ≥ 0; biases and normalisation are spared.
-        schedule: What follows the rise: a fall to zero, or the peak.
+        schedule: What follows the rise: a fall to zero, the peak, or the peak and in the second half of training a
+            straight fall to zero.
         rate_factors: Share of the learning rate by the beginning of a parameter's name ("generator.mapping"), where it
             is another one; the longest beginning counts.
     """

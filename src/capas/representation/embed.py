@@ -11,16 +11,23 @@ from numpy.typing import NDArray
 
 from capas.core.device import physical_cores
 from capas.core.errors import CapasError
-from capas.core.files import only_writer
+from capas.core.files import is_file, only_writer
 from capas.core.i18n import say
 from capas.core.spec import Medium
 from capas.engine.encoders.encoder import Encoder
 from capas.representation.data_items import DataItems
 from capas.representation.parquet_vectors import write_parquet_vectors
 from capas.representation.run_encoder import RunEncoder
-from capas.representation.vector_files import PARQUET, open_vectors
-from capas.representation.vector_folder import VectorWriter, remove_vectors
-from capas.representation.vectors import Precision, VectorItem, Vectors, VectorsManifest
+from capas.representation.vector_files import PARQUET, holds_vectors, open_vectors, parquet_part
+from capas.representation.vector_folder import MANIFEST, VectorWriter, described, refuse_other_content, remove_vectors
+from capas.representation.vectors import (
+    Precision,
+    VectorItem,
+    Vectors,
+    VectorsManifest,
+    have_direction,
+    why_no_direction,
+)
 
 Progress = Callable[[int, int], None]
 BATCH: Final = 64
@@ -42,7 +49,7 @@ def embed_to(
     progress: Progress = lambda done, total: None,
 ) -> Vectors:  # fmt: skip
     """Write the vectors of all examples to ``out``, going on where an earlier attempt with the same encoder and names
-    stopped.
+    stopped. Where they are finished already, nothing is computed.
 
     Args:
         out: A folder, or a ``.parquet`` file.
@@ -59,31 +66,77 @@ def embed_to(
             ``run_is_busy``, ``disk_full`` or ``cannot_write``.
     """
     path = Path(out)
+    found = finished_vectors(path, encoder, items, precision)
+    if found is not None:
+        return found
     if path.suffix.casefold() == PARQUET:
         # A Parquet file cannot be gone on with: its rows gather in a folder beside it.
-        if path.exists():
-            raise CapasError("file_exists", where=path)
-        part = path.with_name(f"{path.name}.part")
+        part = parquet_part(path)
         vectors = embed_to(part, encoder, items, precision=precision, progress=progress)
         write_parquet_vectors(path, vectors)
         remove_vectors(part)
         return open_vectors(path)
-    if path.is_file():
-        raise CapasError("vectors_exist", where=path, received=path.name)
-    size = _dimensions(encoder, items)
+    size, first = _dimensions(encoder, items)
     manifest = VectorsManifest(
         encoder=encoder.name, fingerprint=encoder.fingerprint, data=items.where, data_hash="", medium=items.medium,
         dimensions=size, precision=precision, examples=len(items),
     )  # fmt: skip
+    refuse_other_content(path, manifest)  # before the lock, which is a file too
     with only_writer(path), VectorWriter(path, manifest, items.names_hash) as writer:
         progress(writer.done, len(items))
         with ThreadPoolExecutor(max_workers=physical_cores()) as pool:
             while writer.done < len(items):
                 wanted = range(writer.done, min(writer.done + BATCH, len(items)))
-                _write_batch(writer, encoder, items, list(pool.map(lambda i: _read(encoder, items, i), wanted)))
+                batch = list(pool.map(lambda i: first.pop(i, None) or _read(encoder, items, i), wanted))
+                _write_batch(writer, encoder, items, batch)
                 progress(writer.done, len(items))
         writer.finish()
     return open_vectors(path)
+
+
+def finished_vectors(out: str | Path, encoder: Encoder, items: DataItems, precision: Precision) -> Vectors | None:
+    """Return the vectors at ``out`` if they are finished, and those of this encoder and of the data as they are now.
+
+    Files are read for their hashes; only an example that failed before goes through the encoder again.
+
+    Raises:
+        CapasError: ``vectors_exist`` where other vectors lie there, ``file_exists`` for a file without vectors, and
+            those of ``open_vectors``.
+    """
+    path = Path(out)
+    in_a_file = is_file(path)
+    if in_a_file and not (path.suffix.casefold() == PARQUET and holds_vectors(path)):
+        raise CapasError("file_exists", where=path)
+    if not in_a_file and not (path / MANIFEST).is_file():
+        return None
+    vectors = open_vectors(path)
+    own = vectors.manifest
+    if (own.fingerprint, own.data, own.precision) != (encoder.fingerprint, items.where, precision):
+        raise CapasError("vectors_exist", where=path, received=described(own))
+    if not _unchanged(vectors, encoder, items):
+        received = say("vectors.described_earlier", vectors=described(own))
+        raise CapasError("vectors_exist", where=path, received=received)
+    return vectors
+
+
+def _unchanged(vectors: Vectors, encoder: Encoder, items: DataItems) -> bool:
+    """Whether every example is what it was, and those that failed still do."""
+    if vectors.manifest.examples != len(items):
+        return False
+    stored = {item.index: item for item in vectors.items}
+    return all(_as_before(stored.get(index), encoder, items, index) for index in range(len(items)))
+
+
+def _as_before(former: VectorItem | None, encoder: Encoder, items: DataItems, index: int) -> bool:
+    if former is None:
+        one = _read(encoder, items, index)
+        return bool(one.reason) or not bool(have_direction(encoder.encode([one.prepared]))[0])
+    try:
+        return (former.name, former.hash, dict(former.columns)) == (
+            items.name(index), items.content_hash(index), items.cells(index)
+        )  # fmt: skip
+    except CapasError:
+        return False
 
 
 def check_medium(encoder: Encoder, items: DataItems) -> None:
@@ -99,17 +152,16 @@ def other_medium(encoder: Encoder, received: Medium) -> CapasError:
                       expected_medium=read)  # fmt: skip
 
 
-def _dimensions(encoder: Encoder, items: DataItems) -> int:
-    """The length of a vector, from the first example that can be read."""
+def _dimensions(encoder: Encoder, items: DataItems) -> tuple[int, dict[int, _Read]]:
+    """The length of a vector, from the first example that can be read; and that one, with those before it."""
     check_medium(encoder, items)
-    reason = CapasError("nothing_embedded", where=items.where, received="–")
+    read: dict[int, _Read] = {}
     for index in range(len(items)):
-        one = _read(encoder, items, index)
+        one = read[index] = _read(encoder, items, index)
         if not one.reason:
-            return int(encoder.encode([one.prepared]).shape[1])
-        if index == 0:
-            reason = CapasError("nothing_embedded", where=one.name, received=one.reason)
-    raise reason
+            return int(encoder.encode([one.prepared]).shape[1]), read
+    name, reason = (read[0].name, read[0].reason) if read else (items.where, "–")
+    raise CapasError("nothing_embedded", where=name, received=reason)
 
 
 def preprocess_example(encoder: Encoder, items: DataItems, index: int) -> object:
@@ -139,13 +191,13 @@ def _write_batch(writer: VectorWriter, encoder: Encoder, items: DataItems, batch
         if good
         else np.zeros((0, writer.manifest.dimensions), np.float32)
     )
-    usable: list[bool] = [bool(row.all()) for row in np.isfinite(rows)]
-    finite = dict(zip((one.index for one in good), usable, strict=True))
-    not_finite = CapasError("answer_not_finite").part("what")
+    usable = have_direction(rows)
+    reasons = {one.index: one.reason for one in batch}
+    reasons |= {good[place].index: why_no_direction(rows[place]) for place in np.flatnonzero(~usable).tolist()}
     lines: list[VectorItem | tuple[int, str, str]] = []
     for one in batch:
-        if one.reason or not finite[one.index]:
-            lines.append((one.index, one.name, one.reason or not_finite))
+        if reason := reasons[one.index]:
+            lines.append((one.index, one.name, reason))
         else:
             lines.append(VectorItem(name=one.name, index=one.index, hash=one.hash, columns=items.cells(one.index)))
-    writer.append(lines, rows[np.array(usable, dtype=bool)])
+    writer.append(lines, rows[usable])

@@ -23,10 +23,12 @@ def open_encoder(name: str, *, fetch: bool = True) -> Encoder:
         fetch: Whether a model of the hub may be fetched; else it must have been already.
 
     Raises:
-        CapasError: ``encoder_unknown``, ``encoder_no_vectors``, ``weights_missing``, ``extra_missing``, and those of
-            ``load_model`` and of ``open_hub_encoder``.
+        CapasError: ``encoder_unknown``, ``hub_name_missing``, ``encoder_no_vectors``, ``weights_missing``,
+            ``extra_missing``, and those of ``load_model`` and of ``open_hub_encoder``.
     """
     if name.startswith(HUB):
+        if not name.removeprefix(HUB).strip():
+            raise CapasError("hub_name_missing", where="--network", received=name)
         from capas.engine.encoders.hub_encoder import open_hub_encoder
 
         encoder: Encoder = open_hub_encoder(name, fetch=fetch)

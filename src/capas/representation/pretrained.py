@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from capas.core.errors import CapasError
 from capas.core.files import content_hash
 from capas.core.spec import Medium
 from capas.data.image.preprocess import ImagePreprocessing
+from capas.data.text.wordpiece import WordPieceTokenizer
 from capas.engine.encoders.encoder import Encoder
 from capas.engine.recipe import Item
 from capas.engine.recipes.shared.image_items import read_image_item
@@ -85,7 +87,11 @@ def pixels_encoder(name: str = PIXELS) -> ImageEncoder:
 
 
 class MiniLMEncoder:
-    """all-MiniLM-L6-v2: 384 numbers of length one for the first 256 word pieces of an English text (``Encoder``)."""
+    """all-MiniLM-L6-v2: 384 numbers of length one for the first 256 word pieces of an English text (``Encoder``).
+
+    Attributes:
+        truncated: Texts so far that have more.
+    """
 
     media: tuple[Medium, ...] = ("text",)
 
@@ -93,9 +99,17 @@ class MiniLMEncoder:
         self.name = name
         self.fingerprint = content_hash(WEIGHTS_SHA256.encode())
         self._encoding = SentenceEmbeddingEncoding.open()
+        pieces = self._encoding.pieces
+        self._one_more = WordPieceTokenizer(list(pieces.ids), max_tokens=pieces.longest + 1)
+        self._counting = Lock()
+        self.truncated = 0
 
     def preprocess(self, content: object, name: str) -> str:
-        return read_text_item(Item(name=name, content=content))
+        text = read_text_item(Item(name=name, content=content))
+        if len(self._one_more.encode(text)) > self._encoding.pieces.longest:
+            with self._counting:  # examples are read by several threads
+                self.truncated += 1
+        return text
 
     def encode(self, prepared: Sequence[object]) -> NDArray[np.float32]:
         rows: NDArray[np.float32] = self._encoding.encode([str(text) for text in prepared]).embeddings.numpy()

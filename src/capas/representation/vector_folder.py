@@ -24,12 +24,23 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from capas.core.errors import CapasError
-from capas.core.files import LOCK, content_hash, open_regular, read_regular, sync_folder, write_error, write_json
+from capas.core.files import (
+    LOCK,
+    content_hash,
+    is_folder,
+    open_regular,
+    read_regular,
+    sync_folder,
+    write_error,
+    write_json,
+)
+from capas.core.i18n import say
 from capas.core.parsing import parse_json
 from capas.representation.vectors import FORMAT, VectorItem, Vectors, VectorsManifest
 
 VECTORS, ITEMS, MANIFEST = "vectors.safetensors", "items.jsonl", "vectors.json"
 _ROWS_PART, _ITEMS_PART, _MANIFEST_PART = "rows.part", "items.part", "vectors.part.json"
+_OWN: Final = frozenset({VECTORS, ITEMS, MANIFEST, _ROWS_PART, _ITEMS_PART, _MANIFEST_PART, LOCK})
 _HEADER_BYTES: Final = 256
 MAX_MANIFEST_BYTES: Final = 64_000_000
 
@@ -41,17 +52,19 @@ class VectorWriter:
 
     Args:
         folder: The folder.
-        manifest: What is being written; an attempt with another encoder, data source or precision starts afresh.
-        names_hash: Hash of the names of all examples in order: the place of an example means nothing in other data.
+        manifest: What is being written; vectors of another network, data source or precision are not replaced.
+        names_hash: Hash of the names of all examples in order: the place of an example means nothing in other data, so
+            that an attempt with other names starts afresh.
 
     Raises:
-        CapasError: ``vectors_exist`` where the folder holds something else, ``disk_full`` or ``cannot_write``.
+        CapasError: ``vectors_exist``, ``file_exists``, ``disk_full`` or ``cannot_write``.
     """
 
     def __init__(self, folder: Path, manifest: VectorsManifest, names_hash: str) -> None:
         self.folder = folder
         self.manifest = manifest
         self._identity = {"manifest": manifest.model_dump(), "names": names_hash}
+        self._compared = {**manifest.model_dump(exclude={"encoder"}), "names": names_hash}
         self.done = 0  # examples, those that failed included
         self.written = 0  # rows
         self.failed: dict[str, str] = {}
@@ -59,6 +72,7 @@ class VectorWriter:
         self._open = ExitStack()
 
     def __enter__(self) -> "VectorWriter":
+        refuse_other_content(self.folder, self.manifest)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._resumable():
@@ -78,18 +92,16 @@ class VectorWriter:
         return self.manifest.dimensions * np.dtype(self.manifest.precision).itemsize
 
     def _resumable(self) -> bool:
-        part = self.folder / _MANIFEST_PART
-        if not part.is_file() or not (self.folder / _ROWS_PART).is_file() or not (self.folder / _ITEMS_PART).is_file():
+        if not (self.folder / _ROWS_PART).is_file() or not (self.folder / _ITEMS_PART).is_file():
             return False
-        try:
-            return bool(parse_json(read_regular(part, max_bytes=MAX_MANIFEST_BYTES)) == self._identity)
-        except (OSError, ValueError):
+        begun = _begun(self.folder)
+        if begun is None:
             return False
+        manifest, names = begun
+        # The same network may be called by another path.
+        return {**manifest.model_dump(exclude={"encoder"}), "names": names} == self._compared
 
     def _start(self) -> None:
-        held = {path.name for path in self.folder.iterdir()}
-        if held - {VECTORS, ITEMS, MANIFEST, _ROWS_PART, _ITEMS_PART, _MANIFEST_PART, LOCK}:
-            raise CapasError("vectors_exist", where=self.folder, received=sorted(held)[0])
         (self.folder / _ROWS_PART).write_bytes(bytes(_HEADER_BYTES))
         (self.folder / _ITEMS_PART).write_bytes(b"")
         write_json(self.folder / _MANIFEST_PART, self._identity)
@@ -187,6 +199,58 @@ class VectorWriter:
         return kept
 
 
+def refuse_other_content(folder: Path, manifest: VectorsManifest) -> None:
+    """Refuse a place at which something lies that is no unfinished attempt at the vectors of ``manifest``.
+
+    Raises:
+        CapasError: ``vectors_exist`` for a folder with other files, with vectors, or with unfinished vectors of another
+            network, data source or precision; ``file_exists`` for a file.
+    """
+    if not is_folder(folder):
+        if os.path.lexists(folder):
+            raise CapasError("file_exists", where=folder)
+        return
+    try:
+        held = {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise write_error(folder, error) from error
+    if others := sorted(held - _OWN):
+        raise CapasError("vectors_exist", where=folder, received=others[0])
+    if MANIFEST in held:
+        raise CapasError("vectors_exist", where=folder, received=described(read_vector_folder(folder).manifest))
+    begun = _begun(folder)
+    if begun is None and (left := sorted(held & {VECTORS, ITEMS})):
+        raise CapasError("vectors_exist", where=folder, received=left[0])
+    if begun is not None and _origin(begun[0]) != _origin(manifest):
+        raise CapasError("vectors_exist", where=folder, received=described(begun[0], finished=False))
+
+
+def described(manifest: VectorsManifest, *, finished: bool = True) -> str:
+    """Return in words which vectors these are."""
+    return say("vectors.described" if finished else "vectors.described_unfinished", encoder=manifest.encoder or "?",
+               data=manifest.data, precision=manifest.precision)  # fmt: skip
+
+
+def _origin(manifest: VectorsManifest) -> tuple[object, ...]:
+    """What vectors must have in common for one to go on with the others."""
+    return manifest.fingerprint, manifest.data, manifest.medium, manifest.dimensions, manifest.precision
+
+
+def _begun(folder: Path) -> tuple[VectorsManifest, object] | None:
+    """The manifest and the hash of names of an unfinished attempt; None where there is none that can be read."""
+    try:
+        tree = parse_json(read_regular(folder / _MANIFEST_PART, max_bytes=MAX_MANIFEST_BYTES))
+        return VectorsManifest.model_validate(tree["manifest"]), tree["names"]  # type: ignore[index]
+    except (OSError, ValueError, ValidationError, KeyError, TypeError):
+        return None
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether the writing of vectors was interrupted in a folder."""
+    parts = ((folder / name).is_file() for name in (_ROWS_PART, _ITEMS_PART))
+    return not (folder / MANIFEST).is_file() and ((folder / _MANIFEST_PART).is_file() or all(parts))
+
+
 def read_vector_folder(folder: Path) -> Vectors:
     """Open a folder of vectors, memory-mapped.
 
@@ -194,8 +258,7 @@ def read_vector_folder(folder: Path) -> Vectors:
         CapasError: ``no_such_vectors``, ``vectors_unfinished`` or ``vectors_unreadable``.
     """
     if not (folder / MANIFEST).is_file():
-        key = "vectors_unfinished" if (folder / _MANIFEST_PART).is_file() else "no_such_vectors"
-        raise CapasError(key, where=folder)
+        raise CapasError("vectors_unfinished" if is_unfinished(folder) else "no_such_vectors", where=folder)
     try:
         tree = parse_json(read_regular(folder / MANIFEST, max_bytes=MAX_MANIFEST_BYTES))
         manifest = VectorsManifest.model_validate(tree)
@@ -221,7 +284,7 @@ def _read_items(path: Path) -> Iterator[VectorItem]:
 
 def remove_vectors(folder: Path) -> None:
     """Remove a folder of vectors, finished or not; what else lies in it stays."""
-    for name in (VECTORS, ITEMS, MANIFEST, _ROWS_PART, _ITEMS_PART, _MANIFEST_PART, LOCK):
+    for name in _OWN:
         (folder / name).unlink(missing_ok=True)
     with suppress(OSError):
         folder.rmdir()

@@ -113,16 +113,46 @@ class Vectors:
 def unit_length(matrix: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return the rows (N, D) scaled to Euclidean length one, float32; a row of zeros stays."""
     rows: NDArray[np.float32] = np.asarray(matrix, dtype=np.float32)
-    lengths: NDArray[np.float32] = np.linalg.norm(rows, axis=1, keepdims=True).astype(np.float32)
+    lengths = _lengths(rows)[:, None]
     lengths[lengths == 0] = 1
     return rows / lengths
 
 
-def refuse_not_finite(matrix: NDArray[np.floating], items: Sequence[VectorItem], where: str) -> None:
-    """Raise CapasError ``vectors_not_finite`` with the first item whose vector holds NaN or infinity."""
-    for start in range(0, len(matrix), BLOCK_ROWS):
-        bad = ~np.isfinite(matrix[start : start + BLOCK_ROWS]).all(axis=1)
-        if bad.any():
-            first = start + int(bad.argmax())
-            count = int(bad.sum())
-            raise CapasError("vectors_not_finite", where=where, received=items[first].name, row=first + 1, count=count)
+def have_direction(matrix: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return which rows (N, D) can be compared, bool (N,): their numbers are finite, and so is their Euclidean length
+    in float32, which is not zero.
+    """
+    lengths = _lengths(matrix)
+    usable: NDArray[np.bool_] = np.isfinite(lengths) & (lengths > 0)
+    return usable
+
+
+def why_no_direction(row: NDArray[np.floating]) -> str:
+    """Return in words why a vector (D,) for which ``have_direction`` is False is left out."""
+    key = "vector_without_direction" if np.isfinite(row).all() else "answer_not_finite"
+    return CapasError(key).part("what")
+
+
+def _lengths(matrix: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Euclidean lengths (N,) of rows (N, D), float32: infinite or NaN where they cannot be told."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        rows = np.asarray(matrix, dtype=np.float32)
+        lengths: NDArray[np.float32] = np.linalg.norm(rows, axis=1).astype(np.float32)
+    return lengths
+
+
+def refuse_without_direction(matrix: NDArray[np.floating], items: Sequence[VectorItem], where: str) -> None:
+    """Refuse vectors that cannot be compared, with the first item that has such a one.
+
+    Raises:
+        CapasError: ``vectors_not_finite`` for NaN or infinity, ``vectors_without_direction`` for nothing but zeros, or
+            numbers so large that the length of the vector overflows.
+    """
+    blocks = [have_direction(matrix[start : start + BLOCK_ROWS]) for start in range(0, len(matrix), BLOCK_ROWS)]
+    bad = np.flatnonzero(~np.concatenate(blocks or [np.ones(0, dtype=bool)]))
+    if not len(bad):
+        return
+    infinite = bad[~np.isfinite(matrix[bad]).all(axis=1)]
+    chosen, key = (infinite, "vectors_not_finite") if len(infinite) else (bad, "vectors_without_direction")
+    first = int(chosen[0])
+    raise CapasError(key, where=where, received=items[first].name, row=first + 1, count=len(chosen))

@@ -28,6 +28,7 @@ from capas.metrics.rate import Rate
 
 CHUNK: Final = 64
 MAX_FILES: Final = 5000  # all with all: 12.5 million pairs
+COSTS: Final = (1e-12, 1e12)  # beyond, one of the two errors does not matter at all
 PAIR_COLUMNS: Final = (("first", "second"), ("primero", "segundo"), ("a", "b"))
 
 Words = Literal["almost_certain", "likely", "open", "unlikely", "almost_excluded"]
@@ -40,8 +41,8 @@ class OperatingPoint:
 
     Attributes:
         prior: Probability that two examples are of the same identity, in (0, 1).
-        cost_false_match: Of taking different ones for the same, > 0.
-        cost_false_non_match: Of taking the same for different ones, > 0; only the ratio of the two matters.
+        cost_false_match: Of taking different ones for the same, in ``COSTS``.
+        cost_false_non_match: Of taking the same for different ones, in ``COSTS``; only the ratio of the two matters.
 
     Raises:
         CapasError: ``same_number``.
@@ -52,12 +53,12 @@ class OperatingPoint:
     cost_false_non_match: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.prior < 1:
-            raise CapasError("same_number", where="prior", received=self.prior, known="0 < prior < 1")
-        for name in ("cost_false_match", "cost_false_non_match"):
+        bounds = {"prior": (1e-9, 1 - 1e-9), "cost_false_match": COSTS, "cost_false_non_match": COSTS}
+        for name, (low, high) in bounds.items():
             value: float = getattr(self, name)
-            if not 0 < value < float("inf"):
-                raise CapasError("same_number", where=name.replace("_", "-"), received=value, known="> 0")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                known = f"{low:g} – {high:g}" if name != "prior" else "0 < prior < 1"
+                raise CapasError("same_number", where=name.replace("_", "-"), received=value, known=known)
 
     @property
     def least_probability(self) -> float:
@@ -159,8 +160,10 @@ class Verifier:
         return ComparedPairs(pairs=done, total=len(pairs), failed=failed)
 
     def compare_all(self, folder: str, progress: Progress = lambda d, t: None) -> ComparedPairs:
-        """Compare all files of a folder with each other. Raises CapasError ``too_many_pairs``."""
+        """Compare all files of a folder with each other. Raises CapasError ``too_many_pairs`` or ``same_needs_two``."""
         items = list(self._predictor.items([folder], ()))
+        if len(items) < 2:
+            raise CapasError("same_needs_two", where=folder, received=len(items))
         if len(items) > MAX_FILES:
             raise CapasError("too_many_pairs", where=folder, received=len(items), known=MAX_FILES)
         vectors, failed = self._vectors(items, progress)
@@ -217,8 +220,8 @@ def open_verifier(where: str | Path, point: OperatingPoint | None = None, *, dev
 def read_pairs(table: Path) -> list[tuple[Path, Path]]:
     """Return the pairs that the rows of a table name; paths are relative to the table.
 
-    The columns are called first and second, or are the first two. Raises CapasError ``pairs_columns`` and those of
-    ``read_table``.
+    The columns are called first and second, or are the first two; rows without either are no pairs. Raises CapasError
+    ``pairs_columns``, ``pairs_row`` where one of the two is missing, and those of ``read_table``.
     """
     columns = read_table(table).columns
     by_name = {normalise_name(name): name for name in columns}
@@ -227,4 +230,10 @@ def read_pairs(table: Path) -> list[tuple[Path, Path]]:
     if len(chosen) < 2:
         raise CapasError("pairs_columns", where=table, received=", ".join(columns) or "–")
     cells = [[class_label(cell) or "" for cell in columns[name]] for name in chosen]
-    return [(table.parent / a, table.parent / b) for a, b in zip(*cells, strict=True) if a and b]
+    pairs = []
+    for row, (a, b) in enumerate(zip(*cells, strict=True), start=1):
+        if bool(a) != bool(b):
+            raise CapasError("pairs_row", where=table, received=row, known=a or b)
+        if a:
+            pairs.append((table.parent / a, table.parent / b))
+    return pairs

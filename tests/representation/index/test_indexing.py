@@ -118,12 +118,12 @@ def test_items_are_removed_by_name_or_pattern_all_or_none(photos: Path) -> None:
     index = photos.parent / "index"
     with pytest.raises(CapasError) as refused:
         remove_items(index, ["red/*", "green/*"])
-    assert refused.value.key == "no_such_item" and len(SimilarityIndex(index)) == 4
+    assert refused.value.key == "no_item_matches" and len(SimilarityIndex(index)) == 4
     assert remove_items(index, ["red/*", "blue/0.png", "red/0.png"]) == 3
     assert len(SimilarityIndex(index)) == 1
     with pytest.raises(CapasError) as gone:
         remove_items(index, ["red/0.png"])
-    assert gone.value.key == "no_such_item"
+    assert gone.value.key == "no_item_matches"
 
 
 def test_names_are_found_as_they_are(tmp_path: Path) -> None:

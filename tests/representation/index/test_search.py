@@ -225,22 +225,36 @@ def test_groups_through_the_cells_are_those_of_every_pair(tmp_path: Path, monkey
     assert not through.exact and through.groups == exact.groups
 
 
-def test_a_single_item_and_vectors_of_zeros(tmp_path: Path) -> None:
-    index = SimilarityIndex(index_of(tmp_path, np.zeros((1, 4), np.float32)))
+def test_a_single_item(tmp_path: Path) -> None:
+    index = SimilarityIndex(index_of(tmp_path, np.ones((1, 4), np.float32)))
     [hit] = index.search(np.ones(4), 3).items[0]
-    assert hit.similarity == 0
+    assert hit.similarity == pytest.approx(1)
     assert near_duplicate_groups(index, 0.9).groups == []
     assert RandomPairs(index.snapshot).closeness(0.5) is None
     assert index.search(np.ones(4), 3, without=[0]).items == [[]]
 
 
 @pytest.mark.parametrize(
-    ("query", "key"), [(np.ones(3), "vectors_of_other_encoder"), (np.array([1, np.nan, 0, 0]), "vectors_not_finite")]
+    ("query", "key"),
+    [
+        (np.ones(3), "vectors_of_other_encoder"),
+        *[
+            (np.array(row), "query_without_direction")
+            for row in ([1, np.nan, 0, 0], [0.0, 0.0, 0.0, 0.0], [1e30, 0.0, 0.0, 0.0])
+        ],
+    ],
 )
 def test_queries_that_are_none(tmp_path: Path, query: NDArray[np.float64], key: str) -> None:
     with pytest.raises(CapasError) as refused:
         SimilarityIndex(index_of(tmp_path, random_rows(2))).search(query)
     assert refused.value.key == key
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_a_number_of_neighbours_that_is_none(tmp_path: Path, k: int) -> None:
+    with pytest.raises(CapasError) as refused:
+        SimilarityIndex(index_of(tmp_path, random_rows(2))).search(np.ones(4), k)
+    assert refused.value.key == "search_k"
 
 
 def test_float16_of_equal_items_is_similarity_one(tmp_path: Path) -> None:

@@ -189,7 +189,12 @@ def test_values_that_are_no_numbers_and_other_lengths_are_refused(tmp_path: Path
     spoilt = random_rows(2)
     spoilt[1, 2] = np.nan
     with IndexWriter(folder) as writer:
-        for rows, key in ((spoilt, "vectors_not_finite"), (random_rows(2)[:, :3], "vectors_of_other_encoder")):
+        nothing = random_rows(2) * [[1], [0]]
+        for rows, key in (
+            (spoilt, "vectors_not_finite"),
+            (nothing, "vectors_without_direction"),
+            (random_rows(2)[:, :3], "vectors_of_other_encoder"),
+        ):
             with pytest.raises(CapasError) as refused:
                 writer.add(DATA, [item(7), item(8)], rows)
             assert refused.value.key == key

@@ -107,7 +107,7 @@ def test_only_an_earlier_map_is_replaced(found: RepresentationMap, tmp_path: Pat
     photo.write_text("<html>mine</html>")
     check_page_path(earlier)
     check_page_path(tmp_path / "new" / "map.html")
-    for path, key in ((photo, "map_not_ours"), (tmp_path, "cannot_write")):
+    for path, key in ((photo, "output_not_ours"), (tmp_path, "cannot_write")):
         with pytest.raises(CapasError) as refused:
             check_page_path(path)
         assert refused.value.key == key

@@ -26,6 +26,7 @@ def generate(run: str, count: int, drawing: Drawing, out: str, as_json: bool) ->
     model = load_model(run)
     sampler = ImageSampler(model, run)
     provenance = provenance_of(model, drawing.seed, drawing.options)
+    print_notes(sampler, drawing)
     made: list[DrawnImage] = []
     stopped = False
     with show.stages(quiet=as_json) as stages:
@@ -43,7 +44,7 @@ def generate(run: str, count: int, drawing: Drawing, out: str, as_json: bool) ->
             "folder": str(folder), "count": len(made), "sheet": None if sheet is None else str(sheet),
             "seed": drawing.seed,
             "options": {name: value for name, value in asdict(drawing.options).items() if value is not None},
-            "images": [{"number": image.number, "class": image.class_name} for image in made],
+            "images": [image_json(image) for image in made],
         })  # fmt: skip
     else:
         print_written(folder, len(made), sheet)
@@ -63,13 +64,26 @@ def print_written(folder: Path, count: int, sheet: Path | None, animation: Path 
     screen.print(Text(say("generate.marked"), "dim"), soft_wrap=True)
 
 
+def image_json(image: DrawnImage) -> dict[str, object]:
+    """Return what ``--json`` says of an image."""
+    said = {} if image.prompt is None else {"prompt": image.prompt}
+    return {"number": image.number, "class": image.class_name, **said}
+
+
+def print_notes(sampler: ImageSampler, drawing: Drawing) -> None:
+    """Say which words of the prompts mean nothing to the network."""
+    for note in sampler.notes(drawing):
+        show.notes().print(Text(note, "yellow"))
+
+
 def drawing(
-    conditions: Sequence[str] | None, seed: int, steps: int | None, sampler: str | None, guidance: float | None
-) -> Drawing:
+    conditions: Sequence[str] | None, prompts: Sequence[str] | None, seed: int, steps: int | None,
+    sampler: str | None, guidance: float | None, truncation: float | None = None,
+) -> Drawing:  # fmt: skip
     """Return how to draw, from the words of the command line."""
     chosen = next((name for name in SAMPLERS if name == sampler), None)
-    options = SamplingOptions(steps=steps, sampler=chosen, guidance=guidance)
-    return Drawing(conditions=tuple(conditions or ()), seed=seed, options=options)
+    options = SamplingOptions(steps=steps, sampler=chosen, guidance=guidance, truncation=truncation)
+    return Drawing(conditions=tuple(conditions or ()), prompts=tuple(prompts or ()), seed=seed, options=options)
 
 
 def provenance_of(model: Model, seed: int, options: SamplingOptions) -> dict[str, str]:

@@ -10,7 +10,7 @@ from capas.core.i18n import say
 from capas.engine.encoders.encoder import Encoder, Truncates
 from capas.representation.api import open_encoder_and_data
 from capas.representation.data_items import DataItems
-from capas.representation.embed import embed_to
+from capas.representation.embed import embed_to, finished_vectors
 from capas.representation.vectors import Precision, Vectors
 
 
@@ -40,31 +40,35 @@ def embed(
             stages("embed", now, total)
 
         try:
-            vectors = embed_to(out, opened, items, precision=precision, progress=progress)
+            there = finished_vectors(out, opened, items, precision)
+            vectors = embed_to(out, opened, items, precision=precision, progress=progress) if there is None else there
         except KeyboardInterrupt:
             show.notes().print(say("embed.stopped", done=show.whole(done), total=show.whole(len(items))))
             raise
     if as_json:
-        show.print_json(as_tree(vectors, out))
+        show.print_json(as_tree(vectors, out, computed=there is None))
         return
-    _print(vectors, out, opened)
+    _print(vectors, out, opened, computed=there is None)
 
 
-def as_tree(vectors: Vectors, out: str | Path) -> dict[str, object]:
+def as_tree(vectors: Vectors, out: str | Path, *, computed: bool) -> dict[str, object]:
     """Return what ``capas embed --json`` prints."""
     manifest = vectors.manifest
     return {
         "vectors": str(out), "count": len(vectors), "dimensions": manifest.dimensions, "precision": manifest.precision,
         "encoder": manifest.encoder, "fingerprint": manifest.fingerprint, "data": manifest.data,
-        "data_hash": manifest.data_hash, "medium": manifest.medium, "columns": vectors.columns,
+        "data_hash": manifest.data_hash, "computed": computed, "medium": manifest.medium, "columns": vectors.columns,
         "failed": [{"input": name, "reason": reason} for name, reason in manifest.failed.items()],
     }  # fmt: skip
 
 
-def _print(vectors: Vectors, out: str, encoder: Encoder) -> None:
+def _print(vectors: Vectors, out: str, encoder: Encoder, *, computed: bool) -> None:
     manifest, screen = vectors.manifest, show.results()
     size = f"{show.format_decimal(vectors.matrix.nbytes / 1e6, 1)} MB"
-    screen.print(say("embed.written", n=show.whole(len(vectors)), dimensions=show.whole(manifest.dimensions), size=size,
+    if not computed:
+        screen.print(say("embed.there"), soft_wrap=True)
+    written = "embed.written_one" if len(vectors) == 1 else "embed.written"
+    screen.print(say(written, n=show.whole(len(vectors)), dimensions=show.whole(manifest.dimensions), size=size,
                      encoder=manifest.encoder, path=out), soft_wrap=True)  # fmt: skip
     if manifest.failed:
         name, reason = next(iter(manifest.failed.items()))

@@ -12,9 +12,11 @@ from capas.cli.representation.embed_verbs import open_both
 from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal, format_metric, format_percent
+from capas.core.output_files import check_output
 from capas.data.tabular.write import check_table_suffix
 from capas.representation.embed import embed_to
 from capas.representation.map.make_map import (
+    MAP_TABLE,
     RepresentationMap,
     check_page_path,
     make_map,
@@ -40,6 +42,7 @@ def draw_map(
     check_page_path(page)
     if csv is not None:
         check_table_suffix(Path(csv))
+        check_output(Path(csv), MAP_TABLE, "--csv")
     stopped = say("map.stopped")
     # Vectors that were not asked for are not kept: they are in a folder of their own until the page is written.
     with tempfile.TemporaryDirectory(prefix="capas-map-") as scratch, show.stages(quiet=as_json) as stages:

@@ -8,12 +8,18 @@ from rich.text import Text
 
 from capas.cli import show
 from capas.core.errors import CapasError
-from capas.core.i18n import say
+from capas.core.i18n import LANGUAGES, catalogue, say
 from capas.core.number_format import format_decimal, format_metric, format_percent
-from capas.data.tabular.write import OutputColumn, check_table_suffix, default_csv_format, write_table
+from capas.core.output_files import check_output
+from capas.data.problems import escape_unprintable
+from capas.data.tabular.write import OutputColumn, check_table_suffix, default_csv_format, table_output, write_table
 from capas.representation.verify import ComparedPair, ComparedPairs, OperatingPoint, Verifier, open_verifier, read_pairs
 
 PRINTED: Final = 30
+HEADS: Final = (
+    "same.columns.first", "same.columns.second", "same.columns.probability", "same.columns.cosine",
+    "same.columns.decision",
+)  # fmt: skip
 
 
 def same(
@@ -28,6 +34,8 @@ def same(
         raise CapasError("same_words", where="capas same", received=", ".join(asked) or "–")
     if csv is not None:
         check_table_suffix(Path(csv))
+        heads = [[catalogue(tongue)[key] for key in HEADS] for tongue in LANGUAGES]
+        check_output(Path(csv), table_output(*heads), "--csv")
     verifier = open_verifier(run, point)
     if first is not None and second is not None:
         compared = ComparedPairs(pairs=[verifier.compare(first, second)], total=1, failed={})
@@ -100,8 +108,9 @@ def _print_many(compared: ComparedPairs, *, every: bool) -> None:
         screen.print(Text(line, "bold"), soft_wrap=True)
     listed = compared.pairs if every else found
     for pair in listed[:PRINTED]:
-        parts = [(f"{format_percent(pair.probability):>8}  ", f"bold {show.ACCENT}"),
-                 (f"{pair.first}  ·  {pair.second}", ""), (f"  {_decision(pair)}" if every else "", "dim")]  # fmt: skip
+        names = escape_unprintable(f"{pair.first}  ·  {pair.second}")
+        parts = [(f"{format_percent(pair.probability):>8}  ", f"bold {show.ACCENT}"), (names, ""),
+                 (f"  {_decision(pair)}" if every else "", "dim")]  # fmt: skip
         screen.print(Text.assemble(*parts), soft_wrap=True)
     if len(listed) > PRINTED:
         screen.print(Text(say("same.more", n=show.whole(len(listed) - PRINTED)), "dim"))
@@ -124,9 +133,9 @@ def _print_errors(verifier: Verifier) -> None:
 def _columns(compared: ComparedPairs) -> list[OutputColumn]:
     pairs = compared.pairs
     return [
-        OutputColumn(name=say("same.columns.first"), cells=[pair.first for pair in pairs]),
-        OutputColumn(name=say("same.columns.second"), cells=[pair.second for pair in pairs]),
-        OutputColumn(name=say("same.columns.probability"), cells=[pair.probability for pair in pairs], decimals=4),
-        OutputColumn(name=say("same.columns.cosine"), cells=[pair.cosine for pair in pairs], decimals=4),
-        OutputColumn(name=say("same.columns.decision"), cells=[_decision(pair) for pair in pairs]),
+        OutputColumn(name=say(HEADS[0]), cells=[pair.first for pair in pairs]),
+        OutputColumn(name=say(HEADS[1]), cells=[pair.second for pair in pairs]),
+        OutputColumn(name=say(HEADS[2]), cells=[pair.probability for pair in pairs], decimals=4),
+        OutputColumn(name=say(HEADS[3]), cells=[pair.cosine for pair in pairs], decimals=4),
+        OutputColumn(name=say(HEADS[4]), cells=[_decision(pair) for pair in pairs]),
     ]

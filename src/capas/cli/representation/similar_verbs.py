@@ -11,9 +11,11 @@ from rich.text import Text
 from capas.cli import show
 from capas.cli.representation.embed_verbs import open_both
 from capas.core.errors import CapasError
-from capas.core.i18n import say
+from capas.core.i18n import LANGUAGES, catalogue, say
 from capas.core.number_format import format_decimal, format_metric
-from capas.data.tabular.write import OutputColumn, check_table_suffix, default_csv_format, write_table
+from capas.core.output_files import OutputKind, check_output
+from capas.data.problems import escape_unprintable
+from capas.data.tabular.write import OutputColumn, check_table_suffix, default_csv_format, table_output, write_table
 from capas.representation.encoders import open_encoder
 from capas.representation.index.cell_building import cells_needed, update_cells
 from capas.representation.index.cells import faiss_available
@@ -22,9 +24,15 @@ from capas.representation.index.column_filter import parse_conditions
 from capas.representation.index.duplicates import DuplicateGroups, near_duplicate_groups
 from capas.representation.index.indexing import IndexedData, index_data, index_vectors, remove_items
 from capas.representation.index.item_files import ItemFiles
-from capas.representation.index.queries import SimilarityQuery, open_query
+from capas.representation.index.queries import SimilarityQuery, on_one_line, open_query
 from capas.representation.index.rebuild import RebuiltIndex, mostly_gone, rebuild_index
-from capas.representation.index.results_page import trimmed, write_duplicates_page, write_similar_page
+from capas.representation.index.results_page import (
+    RESULTS_PAGE,
+    nothing_found,
+    trimmed,
+    write_duplicates_page,
+    write_similar_page,
+)
 from capas.representation.index.search import Reason, SimilarItem, SimilarItems, SimilarityIndex
 from capas.representation.index.snapshot import IndexedItem
 from capas.representation.vector_files import holds_vectors, open_vectors
@@ -114,7 +122,11 @@ def _print_index(
     opened: SimilarityIndex, out: str, filled: IndexedData | None, removed: int, rebuilt: RebuiltIndex | None
 ) -> None:
     screen, manifest = show.results(), opened.snapshot.manifest
-    screen.print(say("index.holds_by" if manifest.encoder else "index.holds", path=out, n=show.whole(len(opened)),
+    if len(opened) == 1:
+        key = "index.holds_one_by" if manifest.encoder else "index.holds_one"
+    else:
+        key = "index.holds_by" if manifest.encoder else "index.holds"
+    screen.print(say(key, path=out, n=show.whole(len(opened)),
                      dimensions=show.whole(manifest.dimensions), encoder=manifest.encoder), soft_wrap=True)  # fmt: skip
     if filled is not None:
         counts = (("added", filled.items.added), ("replaced", filled.items.replaced),
@@ -160,11 +172,14 @@ def similar(
     asked = [name for name, there in forms.items() if there]
     if len(asked) > 1:
         raise CapasError("similar_words", where="capas similar", received=", ".join(asked))
+    page = Path(html) if html is not None else Path("similar.html") if open_page else None
+    if page is not None:
+        check_output(page, RESULTS_PAGE, "--html")
     if csv is not None:
         check_table_suffix(Path(csv))
+        check_output(Path(csv), _table_kind(), "--csv")
     opened, conditions = SimilarityIndex(folder), parse_conditions(where)
     files = ItemFiles(opened.snapshot.manifest.medium)
-    page = Path(html) if html is not None else Path("similar.html") if open_page else None
     if duplicates:
         with show.stages(quiet=as_json) as stages:
             names = iter(("neighbours", "groups"))
@@ -206,6 +221,16 @@ def _tell(
             show.notes().print(say("similar.written", path=path), soft_wrap=True)
     if page is not None and open_page:
         webbrowser.open(page.absolute().as_uri())
+
+
+def _table_kind() -> OutputKind:
+    """Tables that this command wrote, in any language."""
+    heads = [
+        [catalogue(tongue)[f"similar.columns.{name}"] for name in (first, "similarity", "name", "path", "missing")]
+        for tongue in LANGUAGES
+        for first in ("rank", "group")
+    ]
+    return table_output(*heads)
 
 
 def item_tree(found: IndexedItem, files: ItemFiles) -> dict[str, object]:
@@ -266,15 +291,16 @@ class _Hits:
     def print(self) -> None:
         screen = show.results()
         if not self.hits:
-            screen.print(say("similar.nothing"))
+            screen.print(nothing_found(self.opened, self.results))
             return
-        screen.print(Text(say("similar.found", n=show.whole(len(self.hits)), query=self.query.name,
+        found = "similar.found_one" if len(self.hits) == 1 else "similar.found"
+        screen.print(Text(say(found, n=show.whole(len(self.hits)), query=on_one_line(self.query.name),
                               total=show.whole(self.results.searched)), "bold"), soft_wrap=True)  # fmt: skip
         for rank, hit in enumerate(self.hits, start=1):
             words = self.pairs.closeness(hit.similarity)
             parts = [(f"{rank:>3}  ", "dim"), (format_decimal(hit.similarity, 3), f"bold {show.ACCENT}"),
                      (f"  {show.bar(max(0.0, hit.similarity), 10):<10}  ", show.ACCENT),
-                     (hit.found.item.name, "")]  # fmt: skip
+                     (escape_unprintable(hit.found.item.name), "")]  # fmt: skip
             beside = [f"{name}: {_shortened(cell)}" for name, cell in hit.found.item.columns.items() if cell]
             if words is not None:
                 beside.insert(0, say(f"similar.words.{words}"))
@@ -283,6 +309,8 @@ class _Hits:
                 parts.append((f"  ! {say('similar.missing')}", "yellow"))
             screen.print(Text.assemble(*parts), soft_wrap=True)
         _print_way(self.results.recall, self.results.reason, str(self.opened.snapshot.folder))
+        if self.query.truncated:
+            show.notes().print(Text(f"! {say('similar.truncated')}", "yellow"), soft_wrap=True)
 
 
 class _Groups:
@@ -334,8 +362,9 @@ class _Groups:
             screen.print(Text(say("similar.group", n=show.whole(len(items))), show.ACCENT))
             for similarity, item in list(zip(group.similarities, items, strict=True))[:PRINTED_MEMBERS]:
                 gone = f"  ! {say('similar.missing')}" if self.files.missing(item) else ""
-                screen.print(Text.assemble((f"  {format_decimal(similarity, 3)}  ", "dim"), item.item.name,
-                                           (gone, "yellow")), soft_wrap=True)  # fmt: skip
+                parts = [(f"  {format_decimal(similarity, 3)}  ", "dim"), (escape_unprintable(item.item.name), ""),
+                         (gone, "yellow")]  # fmt: skip
+                screen.print(Text.assemble(*parts), soft_wrap=True)
             if len(items) > PRINTED_MEMBERS:
                 screen.print(Text(f"  {say('similar.more', n=show.whole(len(items) - PRINTED_MEMBERS))}", "dim"))
         if len(self.items) > PRINTED_GROUPS:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from capas.core.errors import CapasError
-from capas.core.spec import CLASS_TASKS, Spec
+from capas.core.spec import Spec
 from capas.data.collections import (
     ExampleCollection,
     FilesWithColumns,
@@ -77,7 +77,8 @@ class ReadDataset:
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes, of which each example has one; () for other tasks."""
-        return self.spec.classes if self.spec.task in ("classify", "generate") else ()
+        named = (self.spec.task in ("classify", "generate") and not self.spec.captioned) or self.spec.unpaired
+        return self.spec.classes if named else ()
 
     @property
     def strata(self) -> Sequence[str]:
@@ -108,7 +109,7 @@ def _with_used_classes(
 ) -> tuple[dict[str, int], TaskDetection]:
     """How many of the ``chosen`` examples each class or tag has, and the detection without those that have none."""
     spec = detection.spec
-    if spec.task not in CLASS_TASKS:
+    if not spec.labels_are_classes:
         return {}, detection
     tally = Counter[int | float]()
     for label, count in Counter(targets.labels[i] for i in chosen).items():

@@ -79,7 +79,8 @@ class DatasetReport:
     def counts_classes(self) -> bool:
         """Whether it matters how many examples each class or tag has."""
         spec = self.detection.spec
-        return spec.task in ("classify", "tag") or (spec.task == "generate" and bool(spec.classes))
+        generated = spec.task == "generate" and bool(spec.classes) and not spec.captioned
+        return spec.task in ("classify", "tag") or generated or spec.unpaired
 
     def identities(self, split_name: SplitName) -> int:
         """Return the number of classes, here called identities, that have an example in a split."""
@@ -127,6 +128,7 @@ def inspect_dataset(
     task: str | None = None,
     group: str | None = None,
     columns_beside: bool | Sequence[str] = True,
+    unpaired: bool = True,
     max_pixels: int = MAX_PIXELS,
     sheet: str | None = None,
     follow_links: bool = False,
@@ -143,6 +145,7 @@ def inspect_dataset(
         task: Task; detected if None.
         group: Column whose equal values must not be divided among splits.
         columns_beside: Whether the columns beside pictures and sounds are learnt from; or which ones.
+        unpaired: Whether two class folders, to transform, are two collections without pairs.
         max_pixels: Limit of width × height of an image.
         sheet: Sheet of a workbook; chosen if None.
         follow_links: Whether symbolic links that leave a folder are followed.
@@ -156,7 +159,9 @@ def inspect_dataset(
             those of ``open_source`` and ``detect_task``.
     """
     source = open_source(data, target=target, max_pixels=max_pixels, sheet=sheet, follow_links=follow_links)
-    detection = detect_task(source, target=target, task=task, group=group, columns_beside=columns_beside)
+    detection = detect_task(
+        source, target=target, task=task, group=group, columns_beside=columns_beside, unpaired=unpaired
+    )
     read = read_dataset(source, detection, progress)
     splits = decide_splits(read, group=group, validation=validation, test=test, learning=learning)
     left_out = leaked_examples(splits.repeats.exact, splits.sides)
@@ -200,7 +205,8 @@ def _problems(read: ReadDataset, splits: DecidedSplits, group: str | None) -> tu
         *(group_hint(read, splits) if group is None else ()),
         *structured_class_problems(spec, splits.sides, held),
         *class_name_problems(read.counts),
-        *(_bias(source, spec, read.scan, chosen, read.words) if read.classes else ()),
+        # What tells two collections apart is what is to be learnt.
+        *(_bias(source, spec, read.scan, chosen, read.words) if read.classes and not spec.unpaired else ()),
         *_identifiers(read.detection),
         *_beside_text(source, read.detection),
     )
@@ -248,9 +254,12 @@ def require_learnable(report: DatasetReport) -> None:
     """Raise the CapasError ``unlearnable`` if one of the problems is an error."""
     grave = [problem for problem in report.problems if problem.severity == "error"]
     if grave:
+        # A split is often empty because nearly all are copies of each other.
+        copies = [one for one in report.problems if one.kind == "duplicates" and 2 * one.count > len(report.source)]
+        said = [grave[0], *(copies if grave[0].kind.startswith("empty_") else ())]
         raise CapasError(
-            "unlearnable", where=report.source.root, received=grave[0].sentence(), advice=grave[0].advice(),
-            kind=grave[0].kind,
+            "unlearnable", where=report.source.root, received=" ".join(one.sentence() for one in said),
+            advice=grave[0].advice(), kind=grave[0].kind,
         )  # fmt: skip
 
 

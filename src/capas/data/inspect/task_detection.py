@@ -8,7 +8,7 @@ few numbers, then of numbers. Identifiers are never a target unless nothing else
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, get_args
 
 import numpy as np
@@ -53,6 +53,7 @@ _IDENTITY_NAMES: Final = (
 )  # fmt: skip
 NO_CLASS: Final = "none"  # as the target: to generate without a class
 _COORDINATES: Final = frozenset({"x", "z", "depth", "lat", "lon"})
+MIN_WORDS_OF_CAPTION: Final = 3  # on average; repeated texts that are shorter are the names of classes
 MIN_WORDS_OF_TEXT: Final = 8  # on average; shorter texts beside columns of numbers are names, addresses, remarks
 _KINDS: Final[Mapping[ColumnKind, FieldKind]] = {**INPUT_KINDS, "text": "text"}
 _FILE_KINDS: Final[Mapping[Medium, FieldKind]] = {
@@ -101,6 +102,7 @@ def detect_task(
     task: str | None = None,
     group: str | None = None,
     columns_beside: bool | Sequence[str] = True,
+    unpaired: bool = True,
 ) -> TaskDetection:
     """Detect the task of ``source``.
 
@@ -110,16 +112,18 @@ def detect_task(
         task: Overrides the task.
         group: Column that says which examples belong together; never a target.
         columns_beside: Whether the columns beside pictures and sounds are learnt from; or which ones.
+        unpaired: Whether two class folders, to transform, are two collections without pairs.
 
     Raises:
-        CapasError: ``unknown_task``, ``task_not_available``, ``no_such_target``, ``no_labels``, ``no_target``,
-            ``target_is_identifier``, ``target_is_number``, ``target_is_text`` or ``target_empty``.
+        CapasError: ``collection_empty``, ``unknown_task``, ``task_not_available``, ``no_such_target``, ``no_labels``,
+            ``no_target``, ``target_is_identifier``, ``target_is_number``, ``target_is_text`` or ``target_empty``.
     """
     wanted = None if task is None else _known_task(task)
     if source.targets is not None and source.target_kind is not None:
         return _paired(source, source.target_kind, wanted)
     if wanted == "transform" and source.images is not None:
-        return _self_supervised_pairs(source)
+        collections = _two_collections(source) if unpaired else None
+        return _self_supervised_pairs(source) if collections is None else _without_pairs(source, collections)
     if wanted == "embed":
         return _without_target(source)
     if wanted == "generate" and source.images is None:
@@ -131,12 +135,15 @@ def detect_task(
     columns = {name: describe_column(name, cells) for name, cells in source.columns.items()}
     candidates = {name: column for name, column in columns.items() if name != group} or columns
     chosen, why = _choose(source, candidates if target is None else columns, target, wanted)
-    for column in chosen:
+    captioned = wanted == "generate" and len(chosen) == 1 and _holds_captions(source, chosen[0])
+    for column in chosen if not captioned else ():
         _check_target(source, column, wanted)
     # What is beside tells two examples apart without a look at them.
     asked_beside = False if wanted in ("verify", "generate") else columns_beside
     beside = _columns_beside(source, columns, [column.name for column in chosen], group, asked_beside)
     spec = _spec(source, columns, chosen, wanted, beside.used)
+    if captioned:
+        spec = replace(spec, target=Field(name=chosen[0].name, kind="text"))
     _check_learnable(spec)
     return TaskDetection(
         spec=spec,
@@ -144,7 +151,7 @@ def detect_task(
             *source.evidence,
             *((why,) if why else ()),
             *((say("detect.identities", count=len(spec.classes)),) if spec.task == "verify" else ()),
-            *((say("detect.generated_by_class", count=len(spec.classes)),) if spec.task == "generate" else ()),
+            *_told_to_generate(spec),
             *_told_beside(beside),
             *_unused_columns(source, columns, spec),
         ),
@@ -210,6 +217,29 @@ def _self_supervised_pairs(source: DataSource) -> TaskDetection:
     return TaskDetection(spec=spec, evidence=(evidence,), alternatives=())
 
 
+def _two_collections(source: DataSource) -> tuple[str, str] | None:
+    """The names of two class folders, None where there are others; raises CapasError ``collection_empty`` where one of
+    them holds nothing."""
+    if source.layout not in FOLDER_LAYOUTS or CLASS_COLUMN not in source.columns:
+        return None
+    names = sorted_class_names(source.columns[CLASS_COLUMN])
+    empty = [name for one in source.problems if one.kind == "empty_class" for name in one.examples]
+    if len(names) == 1 and len(empty) == 1:
+        raise CapasError("collection_empty", where=source.root, received=empty[0], other=names[0])
+    return (names[0], names[1]) if len(names) == 2 else None
+
+
+def _without_pairs(source: DataSource, collections: tuple[str, str]) -> TaskDetection:
+    """Two collections, of which each is transformed into the other."""
+    spec = Spec(
+        inputs=(Field(name=source.file_field, kind="image"),), target=Field(name=CLASS_COLUMN, kind="category"),
+        task="transform", classes=collections,
+    )  # fmt: skip
+    first, second = map(escape_unprintable, collections)
+    evidence = (*source.evidence, say("detect.unpaired", first=first, second=second))
+    return TaskDetection(spec=spec, evidence=evidence, alternatives=())
+
+
 def _without_target(source: DataSource, task: TaskName = "embed") -> TaskDetection:
     """Files, or to embed the texts of a table, that are learnt from as they are; their classes and the other columns,
     if any, are left aside.
@@ -226,6 +256,21 @@ def _without_target(source: DataSource, task: TaskName = "embed") -> TaskDetecti
     spec = Spec(inputs=(given,), target=None, task=task)
     _check_learnable(spec)
     return TaskDetection(spec=spec, evidence=(evidence,), alternatives=())
+
+
+def _told_to_generate(spec: Spec) -> tuple[str, ...]:
+    if spec.task != "generate":
+        return ()
+    if spec.captioned:
+        return (say("detect.generated_by_text", count=len(spec.classes)),)
+    return (say("detect.generated_by_class", count=len(spec.classes)),)
+
+
+def _holds_captions(source: DataSource, column: Column) -> bool:
+    """Whether a column says in words what is seen on each picture, rather than naming its class."""
+    if column.kind == "category":
+        return _mean_words(source.columns[column.name]) >= MIN_WORDS_OF_CAPTION
+    return column.kind == "text"
 
 
 def _class_to_generate(source: DataSource, target: str | None) -> bool:

@@ -20,6 +20,7 @@ from capas.core.errors import CapasError
 from capas.core.files import write_atomic, write_error
 from capas.core.i18n import language
 from capas.core.inert_text import InertWriter
+from capas.core.output_files import OutputKind, begins_with_columns
 from capas.data.file_types import TABLE_SUFFIXES
 from capas.data.tabular.spreadsheet import cell_text
 
@@ -55,6 +56,29 @@ def check_table_suffix(path: Path) -> None:
     suffix = path.suffix.casefold()
     if suffix in TABLE_SUFFIXES and suffix not in WRITTEN_SUFFIXES:
         raise CapasError("table_not_written", where=path, received=suffix, known=", ".join(WRITTEN_SUFFIXES))
+
+
+def table_output(*heads: Sequence[str]) -> OutputKind:
+    """Return the kind of tables whose first columns have the names of one of ``heads``."""
+
+    def is_earlier(path: Path) -> bool:
+        first = _workbook_head(path) if path.suffix.casefold() == ".xlsx" else None
+        if first is None:
+            return begins_with_columns(path, heads)
+        return any(first[: len(head)] == list(head) for head in heads)
+
+    return OutputKind(suffixes=WRITTEN_SUFFIXES, is_earlier=is_earlier)
+
+
+def _workbook_head(path: Path) -> list[str]:
+    """The first row of a workbook; none of what is no workbook."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        with CalamineWorkbook.from_path(path) as book:
+            return [str(cell) for cell in next(iter(book.get_sheet_by_index(0).to_python(nrows=1)), [])]
+    except (CalamineError, OSError, ValueError, IndexError):
+        return []
 
 
 def write_table(path: Path, columns: Sequence[OutputColumn], csv_format: CsvFormat) -> int:

@@ -79,10 +79,10 @@ def resolve_method_defaults(resolved: ResolvedConfig, report: DatasetReport) -> 
     return ResolvedConfig(config=config.model_copy(update={"method": method}), reasons=(*resolved.reasons, reason))
 
 
-def refuse_other_problems(spec: Spec) -> None:
+def refuse_other_problems(spec: Spec, where: str = "method.name") -> None:
     """Raise CapasError ``method_not_for`` unless ``spec`` is image classification with one class per image."""
     if (spec.task, spec.medium) != ("classify", "image"):
-        raise CapasError("method_not_for", where="method.name", received=f"{spec.task} ({spec.medium})")
+        raise CapasError("method_not_for", where=where, received=f"{spec.task} ({spec.medium})")
 
 
 def open_unlabelled(where: str, config: DataConfig) -> ImageCollection:

@@ -35,17 +35,23 @@ RECIPES: dict[tuple[TaskName, Medium], str] = {
     ("transcribe", "image"): "capas.engine.recipes.transcription.recipe",
     ("transcribe", "audio"): "capas.engine.recipes.transcription.recipe",
 }
+# Of one task and medium, but learnt in another way: two collections without pairs.
+UNPAIRED_TRANSLATION = "capas.engine.recipes.unpaired_translation.recipe"
 
 
 def recipe_for(spec: Spec) -> Recipe:
     """Return the recipe for ``spec``. Raises CapasError ``recipe_missing``."""
-    return named_recipe(spec.task, spec.medium)
+    return _loaded(UNPAIRED_TRANSLATION) if spec.unpaired else named_recipe(spec.task, spec.medium)
 
 
 def named_recipe(task: str, medium: str) -> Recipe:
     """Return the recipe for a task and a medium as a card names them. Raises CapasError ``recipe_missing``."""
     for key, module in RECIPES.items():
         if key == (task, medium):
-            return cast(Recipe, vars(importlib.import_module(module))["recipe"])
+            return _loaded(module)
     known = ", ".join(f"{t} ({m})" for t, m in RECIPES)
     raise CapasError("recipe_missing", where="task", received=f"{task} ({medium})", known=known)
+
+
+def _loaded(module: str) -> Recipe:
+    return cast(Recipe, vars(importlib.import_module(module))["recipe"])

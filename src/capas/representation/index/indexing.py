@@ -25,7 +25,7 @@ from capas.representation.index.manifest import (
     read_index_manifest,
 )
 from capas.representation.index.writer import BATCH_ROWS, AddedItems, IndexWriter, create_index
-from capas.representation.vectors import VectorItem, Vectors, VectorsManifest
+from capas.representation.vectors import VectorItem, Vectors, have_direction, why_no_direction
 
 READ_AT_ONCE: Final = 64
 Progress = Callable[[int, int], None]
@@ -58,7 +58,8 @@ def index_vectors(vectors: Vectors, folder: str | Path, progress: Progress = lam
     """
     if not holds_index(folder):
         create_index(folder, manifest_of(vectors.manifest))
-    check_encoder(read_index_manifest(Path(folder)), vectors.manifest, vectors.where)
+    own = vectors.manifest
+    check_encoder(read_index_manifest(Path(folder)), own.encoder, own.fingerprint, vectors.where, own.dimensions)
     done = AddedItems()
     with IndexWriter(folder) as writer:
         for start in range(0, len(vectors), BATCH_ROWS):
@@ -83,11 +84,7 @@ def index_data(
     if not holds_index(folder):
         create_index(folder, _new_manifest(encoder, data))
     manifest = read_index_manifest(Path(folder))
-    own = VectorsManifest(
-        encoder=encoder.name, fingerprint=encoder.fingerprint, data=data.where, data_hash="", medium=data.medium,
-        dimensions=manifest.dimensions, precision=manifest.precision, examples=len(data),
-    )  # fmt: skip
-    check_encoder(manifest, own, data.where)
+    check_encoder(manifest, encoder.name, encoder.fingerprint, data.where)
     feed = _Feed(encoder, data)
     done = AddedItems()
     with IndexWriter(folder) as writer, ThreadPoolExecutor(max_workers=physical_cores()) as pool:
@@ -110,7 +107,7 @@ def remove_items(folder: str | Path, patterns: Sequence[str]) -> int:
     """Take the items away whose names are, or match, one of ``patterns`` (``rows_like``); return how many.
 
     Raises:
-        CapasError: ``no_such_item`` where a pattern names none: nothing is then removed; ``no_such_index``,
+        CapasError: ``no_item_matches`` where a pattern names none: nothing is then removed; ``no_such_index``,
             ``index_damaged``, ``run_is_busy``, ``disk_full`` or ``cannot_write``.
     """
     with IndexWriter(folder) as writer:
@@ -118,7 +115,7 @@ def remove_items(folder: str | Path, patterns: Sequence[str]) -> int:
         for pattern in patterns:
             found.append(rows_like(writer.snapshot, pattern))
             if not len(found[-1]):
-                raise CapasError("no_such_item", where=folder, received=pattern)
+                raise CapasError("no_item_matches", where=folder, received=pattern)
         rows = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
         writer.remove(rows)
         return len(rows)
@@ -166,10 +163,10 @@ class _Feed:
         if not good:
             return [], np.zeros((0, 0), np.float32)
         rows = self.encoder.encode([one.prepared for one in good])
-        finite: NDArray[np.bool_] = np.asarray(np.isfinite(rows).all(axis=1))
-        reason = CapasError("answer_not_finite").part("what")
-        self.failed.update({good[place].item.name: reason for place in np.flatnonzero(~finite).tolist()})
-        return [good[place].item for place in np.flatnonzero(finite).tolist()], rows[finite]
+        usable = have_direction(rows)
+        bad = np.flatnonzero(~usable).tolist()
+        self.failed.update({good[place].item.name: why_no_direction(rows[place]) for place in bad})
+        return [good[place].item for place in np.flatnonzero(usable).tolist()], rows[usable]
 
 
 def _new_manifest(encoder: Encoder, data: DataItems) -> IndexManifest:

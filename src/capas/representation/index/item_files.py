@@ -25,7 +25,11 @@ class ItemFiles:
             return None
         data = Path(found.data)
         if is_folder(data) or not is_file(data):
-            return data / found.item.name
+            direct = data / found.item.name
+            if found.item.name.isascii() or is_file(direct):
+                return direct
+            # A name with bytes that are not UTF-8 is kept as it can be read, and is not the file's own.
+            return self._previews(found.data).path(self._located(found)) or direct
         there = self._previews(found.data).path(self._located(found))
         return there if there is not None else data.parent / found.item.name
 

@@ -90,14 +90,25 @@ def write_index_manifest(folder: Path, manifest: IndexManifest) -> None:
     write_json(folder / INDEX_FILE, manifest.model_dump())
 
 
-def check_encoder(manifest: IndexManifest, vectors: VectorsManifest, where: str) -> None:
-    """Raise CapasError ``vectors_of_other_encoder`` where vectors cannot be compared with those of the index."""
-    if (vectors.fingerprint, vectors.dimensions) != (manifest.fingerprint, manifest.dimensions):
+def check_encoder(
+    manifest: IndexManifest, encoder: str, fingerprint: str, where: str, dimensions: int | None = None
+) -> None:
+    """Raise CapasError ``vectors_of_other_encoder`` where vectors cannot be compared with those of the index.
+
+    Args:
+        manifest: What the index holds.
+        encoder: Name of the encoder of the vectors.
+        fingerprint: Its fingerprint.
+        where: Where the vectors or the data come from.
+        dimensions: Length of the vectors; None before there are any.
+    """
+    other_length = dimensions is not None and dimensions != manifest.dimensions
+    if fingerprint != manifest.fingerprint or other_length:
         raise CapasError(
-            "vectors_of_other_encoder", where=where, received=_named(vectors.encoder, vectors.dimensions),
+            "vectors_of_other_encoder", where=where, received=_named(encoder, dimensions),
             expected_encoder=_named(manifest.encoder, manifest.dimensions),
         )  # fmt: skip
 
 
-def _named(encoder: str, dimensions: int) -> str:
-    return f"{encoder or '?'} ({dimensions})"
+def _named(encoder: str, dimensions: int | None) -> str:
+    return (encoder or "?") + ("" if dimensions is None else f" ({dimensions})")

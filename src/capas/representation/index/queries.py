@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 
 from capas.core.errors import CapasError
 from capas.core.files import is_file
+from capas.core.i18n import say
 from capas.core.spec import Medium
-from capas.engine.encoders.encoder import Encoder, encode_contents
+from capas.data.problems import escape_unprintable
+from capas.engine.encoders.encoder import Encoder, Truncates, encode_contents
 from capas.representation.embed import other_medium
 from capas.representation.encoders import open_encoder
 from capas.representation.index.item_names import rows_named
 from capas.representation.index.search import SimilarityIndex
 from capas.representation.index.snapshot import IndexedItem
 
+SHOWN: Final = 120  # characters of a query that are repeated
 _FILES: Final[tuple[Medium, ...]] = ("image", "audio", "text")
 
 
@@ -26,6 +29,7 @@ class SimilarityQuery:
 
     Attributes:
         name: As the user gave it.
+        truncated: Whether it is a text of which the network read only the beginning.
         vector: Shape (D,).
         path: The file, where it is one.
         text: The words, where it is words.
@@ -37,6 +41,17 @@ class SimilarityQuery:
     path: Path | None = None
     text: str | None = None
     found: IndexedItem | None = None
+    truncated: bool = False
+
+
+def on_one_line(query: str) -> str:
+    """Return a query as it is repeated: on one line, at most 120 characters.
+
+    >>> on_one_line("a\\nb")
+    'a\\\\nb'
+    """
+    text = escape_unprintable(query[: SHOWN + 1])
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
 def open_query(
@@ -52,8 +67,8 @@ def open_query(
 
     Raises:
         CapasError: ``query_missing``, ``no_such_item``, ``index_without_encoder``, ``encoder_of_other_medium``,
-            ``vectors_of_other_encoder`` where the encoder has changed since, and those of ``open_encoder`` and of
-            reading the file.
+            ``index_encoder_changed``, ``index_network_moved``, ``index_not_of_files``, and those of ``open_encoder``
+            and of reading the file.
     """
     snapshot = index.snapshot
     if text is not None:
@@ -72,7 +87,12 @@ def open_query(
         return SimilarityQuery(name=given, vector=snapshot.vectors(rows[:1])[0], found=found)
     if snapshot.manifest.medium == "text":
         return _encoded(index, given, given, "text", encoder)
-    raise CapasError("no_such_item", where=snapshot.folder, received=given)
+    if is_file(path) and not snapshot.manifest.fingerprint:
+        raise CapasError("index_without_encoder", where=snapshot.folder, received=on_one_line(given))
+    if is_file(path):
+        medium_read = say(f"vectors.media.{snapshot.manifest.medium}")
+        raise CapasError("index_not_of_files", where=snapshot.folder, received=on_one_line(given), medium=medium_read)
+    raise CapasError("no_such_item", where=snapshot.folder, received=on_one_line(given))
 
 
 def _encoded(
@@ -80,12 +100,26 @@ def _encoded(
 ) -> SimilarityQuery:
     manifest = index.snapshot.manifest
     if not manifest.fingerprint:
-        raise CapasError("index_without_encoder", where=index.snapshot.folder, received=name)
-    chosen = encoder if encoder is not None else open_encoder(manifest.encoder, fetch=False)
+        raise CapasError("index_without_encoder", where=index.snapshot.folder, received=on_one_line(name))
+    chosen = encoder if encoder is not None else _maker(index)
     if chosen.fingerprint != manifest.fingerprint:
         raise CapasError("index_encoder_changed", where=index.snapshot.folder, received=chosen.name)
     if medium not in chosen.media:
         raise other_medium(chosen, medium)
+    before = chosen.truncated if isinstance(chosen, Truncates) else 0
     vector = encode_contents(chosen, [content])[0]
+    truncated = isinstance(chosen, Truncates) and chosen.truncated > before
     path = content if isinstance(content, Path) else None
-    return SimilarityQuery(name=name, vector=vector, path=path, text=content if isinstance(content, str) else None)
+    text = content if isinstance(content, str) else None
+    return SimilarityQuery(name=name, vector=vector, path=path, text=text, truncated=truncated)
+
+
+def _maker(index: SimilarityIndex) -> Encoder:
+    """The encoder that made an index, where it was then. Raises CapasError ``index_network_moved`` where it is not."""
+    name = index.snapshot.manifest.encoder
+    try:
+        return open_encoder(name, fetch=False)
+    except CapasError as error:
+        if error.key == "encoder_unknown":
+            raise CapasError("index_network_moved", where=index.snapshot.folder, received=name) from error
+        raise

@@ -16,17 +16,21 @@ from capas.core.files import write_atomic
 from capas.core.html import Markup, render_html
 from capas.core.i18n import say
 from capas.core.number_format import format_decimal, format_metric, format_percent
+from capas.core.output_files import marked_output
 from capas.data.image.io import decode_image
 from capas.representation.data_items import TEXT_COLUMN
 from capas.representation.index.closeness import MIN_ITEMS, PAIRS, RandomPairs
 from capas.representation.index.duplicates import DuplicateGroups
 from capas.representation.index.item_files import ItemFiles
-from capas.representation.index.queries import SimilarityQuery
+from capas.representation.index.queries import SimilarityQuery, on_one_line
 from capas.representation.index.search import SimilarItems, SimilarityIndex
 from capas.representation.index.snapshot import IndexedItem
 from capas.version import __version__
 
 TEMPLATE: Final = Path(__file__).with_suffix(".html")
+# By which an earlier page is told from a file of the user's.
+MARK: Final = '<meta name="generator" content="capas similar"/>'
+RESULTS_PAGE: Final = marked_output((".html", ".htm"), MARK)
 SIDE: Final = 320  # pixels of a preview, twice what it is shown with
 SHOWN_GROUPS: Final = 60
 SHOWN_MEMBERS: Final = 24
@@ -46,9 +50,9 @@ def write_similar_page(
     elif not len(pairs.similarities):
         notes.append(say("similar.page.too_few", n=MIN_ITEMS))
     _write(
-        path, index, say("similar.page.title", query=query.name), notes, results.recall,
+        path, index, say("similar.page.title", query=on_one_line(query.name)), notes, results.recall,
         query=_query_card(query, files), sections=[{"title": "", "cards": cards, "more": ""}],
-        nothing="" if cards else say("similar.nothing"),
+        nothing="" if cards else nothing_found(index, results),
     )  # fmt: skip
 
 
@@ -78,6 +82,13 @@ def write_duplicates_page(
     _write(path, index, say("similar.page.duplicates"), notes, found.recall, query=None, sections=sections, nothing="")
 
 
+def nothing_found(index: SimilarityIndex, results: SimilarItems) -> str:
+    """Return why nothing was found."""
+    if not len(index):
+        return say("similar.empty")
+    return say("similar.nothing" if results.conditions else "similar.only_itself")
+
+
 def trimmed(similarity: float) -> str:
     """Return a similarity with as many decimals as it needs, up to four.
 
@@ -96,7 +107,8 @@ def _write(
     made = say("similar.page.by", encoder=index.snapshot.manifest.encoder or "?", version=__version__,
                date=datetime.datetime.now(datetime.UTC).date().isoformat())  # fmt: skip
     content = render_html(TEMPLATE, {
-        "title": title, "notes": [note.replace(" %", "\u00a0%") for note in notes], "query": query,
+        "title": title, "mark": Markup(MARK), "notes": [note.replace(" %", "\u00a0%") for note in notes],
+        "query": query,
         "sections": sections, "nothing": nothing, "made": made, "words": index.snapshot.manifest.medium == "text",
     })  # fmt: skip
     write_atomic(path, content)

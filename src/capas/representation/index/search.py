@@ -17,7 +17,7 @@ from capas.representation.index.cells import CellIndex, faiss_available, open_ce
 from capas.representation.index.column_filter import Conditions, matching_rows
 from capas.representation.index.exact_search import exact_nearest, most_similar
 from capas.representation.index.snapshot import IndexedItem, IndexSnapshot
-from capas.representation.vectors import unit_length
+from capas.representation.vectors import have_direction, unit_length
 
 EXACT_ROWS: Final = 100_000
 FETCHED: Final = 4  # candidates for each neighbour that is asked for: 8-bit vectors order them only roughly
@@ -49,6 +49,7 @@ class SimilarItems:
         exact: Whether every item was compared.
         recall: Of an approximate search, the share of the 10 nearest that it finds, a rate measured with the cells.
         reason: Why a large index was searched exactly: faiss is not installed, or there are no whole cells.
+        conditions: Whether only items that fulfil conditions were looked at.
     """
 
     items: Sequence[Sequence[SimilarItem]]
@@ -56,6 +57,7 @@ class SimilarItems:
     exact: bool
     recall: dict[str, object] | None = None
     reason: Reason | None = None
+    conditions: bool = False
 
 
 class SimilarityIndex:
@@ -92,9 +94,11 @@ class SimilarityIndex:
             without: Rows that are left out, such as the query's own.
 
         Raises:
-            CapasError: ``vectors_of_other_encoder`` for another D, ``vectors_not_finite``, ``index_no_such_column`` or
-                ``index_damaged``.
+            CapasError: ``search_k``, ``vectors_of_other_encoder`` for another D, ``query_without_direction``,
+                ``index_no_such_column`` or ``index_damaged``.
         """
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise CapasError("search_k", where="k", received=str(k))
         vectors = self._unit_queries(queries)
         snapshot = self.snapshot
         rows = np.flatnonzero(snapshot.alive) if not where else matching_rows(snapshot, where)
@@ -110,7 +114,7 @@ class SimilarityIndex:
             found, similarities = approximate_nearest(snapshot, cells, vectors, k, rows, cells.measured.probes)
         return SimilarItems(
             items=self._as_items(found, similarities), searched=len(rows), exact=cells is None, reason=reason,
-            recall=None if cells is None else cells.measured.recall,
+            recall=None if cells is None else cells.measured.recall, conditions=bool(where),
         )  # fmt: skip
 
     def _unit_queries(self, queries: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -118,10 +122,10 @@ class SimilarityIndex:
         if rows.ndim != 2 or rows.shape[1] != manifest.dimensions:
             raise CapasError("vectors_of_other_encoder", where=self.snapshot.folder, received=f"({rows.shape[-1]})",
                              expected_encoder=f"{manifest.encoder or '?'} ({manifest.dimensions})")  # fmt: skip
-        if not np.isfinite(rows).all():
-            bad = ~np.isfinite(rows).all(axis=1)
-            raise CapasError("vectors_not_finite", where=self.snapshot.folder, received="",
-                             row=int(bad.argmax()) + 1, count=int(bad.sum()))  # fmt: skip
+        bad = ~have_direction(rows)
+        if bad.any():
+            raise CapasError("query_without_direction", where=self.snapshot.folder, received=int(bad.argmax()) + 1,
+                             count=len(rows))  # fmt: skip
         return unit_length(rows)
 
     def _as_items(self, found: NDArray[np.int64], similarities: NDArray[np.float32]) -> list[list[SimilarItem]]:

@@ -21,7 +21,7 @@ from capas.representation.index.manifest import (
     write_index_manifest,
 )
 from capas.representation.index.snapshot import IndexSnapshot, generation_files, item_line
-from capas.representation.vectors import VectorItem, refuse_not_finite, unit_length
+from capas.representation.vectors import VectorItem, refuse_without_direction, unit_length
 
 BATCH_ROWS: Final = 8192  # that are acknowledged together
 
@@ -139,15 +139,15 @@ class IndexWriter:
         same hash, columns and vector stays. When this returns, all are on the disk.
 
         Raises:
-            CapasError: ``vectors_not_finite``, ``vectors_of_other_encoder`` for another D, ``disk_full`` or
-                ``cannot_write``.
+            CapasError: ``vectors_not_finite``, ``vectors_without_direction``, ``vectors_of_other_encoder`` for another
+                D, ``disk_full`` or ``cannot_write``.
         """
         manifest = self.snapshot.manifest
         if matrix.shape != (len(items), manifest.dimensions):
             received, expected = (f"({'×'.join(map(str, shape))})" for shape in
                                   (matrix.shape, (len(items), manifest.dimensions)))  # fmt: skip
             raise CapasError("vectors_of_other_encoder", where=data, received=received, expected_encoder=expected)
-        refuse_not_finite(matrix, items, data)
+        refuse_without_direction(matrix, items, data)
         done = AddedItems()
         for start in range(0, len(items), BATCH_ROWS):
             some = slice(start, start + BATCH_ROWS)

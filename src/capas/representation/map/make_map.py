@@ -1,25 +1,26 @@
 """A map from vectors to page: laid out, asked for what it keeps, given thumbnails, written."""
 
-import errno
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from capas.core.errors import CapasError
-from capas.core.files import is_file, is_folder, open_regular, write_atomic
+from capas.core.files import write_atomic
 from capas.core.i18n import say
-from capas.data.tabular.write import OutputColumn, default_csv_format, write_table
+from capas.core.output_files import check_output, marked_output
+from capas.data.tabular.write import OutputColumn, default_csv_format, table_output, write_table
 from capas.representation.map.map_columns import MapColumn, colour_number, map_columns
 from capas.representation.map.methods import Method, default_method, lay_out
 from capas.representation.map.page import MARK, MapPage, map_page_html
 from capas.representation.map.quality import MapQuality, map_qualities
 from capas.representation.map.sprites import Sprites, make_sprites
-from capas.representation.vectors import Vectors, refuse_not_finite
+from capas.representation.vectors import Vectors, refuse_without_direction
 
+MAP_PAGE: Final = marked_output((".html", ".htm"), MARK)
+MAP_TABLE: Final = table_output(("name", "x", "y"))
 Progress = Callable[[str, int, int], None]
 
 
@@ -72,12 +73,12 @@ def make_map(
         progress: Called with (stage, done, total).
 
     Raises:
-        CapasError: ``map_too_few``, ``map_all_alike``, ``vectors_not_finite``, ``map_no_such_column``,
-            ``map_colour_text`` or ``extra_missing``.
+        CapasError: ``map_too_few``, ``map_all_alike``, ``vectors_not_finite``, ``vectors_without_direction``,
+            ``map_no_such_column``, ``map_colour_text`` or ``extra_missing``.
     """
     columns = map_columns(vectors)
     number = colour_number(vectors, columns, colour)  # a misspelt name is told before minutes of work
-    refuse_not_finite(vectors.matrix, vectors.items, vectors.where)
+    refuse_without_direction(vectors.matrix, vectors.items, vectors.where)
     chosen = method or default_method(len(vectors))
     matrix = vectors.normalised()
     positions = lay_out(matrix, chosen, seed=seed, progress=lambda done, total: progress("map", done, total))
@@ -129,20 +130,6 @@ def check_page_path(path: Path) -> None:
     """Refuse a path to which no page can be written, before minutes of work; an earlier map may be replaced.
 
     Raises:
-        CapasError: ``cannot_write``, or ``map_not_ours`` where something else would be lost.
+        CapasError: Those of ``check_output``.
     """
-    if is_folder(path):
-        raise CapasError("cannot_write", where=path, received=say("map.is_folder"))
-    if is_file(path) and not _is_map(path):
-        raise CapasError("map_not_ours", where=path)
-    folder = next((one for one in path.absolute().parents if one.exists()), Path("/"))
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise CapasError("cannot_write", where=path, received=os.strerror(errno.EACCES))
-
-
-def _is_map(path: Path) -> bool:
-    try:
-        with open_regular(path) as stream:
-            return MARK.encode() in stream.read(2000)
-    except OSError:
-        return False
+    check_output(path, MAP_PAGE, "-o")

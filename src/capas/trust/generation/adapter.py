@@ -28,10 +28,19 @@ class GenerationAdapter(StructuredAdapter):
     def prepared(self, index: int) -> object:
         raise ValueError("a generator is given no examples")
 
-    def samples(self, numbers: Sequence[int], seed: int) -> list[NDArray[np.uint8]]:
-        """Return the samples of these numbers and this seed, as the one test drew them, uint8 (H, W[, 3])."""
-        classes = len(self.model.spec.classes)
-        wanted = torch.tensor(numbers) % classes if classes else None
+    def samples(self, numbers: Sequence[int], asked: Sequence[str], seed: int) -> list[NDArray[np.uint8]]:
+        """Return the samples of these numbers and this seed, as the one test drew them, uint8 (H, W[, 3]).
+
+        Args:
+            numbers: Of the samples.
+            asked: The class or caption of each; "" without.
+            seed: Of the run.
+        """
+        wanted = None
+        if self.model.prompts is not None:
+            wanted = self.model.prompts.encode(asked)
+        elif self.model.classes:
+            wanted = torch.tensor([self.model.classes.index(name) for name in asked])
         rngs = [sample_generators(seed, 1, first=number)[0] for number in numbers]
         return list(to_pixels(self.model.generator.draw(rngs, wanted)))
 

@@ -27,17 +27,18 @@ def sample_blocks(context: ThemeContext) -> list[Block]:
     if adapter is None:
         return []
     seed, metrics = context.run_context.config.train.seed, context.run_context.metrics
-    classes = context.run_context.classes
+    asked = _asked_for(context, range(SHOWN))
     pictures = [
-        CaptionedImage(image=image, caption=classes[i % len(classes)] if classes else str(i))
-        for i, image in enumerate(adapter.samples(range(SHOWN), seed))
+        CaptionedImage(image=image, caption=asked[i] or str(i))
+        for i, image in enumerate(adapter.samples(range(SHOWN), asked, seed))
     ]
     blocks: list[Block] = [
         ImageGallery(title=say("trust.samples.title"), images=pictures, note=say("trust.samples.as_they_come"))
     ]
     own = cast(Mapping[str, object], metrics["metrics"])
     real = {**cast(Mapping[str, object], metrics.get("real_images", {})),
-            "class_accuracy_score": metrics.get("class_accuracy_of_real")}  # fmt: skip
+            "class_accuracy_score": metrics.get("class_accuracy_of_real"),
+            "caption_retrieval": metrics.get("caption_retrieval_of_real")}  # fmt: skip
     rows = [
         [metric_name(name), format_metric(figure), format_metric(real[name]) if real.get(name) is not None else "–"]
         for name, figure in own.items()
@@ -56,7 +57,8 @@ def copy_blocks(context: ThemeContext) -> list[Block]:
     numbers = [cast(int, one["sample"]) for one in held]
     positions = {name: position for position, name in enumerate(context.run_context.record.names)}
     pictures: list[CaptionedImage] = []
-    for one, image in zip(held, adapter.samples(numbers, context.run_context.config.train.seed), strict=True):
+    drawn = adapter.samples(numbers, _asked_for(context, numbers), context.run_context.config.train.seed)
+    for one, image in zip(held, drawn, strict=True):
         name, distance = str(one["train"]), format_decimal(cast(float, one["distance"]), 2)
         caption = say("trust.samples.sample", number=str(one["sample"]), distance=distance)
         pictures.append(CaptionedImage(image=image, caption=caption))
@@ -91,6 +93,14 @@ def collapse_findings(context: ThemeContext) -> list[Finding]:
         return []
     text = say("trust.samples.collapsed", share=format_percent(spread, 0))
     return [Finding(key="samples_collapsed", gravity="problem", text=text)]
+
+
+def _asked_for(context: ThemeContext, numbers: Sequence[int]) -> list[str]:
+    """The class or caption that the one test drew these samples for: all in turn, captions those of the test part."""
+    record, said = context.run_context.record, list(context.run_context.classes)
+    if record.spec.captioned:
+        said = [record.label_text(record.labels[i]) for i in record.positions("test").tolist()]
+    return [said[number % len(said)] if said else "" for number in numbers]
 
 
 def _adapter(context: ThemeContext) -> GenerationAdapter | None:

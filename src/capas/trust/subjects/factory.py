@@ -25,8 +25,10 @@ from capas.engine.recipes.single_output.text.predictor import TextReader
 from capas.engine.recipes.token_classification.predictor import TokenClassificationPredictor
 from capas.engine.recipes.transcription.predictor import TranscriptionPredictor
 from capas.engine.recipes.translation.predictor import TranslationPredictor
+from capas.engine.recipes.unpaired_translation.predictor import UnpairedPredictor
 from capas.trust.columns_beside.inputs import ColumnsBesideAdapter
 from capas.trust.generation.adapter import GenerationAdapter
+from capas.trust.generation.unpaired_adapter import UnpairedAdapter
 from capas.trust.subjects.audio_frames import AudioFrameAdapter, AudioFrameFeatureExtractor
 from capas.trust.subjects.audio_inputs import AudioInputAdapter
 from capas.trust.subjects.embedding import EmbeddingAdapter, EmbeddingFeatureExtractor
@@ -62,6 +64,13 @@ def _generation(
     return GenerationAdapter(model, inputs)
 
 
+def _unpaired(
+    model: UnpairedPredictor, inputs: ExampleCollection, targets: ExampleCollection | None
+) -> UnpairedAdapter:
+    assert isinstance(inputs, ImageCollection)
+    return UnpairedAdapter(model, inputs)
+
+
 # Models with structured output: the predictor, its OOD features (which need no data), its adapter.
 STRUCTURED_KINDS: Final[tuple[tuple[FeaturesOf, AdapterOf], ...]] = (
     _kind(SegmentationPredictor, SegmentationFeatureExtractor, SegmentationAdapter),
@@ -71,6 +80,7 @@ STRUCTURED_KINDS: Final[tuple[tuple[FeaturesOf, AdapterOf], ...]] = (
     _kind(RestorationPredictor, RestorationFeatureExtractor, RestorationAdapter),
     _kind(EmbeddingPredictor, EmbeddingFeatureExtractor, EmbeddingAdapter),
     _kind(GenerationPredictor, lambda model: None, _generation),
+    _kind(UnpairedPredictor, lambda model: None, _unpaired),
     _kind(TranslationPredictor, lambda model: None, lambda model, inputs, targets: TranslationAdapter()),
 )
 # Models with one output per example: what each medium contributes.

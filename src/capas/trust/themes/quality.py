@@ -24,6 +24,7 @@ from capas.engine.run import Run
 from capas.metrics.rate import rate
 from capas.trust.columns_beside.sides import side_blocks, side_findings, side_metrics
 from capas.trust.generation.samples_shown import collapse_findings, sample_blocks
+from capas.trust.generation.translations_shown import translation_blocks, translation_findings
 from capas.trust.pair_errors import curve_plots
 from capas.trust.performance_plots import class_table, confusion_block, learning_curves, prediction_plots
 from capas.trust.rendering.blocks import Bars, Block, Folded, Grid, ImageGallery, metric_bar
@@ -52,6 +53,7 @@ def quality_theme(context: ThemeContext) -> Theme:
     findings += _unlike_validation(context)
     findings += _collapsed(context)
     findings += collapse_findings(context)
+    findings += translation_findings(context)
     sides = None if context.subject is None else side_metrics(context.subject)
     findings += side_findings(context, sides)
     blocks: list[Block] = [
@@ -60,6 +62,7 @@ def quality_theme(context: ThemeContext) -> Theme:
         *confusion_block(context.run_context.metrics),
         *curve_plots(context.run_context.metrics),
         *sample_blocks(context),
+        *translation_blocks(context),
     ]
     if context.subject is not None:
         blocks += prediction_plots(context.subject)

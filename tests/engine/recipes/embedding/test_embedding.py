@@ -150,6 +150,29 @@ def test_a_classifier_starts_from_what_was_learnt(run: Path, tmp_path: Path) -> 
     assert refused.value.key == "init_from_fixed"
 
 
+def test_no_classifier_is_made_of_an_autoencoder(pictures: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "data.task": "embed", "method.name": "autoencoder", "network.width": "auto"}
+    capas.train(pictures, out=tmp_path / "run", settings=settings)
+    with pytest.raises(CapasError) as refused:
+        capas.plan("sample:shapes", settings={"network.init_from": str(tmp_path / "run")})
+    assert refused.value.key == "init_from_no_classifier"
+
+
+def test_a_run_to_start_from_is_nowhere_ignored(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b,label\n" + "".join(f"{i},{i % 7},{i % 2}\n" for i in range(60)))
+    with pytest.raises(CapasError) as refused:
+        capas.plan(tmp_path / "rows.csv", settings={"network.init_from": str(run)})
+    assert refused.value.key == "init_from_not_here"
+
+
+def test_copies_alone_are_called_copies(pictures: Path, tmp_path: Path) -> None:
+    for i in range(12):
+        (tmp_path / f"{i}.png").write_bytes((pictures / "00.png").read_bytes())
+    with pytest.raises(CapasError) as refused:
+        capas.plan(tmp_path, settings={"data.task": "embed"})
+    assert "11 examples are exact copies" in refused.value.received
+
+
 @pytest.mark.parametrize("method", ["simclr", "cpc"])
 def test_sounds_too(method: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

@@ -23,7 +23,7 @@ from tests.harness import FIXED, capas_here
 
 SMALL = {**FIXED, "data.task": "generate", "train.epochs": 1, "train.batch_size": 16, "generation.samples": 16,
          "train.evaluations": 1}  # fmt: skip
-WIDTHS = {"ddpm": 8, "gated-pixelcnn": 4, "glow": 8, "dcgan": 4, "gan": 16}
+WIDTHS = {"ddpm": 8, "gated-pixelcnn": 4, "glow": 8, "dcgan": 4, "gan": 16, "stylegan2": 2, "stylegan3": 2}
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,13 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# The oldest one learns as the second does, and makes the quick tests longer.
+# The oldest one learns as the second does, StyleGAN3 as StyleGAN2: they make the quick tests longer.
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=[pytest.mark.slow] if name == "gan" else []) for name in sorted(FAMILIES)],
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name in ("gan", "stylegan3") else [])
+        for name in sorted(FAMILIES)
+    ],
 )
 def run(request: pytest.FixtureRequest, bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     name: str = request.param
@@ -136,6 +139,68 @@ def test_between_two_samples(run: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert not np.array_equal(frames[1], frames[0])
     with Image.open(folder / "interpolation.gif") as animation:
         assert animation.n_frames == 4  # there and back
+
+
+def test_styles_are_mixed_truncated_and_found_again(
+    run: Path, bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, folder = sorted((bars / "lies").iterdir())[0], tmp_path / "mixed"
+    if not run.name.startswith("stylegan"):
+        for key, asked in (
+            ("no styles", ("interpolate", run, "0", "4", "--mix", "-o", folder)),
+            ("no latents", ("edit", run, image, "--project")),
+            ("no difference", ("generate", run, "--truncation", "0.5", "-o", folder)),
+        ):
+            said = capas_here(capsys, *asked)
+            assert (said.code, key in said.err) == (2, True), said.err
+        return
+    assert capas_here(capsys, "interpolate", run, "0", "4", "--mix", "-o", folder).code == 0
+    frames = [np.array(Image.open(path)) for path in sorted(folder.glob("0*-lies.png"))]
+    drawn = capas.generate(run, 5)  # samples 0 and 4 are of one class
+    np.testing.assert_array_equal(frames[0], drawn[0])
+    np.testing.assert_array_equal(frames[-1], drawn[4])
+    assert len(frames) == (5 if run.name == "stylegan2" else 9)
+    assert "--frames" in capas_here(capsys, "interpolate", run, "0", "4", "--mix", "--frames", "3").err
+
+    mean = capas.generate(run, 4, conditions=["lies"], truncation=0.0)
+    assert (mean == mean[0]).all()
+    np.testing.assert_array_equal(capas.generate(run, 2, truncation=1.0), drawn[:2])
+
+    Image.fromarray(drawn[0]).save(tmp_path / "own.png")
+    said = capas_here(capsys, "edit", run, tmp_path / "own.png", "--project", "-o", tmp_path / "found.png", "--json")
+    found = np.array(Image.open(tmp_path / "found.png")).astype(float)
+    difference = json.loads(said.out)["difference"]
+    assert difference == pytest.approx(np.sqrt(np.square(found - drawn[0]).mean()), abs=0.5)
+    # Nearer than another of its own pictures.
+    assert difference < np.sqrt(np.square(drawn[2].astype(float) - drawn[0]).mean())
+    assert "goes with no other way" in capas_here(capsys, "edit", run, image, "--project", "--inspect").err
+
+
+def test_pictures_of_ones_own_are_led_into_each_other_and_into_another_class(
+    run: Path, bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = sorted((bars / "lies").iterdir())[:2]
+    asked = ("interpolate", run, first, second, "--frames", "3", "-o", tmp_path / "between", "--json")
+    said = capas_here(capsys, *asked)
+    changed = capas_here(capsys, "edit", run, first, "--class", "stands", "-o", tmp_path / "edited.png", "--json")
+    if run.name != "glow":
+        assert (said.code, changed.code) == (2, 2)
+        assert "inversion_not_possible" in said.out
+        return
+    drawn = json.loads(said.out)["images"]
+    frames = sorted((tmp_path / "between").glob("0*.png"))
+    assert len(frames) == len(drawn) == 3
+    for frame, given in (
+        (frames[0], first),
+        (frames[2], second),
+    ):  # the network is invertible: the ends are the pictures
+        assert np.abs(np.array(Image.open(frame)).astype(int) - np.array(Image.open(given))).max() <= 1
+    assert not np.array_equal(np.array(Image.open(frames[1])), np.array(Image.open(first)))
+    answer = json.loads(changed.out)
+    assert answer["class"] == "stands"
+    assert answer["class_before"] in ("lies", "stands")
+    with Image.open(tmp_path / "edited.png") as image:
+        assert image.info["capas:class"] == "stands"
 
 
 def test_completing_keeps_what_is_seen(
@@ -286,3 +351,16 @@ def test_the_report_says_that_it_collapsed(run: Path, tmp_path: Path) -> None:
     found = {finding["key"]: finding["gravity"] for finding in make_report(str(copy), "quick").tree["findings"]}
     assert found["samples_are_copies"] == "problem"
     assert "samples_collapsed" not in found
+
+
+def test_too_few_pictures_can_still_be_looked_at(
+    bars: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in sorted(bars.rglob("*.png"))[:12]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    said = capas_here(capsys, "look", tmp_path, "--task", "generate")
+    assert said.code == 0
+    assert "learn each by heart" in said.out
+    tree = json.loads(capas_here(capsys, "look", tmp_path, "--task", "generate", "--json").out)
+    assert tree["training_seconds"] is None
+    assert "learn each by heart" in tree["not_learnable"]

@@ -9,6 +9,7 @@ from typing import cast, get_args
 import numpy as np
 import pytest
 import soundfile
+import torch
 from PIL import Image
 
 import capas
@@ -131,7 +132,7 @@ def test_costs_and_prior_move_the_threshold_and_the_errors(run: Path) -> None:
     assert careful.false_non_match.value >= plain.false_non_match.value
     rare = open_verifier(run, OperatingPoint(prior=0.25))
     assert rare.threshold == pytest.approx(careful.threshold)  # three to one either way
-    never = open_verifier(run, OperatingPoint(cost_false_match=1e9))
+    never = open_verifier(run, OperatingPoint(cost_false_match=1e12))
     assert never.threshold == np.inf and (never.false_match.value, never.false_non_match.value) == (0.0, 1.0)
     for wrong in ({"prior": 1.0}, {"prior": 0.0}, {"cost_false_match": 0.0}, {"cost_false_non_match": float("nan")}):
         with pytest.raises(CapasError) as refused:
@@ -212,6 +213,39 @@ def test_what_cannot_be_learnt_is_refused(signs: Path, tmp_path: Path, run: Path
     with pytest.raises(CapasError) as refused:
         open_verifier(capas_classifier(tmp_path))
     assert refused.value.key == "not_a_verifier"
+
+
+def test_a_classifier_starts_from_what_tells_identities_apart(run: Path, signs: Path, tmp_path: Path) -> None:
+    settings = {"network.init_from": str(run), "train.epochs": 0.01, "optim.learning_rate": 1e-12, "optim.ema": 0.0,
+                "network.flip_tta": False}  # fmt: skip
+    capas.train("sample:shapes", out=tmp_path / "few", report="none", settings=settings)
+    before, after = (read_bundle(folder / "bundle").tensors for folder in (run, tmp_path / "few"))
+    torch.testing.assert_close(after["stem.0.weight"], before["encoder.stem.0.weight"], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [{"cost_false_match": 1e20}, {"cost_false_non_match": 0.0}, {"cost_false_match": float("nan")}, {"prior": 1.0}],
+)  # fmt: skip
+def test_numbers_that_are_none_to_weigh_with_are_refused(point: dict[str, float]) -> None:
+    with pytest.raises(CapasError) as refused:
+        OperatingPoint(**point)
+    assert refused.value.key == "same_number"
+    assert OperatingPoint(cost_false_match=1e12).least_probability < 1
+
+
+def test_one_file_and_half_a_pair_are_no_comparison(run: Path, signs: Path, tmp_path: Path) -> None:
+    verifier, picture = open_verifier(run), signs / "sign00" / "0.png"
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.png").write_bytes(picture.read_bytes())
+    (tmp_path / "pairs.csv").write_text(f"first,second\n{picture},{picture}\n{picture},\n")
+    for folder in (tmp_path / "one", picture):
+        with pytest.raises(CapasError) as refused:
+            verifier.compare_all(str(folder))
+        assert refused.value.key == "same_needs_two"
+    with pytest.raises(CapasError) as refused:
+        read_pairs(tmp_path / "pairs.csv")
+    assert (refused.value.key, refused.value.received) == ("pairs_row", "2")
 
 
 def capas_classifier(folder: Path) -> Path:

@@ -34,14 +34,11 @@ AUTOENCODER_BATCH: Final = 128  # of images, with which the shift was chosen
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
     """Resolve every "auto" for learning without labels.
 
-    Raises CapasError ``method_not_for_medium``, ``method_needs_labels``, ``init_from_not_here`` or ``network_not_for``.
+    Raises CapasError ``method_not_for_medium``, ``method_needs_labels`` or ``network_not_for``.
     """
     medium = report.detection.spec.medium
     if config.method.name == NOISY_STUDENT:
         raise CapasError("method_not_for", where="method.name", received=f"embed ({medium})")
-    if config.network.init_from:
-        where = config.network.init_from
-        raise CapasError("init_from_not_here", where="network.init_from", received=where, kind=f"embed ({medium})")
     # Where no word is hidden, codes of many numbers keep the words rather than the subject: on Reuters, with 128
     # numbers and logistic units, 55 % of the nearest texts had a topic in common, against 61 % (docs/log.md).
     usual = "denoising" if medium == "text" else "simclr"

@@ -25,8 +25,10 @@ class NoiseToImage:
         self.network = network
         self.noise = noise
 
-    def draw(self, rngs: Sequence[torch.Generator], classes: Tensor | None, options: SamplingOptions = USUAL) -> Tensor:
-        return self.from_noise(normal_noise(rngs, *self.noise_shape), rngs, classes, options)
+    def draw(
+        self, rngs: Sequence[torch.Generator], condition: Tensor | None, options: SamplingOptions = USUAL
+    ) -> Tensor:
+        return self.from_noise(normal_noise(rngs, *self.noise_shape), rngs, condition, options)
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
@@ -34,10 +36,10 @@ class NoiseToImage:
 
     @torch.no_grad()
     def from_noise(
-        self, noise: Tensor, rngs: Sequence[torch.Generator], classes: Tensor | None, options: SamplingOptions = USUAL
+        self, noise: Tensor, rngs: Sequence[torch.Generator], condition: Tensor | None, options: SamplingOptions = USUAL
     ) -> Tensor:
         device = next(self.network.parameters()).device
-        images: Tensor = self.network(noise.to(device), None if classes is None else classes.to(device))
+        images: Tensor = self.network(noise.to(device), None if condition is None else condition.to(device))
         return images.float().cpu()
 
 
@@ -46,6 +48,8 @@ class DCGANFamily:
 
     width = 64
     clip = 0.0
+    max_batch = 128
+    takes_captions = False
 
     def side(self, wanted: int) -> int:
         return dcgan_side(wanted)
@@ -67,6 +71,8 @@ class GANFamily:
 
     width = 1200
     clip = 0.0
+    max_batch = 128
+    takes_captions = False
 
     def side(self, wanted: int) -> int:
         return max(4, wanted)

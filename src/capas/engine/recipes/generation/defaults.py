@@ -7,14 +7,17 @@ from capas.core.errors import CapasError
 from capas.core.i18n import say
 from capas.data.inspect.report import DatasetReport
 from capas.engine.config import Config
+from capas.engine.dataset_record import label_text
 from capas.engine.defaults import resolve_auto, update_sections
 from capas.engine.recipe import ResolvedConfig
-from capas.engine.recipes.generation.families import family_named
+from capas.engine.recipes.generation.families import FAMILIES, family_named
+from capas.engine.recipes.generation.prompts import choose_prompt_encoder
 from capas.engine.recipes.shared.image_facts import image_facts
 
 NETWORK: Final = "ddpm"
 MIN_EXAMPLES: Final = 32
 MAX_SIDE: Final = 64
+PATH_LENGTH: Final = 2.0
 SEEN: Final = 400_000  # images that are learnt from in all, repeated ones counted
 EPOCHS: Final = (5.0, 400.0)
 COPIES_BELOW: Final = 1_000  # training images below which networks are known to learn them by heart
@@ -23,7 +26,8 @@ COPIES_BELOW: Final = 1_000  # training images below which networks are known to
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
     """Resolve every "auto".
 
-    Raises CapasError ``network_not_for``, ``method_not_for``, ``too_few_to_generate`` or ``side_not_made``.
+    Raises CapasError ``network_not_for``, ``method_not_for``, ``too_few_to_generate``, ``side_not_made`` or
+    ``captions_not_for``.
     """
     if config.method.name != "supervised":
         raise CapasError("method_not_for", where="method.name", received="generate (image)")
@@ -38,7 +42,15 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
         if family.side(side) != side:
             raise CapasError("side_not_made", where="data.image_size", received=side, network=name,
                              near=family.side(side))  # fmt: skip
-    batch = int(resolve_auto(config.train.batch_size, max(16, min(128, 1 << max(0, (n // 8).bit_length() - 1)))))
+    captions, captioned = "words", report.detection.spec.captioned
+    if captioned:
+        if not family.takes_captions:
+            named = ", ".join(sorted(name for name, one in FAMILIES.items() if one.takes_captions))
+            raise CapasError("captions_not_for", where="network.name", received=name, names=named)
+        captions = str(resolve_auto(config.generation.captions, choose_prompt_encoder(training_captions(report))))
+    batch = int(
+        resolve_auto(config.train.batch_size, max(16, min(family.max_batch, 1 << max(0, (n // 8).bit_length() - 1))))
+    )
     epochs = float(resolve_auto(config.train.epochs, float(round(max(EPOCHS[0], min(EPOCHS[1], SEEN / n))))))
     updates: Mapping[str, Mapping[str, object]] = {
         "data": {
@@ -68,9 +80,21 @@ def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
         update={
             "prediction": resolve_auto(config.generation.prediction, "v"),
             "schedule": resolve_auto(config.generation.schedule, "cosine"),
+            "captions": captions,
+            "path_length": resolve_auto(config.generation.path_length, PATH_LENGTH if name == "stylegan2" else 0.0),
         }
     )
     reasons = [say("generation.network", network=name), say("settle.epochs", epochs=int(epochs), n=n)]
+    if captioned:
+        reasons.append(say(f"generation.captions_{captions}"))
     if n < COPIES_BELOW:
         reasons.append(say("generation.few", n=n))
     return ResolvedConfig(config=resolved.model_copy(update={"generation": generation}), reasons=tuple(reasons))
+
+
+def training_captions(report: DatasetReport) -> list[str]:
+    """Return what is said of each training image, of data with captions."""
+    spec = report.detection.spec
+    return [
+        label_text(spec, label) for label, split in zip(report.labels, report.split, strict=True) if split == "train"
+    ]

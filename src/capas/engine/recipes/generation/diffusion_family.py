@@ -20,7 +20,7 @@ from capas.sampling.diffusion.prediction import Denoise, DenoisingModel, Predict
 from capas.sampling.diffusion.solvers import SOLVERS, DiffusionSolver
 from capas.sampling.diffusion.variational_bound import variational_bound
 from capas.sampling.generator import USUAL, SamplerName, SamplingChoice, SamplingOptions, draw_in_turn
-from capas.sampling.noise import normal_noise
+from capas.sampling.noise import normal_noise, sample_generators
 from capas.sampling.pixels import to_pixels
 
 STEPS: Final = 20
@@ -58,37 +58,39 @@ class DiffusionGenerator:
     def noise_shape(self) -> tuple[int, ...]:
         return self.shape
 
-    def draw(self, rngs: Sequence[torch.Generator], classes: Tensor | None, options: SamplingOptions = USUAL) -> Tensor:
-        return self.from_noise(normal_noise(rngs, *self.shape), rngs, classes, options)
+    def draw(
+        self, rngs: Sequence[torch.Generator], condition: Tensor | None, options: SamplingOptions = USUAL
+    ) -> Tensor:
+        return self.from_noise(normal_noise(rngs, *self.shape), rngs, condition, options)
 
     def from_noise(
-        self, noise: Tensor, rngs: Sequence[torch.Generator], classes: Tensor | None, options: SamplingOptions = USUAL
+        self, noise: Tensor, rngs: Sequence[torch.Generator], condition: Tensor | None, options: SamplingOptions = USUAL
     ) -> Tensor:
         solver, steps = _solver_and_steps(options)
         times = solver.times(self.schedule, steps)
-        return denoise_from(self._model(classes, options), solver, noise.to(self._device), times, rngs).float().cpu()
+        return denoise_from(self._model(condition, options), solver, noise.to(self._device), times, rngs).float().cpu()
 
     def redraw(
-        self, images: Tensor, rngs: Sequence[torch.Generator], classes: Tensor | None,
+        self, images: Tensor, rngs: Sequence[torch.Generator], condition: Tensor | None,
         options: SamplingOptions = USUAL, *, strength: float,
     ) -> Tensor:  # fmt: skip
         solver, steps = _solver_and_steps(options)
-        model, given = self._model(classes, options), images.to(self._device)
+        model, given = self._model(condition, options), images.to(self._device)
         return image_to_image(model, solver, given, rngs, steps, strength=strength).float().cpu()
 
     def complete(
-        self, images: Tensor, known: Tensor, rngs: Sequence[torch.Generator], classes: Tensor | None,
+        self, images: Tensor, known: Tensor, rngs: Sequence[torch.Generator], condition: Tensor | None,
         options: SamplingOptions = USUAL,
     ) -> Tensor:  # fmt: skip
         solver, steps = _solver_and_steps(options)
-        model, jump = self._model(classes, options), max(1, steps // JUMPS)
+        model, jump = self._model(condition, options), max(1, steps // JUMPS)
         given, seen = images.to(self._device), known.to(self._device)
         drawn = inpaint(model, solver, given, seen, rngs, steps, jump=jump, resamplings=RESAMPLINGS).float().cpu()
         return torch.where(known, images, drawn)
 
     @torch.no_grad()
-    def bits(self, images: Tensor, classes: Tensor | None, rng: torch.Generator) -> Tensor:
-        model = self._model(classes, USUAL)
+    def bits(self, images: Tensor, condition: Tensor | None, rng: torch.Generator) -> Tensor:
+        model = self._model(condition, USUAL)
         bound = variational_bound(model, images.to(self._device), rng, evaluations=EVALUATIONS)
         return bound.bits_per_dim.float().cpu()
 
@@ -96,11 +98,11 @@ class DiffusionGenerator:
     def _device(self) -> torch.device:
         return next(self.network.parameters()).device
 
-    def _model(self, classes: Tensor | None, options: SamplingOptions) -> DenoisingModel:
+    def _model(self, condition: Tensor | None, options: SamplingOptions) -> DenoisingModel:
         denoise: Denoise = self.network
-        if classes is not None:
+        if condition is not None:
             scale = 1.0 if options.guidance is None else options.guidance
-            denoise = guided(self.network, classes.to(self._device), scale)
+            denoise = guided(self.network, condition.to(self._device), scale)
         return DenoisingModel(denoise=denoise, schedule=self.schedule, predicts=self.predicts, clip=1.0)
 
 
@@ -126,10 +128,19 @@ class ImageDiffusion(Diffusion):
         super().__init__(network, schedule, predicts=predicts)
         self.settings = settings
         self.generator = DiffusionGenerator(network, schedule, predicts, settings.shape)
+        self.shown: Tensor | None = None
+
+    def start_from(self, batch: GenerationBatch, rng: torch.Generator) -> None:
+        """Remember captions to draw while it learns (``StartsFromData``)."""
+        self.shown = batch.condition if self.settings.context else None
 
     def sample(self, count: int, rng: torch.Generator) -> NDArray[np.uint8]:
-        """Return images of ``count`` draws, of all classes in turn."""
-        return to_pixels(draw_in_turn(self.generator, count, self.settings.classes, rng))
+        """Return images of ``count`` draws, of all classes in turn, or for captions of the training part."""
+        if self.shown is None:
+            return to_pixels(draw_in_turn(self.generator, count, self.settings.classes, rng))
+        seed = int(torch.randint(2**62, (1,), generator=rng))
+        numbers = torch.arange(count) % len(self.shown)
+        return to_pixels(self.generator.draw(sample_generators(seed, count), self.shown[numbers]))
 
     def validation_loss(self, batch: GenerationBatch, rng: torch.Generator) -> Tensor:
         """Return the loss on images that were kept apart, its noise drawn from ``rng``."""
@@ -141,6 +152,8 @@ class DiffusionFamily:
 
     width = 32
     clip = 1.0
+    max_batch = 128
+    takes_captions = True
 
     def side(self, wanted: int) -> int:
         return max(SMALLEST, wanted // MULTIPLE * MULTIPLE)
@@ -151,7 +164,7 @@ class DiffusionFamily:
     def network(self, settings: GeneratorSettings) -> nn.Module:
         return small_diffusion_unet(
             image_size=settings.image_size, channels=settings.channels, num_classes=settings.classes,
-            width=settings.width,
+            context_width=settings.context, width=settings.width,
         )  # fmt: skip
 
     def generator(self, network: nn.Module, settings: GeneratorSettings) -> DiffusionGenerator:

@@ -3,7 +3,8 @@
 No one figure says it. Coverage and density (Naeem et al. 2020), FID and KID compare features of samples and of test
 images; beside them stands what other real images get, which is as good as it can be with as few images, and what a
 Gaussian over the pixels gets. Near copies are looked for among the training images. With classes a classifier that has
-only seen samples is tested on real images (Ravuri & Vinyals, "Classification Accuracy Score", NeurIPS 2019).
+only seen samples is tested on real images (Ravuri & Vinyals, "Classification Accuracy Score", NeurIPS 2019). With
+captions a model that has only seen real images says which caption a sample was drawn for.
 """
 
 import math
@@ -19,7 +20,9 @@ from torch import Tensor
 
 from capas.core.rng import seeded_generator
 from capas.engine.recipe import TestResult
+from capas.engine.recipes.generation.caption_reader import CaptionReader
 from capas.engine.recipes.generation.features import MAX_FITTED, SampleFeatures
+from capas.engine.recipes.generation.prompts import Captions
 from capas.metrics.bootstrap import mean_with_interval
 from capas.metrics.generation.density_coverage import density_coverage
 from capas.metrics.generation.frechet_distance import frechet_distance
@@ -47,11 +50,13 @@ class KnownImages:
         names: Their names.
         images: (N, C, H, W) in [-1, 1].
         classes: (N,), int64; None where none are told apart.
+        captions: What is said of each; None where nothing is.
     """
 
     names: Sequence[str]
     images: Tensor
     classes: Tensor | None
+    captions: Captions | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,24 +65,30 @@ class Drawn:
 
     Attributes:
         images: (N, C, H, W) in [-1, 1].
-        classes: What was asked for, (N,); None without classes.
+        condition: The classes (N,) or vectors of captions (N, V) that were asked for; None without.
+        names: The same in words; "" without.
     """
 
     images: Tensor
-    classes: Tensor | None
+    condition: Tensor | None
+    names: Sequence[str]
 
 
 def draw_samples(
-    generator: ImageGenerator, count: int, classes: int, seed: int, options: SamplingOptions = USUAL
-) -> Drawn:
-    """Draw ``count`` samples, of all ``classes`` in turn."""
-    wanted = classes_in_turn(count, classes)
+    generator: ImageGenerator, count: int, class_names: Sequence[str], captions: Captions | None, seed: int,
+    options: SamplingOptions = USUAL,
+) -> Drawn:  # fmt: skip
+    """Draw ``count`` samples, of all classes or for all captions in turn."""
+    asked = class_names if captions is None else captions.texts
+    numbers = classes_in_turn(count, len(asked))
+    wanted = numbers if captions is None or numbers is None else captions.vectors[numbers]
     parts = []
     for start in range(0, count, PORTION):
         rngs = sample_generators(seed, min(PORTION, count - start), first=start)
         some = None if wanted is None else wanted[start : start + len(rngs)]
         parts.append(generator.draw(rngs, some, options))
-    return Drawn(images=torch.cat(parts), classes=wanted)
+    names = [""] * count if numbers is None else [asked[int(number)] for number in numbers]
+    return Drawn(images=torch.cat(parts), condition=wanted, names=names)
 
 
 def thumbnail_coverage(real: Float[Tensor, "N C H W"], made: Float[Tensor, "M C H W"]) -> Rate:
@@ -104,7 +115,7 @@ def evaluate_generator(
     """
     affordable = max(MIN_SAMPLES, MAX_EVALUATIONS // generator.evaluations)
     n = count or min(MAX_SAMPLES, affordable, max(MIN_SAMPLES, len(test.images)))
-    drawn = draw_samples(generator, n, len(class_names), seed, options)
+    drawn = draw_samples(generator, n, class_names, test.captions, seed, options)
     features = SampleFeatures.fit(test.images if train is None else train.images)
     real, made = features.of(test.images), features.of(drawn.images)
     metrics: dict[str, object] = dict(_distances(real, made))
@@ -115,7 +126,8 @@ def evaluate_generator(
         "features": features.name, "samples": n,
         "spread": round(float(_spread(drawn.images) / _spread(test.images).clamp(min=1e-6)), 4),
     }  # fmt: skip
-    rows = [["sample", "class"], *([str(i), _class_name(drawn.classes, i, class_names)] for i in range(n))]
+    asked_for = "class" if test.captions is None else "caption"
+    rows = [["sample", asked_for], *([str(i), name] for i, name in enumerate(drawn.names))]
     if train is not None:
         others = evenly_spread(train.images, n)
         baseline["gaussian"] = _distances(real, features.of(gaussian_samples(train.images, n, seed)))
@@ -124,8 +136,12 @@ def evaluate_generator(
         metrics["near_copies"] = copies.share.as_json()
         further["copies"] = _shown(copies, train.names)
         rows = [row + extra for row, extra in zip(rows, _neighbours(copies, train.names), strict=True)]
-    if drawn.classes is not None and test.classes is not None:
-        metrics["class_accuracy_score"] = _taught_by(made, drawn.classes, real, test.classes)
+    if test.captions is not None and drawn.condition is not None and train is not None and train.captions is not None:
+        reader = CaptionReader.fit(features.of(train.images), train.captions.vectors)
+        metrics["caption_retrieval"] = reader.retrieval(made, drawn.condition, seed).as_json()
+        further["caption_retrieval_of_real"] = reader.retrieval(real, test.captions.vectors, seed).as_json()
+    elif drawn.condition is not None and test.classes is not None:
+        metrics["class_accuracy_score"] = _taught_by(made, drawn.condition, real, test.classes)
         if train is not None and train.classes is not None:
             taught = features.of(others), evenly_spread(train.classes, n)
             further["class_accuracy_of_real"] = _taught_by(*taught, real, test.classes)
@@ -172,11 +188,12 @@ def _distances(real: Tensor, made: Tensor) -> dict[str, object]:
 def _bits(generator: RatesImages, test: KnownImages, seed: int) -> dict[str, object]:
     """The mean over at most ``MAX_RATED`` test images."""
     images = evenly_spread(test.images, MAX_RATED)
-    classes = None if test.classes is None else evenly_spread(test.classes, MAX_RATED)
+    said = test.classes if test.captions is None else test.captions.vectors
+    condition = None if said is None else evenly_spread(said, MAX_RATED)
     rng, found = seeded_generator(seed, "bits"), []
     for start in range(0, len(images), PORTION):
         part = slice(start, start + PORTION)
-        found.append(generator.bits(images[part], None if classes is None else classes[part], rng))
+        found.append(generator.bits(images[part], None if condition is None else condition[part], rng))
     return mean_with_interval(torch.cat(found).double()).as_json() | {"unit": "bits"}
 
 
@@ -211,7 +228,3 @@ def _shown(copies: NearCopies, names: Sequence[str]) -> dict[str, object]:
             for i in order
         ],
     }  # fmt: skip
-
-
-def _class_name(classes: Tensor | None, number: int, names: Sequence[str]) -> str:
-    return "" if classes is None else names[int(classes[number])]

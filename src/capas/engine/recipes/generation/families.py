@@ -15,6 +15,7 @@ from capas.engine.recipes.generation.diffusion_family import DiffusionFamily
 from capas.engine.recipes.generation.flow_family import FlowFamily
 from capas.engine.recipes.generation.pixel_family import PixelFamily
 from capas.engine.recipes.generation.settings import GeneratorSettings
+from capas.engine.recipes.generation.style_families import StyleGAN2Family, StyleGAN3Family
 from capas.objectives.base import Objective
 from capas.sampling.generator import ImageGenerator
 
@@ -31,6 +32,14 @@ class GeneratorFamily(Protocol):
     def clip(self) -> float:
         """The usual bound on the norm of a gradient; 0 for none."""
 
+    @property
+    def max_batch(self) -> int:
+        """The usual batch where there are many examples."""
+
+    @property
+    def takes_captions(self) -> bool:
+        """Whether it can be told in words what to draw."""
+
     def side(self, wanted: int) -> int:
         """Return the largest side in pixels that it can make and that is not above ``wanted``, or its smallest."""
 
@@ -46,7 +55,7 @@ class GeneratorFamily(Protocol):
 
 FAMILIES: Final[Mapping[str, GeneratorFamily]] = {
     "ddpm": DiffusionFamily(), "gated-pixelcnn": PixelFamily(), "glow": FlowFamily(), "dcgan": DCGANFamily(),
-    "gan": GANFamily(),
+    "gan": GANFamily(), "stylegan2": StyleGAN2Family(), "stylegan3": StyleGAN3Family(),
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ SMALLEST: Final = 8
 
 
 class FlowGenerator:
-    """A Glow that draws images (``ImageGenerator``, ``StartsFromNoise``, ``RatesImages``)."""
+    """A Glow that draws images (``ImageGenerator``, ``StartsFromNoise``, ``InvertsImages``, ``RatesImages``)."""
 
     choices: frozenset[SamplingChoice] = frozenset()
     evaluations = 1
@@ -37,28 +37,38 @@ class FlowGenerator:
     def noise_shape(self) -> tuple[int, ...]:
         return (sum(channels * height * width for channels, height, width in self.network.config.noise_shapes),)
 
-    def draw(self, rngs: Sequence[torch.Generator], classes: Tensor | None, options: SamplingOptions = USUAL) -> Tensor:
-        return self.from_noise(normal_noise(rngs, *self.noise_shape), rngs, classes, options)
+    def draw(
+        self, rngs: Sequence[torch.Generator], condition: Tensor | None, options: SamplingOptions = USUAL
+    ) -> Tensor:
+        return self.from_noise(normal_noise(rngs, *self.noise_shape), rngs, condition, options)
 
     @torch.no_grad()
     def from_noise(
-        self, noise: Tensor, rngs: Sequence[torch.Generator], classes: Tensor | None, options: SamplingOptions = USUAL
+        self, noise: Tensor, rngs: Sequence[torch.Generator], condition: Tensor | None, options: SamplingOptions = USUAL
     ) -> Tensor:
         device = next(self.network.parameters()).device
         shapes = self.network.config.noise_shapes
         parts = torch.split(TEMPERATURE * noise.to(device), [c * h * w for c, h, w in shapes], dim=1)
         levels = [part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
         with torch.autocast(device.type, enabled=False):
-            numbers = self.network.inverse(levels, None if classes is None else classes.to(device))
+            numbers = self.network.inverse(levels, None if condition is None else condition.to(device))
         # Far from what was learnt the inverse can overflow: black is what is left.
         return quantized(numbers.nan_to_num(nan=-1.0)).cpu()
 
     @torch.no_grad()
-    def bits(self, images: Tensor, classes: Tensor | None, rng: torch.Generator) -> Tensor:
+    def to_noise(self, images: Tensor, condition: Tensor | None) -> Tensor:
+        device = next(self.network.parameters()).device
+        numbers = dequantized(images, torch.full_like(images, 0.5)).to(device)  # the middle of each level
+        with torch.autocast(device.type, enabled=False):
+            levels, _ = self.network(numbers, None if condition is None else condition.to(device))
+        return torch.cat([level.flatten(1) for level in levels], 1).cpu() / TEMPERATURE
+
+    @torch.no_grad()
+    def bits(self, images: Tensor, condition: Tensor | None, rng: torch.Generator) -> Tensor:
         device = next(self.network.parameters()).device
         noisy = dequantized(images, torch.rand(images.shape, generator=rng)).to(device)
         with torch.autocast(device.type, enabled=False):
-            likelihood = self.network.log_likelihood(noisy, None if classes is None else classes.to(device))
+            likelihood = self.network.log_likelihood(noisy, None if condition is None else condition.to(device))
         return bits_per_dimension(likelihood, images[0].numel()).cpu()
 
 
@@ -88,6 +98,8 @@ class FlowFamily:
 
     width = 64
     clip = 1.0
+    max_batch = 128
+    takes_captions = False
 
     def side(self, wanted: int) -> int:
         return max(SMALLEST, wanted // 4 * 4)

@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 from capas.bundle.card import NetworkCard
-from capas.bundle.write import PREPARATION
+from capas.bundle.write import CAPTIONS, PREPARATION
 from capas.core.rng import derive_seed, seeded_generator
 from capas.data.batch import SampledBatches
-from capas.data.naming import SplitName
 from capas.engine.distributed import Ranks
 from capas.engine.execution import Execution
 from capas.engine.loop import ValidationScore
 from capas.engine.recipe import PreparedDataset, TestResult
 from capas.engine.recipes.generation.batches import GenerationBatch, GenerationExamples
-from capas.engine.recipes.generation.evaluate import KnownImages, evaluate_generator, thumbnail_coverage
+from capas.engine.recipes.generation.evaluate import evaluate_generator, thumbnail_coverage
 from capas.engine.recipes.generation.families import family_named
+from capas.engine.recipes.generation.prompts import PromptEncoder, fit_prompt_encoder
 from capas.engine.recipes.generation.settings import GeneratorSettings
 from capas.engine.recipes.shared.batches import training_sampler
 from capas.engine.recipes.shared.image_store import prepare_image_store
@@ -58,8 +58,12 @@ class GenerationJob:
         self.config = work.config
         store, preparation = prepare_image_store(work)
         self.preparation = preparation
-        self.examples = GenerationExamples(store, work.record, flip=work.config.augment.flip is True)
-        self.settings = GeneratorSettings.of(work.config, work.spec.classes)
+        self.prompts = prompts_of(work)
+        self.examples = GenerationExamples(
+            store, work.record, flip=work.config.augment.flip is True, prompts=self.prompts
+        )
+        context = 0 if self.prompts is None else self.prompts.numbers
+        self.settings = GeneratorSettings.of(work.config, work.spec, context)
         self.family = family_named(self.settings.name)
         torch.manual_seed(derive_seed(work.config.train.seed, "weights"))
         self._objective = self.family.objective(self.settings)
@@ -99,9 +103,9 @@ class GenerationJob:
             return ValidationScore(
                 metric="bits_saved", value=1 - loss / 8, loss=loss, n=len(positions), keep_latest=True
             )
-        real, classes = self.examples.images(positions), self.examples.classes_of(positions)
+        real, condition = self.examples.images(positions), self.examples.condition_of(positions)
         with execution.autocast():
-            made = generator.draw(sample_generators(self.config.train.seed, len(positions)), classes, QUICK)
+            made = generator.draw(sample_generators(self.config.train.seed, len(positions)), condition, QUICK)
         covered = thumbnail_coverage(real, made)
         return ValidationScore(
             metric="sample_coverage", value=covered.value, loss=1 - covered.value if loss is None else loss,
@@ -113,20 +117,15 @@ class GenerationJob:
 
     def test(self, execution: Execution) -> TestResult:
         count = self.config.generation.samples
+        known, class_names = self.examples.known, () if self.prompts else self.record.spec.classes
         return evaluate_generator(
-            self._generator(), self._known("test"), train=self._known("train"), class_names=self.record.spec.classes,
+            self._generator(), known("test"), train=known("train"), class_names=class_names,
             seed=self.config.train.seed, count=None if count == "auto" else int(count),
         )  # fmt: skip
 
-    def _known(self, split: SplitName) -> KnownImages:
-        positions = self.record.positions(split)
-        return KnownImages(
-            names=[self.record.names[i] for i in positions.tolist()], images=self.examples.images(positions),
-            classes=self.examples.classes_of(positions),
-        )  # fmt: skip
-
     def bundle_files(self) -> Mapping[str, object]:
-        return {PREPARATION: self.preparation.as_json()}
+        captions = {} if self.prompts is None else {CAPTIONS: self.prompts.as_json()}
+        return {PREPARATION: self.preparation.as_json(), **captions}
 
     def network_card(self) -> NetworkCard:
         (network,) = deployed_networks(self._objective).values()
@@ -139,3 +138,11 @@ class GenerationJob:
     def _generator(self) -> ImageGenerator:
         (network,) = deployed_networks(self._objective).values()
         return self.family.generator(network.eval(), self.settings)
+
+
+def prompts_of(work: PreparedDataset) -> PromptEncoder | None:
+    """Return what makes vectors of captions, fitted to those of the training part; None where there are none."""
+    if not work.spec.captioned:
+        return None
+    texts = [work.record.label_text(work.record.labels[i]) for i in work.record.positions("train").tolist()]
+    return fit_prompt_encoder(work.config.generation.captions, texts)

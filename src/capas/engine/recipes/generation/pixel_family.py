@@ -34,13 +34,15 @@ class PixelGenerator:
         """How often the network is asked for an image."""
         return self.shape[0] * self.shape[1] * self.shape[2]
 
-    def draw(self, rngs: Sequence[torch.Generator], classes: Tensor | None, options: SamplingOptions = USUAL) -> Tensor:
+    def draw(
+        self, rngs: Sequence[torch.Generator], condition: Tensor | None, options: SamplingOptions = USUAL
+    ) -> Tensor:
         blank = torch.zeros(len(rngs), *self.shape)
-        return self.complete(blank, torch.zeros(len(rngs), 1, *self.shape[1:], dtype=torch.bool), rngs, classes)
+        return self.complete(blank, torch.zeros(len(rngs), 1, *self.shape[1:], dtype=torch.bool), rngs, condition)
 
     @torch.no_grad()
     def complete(
-        self, images: Tensor, known: Tensor, rngs: Sequence[torch.Generator], classes: Tensor | None,
+        self, images: Tensor, known: Tensor, rngs: Sequence[torch.Generator], condition: Tensor | None,
         options: SamplingOptions = USUAL,
     ) -> Tensor:  # fmt: skip
         """Return the images with what is not ``known`` drawn, each number given all before it: what is known further on
@@ -49,7 +51,7 @@ class PixelGenerator:
         config, device = self.network.config, next(self.network.parameters()).device
         # All chance of an image is drawn at once, so that it is the same whatever is known.
         uniform = torch.stack([torch.rand(self.shape, generator=rng) for rng in rngs]).to(device)
-        wanted = None if classes is None else classes.to(device)
+        wanted = None if condition is None else condition.to(device)
         drawn, seen = torch.where(known, images, torch.zeros_like(images)).to(device), known.to(device)
         colours, height, width = self.shape
         for row in range(height):
@@ -67,10 +69,10 @@ class PixelGenerator:
         return drawn.cpu()
 
     @torch.no_grad()
-    def bits(self, images: Tensor, classes: Tensor | None, rng: torch.Generator) -> Tensor:
+    def bits(self, images: Tensor, condition: Tensor | None, rng: torch.Generator) -> Tensor:
         device = next(self.network.parameters()).device
         given = images.to(device)
-        return bits_of_levels(self.network(given, None if classes is None else classes.to(device)), given).cpu()
+        return bits_of_levels(self.network(given, None if condition is None else condition.to(device)), given).cpu()
 
 
 class PixelAutoregression(Autoregression):
@@ -95,6 +97,8 @@ class PixelFamily:
 
     width = 32
     clip = 1.0
+    max_batch = 128
+    takes_captions = False
 
     def side(self, wanted: int) -> int:
         return max(4, min(MAX_SIDE, wanted))

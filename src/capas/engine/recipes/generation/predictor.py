@@ -16,6 +16,7 @@ from capas.engine.dataset_record import label_text
 from capas.engine.recipe import Item, Prediction, TestResult
 from capas.engine.recipes.generation.evaluate import KnownImages, evaluate_generator
 from capas.engine.recipes.generation.families import family_named
+from capas.engine.recipes.generation.prompts import Captions, PromptEncoder
 from capas.engine.recipes.generation.settings import GeneratorSettings
 from capas.engine.recipes.shared.image_items import read_image_item
 from capas.sampling.generator import ImageGenerator
@@ -30,15 +31,23 @@ class GenerationPredictor:
         settings: Its settings.
         preparation: Size and channels of its images.
         spec: What was learnt.
+        prompts: Makes vectors of texts; None where it is not told what to draw in words.
     """
 
     def __init__(
-        self, network: nn.Module, settings: GeneratorSettings, preparation: ImagePreprocessing, spec: Spec
-    ) -> None:
+        self, network: nn.Module, settings: GeneratorSettings, preparation: ImagePreprocessing, spec: Spec,
+        prompts: PromptEncoder | None = None,
+    ) -> None:  # fmt: skip
         self.network = network
         self.settings = settings
         self.preparation = preparation
         self.spec = spec
+        self.prompts = prompts
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that can be asked for."""
+        return () if self.spec.captioned else self.spec.classes
 
     @property
     def generator(self) -> ImageGenerator:
@@ -66,13 +75,15 @@ class GenerationPredictor:
         pictures = report.inputs
         assert isinstance(pictures, ImageCollection)
         images = torch.stack([self.prepare(Item(name=pictures.name(i), content=pictures.decode(i))) for i in indices])
-        classes = None
-        if self.spec.classes:
-            numbers = {name: number for number, name in enumerate(self.spec.classes)}
-            own = report.detection.spec
-            classes = torch.tensor([numbers[label_text(own, report.labels[i])] for i in indices])
-        known = KnownImages(names=[pictures.name(i) for i in indices], images=images, classes=classes)
-        return evaluate_generator(self.generator, known, train=None, class_names=self.spec.classes, seed=0)
+        said = [label_text(report.detection.spec, report.labels[i]) for i in indices]
+        classes, captions = None, None
+        if self.prompts is not None:
+            captions = Captions(texts=said, vectors=self.prompts.encode(said))
+        elif self.classes:
+            classes = torch.tensor([self.classes.index(name) for name in said])
+        names = [pictures.name(i) for i in indices]
+        known = KnownImages(names=names, images=images, classes=classes, captions=captions)
+        return evaluate_generator(self.generator, known, train=None, class_names=self.classes, seed=0)
 
     def exportable(self, prepared: Sequence[object]) -> Exportable:
         raise CapasError("export_not_possible", received="generate (image)", reason=say("export.drawn_from_noise"))

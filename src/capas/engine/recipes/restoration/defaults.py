@@ -67,6 +67,8 @@ def _kind(config: Config, report: DatasetReport) -> DegradationKind:
         raise CapasError("transform_kind_missing", where="transform.kind", kinds=kinds)
     if kind == "pairs":
         raise CapasError("transform_no_pairs", where=report.source.root, kinds=kinds)
+    if kind == "unpaired":
+        raise CapasError("transform_no_collections", where=report.source.root, received=len(report.source))
     return kind
 
 

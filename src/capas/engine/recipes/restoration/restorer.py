@@ -113,6 +113,6 @@ def _colours(network: nn.Module, lightness: Tensor, execution: Execution) -> Ten
 def restorer_from_config(config: Config) -> Restorer:
     """Return the problem that a resolved configuration describes."""
     kind, factor = config.transform.kind, config.transform.factor
-    assert kind != "auto"
+    assert kind != "auto" and kind != "unpaired"
     scale = int(factor) if factor != "auto" and config.network.name == "super-resolution" else 1
     return Restorer(kind=kind, channels=int(config.data.channels), scale=scale, width=int(config.network.width))

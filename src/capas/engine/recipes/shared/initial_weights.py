@@ -1,6 +1,7 @@
 """Starting from the weights of an earlier run, whatever its task: all but the last layer."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,8 @@ from capas.bundle.read import Bundle, read_bundle
 from capas.bundle.shipped import model_folder
 from capas.core.errors import CapasError
 from capas.engine.run import find_run
+
+ENCODER: Final = "encoder."
 
 
 def find_bundle(where: str) -> Bundle:
@@ -38,6 +41,8 @@ def load_initial_weights(network: nn.Module, tensors: Mapping[str, Tensor], *, h
 
     Raises CapasError ``init_from_other_network`` where a layer is missing or has another shape.
     """
+    # Of a network that compares, the part that sees.
+    tensors = {name.removeprefix(ENCODER): tensor for name, tensor in tensors.items()}
     for name, own in network.state_dict().items():
         if name == head or name.startswith(f"{head}."):
             own.zero_()

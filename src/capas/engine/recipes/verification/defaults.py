@@ -24,15 +24,12 @@ SEEN: Final = 200_000  # examples in all, counted each time that they are learnt
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
     """Resolve every "auto" for learning what is the same identity.
 
-    Raises CapasError ``method_not_for``, ``network_not_for``, ``pictures_too_small`` or ``init_from_not_here``.
+    Raises CapasError ``method_not_for``, ``network_not_for`` or ``pictures_too_small``.
     """
     spec = report.detection.spec
     name = DEFAULT_METHOD if config.method.name == "supervised" else config.method.name
     if name not in METHODS:
         raise CapasError("method_not_for", where="method.name", received=f"verify ({spec.medium})")
-    if config.network.init_from:
-        where, kind = config.network.init_from, f"verify ({spec.medium})"
-        raise CapasError("init_from_not_here", where="network.init_from", received=where, kind=kind)
     n = max(1, report.split.count("train"))
     batch = int(resolve_auto(config.train.batch_size, max(8, min(BATCH, 1 << max(0, (n // 4).bit_length() - 1)))))
     epochs = float(resolve_auto(config.train.epochs, float(max(10, min(200, round(SEEN / n))))))

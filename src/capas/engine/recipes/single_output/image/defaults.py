@@ -18,7 +18,7 @@ from capas.engine.recipe import ResolvedConfig
 from capas.engine.recipes.shared.image_facts import ImageFacts
 from capas.engine.recipes.shared.image_store import initial_preparation
 from capas.engine.recipes.shared.initial_weights import initial_bundle
-from capas.networks.catalog import NetworkEntry, find_entry
+from capas.networks.catalog import NETWORKS, NetworkEntry, find_entry
 from capas.networks.vision.efficientnet_weights import lite0_weights_installed
 
 PRETRAINED_NETWORK = "efficientnet-lite0"
@@ -97,10 +97,13 @@ def _with_vae(config: Config) -> Config:
 def _as_before(config: Config, reasons: list[str]) -> Config:
     """The configuration with the network and the image size of the run that it starts from.
 
-    Raises CapasError ``init_from_fixed`` where something else was asked for.
+    Raises CapasError ``init_from_fixed`` where something else was asked for, ``init_from_no_classifier`` where the run
+    has a network that no classifier is made of.
     """
     where = config.network.init_from
     bundle, prepared = initial_bundle(where, "image"), initial_preparation(where)
+    if bundle.card.network.name not in [row.name for row in NETWORKS]:
+        raise CapasError("init_from_no_classifier", where=where, received=bundle.card.network.name)
     width = bundle.card.network.settings.get("width")
     fixed: dict[str, dict[str, object]] = {
         "network": {"name": bundle.card.network.name, "width": int(width or 0), "pretrained": False},

@@ -22,14 +22,11 @@ MAX_MINILM_TEXTS: Final = 3000  # from here on, counting words costs less and do
 
 
 def resolve_defaults(config: Config, report: DatasetReport) -> ResolvedConfig:
-    """Resolve every "auto" for texts. Raises CapasError ``network_not_for``, ``init_from_not_here``,
+    """Resolve every "auto" for texts. Raises CapasError ``network_not_for``,
     ``minilm_missing`` or ``minilm_changed``.
     """
     n = max(1, report.split.count("train"))
     name, why = (config.network.name, ()) if config.network.name != "auto" else default_network(config, report)
-    if config.network.init_from:
-        where, kind = config.network.init_from, f"{report.detection.spec.task} (text)"
-        raise CapasError("init_from_not_here", where="network.init_from", received=where, kind=kind)
     if name not in NAMES:
         raise CapasError("network_not_for", where="network.name", received=name, names=", ".join(NAMES))
     if name == MINILM:

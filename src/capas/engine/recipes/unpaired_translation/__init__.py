@@ -1,0 +1,1 @@
+"""Two collections of images without pairs, each translated into the other."""
