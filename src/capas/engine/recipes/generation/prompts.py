@@ -29,7 +29,7 @@ MINILM_NUMBERS: Final = 384
 # Shares of words that the sentence encoder knows as a whole. English captions have nearly all of them; of Spanish,
 # French and German sentences hardly half are, for their words are put together from pieces.
 ENGLISH_CAPTIONS: Final = 0.85
-ENGLISH_PROMPT: Final = 0.6
+ENGLISH_PROMPT: Final = 0.7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
