@@ -216,7 +216,8 @@ def main() -> None:
                     "training s",
                 ]
                 text = (__doc__ or "") + "\n" + table(heads, rows)
-                keep("representation", "Learning without labels", text, facts, dict(measured))
+                done = {name: max(map(len, part.values())) for name, part in measured.items()}
+                keep("representation", "Learning without labels", text, facts | {"seeds": done}, dict(measured))
 
             measure(of, root, keep_so_far)
 
