@@ -208,7 +208,7 @@ def _add_generated(job: PendingRun, watch: TrainingCallbacks) -> None:
         job.run, job.record, pictures, job.indices, job.resolved.config,
         lambda done, total: watch.progress("generate", done, total),
     )  # fmt: skip
-    write_json(job.run.generated_summary, summary.as_json())
+    write_json(job.run.generated_summary, summary.model_dump())
     write_json(job.run.data, record.as_json())
 
 

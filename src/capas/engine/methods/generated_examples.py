@@ -11,12 +11,13 @@ Whether it helps is open: Ravuri & Vinyals, "Classification Accuracy Score for C
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import torch
 
+from capas.bundle.card import GeneratedCard
 from capas.core.errors import CapasError
 from capas.core.files import write_atomic
 from capas.core.i18n import say
@@ -39,33 +40,6 @@ from capas.sampling.provenance import png_with_provenance
 
 MAX_PER_EXAMPLE: Final = 4
 PORTION: Final = 32
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GeneratedSummary:
-    """What was drawn for a run, and what became of it: the content of ``generated.json``.
-
-    Attributes:
-        source: Name of the generator.
-        weights: Hash of its weights.
-        drawn: Samples in all.
-        learnt: Samples that are learnt from.
-        in_test: Samples that repeat a picture of the validation or test split, exactly or nearly.
-        repeated: Samples that repeat a training picture or each other exactly.
-        per_class: ``learnt`` by class.
-    """
-
-    source: str
-    weights: str
-    drawn: int
-    learnt: int
-    in_test: int
-    repeated: int
-    per_class: Mapping[str, int]
-
-    def as_json(self) -> dict[str, object]:
-        """Return the fields as plain values."""
-        return asdict(self)
 
 
 def check_generator(config: Config) -> None:
@@ -121,7 +95,7 @@ def add_generated(
     indices: list[int],
     config: Config,
     progress: UnlabelledProgress,
-) -> tuple[DatasetRecord, GeneratedSummary]:
+) -> tuple[DatasetRecord, GeneratedCard]:
     """Draw the samples into the run's folder ``generated`` and append them to the record.
 
     Args:
@@ -157,7 +131,7 @@ def add_generated(
         ),
     )  # fmt: skip
     learnt = Counter(labels)
-    return grown, GeneratedSummary(
+    return grown, GeneratedCard(
         source=model.card.name, weights=model.card.weights.hash, drawn=len(drawn), learnt=len(chosen),
         in_test=kept.in_test, repeated=kept.labelled_already + kept.repeated,
         per_class={name: learnt[number] for number, name in enumerate(record.spec.classes) if learnt[number]},
