@@ -56,6 +56,14 @@ class NoiseSource:
     numbers: int
     classes: int = 0
 
+    @torch.no_grad()
+    def drawn(self, generator: nn.Module, count: int, rng: torch.Generator) -> NDArray[np.uint8]:
+        """Return the images that ``generator`` makes of ``count`` draws, of all classes in turn."""
+        device = next(generator.parameters()).device
+        noise = torch.randn(count, self.numbers, generator=rng).to(device)
+        classes = classes_in_turn(count, self.classes)
+        return to_pixels(generator(noise, None if classes is None else classes.to(device)))
+
 
 class Adversarial:
     """Objective of a generator and a discriminator.
@@ -96,14 +104,9 @@ class Adversarial:
             "spread": spread_of(made) / spread_of(real).clamp(min=1e-6),
         }
 
-    @torch.no_grad()
     def sample(self, count: int, rng: torch.Generator) -> NDArray[np.uint8]:
         """Return images of ``count`` draws, of all classes in turn (``Samples``)."""
-        generator = self.networks[GENERATOR]
-        device = next(generator.parameters()).device
-        noise = torch.randn(count, self.source.numbers, generator=rng).to(device)
-        classes = classes_in_turn(count, self.source.classes)
-        return to_pixels(generator(noise, None if classes is None else classes.to(device)))
+        return self.source.drawn(self.networks[GENERATOR], count, rng)
 
 
 def spread_of(images: Tensor) -> Tensor:

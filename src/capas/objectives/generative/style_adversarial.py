@@ -36,8 +36,6 @@ from capas.objectives.generative.adversarial import (
     NoiseSource,
     spread_of,
 )
-from capas.sampling.noise import classes_in_turn
-from capas.sampling.pixels import to_pixels
 
 GRADIENT_PENALTY, PATH_LENGTH = "r1", "path_length"
 MAPPING_RATE: Final = 0.01
@@ -181,14 +179,9 @@ class StyleAdversarial:
         self.mean_path = state["mean_path"].clone()
         self.augmentation.load_state_dict(state)
 
-    @torch.no_grad()
     def sample(self, count: int, rng: torch.Generator) -> NDArray[np.uint8]:
         """Return images of ``count`` draws, of all classes in turn (``Samples``)."""
-        generator = self.networks[GENERATOR]
-        device = next(generator.parameters()).device
-        noise = torch.randn(count, self.source.numbers, generator=rng).to(device)
-        classes = classes_in_turn(count, self.source.classes)
-        return to_pixels(generator(noise, None if classes is None else classes.to(device)))
+        return self.source.drawn(self.networks[GENERATOR], count, rng)
 
     def _made(self, real: Tensor, classes: Tensor | None, context: StepContext) -> Tensor:
         return self.generator.draw(self._styles(real, classes, context), self._noises(real, context))
